@@ -1,0 +1,1 @@
+"""The mind: deterministic, and without hands."""

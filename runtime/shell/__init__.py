@@ -1,0 +1,1 @@
+"""The hands: actors, commit, activities, timers, recovery."""
