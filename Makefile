@@ -1,0 +1,81 @@
+# Everything runs in .venv, which the first target makes from the package index: Python 3.11 or newer is all it needs.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench crash build clean
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+CONFIG := setup.cfg pyproject.toml
+READY := .venv/ready
+READY_TO_CHECK := .venv/ready-to-check
+
+help:
+	@echo "make demo    kill a workflow half way and see it go on"
+	@echo "make test    run the tests, with coverage"
+	@echo "make check   format, lint, layers and types"
+	@echo "make bench   run the benchmarks"
+	@echo "make crash   kill processes at every named point and check what is left"
+	@echo "make build   make the source archive and the wheel in dist/"
+	@echo "make clean   remove everything that was made"
+
+demo: $(READY)
+	@$(BIN)/python examples/crash_and_resume.py
+
+test: $(READY)
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q
+	@$(BIN)/coverage combine -q
+	@echo "== coverage"
+	@$(BIN)/coverage report
+	@echo "== coverage of the core: at least 97 %"
+	@$(BIN)/coverage report --include='runtime/core/*' --fail-under=97
+	@echo "== coverage of the storage: at least 97 %"
+	@$(BIN)/coverage report --include='storage/*' --fail-under=97
+
+check: $(READY_TO_CHECK)
+	@echo "== ruff"
+	@$(BIN)/ruff format --check --quiet --diff .
+	@$(BIN)/ruff check --quiet .
+	@echo "== import-linter"
+	@$(BIN)/lint-imports --no-logo
+	@echo "== mypy"
+	@$(BIN)/mypy
+	@echo "== pyright"
+	@$(BIN)/basedpyright
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks
+
+crash: $(READY)
+	@$(BIN)/python -m tests.crash
+
+build: $(READY_TO_CHECK)
+	@rm -rf build dist
+	@$(BIN)/python -m build --outdir dist . >/dev/null
+	@ls dist
+
+clean:
+	@rm -rf .venv build dist *.egg-info .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@echo "== making .venv"
+	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+	  if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    exec $$python -m venv --clear .venv; \
+	  fi; \
+	done; \
+	echo "no Python 3.11 or newer with venv found (tried: $(PYTHON) python3.13 python3.12 python3.11 python3);" >&2; \
+	echo "install one (on Debian: python3 and python3-venv) or name it: make PYTHON=/path/to/python" >&2; \
+	exit 1
+
+$(READY): $(CONFIG) | $(BIN)/python
+	@echo "== installing greenroom and what its tests need"
+	@$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(READY_TO_CHECK): $(READY)
+	@echo "== installing what the checks need"
+	@$(PIP) install --editable '.[test,check]'
+	@touch $@
