@@ -1,0 +1,135 @@
+"""Every exception that greenroom lets a user see, in one tree, grouped by who must act.
+
+::
+
+    GreenroomError
+    ├── FailureError                        the workflow's author: how a unit of work ended; closes a run that does not catch it
+    │   ├── ApplicationError                user code failed, or said so itself
+    │   ├── ActivityError                   an activity failed; the cause says why
+    │   ├── ChildWorkflowError              a child workflow failed; the cause says why
+    │   ├── CancelledError                  cancelled on request
+    │   ├── TerminatedError                 ended by force
+    │   ├── TimeoutError                    a time limit passed
+    │   └── WorkflowAlreadyStartedError     the caller: the workflow id is taken
+    ├── NondeterminismError                 the author: the code no longer asks for what the history has
+    ├── ReadOnlyContextError                the author: a query or validator tried to change something
+    ├── InvalidDefinitionError              the author: a definition that cannot work
+    │   ├── InvalidActivityError
+    │   └── InvalidWorkflowError
+    ├── NotRegisteredError                  the author: a name that nobody declared
+    ├── WorkflowFailureError                the caller: the workflow did not complete; the cause says why
+    │   └── WorkflowContinuedAsNewError     the caller: it goes on as another run
+    ├── WorkflowNotFoundError               the caller: no such workflow
+    │   └── WorkflowClosedError             the caller: it has already ended
+    ├── WorkflowSuspendedError              the author or the operator: mend the code, then resume
+    ├── WorkflowQueryFailedError            the caller
+    ├── WorkflowUpdateFailedError           the caller
+    ├── PayloadError                        the caller or the author
+    │   ├── PayloadEncodeError              a value that cannot be stored
+    │   ├── PayloadDecodeError              stored bytes that do not fit what is asked for
+    │   └── PayloadTooLargeError            a value that is too large to be stored
+    ├── MailboxFullError                    the caller: too much at once; try again later
+    ├── RuntimeClosedError                  the caller: the runtime is no longer open
+    ├── JournalError                        the operator
+    │   ├── JournalInUseError               another runtime owns the journal
+    │   ├── JournalFullError                no room left
+    │   ├── JournalCorruptError             the bytes are not what was written
+    │   ├── JournalFormatError              written by another version, or not a journal
+    │   ├── JournalLocationError            a place where a journal cannot live
+    │   └── JournalWriteError               the disk refused
+    └── InternalError                       us: a promise greenroom makes to itself is broken
+
+Facts are attributes; messages are made from them.
+"""
+
+from __future__ import annotations
+
+from .journal_errors import (
+    InternalError,
+    JournalCorruptError,
+    JournalError,
+    JournalFormatError,
+    JournalFullError,
+    JournalInUseError,
+    JournalLocationError,
+    JournalWriteError,
+)
+from .use_errors import (
+    InvalidActivityError,
+    InvalidDefinitionError,
+    InvalidWorkflowError,
+    MailboxFullError,
+    NondeterminismError,
+    NotRegisteredError,
+    PayloadDecodeError,
+    PayloadEncodeError,
+    PayloadError,
+    PayloadTooLargeError,
+    ReadOnlyContextError,
+    RuntimeClosedError,
+    WorkflowClosedError,
+    WorkflowContinuedAsNewError,
+    WorkflowFailureError,
+    WorkflowNotFoundError,
+    WorkflowQueryFailedError,
+    WorkflowSuspendedError,
+    WorkflowUpdateFailedError,
+)
+from .work_errors import (
+    ActivityError,
+    ApplicationError,
+    ApplicationErrorCategory,
+    CancelledError,
+    ChildWorkflowError,
+    FailureError,
+    GreenroomError,
+    RetryState,
+    TerminatedError,
+    TimeoutError,
+    TimeoutType,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+
+__all__ = [
+    "ActivityError",
+    "ApplicationError",
+    "ApplicationErrorCategory",
+    "CancelledError",
+    "ChildWorkflowError",
+    "FailureError",
+    "GreenroomError",
+    "InternalError",
+    "InvalidActivityError",
+    "InvalidDefinitionError",
+    "InvalidWorkflowError",
+    "JournalCorruptError",
+    "JournalError",
+    "JournalFormatError",
+    "JournalFullError",
+    "JournalInUseError",
+    "JournalLocationError",
+    "JournalWriteError",
+    "MailboxFullError",
+    "NondeterminismError",
+    "NotRegisteredError",
+    "PayloadDecodeError",
+    "PayloadEncodeError",
+    "PayloadError",
+    "PayloadTooLargeError",
+    "ReadOnlyContextError",
+    "RetryState",
+    "RuntimeClosedError",
+    "TerminatedError",
+    "TimeoutError",
+    "TimeoutType",
+    "WorkflowAlreadyStartedError",
+    "WorkflowClosedError",
+    "WorkflowContinuedAsNewError",
+    "WorkflowFailureError",
+    "WorkflowNotFoundError",
+    "WorkflowQueryFailedError",
+    "WorkflowSuspendedError",
+    "WorkflowUpdateFailedError",
+    "is_cancelled_exception",
+]

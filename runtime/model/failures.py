@@ -1,0 +1,384 @@
+"""Exceptions as values that can be stored, and back; whatever a user raises, a failure comes out."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Iterator
+from enum import Enum
+from types import TracebackType
+from typing import Protocol
+
+import msgspec
+
+from .durations import to_ns, to_timedelta
+from .work_errors import (
+    ActivityError,
+    ApplicationError,
+    ApplicationErrorCategory,
+    CancelledError,
+    ChildWorkflowError,
+    FailureError,
+    RetryState,
+    TerminatedError,
+    TimeoutError,
+    TimeoutType,
+    WorkflowAlreadyStartedError,
+)
+
+__all__ = ["Failure", "FailureKind", "to_exception", "to_failure"]
+
+MAX_CAUSES = 16
+MAX_MESSAGE = 16_384
+MAX_STACK = 16_384
+_STACK_NOTE = "Where it was raised:\n"
+
+Facts = dict[str, str | int | None]
+
+
+class ArgumentConverter(Protocol):
+    """What is needed of a converter: `payloads.Converter` and any that a user writes."""
+
+    def encode_args(self, args: tuple[object, ...]) -> bytes: ...
+
+    def decode_args(self, data: bytes, hints: None) -> list[object]: ...
+
+
+class FailureKind(Enum):
+    """Which exception a failure stands for; the values are stored."""
+
+    APPLICATION = "application"
+    ACTIVITY = "activity"
+    CHILD_WORKFLOW = "child"
+    CANCELLED = "cancelled"
+    TERMINATED = "terminated"
+    TIMEOUT = "timeout"
+    ALREADY_STARTED = "already started"
+
+
+class Failure(msgspec.Struct, frozen=True, array_like=True):
+    """An exception as a stored value; fields are only added at the end, with a default.
+
+    Args:
+        kind: which exception it becomes.
+        message: what happened.
+        type: the class name of a user's exception or the ``type`` of an `ApplicationError`; "" for none.
+        types: names of the exception's class and its bases up to ``Exception``, nearest first.
+        non_retryable: no further attempt, whatever the policy.
+        details: payload of an argument list; b"" for none. The last heartbeat's details for a timeout.
+        stack: traceback text of the user's frames.
+        cause: what led to it.
+        next_retry_delay_ns: wait before the next attempt instead of what the policy says.
+        category: an `ApplicationErrorCategory`.
+        facts: what only this kind has, by attribute name.
+    """
+
+    kind: FailureKind
+    message: str
+    type: str = ""
+    types: tuple[str, ...] = ()
+    non_retryable: bool = False
+    details: bytes = b""
+    stack: str = ""
+    cause: Failure | None = None
+    next_retry_delay_ns: int | None = None
+    category: int = 0
+    facts: Facts = {}
+
+    @property
+    def timeout_type(self) -> TimeoutType | None:
+        """Which time limit passed, if that is what happened."""
+        number = self.facts.get("type")
+        return TimeoutType(number) if self.kind is FailureKind.TIMEOUT and isinstance(number, int) else None
+
+
+def to_failure(exc: BaseException, converter: ArgumentConverter, *, limit: int = 1 << 20) -> Failure:
+    """Turn any exception into a value.
+
+    What is too deep, too long or cannot be encoded is cut, and the message says so: to lose a detail is better than to
+    lose the outcome.
+
+    Args:
+        exc: the exception; its causes, and contexts that are not suppressed, come along.
+        converter: encodes details.
+        limit: bytes that all texts and details together may take, about.
+    """
+    chain, note = _chain(exc)
+    room = limit
+    parts: list[Callable[[Failure | None], Failure]] = []
+    for link in chain:
+        part = _Cut(link, converter, room)
+        room = max(room - part.size, 0)
+        parts.append(part.failure)
+    cause: Failure | None = None
+    if note:
+        cause = Failure(FailureKind.APPLICATION, note, type="CausesLeftOut")
+    for make in reversed(parts):
+        cause = make(cause)
+    assert cause is not None  # a chain has at least one link
+    return cause
+
+
+class _Cut:
+    """One link of a chain, cut to the room that is left."""
+
+    def __init__(self, exc: BaseException, converter: ArgumentConverter, room: int) -> None:
+        self._exc = exc
+        self._message = _clip(_message(exc), min(MAX_MESSAGE, room))
+        room -= len(self._message)
+        self._stack = _clip(_stack(exc), min(MAX_STACK, max(room, 0)))
+        room -= len(self._stack)
+        self._details = b""
+        details = _details(exc)
+        if details:
+            try:
+                encoded = converter.encode_args(details)
+            except Exception as err:  # a user's converter may raise anything, and the outcome must not be lost
+                self._message += f" [details left out: {_clip(_text(err), 500)}]"
+            else:
+                if len(encoded) <= room:
+                    self._details = encoded
+                else:
+                    self._message += f" [details left out: {len(encoded):,} bytes are too many]"
+        self.size = len(self._message) + len(self._stack) + len(self._details)
+
+    def failure(self, cause: Failure | None) -> Failure:
+        exc = self._exc
+        kind = _kind(exc)
+        application = exc if isinstance(exc, ApplicationError) else None
+        delay = None
+        if application is not None and application.next_retry_delay is not None:
+            delay = _delay_ns(application)
+        return Failure(
+            kind,
+            self._message,
+            type=_type(exc),
+            types=_types(exc),
+            non_retryable=application is not None and bool(application.non_retryable),
+            details=self._details,
+            stack=self._stack,
+            cause=cause,
+            next_retry_delay_ns=delay,
+            category=0 if application is None else int(application.category),
+            facts={name: getattr(exc, name) for name in _FACTS[kind]},
+        )
+
+
+_KINDS: dict[type[BaseException], FailureKind] = {
+    ActivityError: FailureKind.ACTIVITY,
+    ApplicationError: FailureKind.APPLICATION,
+    CancelledError: FailureKind.CANCELLED,
+    ChildWorkflowError: FailureKind.CHILD_WORKFLOW,
+    TerminatedError: FailureKind.TERMINATED,
+    TimeoutError: FailureKind.TIMEOUT,
+    WorkflowAlreadyStartedError: FailureKind.ALREADY_STARTED,
+    asyncio.CancelledError: FailureKind.CANCELLED,
+}
+_FACTS: dict[FailureKind, tuple[str, ...]] = {
+    FailureKind.APPLICATION: (),
+    FailureKind.ACTIVITY: ("activity_type", "activity_id", "attempt", "retry_state"),
+    FailureKind.CHILD_WORKFLOW: ("workflow_type", "workflow_id", "run_id", "attempt", "retry_state"),
+    FailureKind.CANCELLED: (),
+    FailureKind.TERMINATED: (),
+    FailureKind.TIMEOUT: ("type",),
+    FailureKind.ALREADY_STARTED: ("workflow_id", "run_id", "workflow_type"),
+}
+
+
+def _kind(exc: BaseException) -> FailureKind:
+    for cls in type(exc).__mro__:
+        kind = _KINDS.get(cls)
+        if kind is not None:
+            return kind
+    return FailureKind.APPLICATION
+
+
+def _type(exc: BaseException) -> str:
+    if isinstance(exc, ApplicationError):
+        if exc.type is not None:
+            return str(exc.type)
+        return "" if type(exc) is ApplicationError else type(exc).__name__
+    return "" if _kind(exc) is not FailureKind.APPLICATION else type(exc).__name__
+
+
+def _types(exc: BaseException) -> tuple[str, ...]:
+    if isinstance(exc, FailureError) and exc.types:
+        return exc.types
+    return tuple(cls.__name__ for cls in type(exc).__mro__ if cls not in (object, BaseException))
+
+
+def _details(exc: BaseException) -> tuple[object, ...]:
+    if isinstance(exc, TimeoutError):
+        return exc.last_heartbeat_details
+    if isinstance(exc, (ApplicationError, CancelledError, TerminatedError)):
+        return exc.details
+    return ()
+
+
+def _delay_ns(exc: ApplicationError) -> int | None:
+    try:
+        return to_ns(exc.next_retry_delay, "next_retry_delay")
+    except (TypeError, ValueError):  # a nonsensical wait is no wait of its own; the policy's then holds
+        return None
+
+
+def _message(exc: BaseException) -> str:
+    return exc.message if isinstance(exc, FailureError) and isinstance(exc.message, str) else _text(exc)
+
+
+def _text(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except Exception as err:  # the user's __str__
+        return f"(str() of this {type(exc).__name__} raised {type(err).__name__})"
+
+
+def _clip(text: str, most: int) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode()
+    if len(text) <= most:
+        return text
+    return f"{text[:most]} [cut: {len(text):,} characters in all]"
+
+
+def _chain(exc: BaseException) -> tuple[list[BaseException], str]:
+    """The exception and its causes, outermost first, and a note on what was left out."""
+    links: list[BaseException] = []
+    seen: set[int] = set()
+    link: BaseException | None = exc
+    while link is not None:
+        if id(link) in seen:
+            return links, "the chain of causes is a circle"
+        if len(links) == MAX_CAUSES:
+            return links, f"causes beyond {MAX_CAUSES} were left out"
+        seen.add(id(link))
+        links.append(link)
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return links, ""
+
+
+def _stack(exc: BaseException) -> str:
+    """Traceback text of one exception, without its causes and without greenroom's own frames."""
+    if isinstance(exc, FailureError) and exc.stack:
+        return exc.stack
+    if exc.__traceback__ is None:
+        return ""
+    try:
+        report = traceback.TracebackException.from_exception(exc, compact=True, max_group_width=8, max_group_depth=4)
+        theirs = [frame for frame, own in zip(report.stack, _is_own(exc.__traceback__), strict=True) if not own]
+        if theirs:
+            report.stack = traceback.StackSummary.from_list(theirs)
+        lines = list(report.format(chain=False))
+    except Exception as err:  # notes, source lines and subclasses of SyntaxError are the user's
+        return f"(the traceback cannot be shown: {type(err).__name__})"
+    return "".join(lines)
+
+
+def _is_own(tb: TracebackType | None) -> Iterator[bool]:
+    while tb is not None:
+        yield str(tb.tb_frame.f_globals.get("__name__", "")).startswith(_PACKAGE)
+        tb = tb.tb_next
+
+
+_PACKAGE = __name__.partition(".")[0] + "."
+
+
+def to_exception(failure: Failure, converter: ArgumentConverter) -> FailureError:
+    """The exception that a failure stands for; a user's class comes back as an `ApplicationError` with its name as ``type``."""
+    exc = _MAKERS[failure.kind](failure, converter)
+    if failure.cause is not None:
+        exc.__cause__ = to_exception(failure.cause, converter)
+    exc.types = failure.types
+    if failure.stack:
+        exc.stack = failure.stack
+        exc.add_note(_STACK_NOTE + failure.stack.rstrip("\n"))
+    return exc
+
+
+def _decoded(failure: Failure, converter: ArgumentConverter) -> list[object]:
+    if not failure.details:
+        return []
+    try:
+        return converter.decode_args(failure.details, None)
+    except Exception as err:  # a user's converter may raise anything, and the outcome must not be lost
+        return [f"(details that cannot be decoded: {_clip(_text(err), 500)})"]
+
+
+def _application(failure: Failure, converter: ArgumentConverter) -> FailureError:
+    delay = failure.next_retry_delay_ns
+    return ApplicationError(
+        failure.message,
+        *_decoded(failure, converter),
+        type=failure.type or None,
+        non_retryable=failure.non_retryable,
+        next_retry_delay=None if delay is None else to_timedelta(delay),
+        category=ApplicationErrorCategory(failure.category),
+    )
+
+
+def _activity(failure: Failure, converter: ArgumentConverter) -> FailureError:
+    facts = failure.facts
+    return ActivityError(
+        failure.message,
+        activity_type=_str(facts, "activity_type"),
+        activity_id=_str(facts, "activity_id"),
+        attempt=_int(facts, "attempt"),
+        retry_state=_retry_state(facts),
+    )
+
+
+def _child(failure: Failure, converter: ArgumentConverter) -> FailureError:
+    facts = failure.facts
+    return ChildWorkflowError(
+        failure.message,
+        workflow_type=_str(facts, "workflow_type"),
+        workflow_id=_str(facts, "workflow_id"),
+        run_id=_str(facts, "run_id") or None,
+        attempt=_int(facts, "attempt"),
+        retry_state=_retry_state(facts),
+    )
+
+
+def _timeout(failure: Failure, converter: ArgumentConverter) -> FailureError:
+    details = _decoded(failure, converter)
+    return TimeoutError(failure.message, type=failure.timeout_type, last_heartbeat_details=details)
+
+
+def _already_started(failure: Failure, converter: ArgumentConverter) -> FailureError:
+    facts = failure.facts
+    return WorkflowAlreadyStartedError(
+        _str(facts, "workflow_id"), _str(facts, "run_id") or None, _str(facts, "workflow_type") or None
+    )
+
+
+def _cancelled(failure: Failure, converter: ArgumentConverter) -> FailureError:
+    return CancelledError(failure.message or "cancelled", *_decoded(failure, converter))
+
+
+def _terminated(failure: Failure, converter: ArgumentConverter) -> FailureError:
+    return TerminatedError(failure.message, *_decoded(failure, converter))
+
+
+_MAKERS: dict[FailureKind, Callable[[Failure, ArgumentConverter], FailureError]] = {
+    FailureKind.APPLICATION: _application,
+    FailureKind.ACTIVITY: _activity,
+    FailureKind.CHILD_WORKFLOW: _child,
+    FailureKind.CANCELLED: _cancelled,
+    FailureKind.TERMINATED: _terminated,
+    FailureKind.TIMEOUT: _timeout,
+    FailureKind.ALREADY_STARTED: _already_started,
+}
+
+
+def _str(facts: Facts, name: str) -> str:
+    value = facts.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _int(facts: Facts, name: str) -> int:
+    value = facts.get(name)
+    return value if isinstance(value, int) else 1
+
+
+def _retry_state(facts: Facts) -> RetryState | None:
+    value = facts.get("retry_state")
+    return RetryState(value) if isinstance(value, int) else None

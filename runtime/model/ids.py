@@ -1,0 +1,68 @@
+"""Ids: what a user may choose, and what we make."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from hmac import compare_digest
+from random import SystemRandom
+
+__all__ = ["MAX_ID_BYTES", "check_id", "is_run_id_of", "new_workflow_id", "run_id_of", "run_no_of"]
+
+MAX_ID_BYTES = 480  # an id is part of an LMDB key, which holds 511 bytes
+
+# The global generator would repeat ids after random.seed() or a fork.
+_random_bits = SystemRandom().getrandbits
+
+
+def check_id(value: object, what: str) -> str:
+    """Return an id that a user chose if it can be one.
+
+    Args:
+        value: the id.
+        what: what it is the id of, such as "workflow id", for the message.
+
+    Raises:
+        TypeError: it is not a string.
+        ValueError: it is empty, longer than 480 bytes of UTF-8, or has control characters or lone surrogates.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is a {type(value).__name__}; give a string")
+    if value.isascii() and value.isprintable() and 0 < len(value) <= MAX_ID_BYTES:
+        return value
+    if not value:
+        raise ValueError(f"{what} is empty; give at least one character")
+    for place, char in enumerate(value):
+        if char < " " or "\x7f" <= char <= "\x9f" or "\ud800" <= char <= "\udfff":
+            raise ValueError(f"{what} has {char!r} at place {place}; leave out control characters and lone surrogates")
+    size = len(value.encode())
+    if size > MAX_ID_BYTES:
+        raise ValueError(f"{what} has {size} bytes in UTF-8; {MAX_ID_BYTES} is the most (it starts {value[:40]!r})")
+    return value
+
+
+def new_workflow_id() -> str:
+    """A workflow id for a caller that gives none: 128 random bits in hex."""
+    return f"{_random_bits(128):032x}"
+
+
+def run_id_of(store_uuid: bytes, run_no: int) -> str:
+    """The id of a run: its number in hex and a seal of 16 hex digits that no other journal gives to this number."""
+    number = run_no.to_bytes(8, "big")
+    return f"{number.hex()}-{blake2b(store_uuid + number, digest_size=8).hexdigest()}"
+
+
+def run_no_of(run_id: str) -> int | None:
+    """The number that a run id carries, or None if it has not the form of one; compare with `is_run_id_of`."""
+    number, dash, seal = run_id.partition("-")
+    if not dash or len(number) != 16 or len(seal) != 16 or not _HEX.issuperset(number + seal):
+        return None
+    return int(number, 16)
+
+
+def is_run_id_of(store_uuid: bytes, run_id: str) -> bool:
+    """Whether this journal gave out the run id, as far as the seal can tell."""
+    run_no = run_no_of(run_id)
+    return run_no is not None and compare_digest(run_id_of(store_uuid, run_no), run_id)
+
+
+_HEX = frozenset("0123456789abcdef")

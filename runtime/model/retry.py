@@ -1,0 +1,166 @@
+"""When a failed attempt is followed by another: a pure function of the policy and the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from .durations import MAX_NS, to_ns, to_timedelta
+from .failures import Failure, FailureKind
+from .work_errors import RetryState, TimeoutType
+
+__all__ = ["Retry", "RetryPolicy", "Stop", "decide"]
+
+_SECOND = timedelta(seconds=1)
+_NEVER_RETRIED = frozenset({FailureKind.CANCELLED, FailureKind.TERMINATED})
+_FINAL_TIMEOUTS = frozenset({TimeoutType.SCHEDULE_TO_START, TimeoutType.SCHEDULE_TO_CLOSE})
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, array_like=True):
+    """How often and how soon a failed attempt is repeated.
+
+    Args:
+        initial_interval: wait before the second attempt (seconds if a number).
+        backoff_coefficient: each wait is this many times the one before; at least 1.
+        maximum_interval: no wait is longer; None for 100 times the initial interval.
+        maximum_attempts: how many attempts in all, the first included; 0 for no limit. With 1 nothing is retried and
+            the other fields are not looked at.
+        non_retryable_error_types: exception classes, or their names, after which there is no other attempt. A name
+            matches the class of the exception, a base class of it, or the ``type`` of an `ApplicationError`.
+
+    Raises:
+        TypeError, ValueError: a field is of the wrong kind or out of range.
+
+    **Source:** Temporal, retry policies; matching of base classes is ours.
+    """
+
+    initial_interval: timedelta = _SECOND
+    backoff_coefficient: float = 2.0
+    maximum_interval: timedelta | None = None
+    maximum_attempts: int = 0
+    non_retryable_error_types: tuple[str, ...] = ()
+
+    if TYPE_CHECKING:  # what a caller may pass is wider than what the fields hold
+
+        def __init__(
+            self,
+            initial_interval: timedelta | float = _SECOND,
+            backoff_coefficient: float = 2.0,
+            maximum_interval: timedelta | float | None = None,
+            maximum_attempts: int = 0,
+            non_retryable_error_types: Sequence[str | type[BaseException]] = (),
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        if type(self.maximum_attempts) is not int:
+            raise TypeError(f"maximum_attempts is {self.maximum_attempts!r}; give a whole number, 0 for no limit")
+        if self.maximum_attempts < 0:
+            raise ValueError(f"maximum_attempts is {self.maximum_attempts}; give 0 for no limit, or 1 or more")
+        force_setattr(self, "initial_interval", _interval(self.initial_interval, "initial_interval"))
+        force_setattr(self, "maximum_interval", _interval(self.maximum_interval, "maximum_interval"))
+        force_setattr(self, "non_retryable_error_types", _names(self.non_retryable_error_types))
+        if self.maximum_attempts == 1:
+            return
+        if not self.initial_interval:
+            raise ValueError("initial_interval is zero; the shortest wait is a microsecond")
+        coefficient: object = self.backoff_coefficient
+        if isinstance(coefficient, bool) or not isinstance(coefficient, (int, float)):
+            raise TypeError(f"backoff_coefficient is {coefficient!r}; give a number of 1 or more")
+        if not 1 <= coefficient < float("inf"):
+            raise ValueError(f"backoff_coefficient is {coefficient}; give a finite number of 1 or more")
+        if self.maximum_interval is not None and self.maximum_interval < self.initial_interval:
+            raise ValueError(
+                f"maximum_interval ({self.maximum_interval}) is shorter than initial_interval ({self.initial_interval})"
+            )
+
+    def interval_ns(self, attempt: int) -> int:
+        """Nanoseconds from the failure of this attempt (the first is 1) to the next, by the policy alone."""
+        first = to_ns(self.initial_interval, "initial_interval") or 0
+        most = to_ns(self.maximum_interval, "maximum_interval") or min(first * 100, MAX_NS)
+        try:
+            return min(round(first * float(self.backoff_coefficient) ** (attempt - 1)), most)
+        except OverflowError:
+            return most
+
+    def is_non_retryable(self, failure: Failure) -> bool:
+        """Whether the policy names the class of the failure, one of its bases or its ``type``."""
+        names = self.non_retryable_error_types
+        return bool(names) and (failure.type in names or any(name in names for name in failure.types))
+
+
+class Retry(NamedTuple):
+    """There is another attempt, this long after the failure."""
+
+    delay_ns: int
+
+
+class Stop(NamedTuple):
+    """There is no other attempt, and why."""
+
+    retry_state: RetryState
+
+
+def decide(
+    policy: RetryPolicy | None,
+    attempt: int,
+    failure: Failure,
+    elapsed_ns: int = 0,
+    schedule_to_close_ns: int | None = None,
+) -> Retry | Stop:
+    """Whether a failed attempt is followed by another, and when.
+
+    Args:
+        policy: None means that nothing is retried.
+        attempt: the attempt that failed; the first is 1.
+        failure: how it failed; only the outermost failure counts, never its causes.
+        elapsed_ns: from the scheduling of the first attempt to this failure.
+        schedule_to_close_ns: the limit on all attempts together. A wait that would pass it is not begun.
+
+    **Source:** Temporal server, ``retry.go``.
+    """
+    if failure.kind in _NEVER_RETRIED:
+        cancelled = failure.kind is FailureKind.CANCELLED
+        return Stop(RetryState.CANCEL_REQUESTED if cancelled else RetryState.NON_RETRYABLE_FAILURE)
+    if failure.timeout_type in _FINAL_TIMEOUTS:
+        return Stop(RetryState.TIMEOUT)
+    if policy is None:
+        return Stop(RetryState.RETRY_POLICY_NOT_SET)
+    if failure.non_retryable or policy.is_non_retryable(failure):
+        return Stop(RetryState.NON_RETRYABLE_FAILURE)
+    if policy.maximum_attempts and attempt >= policy.maximum_attempts:
+        return Stop(RetryState.MAXIMUM_ATTEMPTS_REACHED)
+    delay_ns = failure.next_retry_delay_ns
+    if delay_ns is None:
+        delay_ns = policy.interval_ns(attempt)
+    if schedule_to_close_ns is not None and elapsed_ns + delay_ns >= schedule_to_close_ns:
+        return Stop(RetryState.TIMEOUT)
+    return Retry(delay_ns)
+
+
+def _interval(value: object, name: str) -> timedelta | None:
+    if value is None and name == "maximum_interval":
+        return None
+    ns = to_ns(value, name)  # type: ignore[arg-type]  # it is what to_ns is there to check
+    if ns is None:
+        raise TypeError(f"{name} is None; give a timedelta or a number of seconds")
+    return to_timedelta(ns)
+
+
+def _names(types: object) -> tuple[str, ...]:
+    if types is None:
+        return ()
+    if isinstance(types, str) or not isinstance(types, Sequence):
+        raise TypeError(f"non_retryable_error_types is {types!r}; give a list of exception classes or their names")
+    names: list[str] = []
+    for entry in types:
+        if isinstance(entry, type) and issubclass(entry, BaseException):
+            names.append(entry.__name__)
+        elif isinstance(entry, str):
+            names.append(entry)
+        else:
+            raise TypeError(f"non_retryable_error_types has {entry!r}; give exception classes or their names")
+    return tuple(names)

@@ -1,0 +1,311 @@
+"""What callers and workflow authors can mend by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from .work_errors import GreenroomError
+
+__all__ = [
+    "InvalidActivityError",
+    "InvalidDefinitionError",
+    "InvalidWorkflowError",
+    "MailboxFullError",
+    "NondeterminismError",
+    "NotRegisteredError",
+    "PayloadDecodeError",
+    "PayloadEncodeError",
+    "PayloadError",
+    "PayloadTooLargeError",
+    "ReadOnlyContextError",
+    "RuntimeClosedError",
+    "WorkflowClosedError",
+    "WorkflowContinuedAsNewError",
+    "WorkflowFailureError",
+    "WorkflowNotFoundError",
+    "WorkflowQueryFailedError",
+    "WorkflowSuspendedError",
+    "WorkflowUpdateFailedError",
+]
+
+
+class NondeterminismError(GreenroomError):
+    """Replaying a run did not ask for what its history recorded.
+
+    Args:
+        workflow_id: the workflow.
+        run_id: the run.
+        turn_no: the first turn that differs.
+        expected: what the history has, one printable line a command, with ``file:line``.
+        produced: what the code asked for now, likewise.
+        recorded_python: Python version that wrote the history, such as "3.11".
+        running_python: Python version that replayed it.
+    """
+
+    def __init__(
+        self,
+        workflow_id: str,
+        run_id: str,
+        turn_no: int,
+        expected: Sequence[str],
+        produced: Sequence[str],
+        *,
+        recorded_python: str | None = None,
+        running_python: str | None = None,
+    ) -> None:
+        super().__init__(workflow_id, run_id, turn_no)
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.turn_no = turn_no
+        self.expected = tuple(expected)
+        self.produced = tuple(produced)
+        self.recorded_python = recorded_python
+        self.running_python = running_python
+
+    def __str__(self) -> str:
+        width = max((len(line) for line in self.expected), default=0)
+        width = max(width, len("in the history"))
+        rows = [("in the history", " ", "asked for by the code")]
+        for old, new in zip_longest(self.expected, self.produced, fillvalue="(nothing)"):
+            rows.append((old, " " if old == new else "!", new))
+        table = "\n".join(f"  {mark} {old:<{width}} | {new}" for old, mark, new in rows)
+        versions = ""
+        if self.recorded_python != self.running_python:
+            versions = (
+                f"\nThe history was written by Python {self.recorded_python} and replayed by {self.running_python}, "
+                "whose asyncio may order tasks differently."
+            )
+        return (
+            f"workflow {self.workflow_id!r} (run {self.run_id}) is not deterministic at turn {self.turn_no}\n{table}"
+            f"{versions}\nPut the old behaviour behind workflow.patched(...) or undo the change, then resume the run."
+        )
+
+
+class ReadOnlyContextError(GreenroomError):
+    """Something that changes a run was called where only reading is allowed: a query, a validator or a wait condition."""
+
+    def __init__(self, action: str, context: str) -> None:
+        super().__init__(action, context)
+        self.action = action
+        self.context = context
+
+    def __str__(self) -> str:
+        return f"{self.action} is not allowed in {self.context}, which may only read; move it to an update or a signal"
+
+
+class InvalidDefinitionError(GreenroomError):
+    """A definition that cannot work; ``reasons`` lists everything that is wrong with it."""
+
+    def __init__(self, name: str, reasons: Sequence[str]) -> None:
+        super().__init__(name, tuple(reasons))
+        self.name = name
+        self.reasons = tuple(reasons)
+
+    def __str__(self) -> str:
+        if len(self.reasons) == 1:
+            return f"{self.name}: {self.reasons[0]}"
+        return f"{self.name}: {len(self.reasons)} problems" + "".join(f"\n  - {reason}" for reason in self.reasons)
+
+
+class InvalidActivityError(InvalidDefinitionError):
+    """An activity definition that cannot work."""
+
+
+class InvalidWorkflowError(InvalidDefinitionError):
+    """A workflow definition that cannot work."""
+
+
+class NotRegisteredError(GreenroomError):
+    """Nothing of this kind ("activity", "workflow", "signal", "query", "update") is declared under this name."""
+
+    def __init__(self, kind: str, name: str, declared: Sequence[str] = ()) -> None:
+        super().__init__(kind, name, tuple(declared))
+        self.kind = kind
+        self.name = name
+        self.declared = tuple(declared)
+
+    def __str__(self) -> str:
+        names = ", ".join(map(repr, self.declared)) or "none"
+        if self.kind in ("activity", "workflow"):
+            many = "activities" if self.kind == "activity" else "workflows"
+            cure = f"declare it with @{self.kind}.defn or pass {many}=[…] to Runtime"
+        else:
+            cure = f"declare it with @workflow.{self.kind} or set it with workflow.set_{self.kind}_handler"
+        return f"no {self.kind} named {self.name!r} (declared: {names}); {cure}"
+
+
+class WorkflowFailureError(GreenroomError):
+    """A workflow ended without a result; ``cause`` says how."""
+
+    def __init__(self, workflow_id: str, run_id: str | None = None, *, cause: BaseException | None = None) -> None:
+        super().__init__(workflow_id, run_id)
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.__cause__ = cause
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The failure that closed the workflow."""
+        return self.__cause__
+
+    def __str__(self) -> str:
+        return f"workflow {self.workflow_id!r} (run {self.run_id}) did not complete: {self.cause}"
+
+
+class WorkflowContinuedAsNewError(WorkflowFailureError):
+    """The run was continued as a new one, and the caller asked for this run alone."""
+
+    def __init__(self, workflow_id: str, run_id: str, new_run_id: str) -> None:
+        super().__init__(workflow_id, run_id)
+        self.new_run_id = new_run_id
+
+    def __str__(self) -> str:
+        return f"workflow {self.workflow_id!r} (run {self.run_id}) goes on as run {self.new_run_id}; follow_runs=True waits for it"
+
+
+class WorkflowNotFoundError(GreenroomError):
+    """The journal has no such workflow, or no such run of it."""
+
+    def __init__(self, workflow_id: str, run_id: str | None = None) -> None:
+        super().__init__(workflow_id, run_id)
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        run = "" if self.run_id is None else f" with run id {self.run_id}"
+        return f"no workflow {self.workflow_id!r}{run} in this journal; list_workflows() shows what there is"
+
+
+class WorkflowClosedError(WorkflowNotFoundError):
+    """The workflow has already ended and takes no more messages."""
+
+    def __init__(self, workflow_id: str, run_id: str | None = None, status: str = "closed") -> None:
+        super().__init__(workflow_id, run_id)
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"workflow {self.workflow_id!r} (run {self.run_id}) has ended ({self.status}); result() and queries still work"
+
+
+class WorkflowSuspendedError(GreenroomError):
+    """The supervisor has stopped a run whose code cannot go on.
+
+    Attributes:
+        reason: what went wrong, in a line.
+        stack: traceback text of the bug.
+        update_id: the update that stays admitted, if the caller waits for one.
+    """
+
+    def __init__(
+        self, workflow_id: str, run_id: str | None, reason: str, *, stack: str = "", update_id: str | None = None
+    ) -> None:
+        super().__init__(workflow_id, run_id, reason)
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.reason = reason
+        self.stack = stack
+        self.update_id = update_id
+
+    def __str__(self) -> str:
+        update = "" if self.update_id is None else f" (update {self.update_id!r} stays admitted)"
+        return (
+            f"workflow {self.workflow_id!r} (run {self.run_id}) is suspended: {self.reason}{update}; "
+            "describe() has the traceback; mend the code and call resume()"
+        )
+
+
+class WorkflowQueryFailedError(GreenroomError):
+    """A query was not answered; ``__cause__`` is what its handler raised, if it ran."""
+
+    def __init__(self, workflow_id: str, query: str, reason: str) -> None:
+        super().__init__(workflow_id, query, reason)
+        self.workflow_id = workflow_id
+        self.query = query
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"query {self.query!r} of workflow {self.workflow_id!r} failed: {self.reason}"
+
+
+class WorkflowUpdateFailedError(GreenroomError):
+    """An update was rejected or failed; ``cause`` says why."""
+
+    def __init__(self, workflow_id: str, update: str, update_id: str, *, cause: BaseException | None = None) -> None:
+        super().__init__(workflow_id, update, update_id)
+        self.workflow_id = workflow_id
+        self.update = update
+        self.update_id = update_id
+        self.__cause__ = cause
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The failure of the update."""
+        return self.__cause__
+
+    def __str__(self) -> str:
+        return f"update {self.update!r} ({self.update_id}) of workflow {self.workflow_id!r} failed: {self.cause}"
+
+
+class PayloadError(GreenroomError):
+    """A value and its stored bytes do not fit together.
+
+    Attributes:
+        path: which part of the value, such as ``args[0].items[3]``; "" for the whole.
+        reason: what is wrong with it and what to do.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}" if self.path else self.reason
+
+
+class PayloadEncodeError(PayloadError):
+    """A value cannot be stored."""
+
+
+class PayloadDecodeError(PayloadError):
+    """Stored bytes are damaged, or are not what the annotation asks for."""
+
+
+class PayloadTooLargeError(PayloadError):
+    """A value is larger than the limit; both numbers are bytes."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__("", "")
+        self.args = (size, limit)
+        self.size = size
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"a payload of {self.size:,} bytes is over the limit of {self.limit:,}; "
+            "store the data elsewhere and pass a reference, or raise the limit of the converter"
+        )
+
+
+class MailboxFullError(GreenroomError):
+    """A mailbox has no room for another message; nothing was taken, so the call may be repeated."""
+
+    def __init__(self, workflow_id: str, limit: int) -> None:
+        super().__init__(workflow_id, limit)
+        self.workflow_id = workflow_id
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"the mailbox of workflow {self.workflow_id!r} is full ({self.limit:,} messages); nothing was taken, try again later"
+
+
+class RuntimeClosedError(GreenroomError):
+    """The runtime is closed or closing."""
+
+    def __init__(self, action: str = "this call") -> None:
+        super().__init__(action)
+        self.action = action
+
+    def __str__(self) -> str:
+        return f"{self.action} needs an open runtime, and this one is closed; what was acknowledged is in the journal, open it again"
