@@ -52,7 +52,7 @@ crash: $(READY)
 
 build: $(READY_TO_CHECK)
 	@rm -rf build dist
-	@$(BIN)/python -m build --outdir dist . >/dev/null
+	@$(BIN)/python -m build --outdir dist . >.venv/build.log 2>&1 || { cat .venv/build.log; exit 1; }
 	@ls dist
 
 clean:
