@@ -1,0 +1,121 @@
+"""Where the time comes from: the system, or a clock that moves only when it is told to.
+
+Times are wall-clock nanoseconds since 1970-01-01 UTC.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+__all__ = ["Clock", "ManualClock", "SystemClock"]
+
+_NS_PER_SECOND = 1_000_000_000
+_DEFAULT_START_NS = 1_700_000_000 * _NS_PER_SECOND
+
+logger = logging.getLogger("greenroom.actors")
+
+
+class Clock(Protocol):
+    """Tells the wall time."""
+
+    def now_ns(self) -> int:
+        """Return the wall time in nanoseconds since the epoch, UTC."""
+        ...
+
+
+class SystemClock:
+    """The wall time of this machine."""
+
+    __slots__ = ()
+
+    def now_ns(self) -> int:
+        """Return the wall time in nanoseconds since the epoch, UTC."""
+        return time.time_ns()
+
+
+class ManualClock:
+    """A clock that stands still until it is moved.
+
+    Args:
+        start_ns: first wall time, nanoseconds since the epoch (default: 2023-11-14T22:13:20Z).
+    """
+
+    __slots__ = ("_lock", "_now_ns", "_subscribers")
+
+    def __init__(self, start_ns: int = _DEFAULT_START_NS) -> None:
+        self._lock = threading.RLock()
+        self._now_ns = start_ns
+        self._subscribers: list[Callable[[], None]] = []
+
+    def now_ns(self) -> int:
+        """Return the wall time in nanoseconds since the epoch, UTC."""
+        return self._now_ns
+
+    def advance(self, by: float | timedelta) -> None:
+        """Move the clock forward.
+
+        Args:
+            by: seconds, or a timedelta; not negative.
+
+        Raises:
+            ValueError: ``by`` is negative; use :meth:`jump` to step a clock back.
+        """
+        by_ns = _to_ns(by)
+        if by_ns < 0:
+            raise ValueError(f"cannot advance a clock by {by!r}; use jump() to step it back")
+        self._move(lambda now_ns: now_ns + by_ns)
+
+    def advance_to(self, at_ns: int) -> None:
+        """Move the clock forward to a time; a time that has passed leaves it where it is.
+
+        Args:
+            at_ns: nanoseconds since the epoch.
+        """
+        self._move(lambda now_ns: max(now_ns, at_ns))
+
+    def jump(self, by: float | timedelta) -> None:
+        """Step the clock as an operator or a time server may do, backwards too.
+
+        Args:
+            by: seconds, or a timedelta; may be negative.
+        """
+        by_ns = _to_ns(by)
+        self._move(lambda now_ns: now_ns + by_ns)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called, on the mover's thread, after each move.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        with self._lock:
+            self._subscribers.append(callback)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if callback in self._subscribers:
+                    self._subscribers.remove(callback)
+
+        return unsubscribe
+
+    def _move(self, to: Callable[[int], int]) -> None:
+        with self._lock:
+            self._now_ns = to(self._now_ns)
+            subscribers = list(self._subscribers)
+        for callback in subscribers:
+            try:
+                callback()
+            except Exception:
+                # One subscriber's fault must not keep the others from hearing of the move.
+                logger.exception("A subscriber of the clock raised")
+
+
+def _to_ns(by: float | timedelta) -> int:
+    if isinstance(by, timedelta):
+        return (by.days * 86_400 + by.seconds) * _NS_PER_SECOND + by.microseconds * 1_000
+    return round(by * _NS_PER_SECOND)

@@ -1,0 +1,347 @@
+"""One thread, many actors: sweep, then the hook that commits, then wait until there is more.
+
+A sweep runs what was handed in from other threads, then what is due, then one turn of each scheduled actor, round and
+round, up to its limits; then ``on_sweep`` is called, once. A started dispatcher does so on its own daemon thread; one
+that is never started is driven by hand with ``step()`` and ``sweep()``, through the same code.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+from math import inf
+from time import perf_counter
+from typing import Any, Protocol
+
+from .clock import Clock, ManualClock, SystemClock
+from .dead_letters import DeadLetters
+from .deadlines import Deadline, Deadlines
+from .dispatcher_threads import running_actors
+from .errors import DispatcherClosedError
+from .mailbox import Mailbox
+from .wakeups import hold_wakeups
+
+__all__ = ["Dispatcher", "Runnable"]
+
+# A suspended machine or a stepped system clock is noticed after this long.
+_LONGEST_WAIT_SECONDS = 60.0
+
+logger = logging.getLogger("greenroom.actors")
+
+
+class Runnable(Protocol):
+    """What a dispatcher runs: something with a mailbox that takes turns."""
+
+    @property
+    def actor_inbox(self) -> Mailbox: ...
+
+    def run_turn(self) -> bool: ...
+
+    def abandon(self, reason: str) -> None: ...
+
+
+class Dispatcher:
+    """Runs actors one turn at a time on one thread.
+
+    Args:
+        name: of the thread, and in messages.
+        clock: what deadlines go by (default: the system's).
+        max_turns: turns a sweep takes at most.
+        max_seconds: time a sweep's turns take at most; a sweep driven by hand has no such limit.
+        on_sweep: called at the end of each sweep in which anything ran.
+        is_full: asked after each turn; True ends the sweep.
+        on_idle: called on the dispatcher's thread just before it waits.
+        on_error: told what escapes an actor, a callback or a hook (default: it is logged as critical).
+        dead_letters: where mail to nobody goes (default: its own).
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "greenroom",
+        clock: Clock | None = None,
+        max_turns: int = 256,
+        max_seconds: float = 0.005,
+        on_sweep: Callable[[], None] | None = None,
+        is_full: Callable[[], bool] | None = None,
+        on_idle: Callable[[], None] | None = None,
+        on_error: Callable[[BaseException], None] | None = None,
+        dead_letters: DeadLetters | None = None,
+    ) -> None:
+        self.name = name
+        self.clock: Clock = SystemClock() if clock is None else clock
+        self.dead_letters = DeadLetters() if dead_letters is None else dead_letters
+        self._max_turns = max_turns
+        self._max_seconds = max_seconds
+        self._on_sweep = on_sweep
+        self._is_full = is_full
+        self._on_idle = on_idle
+        self._on_error = on_error
+        self._ready: deque[Runnable] = deque()
+        self._intake: deque[Callable[[], object]] = deque()
+        self._deadlines = Deadlines()
+        self._lock = threading.RLock()
+        self._is_closing = False
+        self._is_ended = False
+        self._give_up_at = inf
+        self._thread: threading.Thread | None = None
+        self._runner: int | None = None
+        self._is_waiting = False
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    def __repr__(self) -> str:
+        state = (
+            "ended" if self._is_ended else "closing" if self._is_closing else "started" if self._thread else "manual"
+        )
+        return f"<Dispatcher {self.name!r} {state}>"
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is queued; a deadline that is not due yet does not count."""
+        return not self._ready and not self._intake
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the dispatcher has been asked to close."""
+        return self._is_closing
+
+    def is_current(self) -> bool:
+        """Whether the caller is being run by this dispatcher."""
+        return self._runner == threading.get_ident()
+
+    def next_deadline_ns(self) -> int | None:
+        """Return when the next deadline is due (nanoseconds since the epoch), or None."""
+        return self._deadlines.next_ns()
+
+    def start(self) -> None:
+        """Start the dispatcher's own daemon thread.
+
+        Raises:
+            DispatcherClosedError: it has been closed.
+            RuntimeError: it has been started already.
+        """
+        with self._lock:
+            if self._is_closing:
+                raise DispatcherClosedError(self.name)
+            if self._thread is not None:
+                raise RuntimeError(f"dispatcher {self.name!r} has been started already; start() is called once")
+            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self._thread.start()
+
+    def close(self, *, timeout: float | None = None) -> bool:
+        """Take no more from outside, finish what is queued, then end.
+
+        On the dispatcher's own thread it only asks. What is queued by the work being finished is finished too; what
+        is still left after ``timeout`` is abandoned: its actors stop and their mail fails.
+
+        Args:
+            timeout: seconds to wait at most; None waits until all is done.
+
+        Returns:
+            Whether the dispatcher has ended.
+        """
+        with self._lock:
+            self._is_closing = True
+            if timeout is not None:
+                self._give_up_at = min(self._give_up_at, perf_counter() + timeout)
+            thread = self._thread
+        if self.is_current():
+            return False
+        if thread is None:
+            with self._running():
+                self._finish()
+            return True
+        self._wake()
+        thread.join(timeout)
+        return not thread.is_alive()
+
+    def submit(self, actor: Runnable) -> None:
+        """Put an actor whose mailbox was just marked scheduled into the run queue."""
+        self._ready.append(actor)
+        if self._is_waiting:
+            self._wake()
+        elif self._is_ended:
+            self._abandon_ready()
+
+    def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
+        """Have ``fn(*args)`` called on the dispatcher's thread at the start of the next sweep, in order; thread-safe.
+
+        Raises:
+            DispatcherClosedError: the dispatcher has been closed; its own work may go on calling until it has ended.
+        """
+        with self._lock:
+            if self._is_closing and (self._is_ended or not self.is_current()):
+                raise DispatcherClosedError(self.name)
+            self._intake.append(partial(fn, *args) if args else fn)
+        if self._is_waiting:
+            self._wake()
+
+    def call_at(self, at_ns: int, fn: Callable[..., object], *args: Any) -> Deadline:
+        """Have ``fn(*args)`` called at a wall time; on the dispatcher's thread, or before it is started.
+
+        Args:
+            at_ns: nanoseconds since the epoch, UTC.
+
+        Raises:
+            RuntimeError: called from another thread; use ``call_soon(dispatcher.call_at, ...)`` there.
+        """
+        if self._thread is not None and not self.is_current():
+            raise RuntimeError(
+                f"call_at() of dispatcher {self.name!r} called on thread {threading.current_thread().name!r}; "
+                "from other threads use call_soon(dispatcher.call_at, at_ns, fn)"
+            )
+        return self._deadlines.add(at_ns, partial(fn, *args) if args else fn)
+
+    def step(self) -> bool:
+        """Run what was handed in, what is due and exactly one turn; False if there was nothing to do.
+
+        Raises:
+            RuntimeError: the dispatcher runs on its own thread.
+        """
+        with self._running():
+            return self._sweep(1, inf)
+
+    def sweep(self) -> bool:
+        """Run one whole sweep; False if there was nothing to do.
+
+        Raises:
+            RuntimeError: the dispatcher runs on its own thread.
+        """
+        with self._running():
+            return self._sweep(self._max_turns, inf)
+
+    @contextmanager
+    def _running(self) -> Generator[None, None, None]:
+        """Make the calling thread the one that runs the actors."""
+        if self._runner is not None or self._thread is not None:
+            raise RuntimeError(f"dispatcher {self.name!r} is being run already; it can be driven by hand by one caller")
+        self._runner = threading.get_ident()
+        try:
+            with running_actors():
+                yield
+        finally:
+            self._runner = None
+
+    def _sweep(self, max_turns: int, max_seconds: float) -> bool:
+        """Run one sweep: this is the hot loop."""
+        intake, ready, is_full = self._intake, self._ready, self._is_full
+        has_run = False
+        with hold_wakeups():
+            for _ in range(len(intake)):
+                has_run = True
+                self._guarded(intake.popleft())
+            if self._deadlines:
+                for callback in self._deadlines.pop_due(self.clock.now_ns()):
+                    has_run = True
+                    self._guarded(callback)
+            if ready:
+                has_run = True
+                until = perf_counter() + max_seconds
+                while True:
+                    actor = ready.popleft()
+                    try:
+                        has_more = actor.run_turn()
+                    except BaseException as error:
+                        # Actors contain what user code raises; this is our own fault, and the others go on.
+                        has_more = False
+                        self._report(error)
+                    if has_more or actor.actor_inbox.settle():
+                        ready.append(actor)
+                    max_turns -= 1
+                    if not ready or max_turns <= 0 or perf_counter() >= until or (is_full is not None and is_full()):
+                        break
+            if has_run and self._on_sweep is not None:
+                self._guarded(self._on_sweep)
+        return has_run
+
+    def _guarded(self, fn: Callable[[], object]) -> None:
+        try:
+            fn()
+        except BaseException as error:
+            # Nothing that is called may end the thread that runs every actor.
+            self._report(error)
+
+    def _report(self, error: BaseException) -> None:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            # Driven by hand on the main thread: Ctrl-C belongs to the person at the keyboard.
+            raise error
+        try:
+            if self._on_error is not None:
+                self._on_error(error)
+                return
+        except BaseException:
+            # As above; the first error is logged below with this one.
+            logger.critical("The on_error hook of dispatcher %r raised", self.name, exc_info=True)
+        logger.critical("An exception escaped on dispatcher %r", self.name, exc_info=error)
+
+    def _run(self) -> None:
+        self._runner = threading.get_ident()
+        unsubscribe = self.clock.subscribe(self._wake_if_waiting) if isinstance(self.clock, ManualClock) else None
+        try:
+            with running_actors():
+                while not self._is_closing:
+                    self._sweep(self._max_turns, self._max_seconds)
+                    if not self._ready and not self._intake:
+                        if self._on_idle is not None:
+                            self._guarded(self._on_idle)
+                        self._wait()
+                self._finish()
+        finally:
+            if unsubscribe is not None:
+                unsubscribe()
+
+    def _wait(self) -> None:
+        """Wait for work: what is handed in from here on opens the gate, what was before is seen."""
+        self._is_waiting = True
+        try:
+            if self._ready or self._intake or self._is_closing:
+                return
+            seconds = _LONGEST_WAIT_SECONDS
+            if (at_ns := self._deadlines.next_ns()) is not None:
+                left_ns = at_ns - self.clock.now_ns()
+                if left_ns <= 0:
+                    return
+                if not isinstance(self.clock, ManualClock):
+                    # A manual clock tells when it moves; its nanoseconds are not ours.
+                    seconds = min(seconds, left_ns / 1e9)
+            self._gate.acquire(timeout=seconds)
+        finally:
+            self._is_waiting = False
+
+    def _wake_if_waiting(self) -> None:
+        if self._is_waiting:
+            self._wake()
+
+    def _wake(self) -> None:
+        self._is_waiting = False
+        try:
+            self._gate.release()
+        except RuntimeError:
+            # Somebody else opened it at the same moment; open is all that is needed.
+            pass
+
+    def _finish(self) -> None:
+        """Do what is queued, and what that queues, then end."""
+        while (self._ready or self._intake) and perf_counter() < self._give_up_at:
+            self._sweep(self._max_turns, self._max_seconds)
+        with self._lock:
+            self._is_ended = True
+            self._intake.clear()
+        self._abandon_ready()
+
+    def _abandon_ready(self) -> None:
+        while True:
+            try:
+                actor = self._ready.popleft()
+            except IndexError:
+                return
+            try:
+                actor.abandon(f"dispatcher {self.name!r} is closed")
+            except BaseException as error:
+                # The remaining actors have senders waiting for an answer too.
+                self._report(error)

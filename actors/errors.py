@@ -1,0 +1,57 @@
+"""What the actor layer raises itself: one small tree, each message made from facts kept as attributes.
+
+``pykka.ActorDeadError`` and ``pykka.Timeout`` keep pykka's meaning and are raised as they are.
+
+    ActorError
+    ├── BlockingCallError       the caller waits where waiting would stop every actor
+    ├── DispatcherClosedError   the caller asks a dispatcher that has been closed
+    └── MailboxFullError        the caller may send again later
+"""
+
+from __future__ import annotations
+
+__all__ = ["ActorError", "BlockingCallError", "DispatcherClosedError", "MailboxFullError"]
+
+
+class ActorError(Exception):
+    """Base of what the actor layer raises itself."""
+
+
+class BlockingCallError(ActorError):
+    """A blocking wait was asked for on a dispatcher thread, where it would stop every actor."""
+
+    def __init__(self, thread_name: str) -> None:
+        super().__init__(thread_name)
+        self.thread_name = thread_name
+
+    def __str__(self) -> str:
+        return (
+            f"a blocking wait on dispatcher thread {self.thread_name!r} would stop every actor it runs; "
+            "use add_done_callback(), send the actor a message with the result, or wait on another thread"
+        )
+
+
+class DispatcherClosedError(ActorError):
+    """The dispatcher has been closed and takes no more work."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"dispatcher {self.name!r} is closed and takes no more work; start a new Dispatcher"
+
+
+class MailboxFullError(ActorError):
+    """The mailbox holds as many messages as it may; sending again later can succeed.
+
+    Args:
+        limit: messages the mailbox may hold.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"the mailbox already holds {self.limit} messages, its limit; nothing was sent, try again later"

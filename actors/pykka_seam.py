@@ -1,0 +1,24 @@
+"""Every private name of pykka that this library uses, in one place.
+
+`tests/actors/test_pykka_seam.py` is the contract: it fails loudly on a pykka that moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import pykka
+from pykka import messages
+from pykka._envelope import Envelope
+
+__all__ = ["ActorStop", "Envelope", "OptExcInfo", "handle_receive"]
+
+OptExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+# The message that stops an actor, in its turn.
+ActorStop = messages._ActorStop  # pyright: ignore[reportPrivateUsage]  # pykka has no public name for it
+
+# Dispatches proxy calls to the actor's attributes and everything else to on_receive.
+handle_receive: Callable[[pykka.Actor, Any], Any] = pykka.Actor._handle_receive  # pyright: ignore[reportPrivateUsage]  # pykka has no public name for it
