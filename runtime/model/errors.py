@@ -13,6 +13,7 @@
     │   └── WorkflowAlreadyStartedError     the caller: the workflow id is taken
     ├── NondeterminismError                 the author: the code no longer asks for what the history has
     ├── ReadOnlyContextError                the author: a query or validator tried to change something
+    ├── NotInActivityError                  the author: only activity code can ask this
     ├── InvalidDefinitionError              the author: a definition that cannot work
     │   ├── InvalidActivityError
     │   └── InvalidWorkflowError
@@ -60,6 +61,7 @@ from .use_errors import (
     InvalidWorkflowError,
     MailboxFullError,
     NondeterminismError,
+    NotInActivityError,
     NotRegisteredError,
     PayloadDecodeError,
     PayloadEncodeError,
@@ -112,6 +114,7 @@ __all__ = [
     "JournalWriteError",
     "MailboxFullError",
     "NondeterminismError",
+    "NotInActivityError",
     "NotRegisteredError",
     "PayloadDecodeError",
     "PayloadEncodeError",

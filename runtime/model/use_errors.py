@@ -13,6 +13,7 @@ __all__ = [
     "InvalidWorkflowError",
     "MailboxFullError",
     "NondeterminismError",
+    "NotInActivityError",
     "NotRegisteredError",
     "PayloadDecodeError",
     "PayloadEncodeError",
@@ -92,6 +93,20 @@ class ReadOnlyContextError(GreenroomError):
 
     def __str__(self) -> str:
         return f"{self.action} is not allowed in {self.context}, which may only read; move it to an update or a signal"
+
+
+class NotInActivityError(GreenroomError):
+    """Something that only an activity can ask was asked elsewhere."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__(action)
+        self.action = action
+
+    def __str__(self) -> str:
+        return (
+            f"{self.action} was called outside an activity; call it in a function that a workflow performs with "
+            "execute_activity (a thread that the function starts needs contextvars.copy_context(), or asyncio.to_thread)"
+        )
 
 
 class InvalidDefinitionError(GreenroomError):
