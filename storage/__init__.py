@@ -1,0 +1,56 @@
+"""Bytes on disk, in order: the journal and the stores under it. Knows nothing of actors or workflows."""
+
+from __future__ import annotations
+
+from .batch import Batch
+from .environment import Durability
+from .errors import (
+    ClosedError,
+    CorruptError,
+    FencedError,
+    ForkedError,
+    FormatError,
+    FullError,
+    InUseError,
+    LocationError,
+    OutcomeUnknownError,
+    StorageError,
+    WriteError,
+)
+from .journal import Journal
+from .keys import ID_LIMIT, DueKind
+from .memory import MemoryStore
+from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, Timer, Turn
+from .store import Changes, Store, Tree
+
+__all__ = [
+    "ID_LIMIT",
+    "Attempt",
+    "Batch",
+    "Changes",
+    "ClosedError",
+    "CorruptError",
+    "DeadLetter",
+    "Due",
+    "DueKind",
+    "Durability",
+    "FencedError",
+    "ForkedError",
+    "FormatError",
+    "FullError",
+    "InUseError",
+    "Items",
+    "Journal",
+    "LocationError",
+    "Mail",
+    "MemoryStore",
+    "Meta",
+    "OutcomeUnknownError",
+    "RunHeader",
+    "StorageError",
+    "Store",
+    "Timer",
+    "Tree",
+    "Turn",
+    "WriteError",
+]

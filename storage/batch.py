@@ -1,0 +1,202 @@
+"""What one commit will change: rows are encoded as they are put, and nothing touches the disk."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from . import keys
+from .codec import chain_start, encode, encode_pointer, encode_turn, seal
+from .keys import DueKind, Kind
+from .records import Attempt, DeadLetter, Mail, RunHeader, Timer
+from .store import Tree
+
+__all__ = ["Batch", "Numbers"]
+
+_TURN = int(Kind.TURN)
+_turn_key = keys.TURN_KEY.pack
+
+
+class Numbers:
+    """Gives run numbers and sequence numbers of a journal, none of them twice."""
+
+    def __init__(self, next_run_no: int, next_seq: int) -> None:
+        self.next_run_no = next_run_no
+        self.next_seq = next_seq
+        self._lock = Lock()
+
+    def run_no(self) -> int:
+        """Return a run number that was never given before."""
+        with self._lock:
+            number = self.next_run_no
+            self.next_run_no = number + 1
+            return number
+
+    def seq(self) -> int:
+        """Return a sequence number that was never given before."""
+        with self._lock:
+            number = self.next_seq
+            self.next_seq = number + 1
+            return number
+
+
+class Batch:
+    """The changes of one commit, in the order they were asked for: the last word on a row wins.
+
+    Made by ``Journal.batch()``. A batch that is never committed costs numbers, nothing else. ``size`` is the bytes of keys and
+    values put so far.
+    """
+
+    __slots__ = ("_due", "_numbers", "_runs", "changes", "size")
+
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+        self._runs: dict[bytes, bytes | None] = {}
+        self._due: dict[bytes, bytes | None] = {}
+        self.changes: dict[Tree, dict[bytes, bytes | None]] = {Tree.RUNS: self._runs, Tree.DUE: self._due}
+        self.size = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self.changes.values()))
+
+    def new_run_no(self) -> int:
+        """Return a run number that no other run of the journal has or will have."""
+        return self._numbers.run_no()
+
+    def new_seq(self) -> int:
+        """Return the next number of the journal-wide sequence."""
+        return self._numbers.seq()
+
+    def put_header(self, run_no: int, header: RunHeader) -> None:
+        """Write the header of a run, over the one before."""
+        key = keys.HEADER_KEY.pack(run_no, Kind.HEADER)
+        self._put(key, encode(key, header))
+
+    def append_turn(
+        self, run_no: int, turn_no: int, time_ns: int, message: bytes, commands: bytes, previous_crc: int
+    ) -> int:
+        """Write the next turn of a run.
+
+        Args:
+            turn_no: dense, from 0.
+            previous_crc: what this returned for the turn before; not looked at for turn 0.
+
+        Returns:
+            The checksum that the next turn is chained to.
+        """
+        if not turn_no:
+            previous_crc = chain_start(run_no)
+        value, crc = encode_turn(previous_crc, time_ns, message, commands)
+        self._runs[_turn_key(run_no, _TURN, turn_no)] = value
+        self.size += len(value) + 13
+        return crc
+
+    def set_current(self, workflow_id: str, run_no: int) -> None:
+        """Make a run the current one of its workflow id.
+
+        Raises:
+            ValueError: the id is empty or longer than 480 bytes of UTF-8.
+        """
+        key = keys.workflow_key(workflow_id)
+        value = encode_pointer(key, run_no)
+        self.changes.setdefault(Tree.IDS, {})[key] = value
+        self.size += len(key) + len(value)
+
+    def put_mail(self, run_no: int, time_ns: int, message: bytes) -> int:
+        """Leave a message for a run on disk.
+
+        Returns:
+            Its sequence number, by which it is taken again.
+        """
+        seq = self._numbers.seq()
+        key = keys.MAIL_KEY.pack(run_no, Kind.MAIL, seq)
+        self._put(key, encode(key, Mail(seq, time_ns, message)))
+        self._put_due(keys.WAITING_KEY.pack(keys.WAITING, seq, run_no))
+        return seq
+
+    def take_mail(self, run_no: int, seq: int) -> None:
+        """Remove a message that its run has taken."""
+        self._drop(keys.MAIL_KEY.pack(run_no, Kind.MAIL, seq))
+        self._drop_due(keys.WAITING_KEY.pack(keys.WAITING, seq, run_no))
+
+    def set_active(self, run_no: int) -> None:
+        """Mark a run that opening the journal must bring back: it has activities to perform."""
+        self._put_due(keys.ACTIVE_KEY.pack(keys.ACTIVE, run_no))
+
+    def clear_active(self, run_no: int) -> None:
+        """Unmark a run that opening the journal need not bring back."""
+        self._drop_due(keys.ACTIVE_KEY.pack(keys.ACTIVE, run_no))
+
+    def put_timer(self, run_no: int, kind: int, item: int, at_ns: int) -> None:
+        """Make something of a run due at a time.
+
+        A run timeout has no row of its own among the run's: its time stands in the header as ``deadline_ns``.
+
+        Args:
+            kind: a ``DueKind`` other than ATTEMPT, or a number from 4 to 255.
+        """
+        _check_timer_kind(kind)
+        self._put_due(keys.DUE_KEY.pack(keys.DUE, at_ns, run_no, kind, item))
+        if kind != DueKind.RUN_TIMEOUT:
+            key = keys.TIMER_KEY.pack(run_no, Kind.TIMER, kind, item)
+            self._put(key, encode(key, Timer(item, at_ns, int(kind))))
+
+    def drop_timer(self, run_no: int, kind: int, item: int, at_ns: int) -> None:
+        """Remove what ``put_timer`` wrote with the same arguments."""
+        _check_timer_kind(kind)
+        self._drop_due(keys.DUE_KEY.pack(keys.DUE, at_ns, run_no, kind, item))
+        if kind != DueKind.RUN_TIMEOUT:
+            self._drop(keys.TIMER_KEY.pack(run_no, Kind.TIMER, kind, item))
+
+    def put_attempt(self, run_no: int, attempt: Attempt, previous_next_ns: int | None = None) -> None:
+        """Write where an activity stands; with ``next_ns`` it becomes due then.
+
+        Args:
+            previous_next_ns: the ``next_ns`` of the row this one replaces.
+        """
+        item, next_ns = attempt.item, attempt.next_ns
+        if previous_next_ns is not None and previous_next_ns != next_ns:
+            self._drop_due(keys.DUE_KEY.pack(keys.DUE, previous_next_ns, run_no, DueKind.ATTEMPT, item))
+        key = keys.ATTEMPT_KEY.pack(run_no, Kind.ATTEMPT, item)
+        self._put(key, encode(key, attempt))
+        if next_ns is not None:
+            self._put_due(keys.DUE_KEY.pack(keys.DUE, next_ns, run_no, DueKind.ATTEMPT, item))
+
+    def drop_attempt(self, run_no: int, item: int, next_ns: int | None) -> None:
+        """Remove the row of an activity, and what was due with it at ``next_ns``."""
+        self._drop(keys.ATTEMPT_KEY.pack(run_no, Kind.ATTEMPT, item))
+        if next_ns is not None:
+            self._drop_due(keys.DUE_KEY.pack(keys.DUE, next_ns, run_no, DueKind.ATTEMPT, item))
+
+    def put_dead_letter(self, run_no: int, time_ns: int, reason: str, message: bytes) -> int:
+        """Keep a message that nobody could take.
+
+        Returns:
+            Its sequence number.
+        """
+        seq = self._numbers.seq()
+        key = keys.LETTER_KEY.pack(seq)
+        value = encode(key, DeadLetter(seq, run_no, time_ns, reason, message))
+        self.changes.setdefault(Tree.DEAD, {})[key] = value
+        self.size += len(key) + len(value)
+        return seq
+
+    def _put(self, key: bytes, value: bytes) -> None:
+        self._runs[key] = value
+        self.size += len(key) + len(value)
+
+    def _drop(self, key: bytes) -> None:
+        self._runs[key] = None
+        self.size += len(key)
+
+    def _put_due(self, key: bytes) -> None:
+        self._due[key] = seal(key)
+        self.size += len(key) + 4
+
+    def _drop_due(self, key: bytes) -> None:
+        self._due[key] = None
+        self.size += len(key)
+
+
+def _check_timer_kind(kind: int) -> None:
+    if kind == DueKind.ATTEMPT or not 0 < kind < 256:
+        raise ValueError(f"{kind} is no kind of timer; use 1 or 3 to 255, and put_attempt for attempts of activities")

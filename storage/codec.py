@@ -1,0 +1,201 @@
+"""Record ↔ bytes: a msgpack list ``[format, …fields]`` and four bytes of CRC32.
+
+The checksum of a turn is chained to that of the turn before, and the first one to the run's number; that of any other row is
+chained to its key. So no row can stand in another's place unnoticed. Rows without a record (``seal``) hold the checksum alone.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from types import NoneType
+from typing import Any, TypeVar
+from zlib import crc32
+
+import msgpack
+
+from . import keys
+from .errors import CorruptError, FormatError
+from .records import Attempt, DeadLetter, Mail, Meta, RunHeader, Timer, Turn
+
+__all__ = [
+    "FORMAT",
+    "chain_start",
+    "decode",
+    "decode_pointer",
+    "decode_turns",
+    "encode",
+    "encode_pointer",
+    "encode_turn",
+    "seal",
+    "sealed",
+    "turn_crc",
+]
+
+FORMAT = 1
+"""The format this version writes; it reads every earlier one."""
+
+_UPGRADE = "upgrade greenroom to the version that wrote it"
+_TRAILER = Struct(">I")
+_POINTER = Struct(">Q")
+
+# One packer for all: making one costs more than packing a turn, and under the GIL a call on plain values is atomic.
+_pack = msgpack.Packer().pack
+_unpack = msgpack.unpackb
+_crc_bytes = _TRAILER.pack
+
+Record = TypeVar("Record", RunHeader, Mail, Attempt, Timer, DeadLetter, Meta)
+
+_INT = (int,)
+_STR = (str,)
+_BYTES = (bytes,)
+_BOOL = (bool,)
+_INT_OR_NONE = (int, NoneType)
+
+_SHAPES: dict[type, tuple[tuple[type, ...], ...]] = {
+    RunHeader: (
+        *(_STR, _STR, _STR, _INT, _INT, _INT_OR_NONE, _INT_OR_NONE, _STR, _STR),
+        *(_INT, _INT, _INT, _BYTES, _BYTES, _STR),
+    ),
+    Mail: (_INT, _INT, _BYTES),
+    Attempt: (_INT, _INT, _INT_OR_NONE, _BOOL, _BYTES, _BYTES),
+    Timer: (_INT, _INT, _INT),
+    DeadLetter: (_INT, _INT, _INT, _STR, _BYTES),
+    Meta: (_INT, _STR, _INT, _INT, _INT, _INT, _INT, _STR),
+}
+
+
+def encode(key: bytes, record: Record) -> bytes:
+    """Return the bytes of a record that stands under ``key``."""
+    body = _pack((FORMAT, *record))
+    return body + _crc_bytes(crc32(body, crc32(key)))
+
+
+def decode(kind: type[Record], key: bytes, data: bytes) -> Record:
+    """Return the record of a kind that stands under ``key``.
+
+    Raises:
+        CorruptError: the bytes are not what was written there.
+        FormatError: a newer version wrote them.
+    """
+    body = data[:-4]
+    if _crc_bytes(crc32(body, crc32(key))) != data[-4:]:
+        raise _corrupt(kind, key, "the checksum does not match")
+    fields = _fields(kind, key, body)
+    shape = _SHAPES[kind]
+    missing = len(shape) - len(fields)
+    if missing < 0 or missing > len(kind._field_defaults):
+        raise _corrupt(kind, key, f"it has {len(fields)} fields instead of {len(shape)}")
+    for value, allowed in zip(fields, shape, strict=False):
+        if type(value) not in allowed:
+            raise _corrupt(kind, key, f"a field holds {type(value).__name__} instead of {allowed[0].__name__}")
+    return kind(*fields)
+
+
+def chain_start(run_no: int) -> int:
+    """Return the checksum that the first turn of a run is chained to."""
+    return crc32(_POINTER.pack(run_no))
+
+
+def encode_turn(previous_crc: int, time_ns: int, message: bytes, commands: bytes) -> tuple[bytes, int]:
+    """Return the bytes of a turn and its checksum."""
+    body = _pack((FORMAT, time_ns, message, commands))
+    crc = crc32(body, previous_crc)
+    return body + _crc_bytes(crc), crc
+
+
+def turn_crc(data: bytes) -> int:
+    """Return the checksum that the bytes of a turn claim to have."""
+    return int.from_bytes(data[-4:], "big")
+
+
+_TURN_SHAPE = (int, int, bytes, bytes)
+
+
+def decode_turns(run_no: int, rows: list[tuple[bytes, bytes]], first: int, crc: int) -> list[Turn]:
+    """Return consecutive turns from their rows.
+
+    Args:
+        rows: (key, value) pairs in key order.
+        first: the number that the first row must have.
+        crc: the checksum of the turn before.
+
+    Raises:
+        CorruptError: a turn is missing, or is not what was written.
+        FormatError: a newer version wrote them.
+    """
+    turns: list[Turn] = []
+    add = turns.append
+    key_of = keys.TURN_KEY.pack
+    turn_no = first
+    for key, data in rows:
+        if key != key_of(run_no, 0x10, turn_no):
+            raise CorruptError(f"run {run_no}", f"turn {turn_no} is missing before {keys.describe(key)}", run_no)
+        body = data[:-4]
+        crc = crc32(body, crc)
+        if _crc_bytes(crc) != data[-4:]:
+            raise CorruptError(keys.describe(key), "the checksum does not match", run_no)
+        try:
+            fields = _unpack(body, max_array_len=64, max_map_len=0, max_ext_len=0)
+            _, time_ns, message, commands = fields
+        except (ValueError, TypeError, msgpack.UnpackException):
+            fields = ()
+        if fields.__class__ is not list or tuple(map(type, fields)) != _TURN_SHAPE or fields[0] != FORMAT:
+            _fields(Turn, key, body)
+            raise CorruptError(keys.describe(key), "it does not have the fields of a turn", run_no)
+        add(Turn(turn_no, time_ns, message, commands, crc))
+        turn_no += 1
+    return turns
+
+
+def seal(key: bytes) -> bytes:
+    """Return the value of a row whose key says everything: the key's own checksum."""
+    return _crc_bytes(crc32(key))
+
+
+def sealed(key: bytes, data: bytes) -> bool:
+    """Return whether a row whose key says everything is what was written."""
+    return data == _crc_bytes(crc32(key))
+
+
+def encode_pointer(key: bytes, run_no: int) -> bytes:
+    """Return the value of a row that names a run."""
+    body = _POINTER.pack(run_no)
+    return body + _crc_bytes(crc32(body, crc32(key)))
+
+
+def decode_pointer(key: bytes, data: bytes) -> int:
+    """Return the run number of a row that names a run.
+
+    Raises:
+        CorruptError: the bytes are not what was written there.
+    """
+    body = data[:-4]
+    if len(body) != 8 or _crc_bytes(crc32(body, crc32(key))) != data[-4:]:
+        raise CorruptError(f"the entry of workflow id {key.decode(errors='replace')!r}", "the checksum does not match")
+    return int.from_bytes(body, "big")
+
+
+def _fields(kind: type, key: bytes, body: bytes) -> list[Any]:
+    """Unpack the fields of a record and judge its format number."""
+    try:
+        values = _unpack(body, max_array_len=64, max_map_len=0, max_ext_len=0)
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise _corrupt(kind, key, f"it cannot be decoded ({type(error).__name__})") from error
+    if type(values) is not list or not values or type(values[0]) is not int or values[0] < 1:
+        raise _corrupt(kind, key, "it is not a list that begins with a format number")
+    if values[0] > FORMAT:
+        why = f"it has format {values[0]}, this version reads up to {FORMAT}"
+        raise FormatError(_place(kind, key), why, _UPGRADE)
+    return values[1:]
+
+
+def _place(kind: type, key: bytes) -> str:
+    if kind is Meta:
+        return "the journal's own row"
+    if kind is DeadLetter:
+        return f"dead letter {int.from_bytes(key, 'big')}"
+    return keys.describe(key)
+
+
+def _corrupt(kind: type, key: bytes, why: str) -> CorruptError:
+    return CorruptError(_place(kind, key), why, None if kind is Meta or kind is DeadLetter else keys.run_of(key))

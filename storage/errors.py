@@ -1,0 +1,171 @@
+"""What can go wrong on disk: each error keeps its facts and says what to do next.
+
+::
+
+    StorageError
+     ├── InUseError           another runtime owns the journal
+     ├── LocationError        the directory cannot hold a journal (remote, read-only, wrong owner, replaced…)
+     ├── FormatError          the file is not a journal, or one of a newer version
+     ├── CorruptError         bytes are not what was written
+     ├── FullError            no room; nothing of the batch was written, it may be committed again
+     ├── WriteError           the disk refused; nothing of the batch was written, it may be committed again
+     ├── OutcomeUnknownError  the disk failed at the last step and cannot be asked what it kept
+     ├── FencedError          another owner has written since
+     ├── ForkedError          used in a forked child
+     └── ClosedError          used after close
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ClosedError",
+    "CorruptError",
+    "FencedError",
+    "ForkedError",
+    "FormatError",
+    "FullError",
+    "InUseError",
+    "LocationError",
+    "OutcomeUnknownError",
+    "StorageError",
+    "WriteError",
+]
+
+
+class StorageError(Exception):
+    """The root of every error that the storage layer raises on purpose."""
+
+
+class InUseError(StorageError):
+    """Another runtime, in this process or another, owns the journal."""
+
+    def __init__(self, path: str, pid: int | None, host: str) -> None:
+        super().__init__(path, pid, host)
+        self.path = path
+        self.pid = pid
+        self.host = host
+
+    def __str__(self) -> str:
+        owner = "an unknown process" if self.pid is None else f"process {self.pid}"
+        return (
+            f"the journal {self.path} is in use by {owner} on {self.host}; "
+            "close that runtime first, or give this one a directory of its own"
+        )
+
+
+class LocationError(StorageError):
+    """The directory cannot hold a journal, or is no longer the one that was opened."""
+
+    def __init__(self, path: str, why: str, cure: str) -> None:
+        super().__init__(path, why, cure)
+        self.path = path
+        self.why = why
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"cannot keep a journal in {self.path}: {self.why}; {self.cure}"
+
+
+class FormatError(StorageError):
+    """The bytes are sound, but of a kind or version that this greenroom does not read."""
+
+    def __init__(self, where: str, why: str, cure: str) -> None:
+        super().__init__(where, why, cure)
+        self.where = where
+        self.why = why
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"cannot read {self.where}: {self.why}; {self.cure}"
+
+
+class CorruptError(StorageError):
+    """Stored bytes are not what was written.
+
+    Args:
+        run_no: the run the damage belongs to, or None if it is nobody's alone.
+    """
+
+    def __init__(self, where: str, why: str, run_no: int | None = None) -> None:
+        super().__init__(where, why, run_no)
+        self.where = where
+        self.why = why
+        self.run_no = run_no
+
+    def __str__(self) -> str:
+        return f"damaged: {self.where}: {self.why}; run `greenroom check` for the extent, and restore from a backup"
+
+
+class FullError(StorageError):
+    """There is no room; nothing of the batch was written, and it may be committed again."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.path = path
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"no room in the journal {self.path}: {self.why}; make room or raise the limit, then commit again"
+
+
+class WriteError(StorageError):
+    """The disk refused the batch; nothing of it was written, and it may be committed again."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.path = path
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"could not write to the journal {self.path}: {self.why}; nothing was written, look after the disk"
+
+
+class OutcomeUnknownError(StorageError):
+    """The last step of a commit failed and the journal could not be reopened to see what it kept."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.path = path
+        self.why = why
+
+    def __str__(self) -> str:
+        return (
+            f"the journal {self.path} failed at the last step of a commit and cannot be reopened: {self.why}; "
+            "the batch is there entirely or not at all, open the journal again to learn which"
+        )
+
+
+class FencedError(StorageError):
+    """Another owner has taken the journal over; this one may not write any more."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"{self.where} has been taken over by another owner; stop this runtime, nothing of the batch was written"
+
+
+class ForkedError(StorageError):
+    """The journal was opened before a fork and used in the child."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return (
+            f"the journal {self.path} was opened before this process was forked and belongs to the parent; "
+            "start workers with the 'spawn' method, or open the journal after the fork"
+        )
+
+
+class ClosedError(StorageError):
+    """The journal was used after it had been closed."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"{self.where} is closed; open it again"

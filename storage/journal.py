@@ -1,0 +1,302 @@
+"""The journal: runs, their turns and what waits for them, over any store; a batch is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from . import keys
+from .batch import Batch, Numbers
+from .codec import FORMAT, chain_start, decode, decode_pointer, decode_turns, encode, sealed, turn_crc
+from .environment import Durability, Environment
+from .errors import ClosedError, CorruptError, FormatError, LocationError
+from .keys import Kind
+from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, Timer, Turn
+from .store import META_KEY, Store, Tree
+
+__all__ = ["Journal"]
+
+_SLICE = 1000
+_T = TypeVar("_T")
+
+
+class Journal:
+    """Every run of one runtime.
+
+    One thread makes batches and commits them; any thread may read. Opening for writing counts the epoch up, which fences
+    an owner that was thought dead.
+    """
+
+    def __init__(self, store: Store, meta: Meta, *, owns_store: bool) -> None:
+        self._store = store
+        self._owns_store = owns_store
+        self._closed = False
+        self._meta = meta
+        self._meta_row = encode(META_KEY, meta)
+        self._numbers = Numbers(meta.next_run_no, meta.next_seq)
+        self.store_uuid = meta.store_uuid
+        self.epoch = meta.epoch
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        durability: str = Durability.FULL,
+        read_only: bool = False,
+        allow_remote: bool = False,
+        map_size: int | None = None,
+        max_map_size: int | None = None,
+    ) -> Journal:
+        """Open the journal in a directory, and make it if there is none.
+
+        Args:
+            durability: ``full`` (default): what is committed survives a power cut. ``relaxed``: it survives the death of the
+                process; a power cut may undo the last commits, and never damages anything.
+            read_only: take no ownership; a running owner is not disturbed.
+            allow_remote: accept a network file system. Most of them break the promises of locks and of sync.
+            map_size: bytes of address space reserved at first (default 64 GiB, sparse).
+            max_map_size: bytes the journal may grow to (default 1 TiB).
+
+        Raises:
+            InUseError, LocationError, FormatError, CorruptError, FullError, WriteError: see ``errors``.
+        """
+        store = Environment.open(
+            path,
+            durability=Durability(durability),
+            map_size=map_size,
+            max_map_size=max_map_size,
+            read_only=read_only,
+            allow_remote=allow_remote,
+        )
+        try:
+            return cls._begin(store, owns_store=True)
+        except BaseException:
+            store.close()
+            raise
+
+    @classmethod
+    def on(cls, store: Store) -> Journal:
+        """Open a journal on a store that the caller keeps: closing the journal leaves the store open."""
+        return cls._begin(store, owns_store=False)
+
+    @classmethod
+    def _begin(cls, store: Store, *, owns_store: bool) -> Journal:
+        row = store.get(Tree.META, META_KEY)
+        if row is None:
+            if store.scan(Tree.RUNS, b"", b"\xff" * 9, limit=1):
+                raise CorruptError("the journal's own row", "it is missing although there are runs")
+            if store.read_only:
+                raise FormatError("the journal", "nothing has been written to it yet", "open it for writing once")
+            now_ns = time.time_ns()
+            meta = Meta(FORMAT, str(uuid.uuid4()), 1, 1, 1, 1, now_ns, store.engine)
+        else:
+            meta = decode(Meta, META_KEY, row)
+            if not store.read_only:
+                meta = meta._replace(epoch=meta.epoch + 1, sequence=meta.sequence + 1, lib_version=store.engine)
+        if not store.read_only:
+            store.commit({Tree.META: {META_KEY: encode(META_KEY, meta)}}, expect=row)
+        return cls(store, meta, owns_store=owns_store)
+
+    @property
+    def sequence(self) -> int:
+        """How many commits the journal has taken since it was made."""
+        return self._meta.sequence
+
+    def batch(self) -> Batch:
+        """Return an empty batch."""
+        return Batch(self._numbers)
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch, everything or nothing; it is durable when this returns. An empty batch is not written.
+
+        Raises:
+            FullError, WriteError: nothing was written; the batch may be committed again.
+            FencedError, OutcomeUnknownError, LocationError: this journal may not write any more.
+        """
+        self._check_open()
+        if self._store.read_only:
+            raise LocationError("this journal", "it was opened read-only", "open it for writing")
+        changes = {tree: rows for tree, rows in batch.changes.items() if rows}
+        if not changes:
+            return
+        numbers = self._numbers
+        meta = self._meta._replace(
+            sequence=self._meta.sequence + 1, next_run_no=numbers.next_run_no, next_seq=numbers.next_seq
+        )
+        row = encode(META_KEY, meta)
+        changes[Tree.META] = {META_KEY: row}
+        self._store.commit(changes, expect=self._meta_row)
+        self._meta, self._meta_row = meta, row
+
+    def current_run(self, workflow_id: str) -> int | None:
+        """Return the number of the current run of a workflow id, or None if there is none.
+
+        Raises:
+            ValueError: the id is empty or longer than 480 bytes of UTF-8.
+        """
+        key = keys.workflow_key(workflow_id)
+        row = self._get(Tree.IDS, key)
+        return None if row is None else decode_pointer(key, row)
+
+    def header(self, run_no: int) -> RunHeader | None:
+        """Return the header of a run, or None if there is no such run."""
+        key = keys.HEADER_KEY.pack(run_no, Kind.HEADER)
+        row = self._get(Tree.RUNS, key)
+        return None if row is None else decode(RunHeader, key, row)
+
+    def turns(self, run_no: int, *, first: int = 0, limit: int = 256, crc: int | None = None) -> list[Turn]:
+        """Return a slice of a run's history, oldest first; an empty or short one is the end.
+
+        Args:
+            first: the number of the first turn wanted.
+            crc: checksum of the turn before ``first``, if known; otherwise it is read.
+
+        Raises:
+            CorruptError: a turn is missing, or is not what was written.
+        """
+        if first == 0:
+            crc = chain_start(run_no)
+        elif crc is None:
+            before = self._get(Tree.RUNS, keys.TURN_KEY.pack(run_no, Kind.TURN, first - 1))
+            if before is None:
+                return []
+            crc = turn_crc(before)
+        start = keys.TURN_KEY.pack(run_no, Kind.TURN, first)
+        stop = keys.HEADER_KEY.pack(run_no, Kind.TURN + 1)
+        return decode_turns(run_no, self._scan(Tree.RUNS, start, stop, limit), first, crc)
+
+    def mail(self, run_no: int, *, after: int = -1, limit: int = _SLICE) -> list[Mail]:
+        """Return the messages that wait for a run, oldest first, from the first one after ``after``."""
+        start = keys.MAIL_KEY.pack(run_no, Kind.MAIL, after + 1)
+        stop = keys.HEADER_KEY.pack(run_no, Kind.MAIL + 1)
+        return [decode(Mail, key, row) for key, row in self._scan(Tree.RUNS, start, stop, limit)]
+
+    def attempts(self, run_no: int) -> list[Attempt]:
+        """Return the stored attempts of a run, by item."""
+        return [decode(Attempt, key, row) for key, row in self._walk(run_no, Kind.ATTEMPT, Kind.ATTEMPT)]
+
+    def timers(self, run_no: int) -> list[Timer]:
+        """Return the stored timers of a run, by kind and item."""
+        return [decode(Timer, key, row) for key, row in self._walk(run_no, Kind.TIMER, Kind.TIMER)]
+
+    def items(self, run_no: int) -> Items:
+        """Return all that waits for a run."""
+        items = Items([], [], [])
+        for key, row in self._walk(run_no, Kind.MAIL, Kind.TIMER):
+            match key[8]:
+                case Kind.MAIL:
+                    items.mail.append(decode(Mail, key, row))
+                case Kind.ATTEMPT:
+                    items.attempts.append(decode(Attempt, key, row))
+                case Kind.TIMER:
+                    items.timers.append(decode(Timer, key, row))
+                case _:
+                    raise CorruptError(keys.describe(key), "no version of greenroom writes such a row", run_no)
+        return items
+
+    def waiting(
+        self, *, after: bytes = b"", limit: int = _SLICE, damaged: list[CorruptError] | None = None
+    ) -> list[tuple[bytes, int]]:
+        """Return a page of waiting mail, oldest first: (key, run number) for each message.
+
+        Args:
+            after: the last key of the page before.
+            damaged: gets the errors of damaged rows, which are then left out of the page. Without it they are raised.
+        """
+        return self._page(keys.WAITING, keys.WAITING_KEY.size, after, b"\x01", limit, _waiting_run, damaged)
+
+    def active(
+        self, *, after: bytes = b"", limit: int = _SLICE, damaged: list[CorruptError] | None = None
+    ) -> list[tuple[bytes, int]]:
+        """Return a page of active runs: (key, run number). The arguments are those of ``waiting``."""
+        return self._page(keys.ACTIVE, keys.ACTIVE_KEY.size, after, b"\x02", limit, _active_run, damaged)
+
+    def due(
+        self,
+        *,
+        until_ns: int,
+        after: bytes = b"",
+        limit: int = _SLICE,
+        damaged: list[CorruptError] | None = None,
+    ) -> list[tuple[bytes, Due]]:
+        """Return a page of what is due at ``until_ns`` or before, earliest first: (key, due).
+
+        The other arguments are those of ``waiting``.
+        """
+        stop = keys.ACTIVE_KEY.pack(keys.DUE, min(max(until_ns + 1, 0), 2**64 - 1))
+        return self._page(keys.DUE, keys.DUE_KEY.size, after, stop, limit, _due, damaged)
+
+    def dead_letters(self, *, limit: int = _SLICE) -> list[DeadLetter]:
+        """Return the newest dead letters, newest first."""
+        rows = self._scan(Tree.DEAD, b"", b"\xff" * 9, limit, reverse=True)
+        return [decode(DeadLetter, key, row) for key, row in rows]
+
+    def close(self) -> None:
+        """Close the journal, and its store if ``open`` made it; closing twice is no error."""
+        self._closed = True
+        if self._owns_store:
+            self._store.close()
+
+    def _page(
+        self,
+        queue: int,
+        width: int,
+        after: bytes,
+        stop: bytes,
+        limit: int,
+        read: Callable[[bytes], _T],
+        damaged: list[CorruptError] | None,
+    ) -> list[tuple[bytes, _T]]:
+        start = keys.after(after) if after else queue.to_bytes()
+        page: list[tuple[bytes, _T]] = []
+        while wanted := limit - len(page):
+            rows = self._scan(Tree.DUE, start, stop, wanted)
+            for key, row in rows:
+                if len(key) == width and sealed(key, row):
+                    page.append((key, read(key)))
+                    continue
+                error = CorruptError(f"the due row {key.hex()}", "the checksum does not match")
+                if damaged is None:
+                    raise error
+                damaged.append(error)
+            if len(rows) < wanted:
+                break
+            start = keys.after(rows[-1][0])
+        return page
+
+    def _walk(self, run_no: int, first: Kind, last: Kind) -> Iterator[tuple[bytes, bytes]]:
+        start, stop = keys.kind_range(run_no, first, last)
+        while rows := self._scan(Tree.RUNS, start, stop, _SLICE):
+            yield from rows
+            start = keys.after(rows[-1][0])
+
+    def _get(self, tree: Tree, key: bytes) -> bytes | None:
+        self._check_open()
+        return self._store.get(tree, key)
+
+    def _scan(
+        self, tree: Tree, start: bytes, stop: bytes, limit: int, *, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        self._check_open()
+        return self._store.scan(tree, start, stop, limit=limit, reverse=reverse)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the journal")
+
+
+def _waiting_run(key: bytes) -> int:
+    return int.from_bytes(key[9:], "big")
+
+
+def _active_run(key: bytes) -> int:
+    return int.from_bytes(key[1:], "big")
+
+
+def _due(key: bytes) -> Due:
+    _, at_ns, run_no, kind, item = keys.DUE_KEY.unpack(key)
+    return Due(at_ns, run_no, kind, item)

@@ -1,0 +1,132 @@
+"""The byte layout of every key: fixed width and big endian, so that the order of keys is the order of tuples.
+
+==========  =======================================================  ==========================
+tree        key                                                      what stands there
+==========  =======================================================  ==========================
+META        ``b"meta"``                                              the journal's own numbers
+RUNS        ``run_no(8) ‖ 0x00``                                     header
+RUNS        ``run_no(8) ‖ 0x10 ‖ turn_no(4)``                        turn
+RUNS        ``run_no(8) ‖ 0x20 ‖ seq(8)``                            mail
+RUNS        ``run_no(8) ‖ 0x30 ‖ item(4)``                           attempt of an activity
+RUNS        ``run_no(8) ‖ 0x40 ‖ timer_kind(1) ‖ item(4)``           timer
+DUE         ``0x00 ‖ seq(8) ‖ run_no(8)``                            mail waits
+DUE         ``0x01 ‖ run_no(8)``                                     run is active
+DUE         ``0x02 ‖ at_ns(8) ‖ run_no(8) ‖ due_kind(1) ‖ item(4)``  something is due at a time
+IDS         workflow id, UTF-8                                       its current run
+DEAD        ``seq(8)``                                               dead letter
+==========  =======================================================  ==========================
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from struct import Struct
+
+__all__ = [
+    "ACTIVE",
+    "ACTIVE_KEY",
+    "ATTEMPT_KEY",
+    "DUE",
+    "DUE_KEY",
+    "HEADER_KEY",
+    "ID_LIMIT",
+    "LETTER_KEY",
+    "MAIL_KEY",
+    "TIMER_KEY",
+    "TURN_KEY",
+    "WAITING",
+    "WAITING_KEY",
+    "DueKind",
+    "Kind",
+    "after",
+    "describe",
+    "kind_range",
+    "run_of",
+    "run_range",
+    "workflow_key",
+]
+
+ID_LIMIT = 480
+"""Longest workflow id in bytes of UTF-8; LMDB's keys end at 511."""
+
+WAITING, ACTIVE, DUE = 0, 1, 2
+"""First byte of the three queues of the DUE tree."""
+
+HEADER_KEY = Struct(">QB")
+TURN_KEY = ATTEMPT_KEY = Struct(">QBI")
+MAIL_KEY = Struct(">QBQ")
+TIMER_KEY = Struct(">QBBI")
+WAITING_KEY = Struct(">BQQ")
+ACTIVE_KEY = Struct(">BQ")
+DUE_KEY = Struct(">BQQBI")
+LETTER_KEY = Struct(">Q")
+
+
+class Kind(IntEnum):
+    """What a row of a run is; the ninth byte of its key."""
+
+    HEADER = 0x00
+    TURN = 0x10
+    MAIL = 0x20
+    ATTEMPT = 0x30
+    TIMER = 0x40
+
+
+class DueKind(IntEnum):
+    """What is due at a time; kinds from 4 to 255 are timers of the caller's own naming."""
+
+    TIMER = 1
+    ATTEMPT = 2
+    RUN_TIMEOUT = 3
+
+
+def workflow_key(workflow_id: str) -> bytes:
+    """Return the key of a workflow id.
+
+    Raises:
+        ValueError: the id is empty, longer than ``ID_LIMIT`` bytes, or no text that UTF-8 can write.
+    """
+    key = workflow_id.encode()
+    if not 0 < len(key) <= ID_LIMIT:
+        raise ValueError(
+            f"workflow id {workflow_id[:40]!r} has {len(key)} bytes of UTF-8, allowed are 1 to {ID_LIMIT}; "
+            "shorten it, or hash what makes it long"
+        )
+    return key
+
+
+def run_range(run_no: int) -> tuple[bytes, bytes]:
+    """Return the half-open key range of everything that belongs to a run."""
+    return HEADER_KEY.pack(run_no, Kind.HEADER), HEADER_KEY.pack(run_no, 0xFF)
+
+
+def kind_range(run_no: int, first: Kind, last: Kind) -> tuple[bytes, bytes]:
+    """Return the half-open key range of the rows of a run from one kind to another, both included."""
+    return HEADER_KEY.pack(run_no, first), HEADER_KEY.pack(run_no, last + 1)
+
+
+def after(key: bytes) -> bytes:
+    """Return the smallest key that is greater than this one."""
+    return key + b"\0"
+
+
+def run_of(key: bytes) -> int | None:
+    """Return the run number at the head of a key of RUNS, or None if the key is too short to have one."""
+    return int.from_bytes(key[:8], "big") if len(key) > 8 else None
+
+
+_LAYOUTS = {
+    Kind.HEADER: (HEADER_KEY, "the header of run {0}"),
+    Kind.TURN: (TURN_KEY, "turn {2} of run {0}"),
+    Kind.MAIL: (MAIL_KEY, "mail {2} of run {0}"),
+    Kind.ATTEMPT: (ATTEMPT_KEY, "activity {2} of run {0}"),
+    Kind.TIMER: (TIMER_KEY, "timer {3} (kind {2}) of run {0}"),
+}
+
+
+def describe(key: bytes) -> str:
+    """Say in words what a key of RUNS stands for."""
+    layout, words = _LAYOUTS.get(key[8] if len(key) > 8 else -1, (LETTER_KEY, ""))
+    if not words or layout.size != len(key):
+        return f"the row with the unknown key {key.hex()}"
+    return words.format(*layout.unpack(key))

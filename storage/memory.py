@@ -1,0 +1,109 @@
+"""The store's promises in dicts, for tests: it holds committed batches only, as a disk would after a crash."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from threading import Lock
+
+from .errors import ClosedError, FencedError
+from .store import META_KEY, Changes, Tree
+
+__all__ = ["MemoryStore"]
+
+_FEW = 64
+
+
+class _Rows:
+    """One tree: a dict and the sorted list of its keys, brought up to date when it is read."""
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes] = {}
+        self._keys: list[bytes] = []
+        self._touched: set[bytes] = set()
+
+    def change(self, changes: dict[bytes, bytes | None]) -> None:
+        values = self.values
+        for key, value in changes.items():
+            if value is None:
+                if values.pop(key, None) is not None:
+                    self._touched.add(key)
+            else:
+                if key not in values:
+                    self._touched.add(key)
+                values[key] = value
+
+    def keys(self) -> list[bytes]:
+        touched = self._touched
+        if len(touched) > _FEW:
+            self._keys = sorted(self.values)
+        else:
+            for key in touched:
+                self._move(key)
+        touched.clear()
+        return self._keys
+
+    def _move(self, key: bytes) -> None:
+        keys = self._keys
+        place = bisect_left(keys, key)
+        is_there = place < len(keys) and keys[place] == key
+        if key in self.values and not is_there:
+            insort(keys, key)
+        elif key not in self.values and is_there:
+            del keys[place]
+
+
+class MemoryStore:
+    """A ``Store`` without a disk.
+
+    A journal on it may be dropped and another opened, as after a crash: nothing but whole batches is ever kept.
+    """
+
+    engine = "memory"
+    read_only = False
+
+    def __init__(self) -> None:
+        self._trees = [_Rows() for _ in Tree]
+        self._lock = Lock()
+        self._closed = False
+
+    def get(self, tree: Tree, key: bytes) -> bytes | None:
+        """Return the value of a key, or None."""
+        self._check_open()
+        return self._trees[tree].values.get(key)
+
+    def scan(
+        self, tree: Tree, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """Return at most ``limit`` pairs of the half-open range [start, stop), in key order or against it."""
+        with self._lock:
+            self._check_open()
+            rows = self._trees[tree]
+            keys = rows.keys()
+            first, last = bisect_left(keys, start), bisect_left(keys, stop)
+            if reverse:
+                chosen = keys[max(first, last - limit) : last][::-1]
+            else:
+                chosen = keys[first : min(last, first + limit)]
+            return [(key, rows.values[key]) for key in chosen]
+
+    def commit(self, changes: Changes, *, expect: bytes | None = None) -> None:
+        """Take a batch over, everything or nothing.
+
+        Raises:
+            FencedError: the row ``META_KEY`` no longer holds what was expected.
+        """
+        copied = [(tree, dict(rows)) for tree, rows in changes.items()]
+        with self._lock:
+            self._check_open()
+            if expect is not None and self._trees[Tree.META].values.get(META_KEY) != expect:
+                raise FencedError("the memory store")
+            for tree, rows in copied:
+                self._trees[tree].change(rows)
+
+    def close(self) -> None:
+        """Refuse every later call; closing twice is no error."""
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the memory store")

@@ -1,0 +1,116 @@
+"""What is stored, as frozen values; fields are only ever added at the end, with a default."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .keys import DueKind
+
+__all__ = ["Attempt", "DeadLetter", "Due", "Items", "Mail", "Meta", "RunHeader", "Timer", "Turn"]
+
+
+class RunHeader(NamedTuple):
+    """What is known of a run without replaying it.
+
+    ``turns`` and ``crc`` are zero until the run is closed or suspended; then they say how many turns there are and which
+    checksum the last one has. ``status``, ``flags``, ``options`` and ``outcome`` mean nothing to the storage layer.
+    """
+
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    status: int
+    started_ns: int
+    closed_ns: int | None
+    deadline_ns: int | None
+    first_run_id: str
+    python: str
+    flags: int
+    turns: int
+    crc: int
+    options: bytes
+    outcome: bytes
+    note: str
+
+
+class Turn(NamedTuple):
+    """One message and the commands it caused; ``crc`` is chained to the turn before."""
+
+    turn_no: int
+    time_ns: int
+    message: bytes
+    commands: bytes
+    crc: int
+
+
+class Mail(NamedTuple):
+    """A message that waits on disk for its run; ``seq`` is the order of arrival in the whole journal."""
+
+    seq: int
+    time_ns: int
+    message: bytes
+
+
+class Attempt(NamedTuple):
+    """An activity that waits for its next attempt, or whose start had to be written down.
+
+    ``item`` is the activity's number in its run, ``next_ns`` the time of the next attempt if there is one.
+    """
+
+    item: int
+    attempt: int
+    next_ns: int | None
+    started: bool
+    schedule: bytes
+    failure: bytes
+
+
+class Timer(NamedTuple):
+    """A timer that waits on disk; ``item`` is its number in its run."""
+
+    item: int
+    at_ns: int
+    kind: int = DueKind.TIMER
+
+
+class Due(NamedTuple):
+    """Something of a run that is due at a time; ``kind`` is a ``DueKind``."""
+
+    at_ns: int
+    run_no: int
+    kind: int
+    item: int
+
+
+class DeadLetter(NamedTuple):
+    """A message that nobody could take, with the reason."""
+
+    seq: int
+    run_no: int
+    time_ns: int
+    reason: str
+    message: bytes
+
+
+class Meta(NamedTuple):
+    """The journal's own numbers; written by every commit.
+
+    ``epoch`` counts owners, ``sequence`` counts commits, the two next numbers are the first that were never given away.
+    """
+
+    format: int
+    store_uuid: str
+    epoch: int
+    sequence: int
+    next_run_no: int
+    next_seq: int
+    created_ns: int
+    lib_version: str
+
+
+class Items(NamedTuple):
+    """All that waits for one run, each list in key order."""
+
+    mail: list[Mail]
+    attempts: list[Attempt]
+    timers: list[Timer]
