@@ -1,0 +1,38 @@
+"""Where in the user's code a command was asked for: the nearest frame outside the library and outside asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+
+__all__ = ["call_site"]
+
+_LIBRARY = __file__.replace("\\", "/").rsplit("/core/", 1)[0] + "/"
+_ASYNCIO = asyncio.__file__.replace("\\", "/").rsplit("/", 1)[0] + "/"
+
+# File name -> the name to show, empty for files that are not the user's.
+_SHOWN: dict[str, str] = {}
+
+
+def call_site() -> str:
+    """``file:line`` of the user's code that is running, the file relative to the import path; empty if there is none."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        shown = _SHOWN.get(file)
+        if shown is None:
+            shown = _SHOWN[file] = _show(file)
+        if shown:
+            return f"{shown}:{frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""
+
+
+def _show(file: str) -> str:
+    path = file.replace("\\", "/")
+    if path.startswith((_LIBRARY, _ASYNCIO)) or file == contextlib.__file__:
+        return ""
+    roots = [root.replace("\\", "/").rstrip("/") + "/" for root in sys.path if root]
+    inside = [root for root in roots if path.startswith(root)]
+    return path[max(map(len, inside)) :] if inside else path

@@ -1,0 +1,246 @@
+"""Turns what workflow code asks for into commands, and keeps a handle for each thing that is not there yet.
+
+One counter numbers all commands of a run. Commands are collected a turn; what is taken back in the turn that asked for it never
+reaches the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ..model.errors import ReadOnlyContextError
+from ..model.failures import Failure, to_exception, to_failure
+from ..model.options import ActivityOptions
+from ..model.payloads import Converter
+from .call_sites import call_site
+from .commands import (
+    CancelActivity,
+    CancelTimer,
+    Command,
+    CompleteWorkflow,
+    DeadLetterSignal,
+    FailWorkflow,
+    RecordSideEffect,
+    ScheduleActivity,
+    SignalExternal,
+    StartTimer,
+)
+from .handles import ActivityHandle, PendingHandle, pending
+from .loop import TimerHandle, WorkflowLoop
+from .machines import ACTIVITY, EXTERNAL_SIGNAL, Event
+from .messages import SignalReceived
+
+__all__ = ["Commander", "RunPutAway"]
+
+
+class RunPutAway(BaseException):
+    """The run is being put away: it cannot ask for anything. Derives from BaseException so that ``except Exception`` lets it pass."""
+
+
+class Commander:
+    """The asking half of an execution.
+
+    Attributes:
+        pending: command id to the handle that waits for its outcome.
+        timers: command id to the timer that has not fired.
+        closing: the command that closed the run, once there is one.
+        read_only: what is running now, if it may only read ("a wait condition"); empty otherwise.
+    """
+
+    def __init__(self, run_id: str, converter: Converter) -> None:
+        self.loop: WorkflowLoop
+        self.pending: dict[int, PendingHandle[Any]] = {}
+        self.timers: dict[int, TimerHandle] = {}
+        self.closing: Command | None = None
+        self.read_only = ""
+        self.put_away = False
+        self._converter = converter
+        self._run_id = run_id
+        self._random: random.Random | None = None
+        self._last_id = 0
+        self._turn: dict[int, Command] = {}
+        self._recorded: Sequence[Command] | None = None
+
+    # One turn.
+
+    def begin_turn(self, recorded: Sequence[Command] | None) -> None:
+        """Collect anew; with ``recorded`` the turn is a replay of these commands."""
+        self._turn = {}
+        self._recorded = recorded
+
+    def end_turn(self) -> list[Command]:
+        """What the turn asked for, in order."""
+        return list(self._turn.values())
+
+    def is_replaying(self) -> bool:
+        """Whether this turn is in the history already."""
+        return self._recorded is not None
+
+    # What is asked for.
+
+    def start_activity(
+        self, name: str, args: tuple[object, ...], options: ActivityOptions, result_type: Any
+    ) -> ActivityHandle[Any]:
+        number = self._next("starting an activity")
+        data = self._converter.encode_args(args)
+        handle = pending(ActivityHandle, self.loop, number, ACTIVITY, result_type, self._cancel_activity)
+        self._ask(number, ScheduleActivity, name, data, options)
+        self.pending[number] = handle
+        return handle
+
+    def signal_external(
+        self, workflow_id: str, run_id: str, name: str, args: tuple[object, ...]
+    ) -> PendingHandle[None]:
+        number = self._next("signalling another workflow")
+        data = self._converter.encode_args(args)
+        handle = pending(PendingHandle, self.loop, number, EXTERNAL_SIGNAL, None, self._cancel_signal)
+        self._ask(number, SignalExternal, name, workflow_id, run_id, data)
+        self.pending[number] = handle
+        return handle
+
+    def start_timer(
+        self, at_ns: int, callback: Callable[..., object], *args: object, summary: str = ""
+    ) -> asyncio.TimerHandle:
+        """A durable timer, even if it is due now."""
+        handle = TimerHandle((at_ns - self.loop.started_ns) / 1e9, callback, args, None)
+        self.start_loop_timer(at_ns, handle, summary)
+        return handle
+
+    def start_loop_timer(self, at_ns: int, handle: TimerHandle, summary: str = "") -> None:
+        """The durable timer behind a handle of the loop."""
+        number = self._next("starting a timer")
+        handle._on_cancel = lambda: self._cancel_timer(number)
+        self._ask(number, StartTimer, summary, at_ns)
+        self.timers[number] = handle
+
+    def side_effect(self, function: Callable[[], Any], result_type: Any) -> Any:
+        """What ``function`` gave when the turn was live; a replay reads it from the history."""
+        number = self._next("a side effect")
+        recorded = self._recorded
+        if recorded is None:
+            value, failure = self._perform(function)
+        else:
+            value, failure = _recorded_value(recorded, number)
+        self._ask(number, RecordSideEffect, "", value, failure)
+        if failure is not None:
+            raise to_exception(failure, self._converter)
+        return self._converter.decode(value, result_type)
+
+    def dead_letter(self, signal: SignalReceived, reason: str) -> None:
+        """Put a signal aside that cannot be decoded."""
+        number = self._next("")
+        self._ask(number, DeadLetterSignal, signal.name, signal.args, signal.sender, reason)
+
+    def complete(self, result: object) -> None:
+        """Close the run with a result, unless it is closed."""
+        if self.closing is None:
+            data = self._converter.encode(result)
+            self._close(CompleteWorkflow(0, "", "", data))
+
+    def fail(self, error: BaseException) -> None:
+        """Close the run with a failure, unless it is closed."""
+        if self.closing is None:
+            self._close(FailWorkflow(0, "", "", to_failure(error, self._converter)))
+
+    def random(self) -> random.Random:
+        """The run's own generator, the same in each replay."""
+        if self.read_only:
+            raise ReadOnlyContextError("workflow.random()", self.read_only)
+        if self._random is None:
+            self._random = random.Random(hashlib.sha256(self._run_id.encode()).digest())
+        return self._random
+
+    def check_may_change(self, action: str) -> None:
+        """Refuse ``action`` while only reading is allowed, or while the run is being put away."""
+        if self.read_only:
+            raise ReadOnlyContextError(action, self.read_only)
+        if self.put_away:
+            raise RunPutAway(action)
+
+    # What is taken back.
+
+    def _cancel_activity(self, handle: PendingHandle[Any]) -> None:
+        self._take_back(handle.id, CancelActivity)
+
+    def _cancel_signal(self, handle: PendingHandle[Any]) -> None:
+        # Once its turn is written a signal is on its way: only the wait for the outcome ends.
+        if self._turn.pop(handle.id, None) is not None:
+            self.pending.pop(handle.id, None)
+
+    def _cancel_timer(self, number: int) -> None:
+        if self.timers.pop(number, None) is not None:
+            self._take_back(number, CancelTimer)
+
+    def _take_back(self, number: int, command: type[Command]) -> None:
+        if self.put_away or self.closing is not None:
+            return
+        if self._turn.pop(number, None) is not None:
+            self.pending.pop(number, None)
+            return
+        self._ask(number, command, "", key=-number)
+
+    # How it is written down.
+
+    def _next(self, action: str) -> int:
+        if self.read_only or self.put_away:
+            self.check_may_change(action)
+        self._last_id += 1
+        return self._last_id
+
+    def _ask(self, number: int, command: type[Command], name: str, *fields: Any, key: int | None = None) -> None:
+        if self.closing is None:
+            site = call_site() if self._recorded is None else self._replayed_site(number, command, name)
+            self._turn[number if key is None else key] = command(number, name, site, *fields)
+
+    def _replayed_site(self, number: int, command: type[Command], name: str) -> str:
+        # The site is only shown when code and history differ: where they agree so far, the recorded one will do.
+        recorded = self._recorded
+        place = len(self._turn)
+        if recorded is not None and place < len(recorded):
+            expected = recorded[place]
+            if expected.id == number and expected.__class__ is command and expected.name == name:
+                return expected.site
+        return call_site()
+
+    def _close(self, command: Command) -> None:
+        self.closing = command
+        self._turn[0] = command
+
+    def _perform(self, function: Callable[[], Any]) -> tuple[bytes, Failure | None]:
+        try:
+            return self._converter.encode(function()), None
+        except Exception as error:
+            return b"", to_failure(error, self._converter)
+
+    # What came of it.
+
+    def resolve(self, number: int, event: Event, result: Any = None, failure: Failure | None = None) -> None:
+        """The outcome of a command: its handle is done, unless nobody waits for it any more."""
+        handle = self.pending.pop(number, None)
+        if handle is None or not handle.move(event) or handle.done():
+            return
+        if failure is not None:
+            handle.set_exception(to_exception(failure, self._converter))
+            return
+        try:
+            handle.set_result(None if result is None else self._converter.decode(result, handle.result_type))
+        except Exception as error:
+            handle.set_exception(error)
+
+    def fire(self, number: int) -> None:
+        """A timer is due; one that was cancelled is ignored."""
+        handle = self.timers.pop(number, None)
+        if handle is not None:
+            self.loop.fire(handle)
+
+
+def _recorded_value(recorded: Iterable[Command], number: int) -> tuple[bytes, Failure | None]:
+    for command in recorded:
+        if command.id == number and isinstance(command, RecordSideEffect):
+            return command.value, command.failure
+    # The comparison at the end of the turn reports the difference; the code cannot go on without a value.
+    raise RunPutAway("a side effect that the history does not have")

@@ -1,0 +1,128 @@
+"""What a run asks for: frozen values in the imperative, each with a stable name on disk.
+
+Every command has an ``id`` (its place among the run's commands), a ``name`` (the type of what is asked for) and a ``site``
+(file and line that asked); kind, id and name are what a replay compares.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..model.failures import Failure
+from ..model.options import ActivityOptions
+
+__all__ = [
+    "CancelActivity",
+    "CancelTimer",
+    "Command",
+    "CompleteWorkflow",
+    "DeadLetterSignal",
+    "FailWorkflow",
+    "RecordSideEffect",
+    "ScheduleActivity",
+    "SignalExternal",
+    "StartTimer",
+    "decode_commands",
+    "encode_commands",
+    "kind_of",
+]
+
+
+class Command(msgspec.Struct, frozen=True, array_like=True):
+    """One thing a run asked for; the second half of a turn is a list of these."""
+
+    id: int
+    name: str
+    site: str
+
+
+class ScheduleActivity(Command, frozen=True, array_like=True, tag="schedule-activity"):
+    """Perform the activity ``name``."""
+
+    args: bytes
+    options: ActivityOptions
+
+
+class CancelActivity(Command, frozen=True, array_like=True, tag="cancel-activity"):
+    """The run no longer waits for the activity of command ``id``."""
+
+
+class StartTimer(Command, frozen=True, array_like=True, tag="start-timer"):
+    """Wake the run at ``at_ns``; ``name`` is the timer's summary."""
+
+    at_ns: int
+
+
+class CancelTimer(Command, frozen=True, array_like=True, tag="cancel-timer"):
+    """The timer of command ``id`` is no longer wanted."""
+
+
+class SignalExternal(Command, frozen=True, array_like=True, tag="signal-external"):
+    """Put the signal ``name`` in another run's mailbox; ``run_id`` empty means the current run of that id."""
+
+    workflow_id: str
+    run_id: str
+    args: bytes
+
+
+class DeadLetterSignal(Command, frozen=True, array_like=True, tag="dead-letter-signal"):
+    """Put the signal ``name`` aside where people see it: its arguments could not be decoded."""
+
+    args: bytes
+    sender: str
+    reason: str
+
+
+class RecordSideEffect(Command, frozen=True, array_like=True, tag="record-side-effect"):
+    """Keep what a local call gave, so that a replay need not call again."""
+
+    value: bytes
+    failure: Failure | None = None
+
+
+class CompleteWorkflow(Command, frozen=True, array_like=True, tag="complete-workflow"):
+    """Close the run with a result."""
+
+    result: bytes
+
+
+class FailWorkflow(Command, frozen=True, array_like=True, tag="fail-workflow"):
+    """Close the run with a failure."""
+
+    failure: Failure
+
+
+AnyCommand = (
+    ScheduleActivity
+    | CancelActivity
+    | StartTimer
+    | CancelTimer
+    | SignalExternal
+    | DeadLetterSignal
+    | RecordSideEffect
+    | CompleteWorkflow
+    | FailWorkflow
+)
+
+encode_commands = msgspec.msgpack.Encoder().encode
+_decode: Any = msgspec.msgpack.Decoder(list[AnyCommand]).decode
+
+
+def decode_commands(data: bytes) -> list[Command]:
+    """Read the commands of one turn from their record, in the order they were asked for.
+
+    Raises:
+        ValueError: the bytes are not commands of kinds known to this release.
+    """
+    try:
+        commands: list[Command] = _decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(f"not a list of commands: {error}") from error
+    return commands
+
+
+def kind_of(command: Command) -> str:
+    """The stable name of a command's kind, as it stands on disk."""
+    return str(command.__struct_config__.tag)

@@ -1,0 +1,300 @@
+"""One run of a workflow: the one door. A message goes in, the commands that it caused come out; nothing else happens.
+
+After each message the run's own loop runs until nothing is ready and no wait condition is newly true. The same messages give the same
+commands, in any process and at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..model.definitions import SignalDefinition, WorkflowDefinition
+from ..model.errors import FailureError, PayloadError, ReadOnlyContextError
+from ..model.payloads import Converter
+from .channels import SignalChannel
+from .commander import Commander, RunPutAway
+from .commands import Command
+from .conditions import Conditions
+from .context import Info
+from .handlers import Signals
+from .loop import WorkflowLoop
+from .machines import Event
+from .messages import (
+    ActivityCompleted,
+    ActivityFailed,
+    ExternalSignalResolved,
+    Message,
+    RunTimedOut,
+    SignalReceived,
+    TimerFired,
+    WorkflowStarted,
+)
+from .replay import compare
+
+__all__ = ["Execution", "WorkflowBugError"]
+
+ONLY_READS = "a wait condition"
+
+
+class WorkflowBugError(Exception):
+    """Workflow code raised what is not a failure: the turn is not to be recorded; ``__cause__`` is what was raised."""
+
+
+class Execution(Commander):
+    """A live run.
+
+    Args:
+        started: the message that began the run.
+        definition: the workflow's code.
+        converter: values to payloads and back.
+        failure_types: exceptions, beside failures, that close the run as failed instead of being bugs.
+    """
+
+    def __init__(
+        self,
+        started: WorkflowStarted,
+        definition: WorkflowDefinition,
+        converter: Converter,
+        failure_types: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        super().__init__(started.run_id, converter)
+        self.started = started
+        self.turns = 0
+        self._definition = definition
+        self._failure_types = (
+            FailureError,
+            TimeoutError,
+            asyncio.CancelledError,
+            *failure_types,
+            *definition.failure_exception_types,
+        )
+        self._conditions = Conditions()
+        self._bug: BaseException | None = None
+        self.loop = WorkflowLoop(
+            start_timer=self.start_loop_timer,
+            on_error=self._raised,
+            context=self,
+            first_order=zlib.crc32(started.run_id.encode()),
+        )
+        self._signals = Signals(self.loop, self._decode_signal, self._raised)
+
+    # The door.
+
+    def apply(self, message: Message, time_ns: int) -> list[Command]:
+        """Take one message and give what the run asks for in answer.
+
+        Args:
+            message: what has happened.
+            time_ns: when (UTC); the run's clock stands there for the whole turn.
+
+        Raises:
+            WorkflowBugError: the code raised something that is not a failure; this execution is of no further use.
+        """
+        return self._turn_of(message, time_ns, None)
+
+    def replay(self, message: Message, time_ns: int, recorded: Sequence[Command]) -> None:
+        """Take a message of the history again.
+
+        Args:
+            message: what had happened.
+            time_ns: when.
+            recorded: what the run asked for then.
+
+        Raises:
+            NondeterminismError: it asks for something else now.
+            WorkflowBugError: the code raised something that is not a failure.
+        """
+        started = self.started
+        turn_no = self.turns
+        bug: WorkflowBugError | None = None
+        try:
+            produced: Sequence[Command] = self._turn_of(message, time_ns, recorded)
+        except WorkflowBugError as error:
+            bug, produced = error, self.end_turn()
+        # Code that differs from its history often fails just because of that: the difference is the better answer.
+        compare(
+            produced,
+            recorded,
+            workflow_id=started.workflow_id,
+            run_id=started.run_id,
+            turn_no=turn_no,
+            recorded_python=started.python,
+        )
+        if bug is not None:
+            raise bug
+
+    def close(self) -> list[str]:
+        """Put the run away: its coroutines end, children first, without asking for anything.
+
+        Returns:
+            The coroutines that would not end, as text.
+        """
+        if self.put_away:
+            return []
+        self.put_away = True
+        before = self.loop.enter()
+        try:
+            return self.loop.destroy()
+        finally:
+            self.loop.leave(before)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the run has ended: completed, failed or timed out."""
+        return self.closing is not None or self._timed_out
+
+    _timed_out = False
+
+    # One turn.
+
+    def _turn_of(self, message: Message, time_ns: int, recorded: Sequence[Command] | None) -> list[Command]:
+        self.begin_turn(recorded)
+        self.turns += 1
+        loop = self.loop
+        loop.now_ns = time_ns
+        before = loop.enter()
+        try:
+            _TAKE[message.__class__](self, message)
+            loop.run_ready(self._settle)
+        finally:
+            loop.leave(before)
+        if self._bug is not None:
+            raise WorkflowBugError(str(self._bug)) from self._bug
+        return self.end_turn()
+
+    def _settle(self) -> bool:
+        self.read_only = ONLY_READS
+        woken = self._conditions.check()
+        self.read_only = ""
+        return woken
+
+    def _raised(self, error: BaseException) -> None:
+        """What came out of the main function, a handler or a callback: a failure closes the run, anything else is a bug."""
+        if self.put_away or isinstance(error, RunPutAway):
+            return
+        if isinstance(error, self._failure_types):
+            self.fail(error)
+        elif self._bug is None:
+            self._bug = error
+
+    # What can happen.
+
+    def _take_started(self, message: WorkflowStarted) -> None:
+        self.loop.started_ns = self.loop.now_ns
+        definition = self._definition
+        try:
+            args = self._converter.decode_args(message.args, definition.signature.arg_types)
+            run = self._prepare(definition, args)
+        except BaseException as error:
+            self._raised(error)
+            return
+        self.loop.create_task(self._main(run, args), name=definition.name)
+
+    def _prepare(self, definition: WorkflowDefinition, args: list[Any]) -> Callable[..., Any]:
+        if not definition.is_class:
+            return definition.run
+        instance = definition.target(*args) if definition.takes_input else definition.target()
+        for name, signal in definition.signals.items():
+            self._signals.set_handler(name, signal.bound_to(instance))
+        bound: Callable[..., Any] = definition.run.__get__(instance)
+        return bound
+
+    async def _main(self, run: Callable[..., Any], args: list[Any]) -> None:
+        try:
+            self.complete(await run(*args))
+        except BaseException as error:
+            self._raised(error)
+
+    def _take_signal(self, message: SignalReceived) -> None:
+        self._signals.deliver(message)
+
+    def _take_activity_completed(self, message: ActivityCompleted) -> None:
+        self.resolve(message.id, Event.COMPLETE, message.result)
+
+    def _take_activity_failed(self, message: ActivityFailed) -> None:
+        self.resolve(message.id, Event.FAIL, failure=message.failure)
+
+    def _take_timer(self, message: TimerFired) -> None:
+        self.fire(message.id)
+
+    def _take_signal_resolved(self, message: ExternalSignalResolved) -> None:
+        event = Event.COMPLETE if message.failure is None else Event.FAIL
+        self.resolve(message.id, event, failure=message.failure)
+
+    def _take_timed_out(self, message: RunTimedOut) -> None:
+        self._timed_out = True
+
+    # What workflow code asks its context, beside what the commander answers.
+
+    def info(self) -> Info:
+        started = self.started
+        options = started.options
+        return Info(
+            workflow_id=started.workflow_id,
+            run_id=started.run_id,
+            first_run_id=started.first_run_id,
+            workflow_type=started.workflow_type,
+            attempt=1,
+            start_time=_instant(self.loop.started_ns),
+            run_timeout=_duration(options.run_timeout_ns),
+            execution_timeout=_duration(options.execution_timeout_ns),
+            history_length=self.turns,
+        )
+
+    def now_ns(self) -> int:
+        return self.loop.now_ns
+
+    def add_condition(self, predicate: Callable[[], object], future: asyncio.Future[None]) -> None:
+        self.check_may_change("waiting for a condition")
+        self._conditions.add(predicate, future)
+
+    def set_signal_handler(self, name: str | None, handler: Callable[..., Any] | None) -> None:
+        self.check_may_change("setting a signal handler")
+        self._signals.set_handler(name, None if handler is None else SignalDefinition(name, handler))
+
+    def get_signal_handler(self, name: str | None) -> Callable[..., Any] | None:
+        handler = self._signals.handler(name)
+        return None if handler is None else handler.fn
+
+    def signal_channel(self) -> SignalChannel:
+        return SignalChannel(self._signals)
+
+    def all_handlers_finished(self) -> bool:
+        return self._signals.running == 0
+
+    def _decode_signal(self, signal: SignalReceived, hints: tuple[Any, ...] | None) -> list[Any] | None:
+        try:
+            return self._converter.decode_args(signal.args, hints)
+        except PayloadError as error:
+            self.dead_letter(signal, str(error))
+            return None
+
+    # What the shell asks.
+
+    @property
+    def unread_signals(self) -> int:
+        """Signals that no handler and no channel has taken."""
+        return len(self._signals.bag)
+
+
+_TAKE: dict[type[Message], Callable[[Execution, Any], None]] = {
+    WorkflowStarted: Execution._take_started,
+    SignalReceived: Execution._take_signal,
+    ActivityCompleted: Execution._take_activity_completed,
+    ActivityFailed: Execution._take_activity_failed,
+    TimerFired: Execution._take_timer,
+    ExternalSignalResolved: Execution._take_signal_resolved,
+    RunTimedOut: Execution._take_timed_out,
+}
+
+
+def _instant(at_ns: int) -> datetime:
+    return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC) + timedelta(microseconds=at_ns % 1_000_000_000 // 1000)
+
+
+def _duration(value_ns: int | None) -> timedelta | None:
+    return None if value_ns is None else timedelta(microseconds=value_ns // 1000)

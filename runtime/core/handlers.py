@@ -1,0 +1,110 @@
+"""Who hears which signal: a registered handler first, else the mailbag, where channels and later handlers find it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from ..model.definitions import SignalDefinition
+from .loop import WorkflowLoop
+from .mailbag import Mailbag
+from .messages import SignalReceived
+
+__all__ = ["Signals"]
+
+Decode = Callable[[SignalReceived, tuple[Any, ...] | None], "list[Any] | None"]
+
+
+class Signals:
+    """The signal handlers and the unread signals of one run.
+
+    Args:
+        loop: where handlers run, each as a task of its own.
+        decode: gives a signal's arguments, or None after it has put an undecodable signal aside.
+        on_error: called with what a handler raised.
+    """
+
+    __slots__ = ("_decode", "_dynamic", "_loop", "_named", "_on_error", "_readers", "bag", "running")
+
+    def __init__(self, loop: WorkflowLoop, decode: Decode, on_error: Callable[[BaseException], None]) -> None:
+        self.bag = Mailbag()
+        self.running = 0
+        self._loop = loop
+        self._decode = decode
+        self._on_error = on_error
+        self._named: dict[str, SignalDefinition] = {}
+        self._dynamic: SignalDefinition | None = None
+        self._readers: dict[str, deque[asyncio.Future[None]]] = {}
+
+    def deliver(self, signal: SignalReceived) -> None:
+        """Give a signal to its handler, or keep it for a channel or a handler yet to come."""
+        handler = self._named.get(signal.name) or self._dynamic
+        if handler is not None:
+            self._spawn(handler, signal)
+            return
+        self.bag.put(signal)
+        self.wake_reader(signal.name)
+
+    def handler(self, name: str | None) -> SignalDefinition | None:
+        """The handler of that name; None as a name means the catch-all."""
+        return self._dynamic if name is None else self._named.get(name)
+
+    def set_handler(self, name: str | None, handler: SignalDefinition | None) -> None:
+        """Set, replace or (with None) remove a handler; what was kept for it is delivered in the order it came."""
+        if name is None:
+            self._dynamic = handler
+        elif handler is None:
+            self._named.pop(name, None)
+        else:
+            self._named[name] = handler
+        if handler is not None:
+            for signal in self.bag.take_all(name):
+                self._spawn(handler, signal)
+
+    def wait(self, name: str) -> asyncio.Future[None]:
+        """A future that is done when a signal of that name may lie in the bag."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._readers.setdefault(name, deque()).append(future)
+        return future
+
+    def wake_reader(self, name: str) -> None:
+        """Wake the reader of that name that has waited longest."""
+        readers = self._readers.get(name)
+        if readers is None:
+            return
+        while readers:
+            future = readers.popleft()
+            if not future.done():
+                future.set_result(None)
+                break
+        if not readers:
+            del self._readers[name]
+
+    def take(self, name: str, hints: tuple[Any, ...] | None) -> list[Any] | None:
+        """The arguments of the oldest signal of that name, or None; undecodable ones are put aside on the way."""
+        while (entry := self.bag.take(name)) is not None:
+            values = self._decode(entry[1], hints)
+            if values is not None:
+                return values
+        return None
+
+    def _spawn(self, handler: SignalDefinition, signal: SignalReceived) -> None:
+        values = self._decode(signal, handler.arg_types)
+        if values is None:
+            return
+        if handler.dynamic:
+            values = [signal.name, *values]
+        self.running += 1
+        self._loop.create_task(self._run(handler.fn, values), name=f"signal {signal.name}")
+
+    async def _run(self, function: Callable[..., Any], values: list[Any]) -> None:
+        try:
+            outcome = function(*values)
+            if isinstance(outcome, Coroutine):
+                await outcome
+        except BaseException as error:
+            self._on_error(error)
+        finally:
+            self.running -= 1

@@ -1,0 +1,335 @@
+"""An asyncio event loop without a clock, a selector or a thread: ready callbacks in order, time taken from messages.
+
+Whatever asyncio builds on ``call_soon``, ``call_at``, futures and tasks works on it. Whatever needs a socket, a process or another
+thread is refused with an explanation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from typing import Any, NoReturn, TypeVar, cast
+
+__all__ = ["Future", "Handle", "Task", "TimerHandle", "WorkflowLoop"]
+
+T = TypeVar("T")
+
+CLOSE_ATTEMPTS = 16
+
+logger = logging.getLogger("greenroom")
+
+
+class Handle(asyncio.Handle):
+    """A callback that waits for its turn; lighter than asyncio's own."""
+
+    __slots__ = ()
+
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = contextvars.copy_context() if context is None else context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._args = ()
+
+    def __repr__(self) -> str:
+        return f"<Handle {self._callback!r}{' cancelled' if self._cancelled else ''}>"
+
+
+class TimerHandle(asyncio.TimerHandle):
+    """A callback that waits for a durable timer; cancelling it takes the timer back."""
+
+    __slots__ = ("_on_cancel",)
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: contextvars.Context | None,
+    ) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = contextvars.copy_context() if context is None else context
+        self._cancelled = False
+        self._when = when
+        self._scheduled = True
+        self._on_cancel: Callable[[], None] | None = None
+
+    def cancel(self) -> None:
+        if not self._cancelled:
+            self._cancelled = True
+            self._args = ()
+            if self._on_cancel is not None:
+                self._on_cancel()
+
+    def __repr__(self) -> str:
+        return f"<TimerHandle when={self._when}{' cancelled' if self._cancelled else ''}>"
+
+
+class Task(asyncio.Task[T]):
+    """A task whose hash is a counter: asyncio keeps tasks in sets, and the order of a set must not depend on addresses."""
+
+    __slots__ = ("_order",)
+    _order: int
+
+    def __hash__(self) -> int:
+        return self._order
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class Future(asyncio.Future[T]):
+    """A future whose hash is a counter, for the same reason."""
+
+    __slots__ = ("_order",)
+    _order: int
+
+    def __hash__(self) -> int:
+        return self._order
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+StartTimer = Callable[[int, TimerHandle], None]
+
+
+def _refusal(what: str, instead: str) -> Callable[..., NoReturn]:
+    def refuse(self: WorkflowLoop, *args: object, **kwargs: object) -> NoReturn:
+        raise RuntimeError(f"{what} cannot be used in a workflow: a replay could not repeat it; {instead}")
+
+    return refuse
+
+
+_USE_AN_ACTIVITY = "do it in an activity"
+
+
+class WorkflowLoop(asyncio.AbstractEventLoop):
+    """The loop of one run.
+
+    Args:
+        start_timer: called with the instant (ns) and the handle of each timer that is asked for.
+        on_error: called with each exception that a callback let out.
+        context: the execution that workflow code speaks to while this loop runs.
+        first_order: where the counter of hashes begins; the same in each replay of a run, and far from other runs' counters, since
+            asyncio keeps the tasks of all loops in one set.
+    """
+
+    def __init__(
+        self, *, start_timer: StartTimer, on_error: Callable[[BaseException], None], context: object, first_order: int = 0
+    ) -> None:
+        self.greenroom_context = context
+        self.now_ns = 0
+        self.started_ns = 0
+        self._start_timer = start_timer
+        self._on_error = on_error
+        self._ready: deque[asyncio.Handle] = deque()
+        self._order = first_order
+        self._tasks: list[Task[Any]] = []
+        self._tasks_limit = 16
+        self._generators: dict[int, AsyncGenerator[Any, Any]] = {}
+        self._closed = False
+
+    # What the execution drives.
+
+    def run_ready(self, settle: Callable[[], bool]) -> None:
+        """Run callbacks until none is ready and ``settle``, asked each time they have run dry, has woken nobody."""
+        ready = self._ready
+        popleft = ready.popleft
+        while True:
+            while ready:
+                handle = popleft()
+                if not handle._cancelled:
+                    try:
+                        handle._context.run(handle._callback, *handle._args)
+                    except BaseException as error:
+                        self._on_error(error)
+            if not settle():
+                return
+
+    def enter(self) -> object:
+        """Make this the running loop of the thread; returns what ``leave`` needs."""
+        before = (asyncio._get_running_loop(), sys.get_asyncgen_hooks())
+        asyncio._set_running_loop(self)
+        sys.set_asyncgen_hooks(firstiter=self._generator_started, finalizer=self._generator_dropped)
+        return before
+
+    def leave(self, before: Any) -> None:
+        """Put back what was there before ``enter``."""
+        loop, hooks = before
+        asyncio._set_running_loop(loop)
+        sys.set_asyncgen_hooks(*hooks)
+
+    def destroy(self) -> list[str]:
+        """Close every coroutine that is still waiting, children first, with this loop running.
+
+        Returns:
+            The coroutines that would not end, as text; they are kept alive and never left to the collector.
+        """
+        self._closed = True
+        stubborn: list[str] = []
+        for task in reversed(self._tasks):
+            if task.done():
+                continue
+            coroutine = cast("Coroutine[Any, Any, Any]", task.get_coro())
+            if not _close(coroutine):
+                stubborn.append(repr(coroutine))
+                _KEPT.append(task)
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        for generator in reversed(list(self._generators.values())):
+            if not _close_generator(generator):
+                stubborn.append(repr(generator))
+                _KEPT.append(generator)
+        self._ready.clear()
+        return stubborn
+
+    def unfinished(self) -> list[Task[Any]]:
+        """The tasks that are not done, oldest first."""
+        return [task for task in self._tasks if not task.done()]
+
+    # What asyncio asks of a loop.
+
+    def time(self) -> float:
+        return (self.now_ns - self.started_ns) / 1e9
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Handle:
+        handle = Handle(callback, args, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self._call_at_ns(self.now_ns + round(delay * 1e9), callback, args, context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self._call_at_ns(self.started_ns + round(when * 1e9), callback, args, context)
+
+    def _call_at_ns(
+        self, at_ns: int, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None
+    ) -> TimerHandle:
+        handle = TimerHandle((at_ns - self.started_ns) / 1e9, callback, args, context)
+        if at_ns <= self.now_ns:
+            self._ready.append(handle)
+        else:
+            self._start_timer(at_ns, handle)
+        return handle
+
+    def fire(self, handle: TimerHandle) -> None:
+        """The durable timer of ``handle`` is due: its callback takes its place in the queue."""
+        self._ready.append(handle)
+
+    def create_future(self) -> Future[Any]:
+        future: Future[Any] = Future(loop=self)
+        future._order = self._order = self._order + 1
+        return future
+
+    def next_order(self) -> int:
+        """The next number of the counter that orders tasks and futures."""
+        self._order += 1
+        return self._order
+
+    def create_task(  # type: ignore[override]
+        self,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+    ) -> Task[T]:
+        if self._closed:
+            raise RuntimeError("the run was put away: no task can be created")
+        order = self._order = self._order + 1
+        task: Task[T] = Task.__new__(Task)
+        task._order = order
+        task.__init__(coro, loop=self, name=name or f"task-{order}", context=context)  # type: ignore[misc]
+        tasks = self._tasks
+        tasks.append(task)
+        if len(tasks) > self._tasks_limit:
+            self._tasks = alive = [each for each in tasks if not each.done()]
+            self._tasks_limit = 2 * len(alive) + 16
+        return task
+
+    def get_debug(self) -> bool:
+        return False
+
+    def set_debug(self, enabled: bool) -> None:
+        """Debug mode would read the real clock: it has no effect here."""
+
+    def is_running(self) -> bool:
+        return not self._closed
+
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        # Called by finalizers only (an exception that nobody looked at): their moment is not part of the run, so it is only logged.
+        error = context.get("exception")
+        if not self._closed:
+            logger.error("%s", context.get("message"), exc_info=error if isinstance(error, BaseException) else None)
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        self.call_exception_handler(context)
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """asyncio's own loops count cancelled timers; here the handle tells the execution itself."""
+
+    def _generator_started(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self._generators[id(generator)] = generator
+
+    def _generator_dropped(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self._generators.pop(id(generator), None)
+
+    run_in_executor = _refusal("loop.run_in_executor", _USE_AN_ACTIVITY)
+    call_soon_threadsafe = _refusal(
+        "loop.call_soon_threadsafe", "another thread reaches a workflow by handle.signal(...)"
+    )
+    run_forever = run_until_complete = _refusal("loop.run_until_complete", "await the coroutine")
+    stop = close = _refusal("closing the loop", "return from the workflow instead")
+    getaddrinfo = getnameinfo = _refusal("a name lookup", _USE_AN_ACTIVITY)
+    create_connection = create_server = create_datagram_endpoint = _refusal("a socket", _USE_AN_ACTIVITY)
+    create_unix_connection = create_unix_server = connect_accepted_socket = _refusal("a socket", _USE_AN_ACTIVITY)
+    sock_recv = sock_recv_into = sock_recvfrom = sock_sendall = sock_sendto = _refusal("a socket", _USE_AN_ACTIVITY)
+    sock_connect = sock_accept = sock_sendfile = sendfile = start_tls = _refusal("a socket", _USE_AN_ACTIVITY)
+    add_reader = remove_reader = add_writer = remove_writer = _refusal("a file descriptor", _USE_AN_ACTIVITY)
+    connect_read_pipe = connect_write_pipe = _refusal("a pipe", _USE_AN_ACTIVITY)
+    subprocess_exec = subprocess_shell = _refusal("a subprocess", _USE_AN_ACTIVITY)
+    add_signal_handler = remove_signal_handler = _refusal("an OS signal handler", "the application handles OS signals")
+    set_default_executor = _refusal("an executor", _USE_AN_ACTIVITY)
+
+
+# What would not end stays referenced: a collector that runs its finalizers on some other thread would be worse.
+_KEPT: list[object] = []
+
+
+def _close(coroutine: Coroutine[Any, Any, Any]) -> bool:
+    for _ in range(CLOSE_ATTEMPTS):
+        try:
+            coroutine.close()
+        except BaseException:
+            continue
+        return True
+    return False
+
+
+def _close_generator(generator: AsyncGenerator[Any, Any]) -> bool:
+    for _ in range(CLOSE_ATTEMPTS):
+        try:
+            generator.aclose().send(None)  # type: ignore[attr-defined]
+        except StopIteration:
+            return True
+        except BaseException:
+            continue
+    return False
+

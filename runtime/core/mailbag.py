@@ -1,0 +1,67 @@
+"""Signals that nobody has taken yet: one order over all names, and a queue for each name.
+
+A handler and a channel take from here by name. Taking is O(1) whatever lies here; order is kept however it is taken.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterator
+
+from .messages import SignalReceived
+
+__all__ = ["Mailbag"]
+
+
+class Mailbag:
+    """The unread signals of one run."""
+
+    __slots__ = ("_by_name", "_order")
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, deque[tuple[int, SignalReceived]]] = {}
+        self._order = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_name.values()))
+
+    def put(self, signal: SignalReceived) -> None:
+        """Keep a signal behind all that lie here."""
+        self._order += 1
+        queue = self._by_name.get(signal.name)
+        if queue is None:
+            queue = self._by_name[signal.name] = deque()
+        queue.append((self._order, signal))
+
+    def put_back(self, order: int, signal: SignalReceived) -> None:
+        """Return a signal that was taken and not used: it has its old place again."""
+        self._by_name.setdefault(signal.name, deque()).appendleft((order, signal))
+
+    def has(self, name: str) -> bool:
+        """Whether a signal of that name lies here."""
+        return name in self._by_name
+
+    def take(self, name: str) -> tuple[int, SignalReceived] | None:
+        """The place and the value of the oldest signal of that name, or None."""
+        queue = self._by_name.get(name)
+        if queue is None:
+            return None
+        entry = queue.popleft()
+        if not queue:
+            del self._by_name[name]
+        return entry
+
+    def take_all(self, name: str | None = None) -> Iterator[SignalReceived]:
+        """All signals of one name, or of every name in the order they came; oldest first."""
+        if name is not None:
+            queues = [self._by_name.pop(name, deque[tuple[int, SignalReceived]]())]
+        else:
+            queues = list(self._by_name.values())
+            self._by_name = {}
+        for _, signal in heapq.merge(*queues, key=_first):
+            yield signal
+
+
+def _first(entry: tuple[int, SignalReceived]) -> int:
+    return entry[0]

@@ -1,0 +1,110 @@
+"""What has happened to a run: frozen values in the past tense, each with a stable name on disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..model.failures import Failure
+from ..model.options import WorkflowOptions
+
+__all__ = [
+    "ActivityCompleted",
+    "ActivityFailed",
+    "ExternalSignalResolved",
+    "Message",
+    "RunTimedOut",
+    "SignalReceived",
+    "TimerFired",
+    "WorkflowStarted",
+    "decode_message",
+    "encode_message",
+]
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True):
+    """One thing that entered a run; the first half of a turn."""
+
+
+class WorkflowStarted(Message, frozen=True, array_like=True, tag="started"):
+    """A run began: everything that a replay needs to know of the start stands here."""
+
+    workflow_type: str
+    args: bytes
+    workflow_id: str
+    run_id: str
+    first_run_id: str
+    options: WorkflowOptions
+    python: str
+    flags: int
+
+
+class SignalReceived(Message, frozen=True, array_like=True, tag="signal"):
+    """A signal came in; ``sender`` is the id of the workflow that sent it, empty for a client."""
+
+    name: str
+    args: bytes
+    sender: str = ""
+
+
+class ActivityCompleted(Message, frozen=True, array_like=True, tag="activity-completed"):
+    """The activity of command ``id`` returned."""
+
+    id: int
+    result: bytes
+    attempt: int = 1
+
+
+class ActivityFailed(Message, frozen=True, array_like=True, tag="activity-failed"):
+    """The activity of command ``id`` failed for good."""
+
+    id: int
+    failure: Failure
+    attempt: int = 1
+
+
+class TimerFired(Message, frozen=True, array_like=True, tag="timer-fired"):
+    """The timer of command ``id`` is due."""
+
+    id: int
+
+
+class ExternalSignalResolved(Message, frozen=True, array_like=True, tag="external-signal-resolved"):
+    """The signal of command ``id`` is in the other run's mailbox, or was refused."""
+
+    id: int
+    failure: Failure | None = None
+
+
+class RunTimedOut(Message, frozen=True, array_like=True, tag="run-timed-out"):
+    """The run's deadline passed; the run is closed without asking its code."""
+
+    execution: bool = False
+
+
+AnyMessage = (
+    WorkflowStarted
+    | SignalReceived
+    | ActivityCompleted
+    | ActivityFailed
+    | TimerFired
+    | ExternalSignalResolved
+    | RunTimedOut
+)
+
+encode_message = msgspec.msgpack.Encoder().encode
+_decode: Any = msgspec.msgpack.Decoder(AnyMessage).decode
+
+
+def decode_message(data: bytes) -> Message:
+    """Read one message from its record.
+
+    Raises:
+        ValueError: the bytes are not a message of a kind known to this release.
+    """
+    try:
+        message: Message = _decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(f"not a message: {error}") from error
+    return message

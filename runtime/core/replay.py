@@ -1,0 +1,54 @@
+"""The same questions as the history? What a turn asked for is held against what the history recorded: kind, name and id."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ..model.errors import NondeterminismError
+from .commands import Command, kind_of
+
+__all__ = ["compare", "same"]
+
+RUNNING_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def same(produced: Command, recorded: Command) -> bool:
+    """Whether the two ask for the same thing."""
+    return (
+        produced.id == recorded.id and produced.__class__ is recorded.__class__ and produced.name == recorded.name
+    )
+
+
+def compare(
+    produced: Sequence[Command],
+    recorded: Sequence[Command],
+    *,
+    workflow_id: str,
+    run_id: str,
+    turn_no: int,
+    recorded_python: str,
+) -> None:
+    """Hold the commands of one turn against the recorded ones.
+
+    Raises:
+        NondeterminismError: with both sides, and where in the code each was asked for.
+    """
+    if len(produced) == len(recorded) and all(map(same, produced, recorded)):
+        return
+    raise NondeterminismError(
+        workflow_id,
+        run_id,
+        turn_no,
+        [_line(command) for command in recorded],
+        [_line(command) for command in produced],
+        recorded_python=recorded_python,
+        running_python=RUNNING_PYTHON,
+    )
+
+
+def _line(command: Command) -> str:
+    name = f" {command.name!r}" if command.name else ""
+    number = f" #{command.id}" if command.id else ""
+    site = f" at {command.site}" if command.site else ""
+    return f"{kind_of(command)}{name}{number}{site}"

@@ -1,0 +1,222 @@
+"""What a declared workflow is: the names under which its parts are known, and their types."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .errors import InvalidWorkflowError
+from .signatures import Signature
+
+__all__ = ["SignalDefinition", "WorkflowDefinition", "define_class", "define_function", "mark", "marks_of", "signal_name"]
+
+MARK = "__greenroom_mark__"
+DEFINITION = "__greenroom_workflow__"
+
+
+class SignalDefinition:
+    """A signal handler.
+
+    Attributes:
+        name: the signal's name, None for the catch-all.
+        fn: the function; of a class, still without its instance.
+        dynamic: whether it hears every name that no other handler hears, and gets the name first.
+    """
+
+    __slots__ = ("_signature", "description", "dynamic", "fn", "name")
+
+    def __init__(
+        self, name: str | None, fn: Callable[..., Any], *, method: bool = False, description: str | None = None
+    ) -> None:
+        self.name = name
+        self.fn = fn
+        self.dynamic = name is None
+        self.description = description
+        self._signature = Signature(fn, skip=int(method) + int(self.dynamic))
+
+    @property
+    def arg_types(self) -> tuple[Any, ...] | None:
+        """The types of the signal's arguments."""
+        return self._signature.arg_types
+
+    def bound_to(self, instance: object) -> SignalDefinition:
+        """The same handler as a method of one instance."""
+        bound = SignalDefinition.__new__(SignalDefinition)
+        bound.name, bound.dynamic, bound.description = self.name, self.dynamic, self.description
+        bound.fn = self.fn.__get__(instance)
+        bound._signature = self._signature
+        return bound
+
+
+class WorkflowDefinition:
+    """A workflow type.
+
+    Attributes:
+        name: the name it is registered under and recorded with.
+        target: the class or function that the user wrote.
+        run: the async function that is the workflow; of a class, without its instance.
+        signals: the handlers of a class by name; None is the catch-all.
+        takes_input: whether ``__init__`` gets the workflow's arguments too.
+        failure_exception_types: exceptions that close a run as failed; others are bugs and suspend it.
+    """
+
+    __slots__ = ("failure_exception_types", "is_class", "name", "run", "signals", "signature", "takes_input", "target")
+
+    def __init__(
+        self,
+        name: str,
+        target: Callable[..., Any],
+        run: Callable[..., Any],
+        *,
+        is_class: bool,
+        signals: Mapping[str | None, SignalDefinition],
+        takes_input: bool,
+        failure_exception_types: tuple[type[BaseException], ...],
+    ) -> None:
+        self.name = name
+        self.target = target
+        self.run = run
+        self.is_class = is_class
+        self.signals = dict(signals)
+        self.takes_input = takes_input
+        self.failure_exception_types = failure_exception_types
+        self.signature = Signature(run, skip=int(is_class))
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name!r}>"
+
+
+def mark(function: Callable[..., Any], kind: str, **facts: Any) -> None:
+    """Leave a note on a method for ``define_class`` to find."""
+    setattr(function, MARK, {**marks_of(function), kind: facts})
+
+
+def marks_of(function: object) -> Mapping[str, Mapping[str, Any]]:
+    """The notes that decorators left on a method: kind to facts."""
+    marks: Mapping[str, Mapping[str, Any]] = getattr(function, MARK, {})
+    return marks
+
+
+def signal_name(signal: str | Callable[..., Any]) -> str:
+    """The name of a signal given as a string or as a reference to its handler.
+
+    Raises:
+        TypeError: a callable that is no signal handler, or a catch-all, which has no name of its own.
+    """
+    if isinstance(signal, str):
+        return signal
+    facts = marks_of(signal).get("signal")
+    if facts is None:
+        raise TypeError(f"{signal!r} is not a signal handler: decorate it with @workflow.signal or pass the signal's name")
+    if facts["name"] is None:
+        raise TypeError(f"{signal!r} hears every signal: pass the name of the one you mean")
+    name: str = facts["name"]
+    return name
+
+
+def define_function(
+    function: Callable[..., Any], *, name: str | None, failure_exception_types: tuple[type[BaseException], ...]
+) -> WorkflowDefinition:
+    """A workflow from one async function.
+
+    Raises:
+        InvalidWorkflowError: with every reason why it cannot be one.
+    """
+    problems = _problems_of_run(function, "the function")
+    parameters = list(inspect.signature(function).parameters.values())
+    if parameters and parameters[0].name == "self":
+        problems.append("it is a method: decorate the class with @workflow.defn and this method with @workflow.run")
+    if problems:
+        raise InvalidWorkflowError(getattr(function, "__qualname__", repr(function)), problems)
+    return WorkflowDefinition(
+        name or function.__name__,
+        function,
+        function,
+        is_class=False,
+        signals={},
+        takes_input=False,
+        failure_exception_types=failure_exception_types,
+    )
+
+
+def define_class(
+    cls: type, *, name: str | None, failure_exception_types: tuple[type[BaseException], ...]
+) -> WorkflowDefinition:
+    """A workflow from a class with one ``@workflow.run`` method.
+
+    Raises:
+        InvalidWorkflowError: with every reason why it cannot be one.
+    """
+    problems: list[str] = []
+    runs: list[Callable[..., Any]] = []
+    signals: dict[str | None, SignalDefinition] = {}
+    for attribute, function in _members(cls).items():
+        notes = marks_of(function)
+        if "run" in notes:
+            runs.append(function)
+            problems += _problems_of_run(function, f"{attribute}()")
+        if "signal" in notes:
+            facts = notes["signal"]
+            if facts["name"] in signals:
+                what = "catch-all" if facts["name"] is None else f"signal {facts['name']!r}"
+                problems.append(f"two handlers for {what}")
+            signals[facts["name"]] = SignalDefinition(
+                facts["name"], function, method=True, description=facts["description"]
+            )
+    if len(runs) != 1:
+        found = ", ".join(f"{each.__name__}()" for each in runs) or "none"
+        problems.append(f"exactly one method must be decorated with @workflow.run (found: {found})")
+    takes_input = "init" in marks_of(cls.__init__)
+    if runs and not problems:
+        problems += _problems_of_init(cls, runs[0], takes_input)
+    if problems:
+        raise InvalidWorkflowError(cls.__qualname__, problems)
+    return WorkflowDefinition(
+        name or cls.__name__,
+        cls,
+        runs[0],
+        is_class=True,
+        signals=signals,
+        takes_input=takes_input,
+        failure_exception_types=failure_exception_types,
+    )
+
+
+def _members(cls: type) -> dict[str, Callable[..., Any]]:
+    """The functions of a class and its bases by attribute, bases first; an override without a decorator keeps its base's notes."""
+    found: dict[str, Callable[..., Any]] = {}
+    for base in reversed(cls.__mro__):
+        for attribute, value in vars(base).items():
+            if not inspect.isfunction(value):
+                continue
+            inherited = marks_of(found.get(attribute))
+            if inherited and not marks_of(value):
+                setattr(value, MARK, inherited)
+            found[attribute] = value
+    return found
+
+
+def _problems_of_run(function: Callable[..., Any], what: str) -> list[str]:
+    problems: list[str] = []
+    if not inspect.iscoroutinefunction(function):
+        problems.append(f"{what} must be `async def`")
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            problems.append(f"{what} needs the keyword-only argument {parameter.name!r}: arguments are positional")
+        if parameter.kind is parameter.VAR_KEYWORD:
+            problems.append(f"{what} takes **{parameter.name}: arguments are positional; put many inputs in one dataclass")
+    return problems
+
+
+def _problems_of_init(cls: type, run: Callable[..., Any], takes_input: bool) -> list[str]:
+    parameters = list(inspect.signature(cls).parameters.values())
+    if takes_input:
+        expected = [p.name for p in list(inspect.signature(run).parameters.values())[1:]]
+        if [p.name for p in parameters] != expected:
+            return [f"__init__ is decorated with @workflow.init and must take what run takes: {', '.join(expected) or 'nothing'}"]
+        return []
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if needed:
+        return [f"__init__ needs {', '.join(needed)}: decorate it with @workflow.init to get the workflow's arguments"]
+    return []

@@ -1,0 +1,67 @@
+"""What has been declared, by name: workflows and activities register themselves when their module is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Generic, Protocol, TypeVar
+
+from .activity_definition import ActivityDefinition
+from .definitions import WorkflowDefinition
+from .errors import NotRegisteredError
+
+__all__ = ["Registry", "activities", "workflows"]
+
+
+class Named(Protocol):
+    """Whatever has a registered name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+D = TypeVar("D", bound=Named)
+
+
+class Registry(Generic[D]):
+    """Definitions by name.
+
+    Args:
+        kind: what they are, for messages ("workflow").
+        definitions: what is known from the start.
+    """
+
+    def __init__(self, kind: str, definitions: Iterable[D] = ()) -> None:
+        self.kind = kind
+        self._by_name: dict[str, D] = {}
+        for definition in definitions:
+            self.add(definition)
+
+    def add(self, definition: D) -> None:
+        """Make a definition known; a later one of the same name takes the place of an earlier one, as a reloaded module wants."""
+        self._by_name[definition.name] = definition
+
+    def get(self, name: str) -> D:
+        """The definition of that name.
+
+        Raises:
+            NotRegisteredError: there is none.
+        """
+        definition = self._by_name.get(name)
+        if definition is None:
+            raise NotRegisteredError(self.kind, name, sorted(self._by_name))
+        return definition
+
+    def find(self, name: str) -> D | None:
+        """The definition of that name, or None."""
+        return self._by_name.get(name)
+
+    def names(self) -> list[str]:
+        """What is known, in alphabetical order."""
+        return sorted(self._by_name)
+
+
+workflows: Registry[WorkflowDefinition] = Registry("workflow")
+"""Every workflow declared in this process so far."""
+
+activities: Registry[ActivityDefinition] = Registry("activity")
+"""Every activity declared in this process so far."""

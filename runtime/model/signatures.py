@@ -1,0 +1,74 @@
+"""The types of a function's positional arguments and of its result, resolved when they are first needed."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import typing
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Signature"]
+
+
+class Signature:
+    """What a call of one function looks like.
+
+    Types are resolved at first use, so that an annotation may name something declared further down its module.
+
+    Args:
+        function: the function; a bound method counts without its first parameter.
+        skip: how many leading parameters callers do not pass (``self``).
+    """
+
+    __slots__ = ("_arity", "_function", "_hints", "_skip")
+
+    def __init__(self, function: Callable[..., Any], *, skip: int = 0) -> None:
+        self._function = function
+        self._skip = skip
+        self._hints: tuple[tuple[Any, ...], Any] | None = None
+        self._arity: tuple[int, int] | None = None
+
+    @property
+    def arg_types(self) -> tuple[Any, ...]:
+        """The annotation of each positional parameter, ``Any`` where there is none; ``*args`` are not in it."""
+        return self._resolve()[0]
+
+    @property
+    def result_type(self) -> Any:
+        """The annotation of the result, ``Any`` where there is none."""
+        return self._resolve()[1]
+
+    def problem_with(self, args: tuple[object, ...]) -> str | None:
+        """Why a call with these positional arguments could not work, or None."""
+        if self._arity is None:
+            self._arity = self._count()
+        least, most = self._arity
+        if least <= len(args) <= most:
+            return None
+        if len(args) > most:
+            return f"takes {most} arguments, {len(args)} were given"
+        positional = self._positional()
+        missing = [p.name for p in positional[len(args) :] if p.default is p.empty]
+        return f"misses {', '.join(missing)}"
+
+    def _count(self) -> tuple[int, int]:
+        positional = self._positional()
+        parameters = inspect.signature(self._function).parameters.values()
+        endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        return sum(p.default is p.empty for p in positional), sys.maxsize if endless else len(positional)
+
+    def _positional(self) -> list[inspect.Parameter]:
+        parameters = [*inspect.signature(self._function).parameters.values()]
+        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        return positional[self._skip :]
+
+    def _resolve(self) -> tuple[tuple[Any, ...], Any]:
+        if self._hints is None:
+            try:
+                hints = typing.get_type_hints(self._function, include_extras=True)
+            except Exception:
+                # A name that only exists for type checkers: the call is then untyped, as without annotations.
+                hints = {}
+            self._hints = tuple(hints.get(p.name, Any) for p in self._positional()), hints.get("return", Any)
+        return self._hints
