@@ -14,6 +14,7 @@
     ├── NondeterminismError                 the author: the code no longer asks for what the history has
     ├── ReadOnlyContextError                the author: a query or validator tried to change something
     ├── NotInActivityError                  the author: only activity code can ask this
+    ├── NotInWorkflowError                  the author: only workflow code can ask this
     ├── InvalidDefinitionError              the author: a definition that cannot work
     │   ├── InvalidActivityError
     │   └── InvalidWorkflowError
@@ -62,6 +63,7 @@ from .use_errors import (
     MailboxFullError,
     NondeterminismError,
     NotInActivityError,
+    NotInWorkflowError,
     NotRegisteredError,
     PayloadDecodeError,
     PayloadEncodeError,
@@ -115,6 +117,7 @@ __all__ = [
     "MailboxFullError",
     "NondeterminismError",
     "NotInActivityError",
+    "NotInWorkflowError",
     "NotRegisteredError",
     "PayloadDecodeError",
     "PayloadEncodeError",

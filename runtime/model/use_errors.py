@@ -14,6 +14,7 @@ __all__ = [
     "MailboxFullError",
     "NondeterminismError",
     "NotInActivityError",
+    "NotInWorkflowError",
     "NotRegisteredError",
     "PayloadDecodeError",
     "PayloadEncodeError",
@@ -93,6 +94,13 @@ class ReadOnlyContextError(GreenroomError):
 
     def __str__(self) -> str:
         return f"{self.action} is not allowed in {self.context}, which may only read; move it to an update or a signal"
+
+
+class NotInWorkflowError(GreenroomError):
+    """Something that only workflow code can ask was asked elsewhere."""
+
+    def __str__(self) -> str:
+        return "no workflow is running here; call this from workflow code, inside its run method or one of its handlers"
 
 
 class NotInActivityError(GreenroomError):
