@@ -69,7 +69,8 @@ def where(path: Path, line: int) -> str:
 def loaded_after(code: str) -> set[str]:
     """The names of all modules that a fresh interpreter has loaded once it has run the code."""
     program = f"import sys\n{code}\nprint(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 
 
