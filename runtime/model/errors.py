@@ -36,6 +36,7 @@
     │   ├── JournalInUseError               another runtime owns the journal
     │   ├── JournalFullError                no room left
     │   ├── JournalCorruptError             the bytes are not what was written
+    │   ├── JournalForkedError              used in a forked child
     │   ├── JournalFormatError              written by another version, or not a journal
     │   ├── JournalLocationError            a place where a journal cannot live
     │   └── JournalWriteError               the disk refused
@@ -50,6 +51,7 @@ from .journal_errors import (
     InternalError,
     JournalCorruptError,
     JournalError,
+    JournalForkedError,
     JournalFormatError,
     JournalFullError,
     JournalInUseError,
@@ -109,6 +111,7 @@ __all__ = [
     "InvalidWorkflowError",
     "JournalCorruptError",
     "JournalError",
+    "JournalForkedError",
     "JournalFormatError",
     "JournalFullError",
     "JournalInUseError",

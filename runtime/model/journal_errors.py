@@ -10,6 +10,7 @@ __all__ = [
     "InternalError",
     "JournalCorruptError",
     "JournalError",
+    "JournalForkedError",
     "JournalFormatError",
     "JournalFullError",
     "JournalInUseError",
@@ -85,6 +86,13 @@ class JournalWriteError(JournalError):
 
     what = "could not be written"
     cure = "check its disk, then open the journal again; what was acknowledged is safe"
+
+
+class JournalForkedError(JournalError):
+    """The journal was opened before this process was forked from the one that owns it."""
+
+    what = "belongs to the process that this one was forked from"
+    cure = "start workers with the 'spawn' method, or open a journal of its own after the fork"
 
 
 class InternalError(GreenroomError):
