@@ -1,0 +1,358 @@
+"""Performs attempts of activities, on threads and on an event loop, and reports how each one ended.
+
+It decides nothing: retries, timeouts and what is written down are the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, NamedTuple, Protocol
+
+from ..activity import CURRENT, Attempt, Info, Shutdown
+from ..model.activity_definition import ActivityDefinition
+from ..model.errors import ApplicationError, InternalError
+from ..model.failures import Failure, to_failure
+from .loop_tasks import LoopTasks
+from .threads import DaemonThreads
+
+__all__ = ["Completed", "Failed", "Outcome", "Performer", "Task"]
+
+DEFAULT_THREADS = 32
+JOIN_SECONDS = 0.1  # idle threads end at once; one that is stuck is not waited for
+UNWIND_SECONDS = 1.0  # what cancelled async activities get for their `finally` blocks once the grace period is over
+
+
+class Task(NamedTuple):
+    """One attempt to perform.
+
+    Attributes:
+        run_no: the run that waits for it.
+        item: the activity within the run; ``(run_no, item)`` names what is being performed.
+        definition: what to call.
+        args: the payload of the positional arguments.
+        info: what the attempt is told of itself.
+    """
+
+    run_no: int
+    item: int
+    definition: ActivityDefinition
+    args: bytes
+    info: Info
+
+
+class Completed(NamedTuple):
+    """An attempt returned; ``result`` is the payload."""
+
+    result: bytes
+
+
+class Failed(NamedTuple):
+    """An attempt raised, or could not be called."""
+
+    failure: Failure
+
+
+Outcome = Completed | Failed
+
+
+class PayloadConverter(Protocol):
+    """What is needed of a converter."""
+
+    def encode(self, value: object) -> bytes: ...
+    def encode_args(self, args: tuple[object, ...]) -> bytes: ...
+    def decode_args(self, data: bytes, hints: tuple[Any, ...] | None) -> list[Any]: ...
+
+
+class _Performance(Attempt):
+    """One attempt that was handed over: what its own code sees, and what the performer knows of it."""
+
+    __slots__ = ("key", "task")
+
+    def __init__(self, task: Task, shutdown: Shutdown) -> None:
+        super().__init__(task.info, shutdown)
+        self.task = task
+        self.key = (task.run_no, task.item)
+
+
+class Performer:
+    """Performs activities; ``perform``, ``performing`` and ``abandon`` are called on one thread, the dispatcher's.
+
+    Sync activities run on daemon threads of its own, or on the executor given; async ones on the loop given to
+    ``use_loop``, or on a loop of its own. A thread's activities start without context variables, and cannot change them
+    for each other.
+
+    Args:
+        converter: turns payloads into arguments and results into payloads.
+        report: told each outcome, once an attempt and from any thread; it must be quick.
+        threads: most sync activities at a time.
+        executor: performs sync activities instead; its threads, its limits, and shutting it down is its owner's.
+        clock: now, in ns since 1970 UTC.
+
+    Raises:
+        ValueError: no threads, or an executor of processes, which cannot share what an activity sees.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_closed",
+        "_converter",
+        "_executor",
+        "_idle",
+        "_left",
+        "_lock",
+        "_loop_tasks",
+        "_performing",
+        "_report",
+        "_reporting",
+        "_shutdown",
+        "_threads",
+        "_unbegun",
+    )
+
+    def __init__(
+        self,
+        *,
+        converter: PayloadConverter,
+        report: Callable[[Task, Outcome], object],
+        threads: int = DEFAULT_THREADS,
+        executor: Executor | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        if threads < 1:
+            raise ValueError(f"threads is {threads}; sync activities need at least one")
+        if any(base.__module__ == "concurrent.futures.process" for base in type(executor).__mro__):
+            raise ValueError("activities cannot be performed by a ProcessPoolExecutor; pass an executor of threads")
+        self._converter = converter
+        self._report = report
+        self._executor = executor
+        self._clock = clock
+        self._shutdown = Shutdown()
+        self._threads = DaemonThreads(self._perform_on_thread, limit=threads, name="greenroom-activity")
+        self._loop_tasks = LoopTasks(self._perform_on_loop, self._lost, name="greenroom-activity-loop")
+        self._lock = threading.Lock()
+        self._performing: dict[tuple[int, int], _Performance] = {}
+        # Who takes an attempt out of here may begin it, or drop it: set.remove is atomic, so nobody else can.
+        self._unbegun: set[_Performance] = set()
+        # Closing waits for these too: what was reported must be in the last commit.
+        self._reporting: set[_Performance] = set()
+        self._idle = threading.Event()
+        self._closed = False
+        self._left = 0
+
+    def use_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Perform async activities on this loop, where the application's sessions and pools live, from now on."""
+        self._loop_tasks.use(loop)
+
+    def perform(self, task: Task) -> None:
+        """Begin an attempt as soon as there is a thread for it; never blocks.
+
+        After ``close`` nothing is taken: the attempt stays what the journal says, for the next opening to perform.
+
+        Raises:
+            InternalError: an attempt of the same activity is still being performed and was not abandoned.
+        """
+        attempt = _Performance(task, self._shutdown)
+        with self._lock:
+            if self._closed:
+                return
+            if attempt.key in self._performing:
+                raise InternalError(
+                    f"activity {task.info.activity_id} of run {task.info.run_id} is already being performed"
+                )
+            self._performing[attempt.key] = attempt
+            self._unbegun.add(attempt)
+        try:
+            if task.definition.is_async:
+                self._loop_tasks.put(attempt)
+            elif self._executor is None:
+                self._threads.put(attempt)
+            else:
+                self._executor.submit(self._perform_on_thread, attempt)
+        except RuntimeError as error:
+            # The application closed its loop or executor, or the system grants no thread: a failed attempt like others.
+            self._unbegun.discard(attempt)
+            self._settle(attempt, self._failed(_nowhere_to_run(task, error)))
+
+    def performing(self, run_no: int, item: int) -> bool:
+        """Whether an attempt of this activity was handed over, and neither reported nor abandoned."""
+        return (run_no, item) in self._performing
+
+    def started_at_ns(self, run_no: int, item: int) -> int | None:
+        """When the attempt being performed began; None while it waits for a thread, or if none is being performed."""
+        attempt = self._performing.get((run_no, item))
+        return None if attempt is None else attempt.started_at_ns
+
+    def abandon(self, task_key: tuple[int, int]) -> None:
+        """Stop waiting for an attempt: what comes of it is dropped.
+
+        An async activity is cancelled; a sync one sees ``activity.is_cancelled()``; one that has not begun never will.
+
+        Args:
+            task_key: ``(run_no, item)``; nothing happens if it is not being performed.
+        """
+        with self._lock:
+            attempt = self._performing.pop(task_key, None)
+        if attempt is not None:
+            self._drop(attempt)
+            self._wake_if_idle()
+
+    def close(self, *, grace: float) -> int:
+        """Stop taking attempts, wait for those that run, and leave behind what does not end in time.
+
+        What had not begun never will, and nothing is reported of it or of what is left behind: the next opening
+        performs it. Call it from another thread than the loop's; from the loop itself, async activities cannot go on
+        while it waits and are cancelled at once.
+
+        Args:
+            grace: seconds to wait; ``activity.is_shutting_down()`` is true meanwhile, and who waits for the shutdown is
+                woken.
+
+        Returns:
+            How many attempts had begun and were left behind; the same number if it is called again.
+        """
+        with self._lock:
+            if self._closed:
+                return self._left
+            self._closed = True
+            for attempt in list(self._performing.values()):
+                unbegun = self._claim(attempt)
+                if unbegun or (attempt.task.definition.is_async and self._loop_tasks.is_here):
+                    del self._performing[attempt.key]
+                    self._left += not unbegun
+                    self._drop(attempt)
+        self._shutdown.begin()
+        self._wake_if_idle()
+        self._idle.wait(grace)
+        with self._lock:
+            late = list(self._performing.values())
+            self._performing.clear()
+            self._left += len(late)
+        for attempt in late:
+            self._drop(attempt)
+        self._threads.close(JOIN_SECONDS)
+        self._loop_tasks.close(UNWIND_SECONDS)
+        return self._left
+
+    def _drop(self, attempt: _Performance) -> None:
+        attempt.is_cancelled = True
+        self._unbegun.discard(attempt)
+        if attempt.task.definition.is_async:
+            self._loop_tasks.cancel(attempt)
+
+    def _claim(self, attempt: _Performance) -> bool:
+        try:
+            self._unbegun.remove(attempt)
+        except KeyError:
+            return False
+        return True
+
+    def _perform_on_thread(self, attempt: _Performance) -> None:
+        if self._claim(attempt):
+            # A fresh context is cheap, and keeps what one activity sets from the next one on this thread.
+            contextvars.Context().run(self._call, attempt)
+
+    def _call(self, attempt: _Performance) -> None:
+        CURRENT.set(attempt)
+        attempt.started_at_ns = self._clock()
+        task = attempt.task
+        args: list[Any] | None = None
+        outcome: Outcome
+        try:
+            args = self._converter.decode_args(task.args, task.definition.arg_types)
+            result = task.definition.fn(*args)
+            outcome = Completed(self._encode(result))
+        except BaseException as error:
+            # Whatever user code raises, SystemExit included, is how this attempt ended and nothing more.
+            outcome = self._failed(_explained(error, task, args))
+        self._settle(attempt, outcome)
+
+    async def _perform_on_loop(self, attempt: _Performance) -> None:
+        if not self._claim(attempt):
+            return
+        CURRENT.set(attempt)
+        attempt.started_at_ns = self._clock()
+        task = attempt.task
+        args: list[Any] | None = None
+        outcome: Outcome
+        try:
+            args = self._converter.decode_args(task.args, task.definition.arg_types)
+            result = await task.definition.fn(*args)
+            outcome = Completed(self._encode(result))
+        except BaseException as error:
+            # CancelledError too: only an abandoned attempt or a closing application's task is cancelled.
+            outcome = self._failed(_explained(error, task, args))
+        self._settle(attempt, outcome)
+
+    def _lost(self, attempt: _Performance) -> None:
+        """Report a task that the application cancelled before its first step; any other has settled itself."""
+        if self._performing.get(attempt.key) is attempt:
+            self._unbegun.discard(attempt)
+            self._settle(attempt, self._failed(asyncio.CancelledError("its task was cancelled before it began")))
+
+    def _encode(self, result: object) -> bytes:
+        if inspect.iscoroutine(result):
+            result.close()
+            raise ApplicationError(
+                "it returned a coroutine instead of a result; write it, and any decorator of it, with `async def`",
+                type="TypeError",
+                non_retryable=True,
+            )
+        return self._converter.encode(result)
+
+    def _failed(self, error: BaseException) -> Failed:
+        try:
+            return Failed(to_failure(error, self._converter))
+        except BaseException as fault:
+            # Some exceptions cannot be described; the workflow must still hear that the attempt is over.
+            reason = f"it raised {type(error).__name__}, which cannot be described ({type(fault).__name__})"
+            return Failed(to_failure(ApplicationError(reason, type=type(error).__name__), self._converter))
+
+    def _settle(self, attempt: _Performance, outcome: Outcome) -> None:
+        with self._lock:
+            if self._performing.get(attempt.key) is not attempt:
+                return
+            del self._performing[attempt.key]
+            self._reporting.add(attempt)
+        try:
+            self._report(attempt.task, outcome)
+        finally:
+            self._reporting.discard(attempt)
+            if self._closed:
+                self._wake_if_idle()
+
+    def _wake_if_idle(self) -> None:
+        if self._closed and not self._performing and not self._reporting:
+            self._idle.set()
+
+
+def _explained(error: BaseException, task: Task, args: list[Any] | None) -> BaseException:
+    """The error to report: one that says so if no attempt can ever be called with these arguments."""
+    if args is None:
+        reason = f"its arguments cannot be decoded: {error}"
+    elif isinstance(error, TypeError) and (problem := task.definition.problem_with(tuple(args))) is not None:
+        reason = f"it {problem}"
+    else:
+        return error
+    explained = ApplicationError(
+        f"activity {task.definition.name!r} cannot be called: {reason}; mend the caller or the declaration",
+        type=type(error).__name__,
+        non_retryable=True,
+    )
+    explained.__cause__ = error
+    return explained
+
+
+def _nowhere_to_run(task: Task, error: RuntimeError) -> BaseException:
+    explained = ApplicationError(
+        f"activity {task.definition.name!r} found nowhere to run: {error}; "
+        "keep the loop or executor open for as long as the Runtime",
+        type="RuntimeError",
+    )
+    explained.__cause__ = error
+    return explained
