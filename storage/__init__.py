@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .batch import Batch
-from .environment import Durability
+from .check import Problem, check
 from .errors import (
     ClosedError,
     CorruptError,
@@ -21,6 +21,7 @@ from .journal import Journal
 from .keys import ID_LIMIT, DueKind
 from .memory import MemoryStore
 from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, Timer, Turn
+from .settings import Durability
 from .store import Changes, Store, Tree
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "MemoryStore",
     "Meta",
     "OutcomeUnknownError",
+    "Problem",
     "RunHeader",
     "StorageError",
     "Store",
@@ -53,4 +55,5 @@ __all__ = [
     "Tree",
     "Turn",
     "WriteError",
+    "check",
 ]

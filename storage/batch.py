@@ -42,8 +42,8 @@ class Numbers:
 class Batch:
     """The changes of one commit, in the order they were asked for: the last word on a row wins.
 
-    Made by ``Journal.batch()``. A batch that is never committed costs numbers, nothing else. ``size`` is the bytes of keys and
-    values put so far.
+    Made by ``Journal.batch()``. A batch that is never committed costs numbers, nothing else. ``size`` is the bytes of
+    keys and values put so far.
     """
 
     __slots__ = ("_due", "_numbers", "_runs", "changes", "size")
@@ -129,7 +129,7 @@ class Batch:
     def put_timer(self, run_no: int, kind: int, item: int, at_ns: int) -> None:
         """Make something of a run due at a time.
 
-        A run timeout has no row of its own among the run's: its time stands in the header as ``deadline_ns``.
+        A run timeout has item 0 and no row of its own among the run's: its time stands in the header as ``deadline_ns``.
 
         Args:
             kind: a ``DueKind`` other than ATTEMPT, or a number from 4 to 255.

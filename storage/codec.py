@@ -1,7 +1,8 @@
 """Record ↔ bytes: a msgpack list ``[format, …fields]`` and four bytes of CRC32.
 
-The checksum of a turn is chained to that of the turn before, and the first one to the run's number; that of any other row is
-chained to its key. So no row can stand in another's place unnoticed. Rows without a record (``seal``) hold the checksum alone.
+The checksum of a turn is chained to that of the turn before, and the first one to the run's number; that of any other
+row is chained to its key. So no row can stand in another's place unnoticed. Rows without a record (``seal``) hold the
+checksum alone.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def turn_crc(data: bytes) -> int:
     return int.from_bytes(data[-4:], "big")
 
 
-_TURN_SHAPE = (int, int, bytes, bytes)
+_TURN_SHAPE = (int, bytes, bytes)
 
 
 def decode_turns(run_no: int, rows: list[tuple[bytes, bytes]], first: int, crc: int) -> list[Turn]:
@@ -134,14 +135,10 @@ def decode_turns(run_no: int, rows: list[tuple[bytes, bytes]], first: int, crc: 
         crc = crc32(body, crc)
         if _crc_bytes(crc) != data[-4:]:
             raise CorruptError(keys.describe(key), "the checksum does not match", run_no)
-        try:
-            fields = _unpack(body, max_array_len=64, max_map_len=0, max_ext_len=0)
-            _, time_ns, message, commands = fields
-        except (ValueError, TypeError, msgpack.UnpackException):
-            fields = ()
-        if fields.__class__ is not list or tuple(map(type, fields)) != _TURN_SHAPE or fields[0] != FORMAT:
-            _fields(Turn, key, body)
+        fields = _fields(Turn, key, body)
+        if tuple(map(type, fields)) != _TURN_SHAPE:
             raise CorruptError(keys.describe(key), "it does not have the fields of a turn", run_no)
+        time_ns, message, commands = fields
         add(Turn(turn_no, time_ns, message, commands, crc))
         turn_no += 1
     return turns
@@ -178,7 +175,7 @@ def decode_pointer(key: bytes, data: bytes) -> int:
 def _fields(kind: type, key: bytes, body: bytes) -> list[Any]:
     """Unpack the fields of a record and judge its format number."""
     try:
-        values = _unpack(body, max_array_len=64, max_map_len=0, max_ext_len=0)
+        values: list[Any] = _unpack(body, max_array_len=64, max_map_len=0, max_ext_len=0)
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise _corrupt(kind, key, f"it cannot be decoded ({type(error).__name__})") from error
     if type(values) is not list or not values or type(values[0]) is not int or values[0] < 1:

@@ -1,4 +1,4 @@
-"""The first look at an LMDB data file, before the engine maps it: a file that is cut short kills whoever reads past its end."""
+"""The first look at an LMDB data file, before the engine maps it: reading past the end of a map kills the process."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _VERSION = 1
 _PAGE_HEADER = 16
 _SMALLEST_PAGE, _LARGEST_PAGE = 512, 32768
 
-# Source: LMDB 0.9, struct MDB_meta: magic, version, address, map size, two tree records of 48 bytes (the first begins with the
-# page size), last page, transaction id.
+# Source: LMDB 0.9, struct MDB_meta: magic, version, address, map size, two tree records of 48 bytes (the first begins
+# with the page size), last page, transaction id.
 _META = Struct("=IIQQI92xQQ")
 
 

@@ -1,4 +1,4 @@
-"""The one file that knows LMDB: it owns a directory, commits batches to it, and outlives what disks and processes do to it."""
+"""The one file that knows LMDB: it owns a directory, commits to it, and outlives what disks and processes do."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import importlib
 import os
 import time
 from collections.abc import Callable
-from enum import StrEnum
 from threading import Lock
-from typing import NamedTuple, TypeAlias, TypeVar
-from weakref import WeakSet
+from typing import TypeAlias, TypeVar
 
 import lmdb
 
-from . import location
-from .datafile import inspect
+from . import forks
+from .datafile import FileFacts, inspect
 from .errors import (
     ClosedError,
     CorruptError,
@@ -30,15 +28,16 @@ from .errors import (
     StorageError,
     WriteError,
 )
+from .files import Files
 from .gate import Gate
 from .ownership import OwnerLock
-from .store import META_KEY, Changes, Tree
+from .settings import Durability, Settings
+from .store import META_KEY, Changes, Plan, Tree
+from .store import plan as sort
 
-__all__ = ["Durability", "Environment", "verify"]
+__all__ = ["Environment", "verify"]
 
-_GIB = 1 << 30
-_DEFAULT_MAP = 64 * _GIB
-_DEFAULT_MAX_MAP = 1024 * _GIB
+_DEFAULTS = Settings()
 _SMALLEST_MAP = 1 << 20
 _TRIES = 3
 _READER_CHECK_EVERY = 1000
@@ -50,26 +49,6 @@ _STALE = (lmdb.PanicError, lmdb.MapResizedError)
 
 _T = TypeVar("_T")
 _Transaction: TypeAlias = "lmdb.Transaction[bytes]"
-_Plan = list[tuple[Tree, list[tuple[bytes, bytes]], list[bytes]]]
-
-
-class Durability(StrEnum):
-    """What a commit survives.
-
-    FULL: the death of the process and a power cut. RELAXED: the death of the process; a power cut may undo the last commits, and
-    never damages anything.
-    """
-
-    FULL = "full"
-    RELAXED = "relaxed"
-
-
-class _Settings(NamedTuple):
-    durability: Durability
-    map_size: int
-    max_map_size: int
-    read_only: bool
-    readahead: bool
 
 
 class Environment:
@@ -78,11 +57,10 @@ class Environment:
     Growth and recovery reopen the engine behind a gate, so that reads of other threads wait instead of failing.
     """
 
-    def __init__(self, path: str, settings: _Settings, owner: OwnerLock | None) -> None:
-        self.path = path
+    def __init__(self, files: Files, settings: Settings, owner: OwnerLock | None) -> None:
+        self.path = files.path
         self.read_only = settings.read_only
-        self._directory = os.path.join(path, "journal")
-        self._data = os.path.join(self._directory, "data.mdb")
+        self._files = files
         self._settings = settings
         self._owner = owner
         self._gate = Gate()
@@ -90,54 +68,41 @@ class Environment:
         self._forked = False
         self._commits = 0
         self._env: lmdb.Environment | None = None
-        self._env, self._trees = _open_engine(path, self._directory, settings, settings.map_size)
+        self._env, self._trees = _open_engine(files, settings, settings.map_size)
+        self._found = files.fingerprint()
         self.engine = "lmdb " + ".".join(map(str, self._env.lib_version()))
-        self._files = self._fingerprint()
 
     @classmethod
     def open(
         cls,
         path: str | os.PathLike[str],
         *,
-        durability: Durability = Durability.FULL,
-        map_size: int | None = None,
-        max_map_size: int | None = None,
-        read_only: bool = False,
+        settings: Settings = _DEFAULTS,
         allow_remote: bool = False,
-        readahead: bool = True,
     ) -> Environment:
         """Open the store in a directory; a writer makes what is missing and becomes the owner.
-
-        Args:
-            map_size: bytes of address space reserved at first, sparse; less is taken if the process may not have as much.
-            max_map_size: bytes the store may grow to.
-            readahead: let the system read ahead; False helps when the store is far larger than memory.
 
         Raises:
             InUseError: somebody else owns it.
             LocationError, FormatError, CorruptError, FullError: it cannot be opened; each says why and what to do.
         """
         _require_engine()
-        path = os.path.abspath(os.fspath(path))
-        first = _DEFAULT_MAP if map_size is None else map_size
-        most = max(_DEFAULT_MAX_MAP if max_map_size is None else max_map_size, first)
-        settings = _Settings(durability, first, most, read_only, readahead)
-        location.prepare_directory(path, create=not read_only, private=False)
-        if not allow_remote:
-            location.refuse_remote(path)
-        location.check_file(os.path.join(path, "owner.lock"))
-        owner = None if read_only else OwnerLock.take(os.path.join(path, "owner.lock"), path)
+        is_writer = not settings.read_only
+        files = Files(path)
+        files.prepare(create=is_writer, allow_remote=allow_remote)
+        owner = OwnerLock.take(files.owner, files.path) if is_writer else None
         try:
-            is_new = _prepare_files(path, read_only=read_only)
-            store = cls(path, settings, owner)
-            if is_new:
-                location.sync_directory(store._directory)
-                location.sync_directory(path)
+            facts = files.look(create=is_writer)
+            if facts is not None and facts.file_size < facts.used_size:
+                _refuse_short_file(files.data, facts)
+            store = cls(files, settings, owner)
+            if facts is None:
+                files.sync()
         except BaseException:
             if owner is not None:
                 owner.release()
             raise
-        _OPEN.add(store)
+        forks.watch(store)
         return store
 
     def get(self, tree: Tree, key: bytes) -> bytes | None:
@@ -152,10 +117,9 @@ class Environment:
         self, tree: Tree, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
         """Return at most ``limit`` pairs of the half-open range [start, stop), in key order or against it."""
-        take = _take_down if reverse else _take_up
 
         def look(txn: _Transaction) -> list[tuple[bytes, bytes]]:
-            return take(txn.cursor(self._trees[tree]), start, stop, limit)
+            return _take(txn.cursor(self._trees[tree]), start, stop, limit, reverse=reverse)
 
         return self._read(look)
 
@@ -169,7 +133,7 @@ class Environment:
             OutcomeUnknownError: the disk failed at the last step, and again when asked.
             ValueError: a key is empty or longer than 511 bytes.
         """
-        plan = _plan(changes)
+        plan = sort(changes)
         self._check_process()
         with self._writing:
             self._check_owner()
@@ -193,7 +157,7 @@ class Environment:
                     elif is_unsure:
                         raise OutcomeUnknownError(self.path, str(error)) from error
                     elif failures == _TRIES or error.code not in _TRANSIENT:
-                        raise _write_refusal(self.path, error) from error
+                        raise _refusal(self.path, error, WriteError(self.path, str(error))) from error
 
     def close(self) -> None:
         """Let go of everything; closing twice is no error. In a forked child it does nothing.
@@ -216,7 +180,7 @@ class Environment:
                     env.close()
                 if owner is not None:
                     owner.release()
-                _OPEN.discard(self)
+                forks.forget(self)
 
     def _read(self, look: Callable[[_Transaction], _T]) -> _T:
         while True:
@@ -231,13 +195,15 @@ class Environment:
                 except lmdb.BadValsizeError as error:
                     raise ValueError("a key is empty or longer than 511 bytes; the store cannot hold it") from error
                 except lmdb.Error as error:
-                    raise _read_refusal(self.path, error) from error
+                    raise _refusal(
+                        self.path, error, StorageError(f"cannot read the journal {self.path}: {error}")
+                    ) from error
             # Either the engine refuses since a commit failed, or another process has made the map larger.
             with self._writing:
                 if self._env is env:
                     self._reopen(env.info()["map_size"])
 
-    def _write(self, plan: _Plan, expect: bytes | None) -> None:
+    def _write(self, plan: Plan, expect: bytes | None) -> None:
         trees = self._trees
         txn = self._engine().begin(write=True)
         try:
@@ -256,7 +222,7 @@ class Environment:
             raise
 
     def _works(self) -> bool:
-        """Whether the engine still takes write transactions: after a failure of the last step of a commit it does not."""
+        """Whether the engine takes write transactions; after a failed last step of a commit it does not."""
         try:
             self._engine().begin(write=True).abort()
         except lmdb.Error:
@@ -266,8 +232,8 @@ class Environment:
     def _ask(self, changes: Changes, expect: bytes | None) -> bytes | None:
         """Reopen after a failed last step, and return what the batch must expect when it is written again.
 
-        It is written again even if it is there: only a commit that succeeded says that the disk has it, and writing the same rows
-        twice changes nothing.
+        It is written again even if it is there: only a commit that succeeds says that the disk has it, and writing
+        the same rows twice changes nothing.
         """
         try:
             self._reopen(self._engine().info()["map_size"])
@@ -292,9 +258,9 @@ class Environment:
             if self._env is not None:
                 self._env.close()
             self._env = None
-            facts = inspect(self._data)
+            facts = inspect(self._files.data)
             size = max(map_size, 0 if facts is None else facts.map_size)
-            self._env, self._trees = _open_engine(self.path, self._directory, self._settings, size)
+            self._env, self._trees = _open_engine(self._files, self._settings, size)
 
     def _engine(self) -> lmdb.Environment:
         if self._env is None:
@@ -310,18 +276,14 @@ class Environment:
         env = self._engine()
         if self.read_only:
             raise LocationError(self.path, "it was opened read-only", "open it for writing")
-        if self._fingerprint() != self._files:
+        if self._files.fingerprint() != self._found:
             why = "its files were moved, removed or replaced while it was open"
             raise LocationError(self.path, why, "stop this runtime and put them back, or open the journal again")
         self._commits += 1
         if self._commits % _READER_CHECK_EVERY == 0:
             env.reader_check()
 
-    def _fingerprint(self) -> list[tuple[int, int] | None]:
-        names = (self._data, os.path.join(self._directory, "lock.mdb"), os.path.join(self.path, "owner.lock"))
-        return [_identity(name) for name in names]
-
-    def _poison(self) -> None:
+    def poison(self) -> None:
         """Make a forked child's copy useless, without touching the parent's lock or the engine."""
         self._forked = True
         if self._owner is not None:
@@ -338,61 +300,25 @@ def verify(data: str) -> list[str]:
         return [str(error)]
 
 
-_OPEN: WeakSet[Environment] = WeakSet()
-
-
-def _poison_child() -> None:
-    for store in list(_OPEN):
-        store._poison()
-
-
-os.register_at_fork(after_in_child=_poison_child)
-
-
-def _plan(changes: Changes) -> _Plan:
-    """Sort a batch before the transaction begins: inside, each call may lose the GIL."""
-    return [
-        (
-            tree,
-            sorted((key, value) for key, value in rows.items() if value is not None),
-            [key for key, value in rows.items() if value is None],
-        )
-        for tree, rows in changes.items()
-    ]
-
-
-def _take_up(cursor: lmdb.Cursor[bytes], start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+def _take(
+    cursor: lmdb.Cursor[bytes], start: bytes, stop: bytes, limit: int, *, reverse: bool
+) -> list[tuple[bytes, bytes]]:
     rows: list[tuple[bytes, bytes]] = []
-    if limit < 1 or not (cursor.set_range(start) if start else cursor.first()):
+    if limit < 1 or start >= stop:
         return rows
-    for row in cursor.iternext():
-        if row[0] >= stop:
+    if reverse:
+        found = cursor.prev() if cursor.set_range(stop) else cursor.last()
+    else:
+        found = cursor.set_range(start) if start else cursor.first()
+    if not found:
+        return rows
+    for row in cursor.iterprev() if reverse else cursor.iternext():
+        if not start <= row[0] < stop:
             break
         rows.append(row)
         if len(rows) == limit:
             break
     return rows
-
-
-def _take_down(cursor: lmdb.Cursor[bytes], start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
-    rows: list[tuple[bytes, bytes]] = []
-    if limit < 1 or not stop or not (cursor.prev() if cursor.set_range(stop) else cursor.last()):
-        return rows
-    for row in cursor.iterprev():
-        if row[0] < start:
-            break
-        rows.append(row)
-        if len(rows) == limit:
-            break
-    return rows
-
-
-def _identity(name: str) -> tuple[int, int] | None:
-    try:
-        facts = os.stat(name)
-    except OSError:
-        return None
-    return facts.st_dev, facts.st_ino
 
 
 def _require_engine() -> None:
@@ -401,37 +327,19 @@ def _require_engine() -> None:
         raise FormatError("the journal", why, "install a newer one: pip install 'lmdb>=3.0'")
 
 
-def _prepare_files(path: str, *, read_only: bool) -> bool:
-    """Look at the files before the engine does; return whether the store is new."""
-    directory = os.path.join(path, "journal")
-    data = os.path.join(directory, "data.mdb")
-    location.prepare_directory(directory, create=not read_only, private=True)
-    location.check_file(data)
-    location.check_file(os.path.join(directory, "lock.mdb"))
-    facts = inspect(data)
-    if facts is None:
-        if read_only:
-            raise LocationError(path, "it holds no journal", "open it for writing once, or correct the path")
-        with contextlib.suppress(FileNotFoundError):
-            # A creation that was cut short leaves zeros, which the engine takes for garbage.
-            os.truncate(data, 0)
-        return True
-    # Pages that were never used may be missing at the end of a sound file, so a short one is walked before it is refused.
-    if facts.file_size < facts.used_size and (problems := verify(data)):
-        why = f"it ends after {facts.file_size} of {facts.used_size} bytes: {problems[0]}"
-        raise CorruptError(data, why)
-    return False
+def _refuse_short_file(data: str, facts: FileFacts) -> None:
+    # Pages that were never used may be missing at the end of a sound file, so it is walked before it is refused.
+    if problems := verify(data):
+        raise CorruptError(data, f"it ends after {facts.file_size} of {facts.used_size} bytes: {problems[0]}")
 
 
-def _open_engine(
-    path: str, directory: str, settings: _Settings, map_size: int
-) -> tuple[lmdb.Environment, list[lmdb._Database]]:
+def _open_engine(files: Files, settings: Settings, map_size: int) -> tuple[lmdb.Environment, list[lmdb._Database]]:
     size = map_size
     failures = 0
     while True:
         try:
             env = lmdb.open(
-                directory,
+                files.directory,
                 map_size=size,
                 readonly=settings.read_only,
                 metasync=settings.durability is Durability.FULL,
@@ -446,23 +354,23 @@ def _open_engine(
             break
         except lmdb.MemoryError as error:
             if size <= _SMALLEST_MAP:
-                raise _open_refusal(path, error) from error
+                raise _open_refusal(files.path, error) from error
             size //= 2
         except (lmdb.LockError, lmdb.InvalidError) as error:
             # Another process may be opening or closing it at this moment.
             failures += 1
             if failures == _TRIES:
-                raise _open_refusal(path, error) from error
+                raise _open_refusal(files.path, error) from error
             time.sleep(0.02 * failures)
         except lmdb.Error as error:
-            raise _open_refusal(path, error) from error
+            raise _open_refusal(files.path, error) from error
     try:
-        _keep_from_children(os.path.join(directory, "data.mdb"))
+        files.keep_from_children()
         env.reader_check()
-        return env, _open_trees(path, env, read_only=settings.read_only)
+        return env, _open_trees(files.path, env, read_only=settings.read_only)
     except lmdb.Error as error:
         env.close()
-        raise _open_refusal(path, error) from error
+        raise _open_refusal(files.path, error) from error
     except BaseException:
         env.close()
         raise
@@ -482,44 +390,22 @@ def _open_trees(path: str, env: lmdb.Environment, *, read_only: bool) -> list[lm
         return [env.open_db(name, txn=txn) for name in names]
 
 
-def _keep_from_children(data: str) -> None:
-    """Keep the engine's descriptors of a file from programs that this process starts: one of them lacks the flag."""
-    wanted = os.stat(data)
-    try:
-        descriptors = [int(name) for name in os.listdir("/proc/self/fd")]
-    except OSError:
-        return
-    for descriptor in descriptors:
-        with contextlib.suppress(OSError):
-            if os.path.samestat(os.fstat(descriptor), wanted):
-                os.set_inheritable(descriptor, False)
+def _refusal(path: str, error: lmdb.Error, otherwise: StorageError) -> StorageError:
+    """Say in our words what the engine said."""
+    if isinstance(error, _DAMAGE):
+        return CorruptError(path, str(error))
+    if isinstance(error, (lmdb.MemoryError, lmdb.MapFullError)) or error.code in _NO_ROOM:
+        return FullError(path, str(error))
+    return otherwise
 
 
 def _open_refusal(path: str, error: lmdb.Error) -> StorageError:
-    if isinstance(error, lmdb.VersionMismatchError):
+    if isinstance(error, (lmdb.VersionMismatchError, lmdb.InvalidError)):
         return FormatError(
-            path, "another version of LMDB wrote it", "open it with the greenroom that wrote it, or upgrade"
+            path, f"the engine cannot read it ({error})", "choose another directory, or upgrade greenroom"
         )
-    if isinstance(error, lmdb.InvalidError):
-        return FormatError(path, "it is not an LMDB file", "choose another directory, or move the file away")
-    if isinstance(error, _DAMAGE):
-        return CorruptError(path, str(error))
     if "already open in this process" in str(error):
         return InUseError(path, os.getpid(), "this host")
-    if isinstance(error, (lmdb.MemoryError, lmdb.MapFullError)) or error.code in _NO_ROOM:
-        return FullError(path, str(error))
-    return LocationError(path, str(error), "see that this process may read and write the directory")
-
-
-def _write_refusal(path: str, error: lmdb.Error) -> StorageError:
-    if error.code in _NO_ROOM:
-        return FullError(path, str(error))
-    if isinstance(error, _DAMAGE):
-        return CorruptError(path, str(error))
-    return WriteError(path, str(error))
-
-
-def _read_refusal(path: str, error: lmdb.Error) -> StorageError:
-    if isinstance(error, _DAMAGE):
-        return CorruptError(path, str(error))
-    return StorageError(f"cannot read the journal {path}: {error}; close other readers or look after the disk")
+    return _refusal(
+        path, error, LocationError(path, str(error), "see that this process may read and write the directory")
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Condition, Lock
 
@@ -31,7 +31,7 @@ class Gate:
                 self._changed.notify_all()
 
     @contextmanager
-    def shut(self) -> Iterator[None]:
+    def shut(self) -> Generator[None]:
         """Keep readers out for the length of the block."""
         with self._lock:
             while self._is_shut:

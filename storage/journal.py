@@ -11,10 +11,11 @@ from typing import TypeVar
 from . import keys
 from .batch import Batch, Numbers
 from .codec import FORMAT, chain_start, decode, decode_pointer, decode_turns, encode, sealed, turn_crc
-from .environment import Durability, Environment
+from .environment import Environment
 from .errors import ClosedError, CorruptError, FormatError, LocationError
 from .keys import Kind
 from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, Timer, Turn
+from .settings import Durability, Settings
 from .store import META_KEY, Store, Tree
 
 __all__ = ["Journal"]
@@ -26,12 +27,12 @@ _T = TypeVar("_T")
 class Journal:
     """Every run of one runtime.
 
-    One thread makes batches and commits them; any thread may read. Opening for writing counts the epoch up, which fences
-    an owner that was thought dead.
+    One thread makes batches and commits them; any thread may read. Opening for writing counts the epoch up, which
+    fences an owner that was thought dead.
     """
 
     def __init__(self, store: Store, meta: Meta, *, owns_store: bool) -> None:
-        self._store = store
+        self.store = store
         self._owns_store = owns_store
         self._closed = False
         self._meta = meta
@@ -54,8 +55,8 @@ class Journal:
         """Open the journal in a directory, and make it if there is none.
 
         Args:
-            durability: ``full`` (default): what is committed survives a power cut. ``relaxed``: it survives the death of the
-                process; a power cut may undo the last commits, and never damages anything.
+            durability: ``full`` (default): what is committed survives a power cut. ``relaxed``: it survives the death
+                of the process; a power cut may undo the last commits, and never damages anything.
             read_only: take no ownership; a running owner is not disturbed.
             allow_remote: accept a network file system. Most of them break the promises of locks and of sync.
             map_size: bytes of address space reserved at first (default 64 GiB, sparse).
@@ -64,14 +65,12 @@ class Journal:
         Raises:
             InUseError, LocationError, FormatError, CorruptError, FullError, WriteError: see ``errors``.
         """
-        store = Environment.open(
-            path,
-            durability=Durability(durability),
-            map_size=map_size,
-            max_map_size=max_map_size,
-            read_only=read_only,
-            allow_remote=allow_remote,
-        )
+        settings = Settings(Durability(durability), read_only=read_only)
+        if map_size is not None:
+            settings = settings._replace(map_size=map_size, max_map_size=max(settings.max_map_size, map_size))
+        if max_map_size is not None:
+            settings = settings._replace(map_size=min(settings.map_size, max_map_size), max_map_size=max_map_size)
+        store = Environment.open(path, settings=settings, allow_remote=allow_remote)
         try:
             return cls._begin(store, owns_store=True)
         except BaseException:
@@ -118,7 +117,7 @@ class Journal:
             FencedError, OutcomeUnknownError, LocationError: this journal may not write any more.
         """
         self._check_open()
-        if self._store.read_only:
+        if self.store.read_only:
             raise LocationError("this journal", "it was opened read-only", "open it for writing")
         changes = {tree: rows for tree, rows in batch.changes.items() if rows}
         if not changes:
@@ -129,7 +128,7 @@ class Journal:
         )
         row = encode(META_KEY, meta)
         changes[Tree.META] = {META_KEY: row}
-        self._store.commit(changes, expect=self._meta_row)
+        self.store.commit(changes, expect=self._meta_row)
         self._meta, self._meta_row = meta, row
 
     def current_run(self, workflow_id: str) -> int | None:
@@ -239,7 +238,7 @@ class Journal:
         """Close the journal, and its store if ``open`` made it; closing twice is no error."""
         self._closed = True
         if self._owns_store:
-            self._store.close()
+            self.store.close()
 
     def _page(
         self,
@@ -276,13 +275,13 @@ class Journal:
 
     def _get(self, tree: Tree, key: bytes) -> bytes | None:
         self._check_open()
-        return self._store.get(tree, key)
+        return self.store.get(tree, key)
 
     def _scan(
         self, tree: Tree, start: bytes, stop: bytes, limit: int, *, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
         self._check_open()
-        return self._store.scan(tree, start, stop, limit=limit, reverse=reverse)
+        return self.store.scan(tree, start, stop, limit=limit, reverse=reverse)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -115,7 +115,7 @@ def run_of(key: bytes) -> int | None:
     return int.from_bytes(key[:8], "big") if len(key) > 8 else None
 
 
-_LAYOUTS = {
+_LAYOUTS: dict[int, tuple[Struct, str]] = {
     Kind.HEADER: (HEADER_KEY, "the header of run {0}"),
     Kind.TURN: (TURN_KEY, "turn {2} of run {0}"),
     Kind.MAIL: (MAIL_KEY, "mail {2} of run {0}"),
@@ -129,4 +129,5 @@ def describe(key: bytes) -> str:
     layout, words = _LAYOUTS.get(key[8] if len(key) > 8 else -1, (LETTER_KEY, ""))
     if not words or layout.size != len(key):
         return f"the row with the unknown key {key.hex()}"
-    return words.format(*layout.unpack(key))
+    numbers: tuple[int, ...] = layout.unpack(key)
+    return words.format(*numbers)

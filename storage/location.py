@@ -19,9 +19,26 @@ __all__ = [
 MOUNTINFO = "/proc/self/mountinfo"
 
 REMOTE_FILE_SYSTEMS = frozenset(
-    ["9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "drvfs", "fuse", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs"]
+    {
+        *(
+            "9p",
+            "acfs",
+            "afs",
+            "beegfs",
+            "ceph",
+            "cifs",
+            "coda",
+            "drvfs",
+            "fuse",
+            "gfs2",
+            "glusterfs",
+            "gpfs",
+            "lustre",
+        ),
+        *("ncpfs", "nfs", "nfs4", "ocfs2", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs"),
+    }
 )
-"""File systems that other machines can reach, or whose locks and syncs are somebody's word; ``fuse`` stands for all of its kind."""
+"""File systems that other machines can reach, or whose locks and syncs cannot be trusted; ``fuse`` is all its kinds."""
 
 _OCTAL = {"\\040": " ", "\\011": "\t", "\\012": "\n", "\\134": "\\"}
 

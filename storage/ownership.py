@@ -20,8 +20,8 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 class OwnerLock:
     """The held lock on ``owner.lock``; the file says who holds it, for the message to the next one.
 
-    An ``flock`` belongs to the open file, not to the process: closing another descriptor of the same file does not drop it, as it would
-    LMDB's own lock.
+    An ``flock`` belongs to the open file, not to the process: closing another descriptor of the same file does not
+    drop it, as it would LMDB's own lock.
     """
 
     def __init__(self, path: str, descriptor: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Protocol
 
-__all__ = ["META_KEY", "Changes", "Store", "Tree"]
+__all__ = ["META_KEY", "Changes", "Plan", "Store", "Tree", "plan"]
 
 META_KEY = b"meta"
 
@@ -23,6 +23,22 @@ class Tree(IntEnum):
 
 Changes = Mapping[Tree, Mapping[bytes, bytes | None]]
 """Tree → key → new value; None deletes the key, and deleting what is not there is no error."""
+
+
+Plan = list[tuple[Tree, list[tuple[bytes, bytes]], list[bytes]]]
+"""For each tree: the pairs to put, in key order, and the keys to delete."""
+
+
+def plan(changes: Changes) -> Plan:
+    """Sort a batch into puts and deletes."""
+    return [
+        (
+            tree,
+            sorted((key, value) for key, value in rows.items() if value is not None),
+            [key for key, value in rows.items() if value is None],
+        )
+        for tree, rows in changes.items()
+    ]
 
 
 class Store(Protocol):

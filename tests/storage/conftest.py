@@ -9,6 +9,7 @@ import pytest
 
 from greenroom.storage import Journal, MemoryStore, RunHeader, Store
 from greenroom.storage.environment import Environment
+from greenroom.storage.settings import Settings
 
 MIB = 1 << 20
 OpenStore = Callable[[], Store]
@@ -27,7 +28,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenS
     def on_disk() -> Store:
         for environment in opened:
             environment.close()
-        opened.append(Environment.open(tmp_path / "store", map_size=64 * MIB))
+        opened.append(Environment.open(tmp_path / "store", settings=Settings(map_size=64 * MIB)))
         return opened[-1]
 
     yield on_memory if request.param == "memory" else on_disk

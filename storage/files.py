@@ -1,0 +1,82 @@
+"""Where the files of a store stand in its directory, and the look at them before the engine opens them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from . import location
+from .datafile import FileFacts, inspect
+from .errors import LocationError
+
+__all__ = ["Files"]
+
+
+class Files:
+    """The directory of one store: ``owner.lock`` beside the engine's own directory ``journal``."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path: str = os.path.abspath(os.fspath(path))
+        self.directory = os.path.join(self.path, "journal")
+        self.data = os.path.join(self.directory, "data.mdb")
+        self.lock = os.path.join(self.directory, "lock.mdb")
+        self.owner = os.path.join(self.path, "owner.lock")
+
+    def prepare(self, *, create: bool, allow_remote: bool) -> None:
+        """See to it that the directory is there, is ours and is on this machine.
+
+        Raises:
+            LocationError: it is not.
+        """
+        location.prepare_directory(self.path, create=create, private=False)
+        if not allow_remote:
+            location.refuse_remote(self.path)
+        location.check_file(self.owner)
+
+    def look(self, *, create: bool) -> FileFacts | None:
+        """Check the engine's files, and return what the data file says of itself; None if the store is new.
+
+        Raises:
+            LocationError: they are not ours, or missing although they may not be made.
+            FormatError, CorruptError: the data file is of another kind, or damaged.
+        """
+        location.prepare_directory(self.directory, create=create, private=True)
+        location.check_file(self.data)
+        location.check_file(self.lock)
+        facts = inspect(self.data)
+        if facts is None:
+            if not create:
+                raise LocationError(self.path, "it holds no journal", "open it for writing once, or correct the path")
+            with contextlib.suppress(FileNotFoundError):
+                # A creation that was cut short leaves zeros, which the engine takes for garbage.
+                os.truncate(self.data, 0)
+        return facts
+
+    def sync(self) -> None:
+        """Make the entries of the new files durable; the engine does not."""
+        location.sync_directory(self.directory)
+        location.sync_directory(self.path)
+
+    def fingerprint(self) -> list[tuple[int, int] | None]:
+        """Return which files these are, to notice when they are replaced under their owner."""
+        return [_identity(self.data), _identity(self.lock), _identity(self.owner)]
+
+    def keep_from_children(self) -> None:
+        """Keep the engine's descriptors from programs that this process starts: one of them lacks the flag."""
+        wanted = os.stat(self.data)
+        try:
+            descriptors = [int(name) for name in os.listdir("/proc/self/fd")]
+        except OSError:
+            return
+        for descriptor in descriptors:
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.fstat(descriptor), wanted):
+                    os.set_inheritable(descriptor, False)
+
+
+def _identity(name: str) -> tuple[int, int] | None:
+    try:
+        facts = os.stat(name)
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino

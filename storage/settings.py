@@ -1,0 +1,36 @@
+"""How a store on disk is opened."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+__all__ = ["Durability", "Settings"]
+
+_GIB = 1 << 30
+
+
+class Durability(StrEnum):
+    """What a commit survives.
+
+    FULL: the death of the process and a power cut. RELAXED: the death of the process; a power cut may undo the last
+    commits, and never damages anything.
+    """
+
+    FULL = "full"
+    RELAXED = "relaxed"
+
+
+class Settings(NamedTuple):
+    """The choices of whoever opens a store.
+
+    ``map_size`` is the address space reserved at first, in bytes; it is sparse, and less is taken where the process may
+    not have it. ``max_map_size`` is what the store may grow to, in bytes. ``readahead`` lets the system read ahead;
+    False helps when the store is far larger than memory.
+    """
+
+    durability: Durability = Durability.FULL
+    map_size: int = 64 * _GIB
+    max_map_size: int = 1024 * _GIB
+    read_only: bool = False
+    readahead: bool = True
