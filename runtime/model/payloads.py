@@ -1,49 +1,261 @@
-"""Values of the user's types as bytes and back."""
+"""Values of the user's types as bytes and back, exactly: the same types come out under an annotation and under ``Any``.
+
+The first byte of a payload names its codec; 1 is msgpack with the tags of `payload_tags`. What workflows pass most
+(text, numbers, lists and dicts of these) goes straight through msgspec; all else takes a walk.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import struct
+import types
+from collections.abc import Callable, Hashable
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
+from .payload_fits import LAX
+from .payload_hints import converter_for
+from .payload_lowering import lower, pack
+from .payload_tags import Unfit, any_hook, decode_tree, untag
 from .use_errors import PayloadDecodeError, PayloadEncodeError, PayloadTooLargeError
 
-__all__ = ["Converter"]
+__all__ = ["CODEC_ID", "DEFAULT_LIMIT", "Converter"]
 
-CODEC = b"\x01"
+CODEC_ID = 1
 DEFAULT_LIMIT = 2 * 1024 * 1024
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder().decode
+# A limit that is lowered later must not make old histories unreadable; an element takes at least a byte of this.
+MAX_DECODED = 64 * 1024 * 1024
+MAX_CACHED = 4_096  # classes made in functions would fill the memory
+
+_CODEC = bytes([CODEC_ID])
+_PLAIN = frozenset({str, int, bool, float, bytes, types.NoneType})
+_PLAIN_DEPTH = 20
+_DAMAGED = (ArithmeticError, LookupError, OSError, TypeError, ValueError, msgspec.MsgspecError, struct.error)
+_MISSED = (*_DAMAGED, RecursionError, Unfit)  # the fast way does not apply; the walk gives the value, or the reason
 
 
 class Converter:
-    """The default converter: typed values as msgpack."""
+    """The default converter: exact types, no imports from data, never pickle.
+
+    Args:
+        limit: the largest payload in bytes.
+    """
 
     def __init__(self, *, limit: int = DEFAULT_LIMIT) -> None:
         self.limit = limit
 
     def encode(self, value: object) -> bytes:
+        """One value as a payload.
+
+        Raises:
+            PayloadEncodeError: some part of it cannot be stored; the path says which.
+            PayloadTooLargeError: it is over the limit.
+        """
+        data = _fast(value) if _is_plain(value, _PLAIN_DEPTH) else None
+        return self._within(_slow(value, "value") if data is None else data)
+
+    def decode(self, data: bytes, hint: Any = Any) -> Any:
+        """The value of a payload, as its annotation says.
+
+        Raises:
+            PayloadDecodeError: the bytes are damaged, or do not fit the annotation.
+        """
         try:
-            data = CODEC + _encode(value)
-        except (TypeError, ValueError, OverflowError, RecursionError) as err:
-            raise PayloadEncodeError("", str(err)) from err
+            if data[0] == CODEC_ID and len(data) <= MAX_DECODED:
+                return _value_decoders[hint](data[1:])
+        except _MISSED:
+            pass
+        return _explained(lambda: converter_for(hint)(_tree(data), LAX))
+
+    def encode_args(self, args: tuple[object, ...]) -> bytes:
+        """A list of positional arguments as one payload.
+
+        Raises:
+            PayloadEncodeError: some part of it cannot be stored; the path says which.
+            PayloadTooLargeError: it is over the limit.
+        """
+        for arg in args:
+            if type(arg) not in _PLAIN and not _is_plain(arg, _PLAIN_DEPTH):
+                return self._within(_slow(list(args), "args"))
+        try:
+            data = _CODEC + pack(args)
+        except (OverflowError, ValueError):  # an int beyond 64 bits, or text with lone surrogates
+            data = _slow(list(args), "args")
+        return data if len(data) <= self.limit else self._within(data)
+
+    def decode_args(self, data: bytes, hints: tuple[Any, ...] | None) -> list[Any]:
+        """The positional arguments of a payload.
+
+        Args:
+            data: the payload.
+            hints: one annotation a parameter; there may be fewer values (the rest have defaults) or more (which are
+                decoded without one). None for no annotations.
+
+        Raises:
+            PayloadDecodeError: the bytes are damaged, or do not fit the annotations.
+        """
+        try:
+            if data[0] == CODEC_ID and len(data) <= MAX_DECODED:
+                return list(_argument_decoders[hints][data[1]](data[1:]))
+        except _MISSED:
+            pass
+        done: list[Any] = _explained(lambda: _args(data, hints))
+        return done
+
+    def _within(self, data: bytes) -> bytes:
         if len(data) > self.limit:
             raise PayloadTooLargeError(len(data), self.limit)
         return data
 
-    def decode(self, data: bytes, hint: Any = Any) -> Any:
-        if data[:1] != CODEC:
-            raise PayloadDecodeError("", "unknown codec")
+
+# --- the fast way: what msgspec itself gets right --------------------------------------------------------------------
+
+Decode = Callable[[Any], Any]
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether msgpack alone keeps every type in the value."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return True
+    if not depth:
+        return False
+    if kind is list:
+        items: Any = value
+    elif kind is dict:
+        if not _PLAIN.issuperset(map(type, value)):
+            return False
+        items = value.values()
+    else:
+        return False
+    return _PLAIN.issuperset(map(type, items)) or all(_is_plain(item, depth - 1) for item in items)
+
+
+def _fast(value: object) -> bytes | None:
+    try:
+        return _CODEC + pack(value)
+    except (OverflowError, ValueError):  # an int beyond 64 bits, or text with lone surrogates
+        return None
+
+
+def _native(hint: Any) -> Any:
+    """What msgspec is to be asked for so that it either gives exactly what the annotation says, or fails."""
+    if hint is Any or hint is object:
+        return Any
+    if hint is None or hint in _PLAIN:
+        return hint
+    if hint is list or hint is dict:
+        return hint
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is list or origin is dict:
+        return origin[tuple(_native(arg) for arg in args)]
+    # Of several containers msgspec may take another than the walk does, and with Any it never looks at the rest.
+    if (origin is Union or origin is types.UnionType) and all(arg in _PLAIN for arg in args):
+        return hint
+    raise TypeError(f"msgspec alone is not exact for {hint!r}")
+
+
+class _ValueDecoders(dict[Hashable, Decode]):
+    """Annotation -> decoder, for what msgspec itself gets right; LookupError for the rest."""
+
+    def __missing__(self, hint: Any) -> Decode:
+        decode: Decode = _no_fast_way
         try:
-            value = _decode(data[1:])
-            return value if hint is Any else msgspec.convert(value, hint)
-        except (msgspec.DecodeError, ValueError, RecursionError) as err:
-            raise PayloadDecodeError("", str(err)) from err
+            decode = msgspec.msgpack.Decoder(_native(hint), ext_hook=any_hook).decode
+        except TypeError:
+            pass  # it is for the walk
+        if len(self) >= MAX_CACHED:
+            self.clear()
+        self[hint] = decode
+        return decode
 
-    def encode_args(self, args: tuple[object, ...]) -> bytes:
-        return self.encode(args)
 
-    def decode_args(self, data: bytes, hints: tuple[Any, ...] | None) -> list[Any]:
-        values = self.decode(data, list[Any])
-        known = hints or ()
-        return [msgspec.convert(v, known[i]) if i < len(known) else v for i, v in enumerate(values)]
+class _CountedDecoders(dict[int, Decode]):
+    """First byte of an argument list (its length) -> decoder, for one tuple of annotations."""
+
+    def __init__(self, hints: tuple[Any, ...] | None) -> None:
+        super().__init__()
+        self._hints = hints
+
+    def __missing__(self, head: int) -> Decode:
+        count = head - 0x90
+        decode: Decode = _no_fast_way
+        try:
+            if self._hints is None:
+                decode = msgspec.msgpack.Decoder(list[Any], ext_hook=any_hook).decode
+            elif 0 <= count <= min(len(self._hints), 15):
+                natives = tuple(_native(hint) for hint in self._hints[:count])
+                decode = msgspec.msgpack.Decoder(tuple.__class_getitem__(natives), ext_hook=any_hook).decode
+        except TypeError:
+            pass  # some annotation is for the walk
+        self[head] = decode
+        return decode
+
+
+class _ArgumentDecoders(dict[Hashable, _CountedDecoders]):
+    """Annotations of the parameters -> decoders by the number of arguments."""
+
+    def __missing__(self, hints: tuple[Any, ...] | None) -> _CountedDecoders:
+        if len(self) >= MAX_CACHED:
+            self.clear()
+        found = self[hints] = _CountedDecoders(hints)
+        return found
+
+
+def _no_fast_way(data: Any) -> Any:
+    raise LookupError
+
+
+_value_decoders = _ValueDecoders()
+_argument_decoders = _ArgumentDecoders()
+
+
+# --- the walk ---------------------------------------------------------------------------------------------------------
+
+
+def _slow(value: object, root: str) -> bytes:
+    try:
+        return _CODEC + pack(lower(value))
+    except Unfit as err:
+        raise PayloadEncodeError((root + err.under("").path), err.reason) from err
+    except RecursionError as err:
+        raise PayloadEncodeError(root, "the value is nested too deep; pass a flatter one") from err
+    except (OverflowError, TypeError, ValueError) as err:
+        raise PayloadEncodeError(root, f"{err}; pass plain data") from err
+
+
+def _tree(data: bytes) -> Any:
+    if data[:1] != _CODEC:
+        found = f"codec {data[0]}" if data else "no bytes at all"
+        raise Unfit(
+            f"the payload has {found} where codec {CODEC_ID} is known; decode it with the converter that made it"
+        )
+    if len(data) > MAX_DECODED:
+        raise Unfit(f"the payload has {len(data):,} bytes, and {MAX_DECODED:,} is the most that is decoded")
+    try:
+        return decode_tree(data[1:])
+    except _DAMAGED as err:
+        raise Unfit(f"the payload is damaged: {type(err).__name__}: {err}") from err
+
+
+def _args(data: bytes, hints: tuple[Any, ...] | None) -> list[Any]:
+    values = _tree(data)
+    if not isinstance(values, list):
+        raise Unfit("the payload is a single value where a list of arguments is needed; wrap it in a list")
+    done: list[Any] = []
+    known = hints or ()
+    try:
+        for place, value in enumerate(values):
+            done.append(converter_for(known[place])(value, LAX) if place < len(known) else untag(value))
+    except Unfit as err:
+        raise err.under(f"args[{len(done)}]") from None
+    return done
+
+
+def _explained(decode: Callable[[], Any]) -> Any:
+    try:
+        return decode()
+    except Unfit as err:
+        raise PayloadDecodeError(err.path, err.reason) from err
+    except RecursionError as err:
+        raise PayloadDecodeError("", "the value is nested too deep to be decoded") from err

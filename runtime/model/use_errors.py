@@ -184,7 +184,8 @@ class WorkflowContinuedAsNewError(WorkflowFailureError):
         self.new_run_id = new_run_id
 
     def __str__(self) -> str:
-        return f"workflow {self.workflow_id!r} (run {self.run_id}) goes on as run {self.new_run_id}; follow_runs=True waits for it"
+        run = f"workflow {self.workflow_id!r} (run {self.run_id})"
+        return f"{run} goes on as run {self.new_run_id}; follow_runs=True waits for it"
 
 
 class WorkflowNotFoundError(GreenroomError):
@@ -208,7 +209,8 @@ class WorkflowClosedError(WorkflowNotFoundError):
         self.status = status
 
     def __str__(self) -> str:
-        return f"workflow {self.workflow_id!r} (run {self.run_id}) has ended ({self.status}); result() and queries still work"
+        run = f"workflow {self.workflow_id!r} (run {self.run_id})"
+        return f"{run} has ended ({self.status}); result() and queries still work"
 
 
 class WorkflowSuspendedError(GreenroomError):
@@ -320,7 +322,8 @@ class MailboxFullError(GreenroomError):
         self.limit = limit
 
     def __str__(self) -> str:
-        return f"the mailbox of workflow {self.workflow_id!r} is full ({self.limit:,} messages); nothing was taken, try again later"
+        mailbox = f"the mailbox of workflow {self.workflow_id!r}"
+        return f"{mailbox} is full ({self.limit:,} messages); nothing was taken, try again later"
 
 
 class RuntimeClosedError(GreenroomError):
@@ -331,4 +334,6 @@ class RuntimeClosedError(GreenroomError):
         self.action = action
 
     def __str__(self) -> str:
-        return f"{self.action} needs an open runtime, and this one is closed; what was acknowledged is in the journal, open it again"
+        return (
+            f"{self.action} needs an open runtime and this one is closed; open the journal again, nothing in it is lost"
+        )

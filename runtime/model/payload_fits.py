@@ -1,0 +1,167 @@
+"""What an annotation asks of a single value, and how much slack it has.
+
+A converter takes a tagged tree and its slack. A union tries all its members with less slack before any with more, so
+that the order of its members never matters.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from .payload_tags import ENUM, FROZENSET, SET, Node, Unfit, name_of, untag
+
+__all__ = [
+    "EXACT",
+    "LAX",
+    "LEAVES",
+    "NAMED",
+    "RENAMED",
+    "Converter",
+    "anything",
+    "enum",
+    "instance",
+    "is_called",
+    "itself",
+    "label",
+    "made",
+    "misfit",
+    "path",
+    "shape",
+]
+
+EXACT = 0  # the very types and classes
+NAMED = 1  # the very classes; plain values may be what a person would have meant: a list for a tuple, text for a date
+RENAMED = 2  # also a class of the same qualified name in another module
+LAX = 3  # also a class of another name with the same fields, and a dict for a record
+
+Converter = Callable[[Any, int], Any]
+
+
+def label(hint: Any) -> str:
+    """The annotation as people write it."""
+    return "None" if hint is types.NoneType else hint.__qualname__ if isinstance(hint, type) else str(hint)
+
+
+def shape(tree: Any) -> str:
+    """What a tree holds, for messages."""
+    if isinstance(tree, Node):
+        kind = {SET: "set", FROZENSET: "frozenset"}.get(tree.code)
+        return f"a {kind}" if kind else f"a '{tree.name.partition(':')[2]}'"
+    return "None" if tree is None else f"a {type(tree).__name__}"
+
+
+def misfit(hint: Any, tree: Any) -> Unfit:
+    hint = hint if isinstance(hint, str) else label(hint)
+    return Unfit(f"{shape(tree)} where {hint} is annotated; change the annotation or send what it says")
+
+
+def _leaf(kind: type, from_others: dict[type, Callable[[Any], Any]]) -> Converter:
+    def convert(tree: Any, slack: int) -> Any:
+        if type(tree) is kind:
+            return tree
+        if slack >= NAMED:
+            make = from_others.get(type(tree))
+            if make is not None:
+                return made(kind, make, tree)
+        raise misfit(kind, tree)
+
+    return convert
+
+
+def made(hint: Any, make: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return make(value)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as err:
+        raise Unfit(f"{shape(value)} that is no {label(hint)}: {err}") from err
+
+
+def itself(value: Any) -> Any:
+    return value
+
+
+def _seconds(value: float) -> timedelta:
+    return timedelta(seconds=value)
+
+
+_COERCIONS: tuple[tuple[type, dict[type, Callable[[Any], Any]]], ...] = (
+    (types.NoneType, {}),
+    (bool, {}),
+    (int, {bool: itself}),
+    (float, {int: float, bool: float}),
+    (complex, {int: complex, float: complex}),
+    (str, {}),
+    (bytes, {bytearray: bytes}),
+    (bytearray, {bytes: bytearray}),
+    (datetime, {str: datetime.fromisoformat}),
+    (date, {str: date.fromisoformat, datetime: itself}),
+    (time, {str: time.fromisoformat}),
+    (timedelta, {int: _seconds, float: _seconds}),
+    (UUID, {str: UUID}),
+    (Decimal, {str: Decimal, int: Decimal, float: Decimal}),
+)
+LEAVES: dict[Any, Converter] = {kind: _leaf(kind, others) for kind, others in _COERCIONS}
+
+
+def anything(tree: Any, slack: int) -> Any:
+    return untag(tree)
+
+
+def instance(cls: type) -> Converter:
+    """A class without fields: a protocol or an abstract class that plain values satisfy, or a subclass of a plain type."""
+    base = next((base for base in (str, int, float, bytes) if issubclass(cls, base)), None)
+
+    def convert(tree: Any, slack: int) -> Any:
+        value = untag(tree)
+        try:
+            if isinstance(value, cls):
+                return value
+        except TypeError:  # a protocol that cannot be checked at run time
+            return value
+        if base is not None and slack >= NAMED and type(value) is base:
+            return made(cls, cls, value)
+        raise misfit(cls, tree)
+
+    return convert
+
+
+def path(cls: type) -> Converter:
+    def convert(tree: Any, slack: int) -> Any:
+        if isinstance(tree, cls):
+            return tree
+        if slack >= NAMED and type(tree) is str:
+            return made(cls, cls, tree)
+        raise misfit(cls, tree)
+
+    return convert
+
+
+def enum(cls: type[Enum]) -> Converter:
+    name = name_of(cls)
+
+    def convert(tree: Any, slack: int) -> Any:
+        value: Any = tree
+        member = None
+        if type(tree) is Node and tree.code == ENUM:
+            if not is_called(tree.name, name, slack):
+                raise misfit(cls, tree)
+            value, member = untag(tree.value), tree.content
+        elif slack < LAX:
+            raise misfit(cls, tree)
+        try:
+            return cls(value)
+        except (TypeError, ValueError):
+            if isinstance(member, str) and member in cls.__members__:
+                return cls.__members__[member]
+        raise Unfit(f"{value!r:.80} is no value of {label(cls)}; give one of {', '.join(cls.__members__)}")
+
+    return convert
+
+
+def is_called(stored: str, name: str, slack: int) -> bool:
+    return slack == LAX or stored == name or (slack == RENAMED and stored.partition(":")[2] == name.partition(":")[2])
