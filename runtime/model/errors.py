@@ -3,7 +3,7 @@
 ::
 
     GreenroomError
-    ├── FailureError                        the workflow's author: how a unit of work ended; closes a run that does not catch it
+    ├── FailureError                        the author: how a unit of work ended; uncaught it closes the run
     │   ├── ApplicationError                user code failed, or said so itself
     │   ├── ActivityError                   an activity failed; the cause says why
     │   ├── ChildWorkflowError              a child workflow failed; the cause says why

@@ -283,7 +283,7 @@ _PACKAGE = __name__.partition(".")[0] + "."
 
 
 def to_exception(failure: Failure, converter: ArgumentConverter) -> FailureError:
-    """The exception that a failure stands for; a user's class comes back as an `ApplicationError` with its name as ``type``."""
+    """The exception of a failure; a user's class comes back as an `ApplicationError` with its name as ``type``."""
     exc = _MAKERS[failure.kind](failure, converter)
     if failure.cause is not None:
         exc.__cause__ = to_exception(failure.cause, converter)

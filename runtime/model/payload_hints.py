@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from .payload_fits import (
+    LAX,
     LEAVES,
     NAMED,
     Converter,
@@ -80,8 +81,8 @@ def _each(items: Iterable[Any], converter: Converter, slack: int) -> list[Any]:
 def _elements(tree: Any) -> tuple[type | None, list[Any]]:
     """The kind of collection that a tree is, and its elements."""
     if type(tree) is list or type(tree) is tuple:
-        kind: type = type(tree)
-        return kind, tree
+        elements: Any = tree
+        return type(tree), elements
     if type(tree) is Node and tree.code in (SET, FROZENSET):
         return (set if tree.code == SET else frozenset), tree.content
     return None, []

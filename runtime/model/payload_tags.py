@@ -23,8 +23,8 @@ code  value         data                                            decoded with
 ====  ============  ==============================================  ==============================
 
 A zone is nil (naive), text (a ``ZoneInfo`` key) or [microseconds, name or nil] (a fixed offset; any other ``tzinfo``
-becomes the offset it has at that instant). A class is written as ``module:qualified name`` and is only ever compared with
-the classes that an annotation allows: nothing is imported. Records are dataclasses and ``msgspec.Struct``.
+becomes the offset it has at that instant). A class is written as ``module:qualified name`` and is only ever compared
+with the classes that an annotation allows: nothing is imported. Records are dataclasses and ``msgspec.Struct``.
 """
 
 from __future__ import annotations
