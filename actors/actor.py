@@ -36,6 +36,9 @@ class StoppedFlag(threading.Event):
         self._is_set_now = False
         self._event: threading.Event | None = None
 
+    def __repr__(self) -> str:
+        return f"<StoppedFlag {'set' if self._is_set_now else 'unset'}>"
+
     def is_set(self) -> bool:
         """Whether the actor has stopped."""
         return self._is_set_now
@@ -155,7 +158,11 @@ class Actor(pykka.Actor):
         return self._urn
 
     def launch(self) -> None:
-        """Begin taking turns, without an entry in pykka's registry."""
+        """Begin taking turns, without an entry in pykka's registry.
+
+        Raises:
+            RuntimeError: the actor has been launched already.
+        """
         self.actor_inbox.attach(self.dispatcher, self)
 
     def run_turn(self) -> bool:

@@ -130,8 +130,9 @@ class Dispatcher:
                 raise DispatcherClosedError(self.name)
             if self._thread is not None:
                 raise RuntimeError(f"dispatcher {self.name!r} has been started already; start() is called once")
-            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-        self._thread.start()
+            thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+            thread.start()
+            self._thread = thread
 
     def close(self, *, timeout: float | None = None) -> bool:
         """Take no more from outside, finish what is queued, then end.
@@ -244,14 +245,15 @@ class Dispatcher:
                 until = perf_counter() + max_seconds
                 while True:
                     actor = ready.popleft()
+                    has_more = False
                     try:
                         has_more = actor.run_turn()
                     except BaseException as error:
                         # Actors contain what user code raises; this is our own fault, and the others go on.
-                        has_more = False
                         self._report(error)
-                    if has_more or actor.actor_inbox.settle():
-                        ready.append(actor)
+                    finally:
+                        if has_more or actor.actor_inbox.settle():
+                            ready.append(actor)
                     max_turns -= 1
                     if not ready or max_turns <= 0 or perf_counter() >= until or (is_full is not None and is_full()):
                         break
@@ -318,12 +320,13 @@ class Dispatcher:
             self._wake()
 
     def _wake(self) -> None:
-        self._is_waiting = False
-        try:
-            self._gate.release()
-        except RuntimeError:
-            # Somebody else opened it at the same moment; open is all that is needed.
-            pass
+        """Open the gate; one opened too often costs one empty sweep."""
+        if self._gate.locked():
+            try:
+                self._gate.release()
+            except RuntimeError:
+                # Somebody else opened it at the same moment; open is all that is needed.
+                pass
 
     def _finish(self) -> None:
         """Do what is queued, and what that queues, then end."""

@@ -82,6 +82,9 @@ class Future(pykka.Future[T]):
             if self._hook is not None:
                 return self._compute(self._hook, timeout)
             self._wait(timeout)
+            if self._hook is not None:
+                # It was given a get hook while this thread was waiting.
+                return self._compute(self._hook, timeout)
             value = self._value
         if self._error is None:
             return value
@@ -233,9 +236,9 @@ class Future(pykka.Future[T]):
 
     def _wait(self, timeout: float | None) -> None:
         """Block this thread until there is an outcome."""
-        refuse_to_block()
         if timeout is not None and timeout <= 0:
             raise pykka.Timeout(f"{timeout} seconds")
+        refuse_to_block()
         gate = threading.Lock()
         gate.acquire()
 
@@ -274,7 +277,7 @@ class Future(pykka.Future[T]):
         until = None if timeout is None else monotonic() + timeout
         if not hook.lock.acquire(blocking=False):
             refuse_to_block()
-            if not hook.lock.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
+            if not hook.lock.acquire(timeout=-1 if timeout is None else min(max(0.0, timeout), threading.TIMEOUT_MAX)):
                 raise pykka.Timeout(f"{timeout} seconds")
         try:
             if self._value is _PENDING:
@@ -299,10 +302,13 @@ class Future(pykka.Future[T]):
 
     def _watch(self, hook: _Hook) -> None:
         """See to it that the waiters of a derived future are called."""
-        with hook.lock:
-            if hook.is_watched:
-                return
-            hook.is_watched = True
+        with _LOCKS[id(self) >> 6 & 63]:
+            is_watched, hook.is_watched = hook.is_watched, True
+        if is_watched:
+            if self.done():
+                # The watch may be over already: then nobody else calls the waiter that came just now.
+                self._call_waiters()
+            return
         if hook.sources is None:
             # Only the hook knows what it waits for, so a thread waits in it.
             threading.Thread(

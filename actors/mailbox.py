@@ -35,6 +35,9 @@ class Lane(IntEnum):
     QUERY = 2
 
 
+# Of mailboxes that no dispatcher ever ran: they are logged.
+_STRAYS = DeadLetters()
+
 _MAIL = Lane.MAIL
 _SYSTEM = Lane.SYSTEM
 
@@ -186,8 +189,14 @@ class Mailbox:
             self._submit()
 
     def attach(self, scheduler: Scheduler, actor: Any) -> None:
-        """Give the mailbox its actor, which is scheduled at once for its first turn."""
+        """Give the mailbox its actor, which is scheduled at once for its first turn.
+
+        Raises:
+            RuntimeError: it has an actor already.
+        """
         with self._lock:
+            if self._scheduler is not None:
+                raise RuntimeError("the mailbox has an actor already; an actor is started once")
             if self._is_dead:
                 return
             self._scheduler = scheduler
@@ -267,5 +276,6 @@ class Mailbox:
     def _refuse(self, envelope: Envelope[Any], reason: str) -> None:
         if envelope.reply_to is not None:
             envelope.reply_to.set_exception((ActorDeadError, ActorDeadError(f"message not handled: {reason}"), None))
-        elif self._scheduler is not None:
-            self._scheduler.dead_letters.put(reason, envelope.message)
+        else:
+            letters = _STRAYS if self._scheduler is None else self._scheduler.dead_letters
+            letters.put(reason, envelope.message)
