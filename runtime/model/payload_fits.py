@@ -113,7 +113,7 @@ def anything(tree: Any, slack: int) -> Any:
 
 
 def instance(cls: type) -> Converter:
-    """A class without fields: an abstract class or protocol that plain values satisfy, or a subclass of a plain type."""
+    """A class without fields: an abstract class or protocol that plain values satisfy, or a subclass of a plain one."""
     base = next((base for base in (str, int, float, bytes) if issubclass(cls, base)), None)
 
     def convert(tree: Any, slack: int) -> Any:

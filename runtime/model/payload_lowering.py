@@ -62,10 +62,25 @@ _AS_IS = frozenset({bool, float, bytes, type(None)})
 
 
 def _found(kind: type) -> Callable[[Any, int], Any]:
-    for test, function in _LOWER_BY_TEST:
-        if test(kind):
-            _LOWER_FOUND[kind] = function
-            return function
+    function = _choose(kind)
+    _LOWER_FOUND[kind] = function
+    return function
+
+
+def _choose(kind: type) -> Callable[[Any, int], Any]:
+    if issubclass(kind, Enum):
+        return _enum
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return _named_tuple
+    if issubclass(kind, msgspec.Struct):
+        return _record_of(name_of(kind), kind.__struct_fields__)
+    if dataclasses.is_dataclass(kind):
+        return _record_of(name_of(kind), tuple(field.name for field in dataclasses.fields(kind)))
+    if issubclass(kind, PurePath):
+        return _path
+    for plain, function in _LOWER.items():  # datetime stands before date there, because it is one
+        if issubclass(kind, plain):
+            return function  # a subclass of a plain type is stored as the plain type
     raise Unfit(
         f"object of type '{kind.__qualname__}' cannot be stored; pass plain data such as a dataclass, a dict or a "
         "list, or give the runtime a converter that knows the type"
@@ -183,23 +198,20 @@ def _named_tuple(value: tuple[object, ...], depth: int) -> Ext:
     return Ext(NAMED_TUPLE, pack([name_of(type(value)), _items(value, depth)]))
 
 
-def _record(value: object, depth: int) -> Ext:
-    kind: Any = type(value)
-    depth = _deeper(depth)
-    fields: dict[str, Any] = {}
-    names = kind.__struct_fields__ if isinstance(value, msgspec.Struct) else _dataclass_fields(kind)
-    for name in names:
-        try:
-            fields[name] = lower(getattr(value, name), depth)
-        except AttributeError:
-            raise Unfit(f"this '{kind.__qualname__}' has no value for the field; set it").under(f".{name}") from None
-        except Unfit as err:
-            raise err.under(f".{name}") from None
-    return Ext(RECORD, pack([name_of(kind), fields]))
+def _record_of(name: str, fields: tuple[str, ...]) -> Callable[[Any, int], Ext]:
+    def lowered(value: object, depth: int) -> Ext:
+        depth = _deeper(depth)
+        found: dict[str, Any] = {}
+        for field in fields:
+            try:
+                found[field] = lower(getattr(value, field), depth)
+            except AttributeError:
+                raise Unfit(f"a '{name}' without a value for this field; set it").under(f".{field}") from None
+            except Unfit as err:
+                raise err.under(f".{field}") from None
+        return Ext(RECORD, pack([name, found]))
 
-
-def _dataclass_fields(kind: type) -> list[str]:
-    return [field.name for field in dataclasses.fields(kind)]
+    return lowered
 
 
 def _timedelta(value: timedelta, depth: int) -> Ext:
@@ -226,11 +238,3 @@ _LOWER: dict[type, Callable[[Any, int], Any]] = {
     bytes: lambda value, depth: bytes(memoryview(value)),
 }
 _LOWER_FOUND: WeakKeyDictionary[type, Callable[[Any, int], Any]] = WeakKeyDictionary()
-_LOWER_BY_TEST: list[tuple[Callable[[type], bool], Callable[[Any, int], Any]]] = [
-    (lambda kind: issubclass(kind, Enum), _enum),
-    (lambda kind: issubclass(kind, tuple) and hasattr(kind, "_fields"), _named_tuple),
-    (lambda kind: dataclasses.is_dataclass(kind) or issubclass(kind, msgspec.Struct), _record),
-    (lambda kind: issubclass(kind, PurePath), _path),
-    # A subclass of a plain type is stored as the plain type; datetime stands before date because it is one.
-    *((lambda kind, plain=plain: issubclass(kind, plain), function) for plain, function in _LOWER.items()),
-]

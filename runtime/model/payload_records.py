@@ -18,6 +18,8 @@ __all__ = ["Resolve", "Typevars", "bound", "named_tuple", "record", "typed_dict"
 Typevars = dict[Any, Any]
 Resolve = Callable[[Any], Converter]
 
+_ABSENT = object()
+
 
 class _Fields:
     """The fields of a class and their converters, resolved at first use so that a class may contain itself."""
@@ -84,10 +86,11 @@ def record(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
             raise misfit(cls, tree)
         values = fields.convert(stored, slack, names)
         try:
-            found = cls(**{key: value for key, value in values.items() if key not in late})
+            found = cls(**{key: value for key, value in values.items() if key not in late} if late else values)
             # A constructor of the user's may compute fields anew; what was stored wins: a value comes back as it was.
             for key, value in values.items():
-                restore(found, key, value)
+                if getattr(found, key, _ABSENT) is not value:
+                    restore(found, key, value)
         except Exception as err:  # a constructor of the user's may raise anything
             raise Unfit(f"{label(cls)} cannot be made: {type(err).__name__}: {err}") from err
         return found

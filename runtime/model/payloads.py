@@ -116,19 +116,17 @@ Decode = Callable[[Any], Any]
 def _is_plain(value: Any, depth: int) -> bool:
     """Whether msgpack alone keeps every type in the value."""
     kind = type(value)
-    if kind in _PLAIN:
-        return True
-    if not depth:
-        return False
-    if kind is list:
-        items: Any = value
-    elif kind is dict:
-        if not _PLAIN.issuperset(map(type, value)):
+    if kind is dict:
+        for key in value:
+            if type(key) is not str and type(key) not in _PLAIN:
+                return False
+        value = value.values()
+    elif kind is not list:
+        return kind in _PLAIN
+    for item in value:
+        if type(item) not in _PLAIN and not (depth and _is_plain(item, depth - 1)):
             return False
-        items = value.values()
-    else:
-        return False
-    return _PLAIN.issuperset(map(type, items)) or all(_is_plain(item, depth - 1) for item in items)
+    return True
 
 
 def _fast(value: object) -> bytes | None:

@@ -85,7 +85,7 @@ class NondeterminismError(GreenroomError):
 
 
 class ReadOnlyContextError(GreenroomError):
-    """Something that changes a run was called where only reading is allowed: a query, a validator or a wait condition."""
+    """Something that changes a run was called where only reading is allowed: query, validator or wait condition."""
 
     def __init__(self, action: str, context: str) -> None:
         super().__init__(action, context)
