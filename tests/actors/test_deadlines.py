@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.actors import Deadlines
+from greenroom.actors import Deadline, Deadlines
 
 
 def test_deadlines_come_due_in_order_of_time_and_of_addition() -> None:
     deadlines, called = Deadlines(), list[str]()
     for at_ns, name in [(20, "c"), (10, "a"), (20, "d"), (10, "b"), (30, "e")]:
-        deadlines.add(at_ns, lambda name=name: called.append(name))
+        deadlines.add(at_ns, partial(called.append, name))
 
     for call in deadlines.pop_due(20):
         call()
@@ -59,11 +61,11 @@ def test_a_deadline_is_called_once() -> None:
 def test_deadlines_behave_as_a_sorted_list(operations: list[tuple[str, int]]) -> None:
     deadlines = Deadlines()
     model: dict[int, tuple[int, int]] = {}
-    handles = {}
+    handles: dict[int, Deadline] = {}
     called: list[int] = []
     for number, (operation, value) in enumerate(operations):
         if operation == "add":
-            handles[number] = deadlines.add(value, lambda number=number: called.append(number))
+            handles[number] = deadlines.add(value, partial(called.append, number))
             model[number] = (value, number)
         elif operation == "cancel" and handles:
             chosen = list(handles)[value % len(handles)]
