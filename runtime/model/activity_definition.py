@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,7 +32,7 @@ class ActivityDefinition:
         needs_instance: whether ``fn`` is a method or a class that still lacks its instance, and so cannot be performed.
     """
 
-    __slots__ = ("_signature", "fn", "is_async", "name", "needs_instance", "options")
+    __slots__ = ("_arg_types", "_signature", "fn", "is_async", "name", "needs_instance", "options")
 
     def __init__(self, name: str, fn: Callable[..., Any], options: ActivityOptions = _NO_OPTIONS) -> None:
         self.name = name
@@ -41,14 +42,15 @@ class ActivityDefinition:
         self.needs_instance = _needs_instance(fn)
         called = _called(fn)
         self._signature = Signature(called, skip=1 if self.needs_instance else 0)
+        self._arg_types: tuple[Any, ...] | None = None
 
     @property
     def arg_types(self) -> tuple[Any, ...] | None:
         """The type of each positional argument, resolved at first use; None for a function that does not tell."""
-        try:
-            return self._signature.arg_types
-        except ValueError:
-            return None
+        if self._arg_types is None:
+            with contextlib.suppress(ValueError):
+                self._arg_types = self._signature.arg_types
+        return self._arg_types
 
     @property
     def result_type(self) -> Any:

@@ -75,7 +75,7 @@ class _Performance(Attempt):
     __slots__ = ("key", "task")
 
     def __init__(self, task: Task, shutdown: Shutdown) -> None:
-        super().__init__(task.info, shutdown)
+        Attempt.__init__(self, task.info, shutdown)
         self.task = task
         self.key = (task.run_no, task.item)
 
@@ -102,6 +102,8 @@ class Performer:
         "_clock",
         "_closed",
         "_converter",
+        "_decode",
+        "_encode",
         "_executor",
         "_idle",
         "_left",
@@ -129,6 +131,8 @@ class Performer:
         if any(base.__module__ == "concurrent.futures.process" for base in type(executor).__mro__):
             raise ValueError("activities cannot be performed by a ProcessPoolExecutor; pass an executor of threads")
         self._converter = converter
+        self._decode = converter.decode_args
+        self._encode = converter.encode
         self._report = report
         self._executor = executor
         self._clock = clock
@@ -158,15 +162,17 @@ class Performer:
             InternalError: an attempt of the same activity is still being performed and was not abandoned.
         """
         attempt = _Performance(task, self._shutdown)
-        with self._lock:
-            if self._closed:
-                return
-            if attempt.key in self._performing:
-                raise InternalError(
-                    f"activity {task.info.activity_id} of run {task.info.run_id} is already being performed"
-                )
-            self._performing[attempt.key] = attempt
-            self._unbegun.add(attempt)
+        if attempt.key in self._performing:
+            raise InternalError(
+                f"activity {task.info.activity_id} of run {task.info.run_id} is already being performed"
+            )
+        self._unbegun.add(attempt)
+        self._performing[attempt.key] = attempt
+        # Only now: whatever closes this performer either sees the attempt or is seen here.
+        if self._closed:
+            self._unbegun.discard(attempt)
+            self._performing.pop(attempt.key, None)
+            return
         try:
             if task.definition.is_async:
                 self._loop_tasks.put(attempt)
@@ -262,14 +268,15 @@ class Performer:
         attempt.started_at_ns = self._clock()
         task = attempt.task
         args: list[Any] | None = None
+        result: object = None
         outcome: Outcome
         try:
-            args = self._converter.decode_args(task.args, task.definition.arg_types)
+            args = self._decode(task.args, task.definition.arg_types)
             result = task.definition.fn(*args)
             outcome = Completed(self._encode(result))
         except BaseException as error:
             # Whatever user code raises, SystemExit included, is how this attempt ended and nothing more.
-            outcome = self._failed(_explained(error, task, args))
+            outcome = self._failed(_explained(error, task, args, result))
         self._settle(attempt, outcome)
 
     async def _perform_on_loop(self, attempt: _Performance) -> None:
@@ -279,14 +286,15 @@ class Performer:
         attempt.started_at_ns = self._clock()
         task = attempt.task
         args: list[Any] | None = None
+        result: object = None
         outcome: Outcome
         try:
-            args = self._converter.decode_args(task.args, task.definition.arg_types)
+            args = self._decode(task.args, task.definition.arg_types)
             result = await task.definition.fn(*args)
             outcome = Completed(self._encode(result))
         except BaseException as error:
             # CancelledError too: only an abandoned attempt or a closing application's task is cancelled.
-            outcome = self._failed(_explained(error, task, args))
+            outcome = self._failed(_explained(error, task, args, result))
         self._settle(attempt, outcome)
 
     def _lost(self, attempt: _Performance) -> None:
@@ -294,16 +302,6 @@ class Performer:
         if self._performing.get(attempt.key) is attempt:
             self._unbegun.discard(attempt)
             self._settle(attempt, self._failed(asyncio.CancelledError("its task was cancelled before it began")))
-
-    def _encode(self, result: object) -> bytes:
-        if inspect.iscoroutine(result):
-            result.close()
-            raise ApplicationError(
-                "it returned a coroutine instead of a result; write it, and any decorator of it, with `async def`",
-                type="TypeError",
-                non_retryable=True,
-            )
-        return self._converter.encode(result)
 
     def _failed(self, error: BaseException) -> Failed:
         try:
@@ -331,16 +329,19 @@ class Performer:
             self._idle.set()
 
 
-def _explained(error: BaseException, task: Task, args: list[Any] | None) -> BaseException:
-    """The error to report: one that says so if no attempt can ever be called with these arguments."""
-    if args is None:
-        reason = f"its arguments cannot be decoded: {error}"
+def _explained(error: BaseException, task: Task, args: list[Any] | None, result: object) -> BaseException:
+    """The error to report: one that says so if no attempt of this declaration can ever succeed."""
+    if inspect.iscoroutine(result):
+        result.close()
+        reason = "it returns a coroutine without being async; write it, and any decorator of it, with `async def`"
+    elif args is None:
+        reason = f"its arguments cannot be decoded: {error}; mend the caller or the declaration"
     elif isinstance(error, TypeError) and (problem := task.definition.problem_with(tuple(args))) is not None:
-        reason = f"it {problem}"
+        reason = f"it {problem}; mend the caller or the declaration"
     else:
         return error
     explained = ApplicationError(
-        f"activity {task.definition.name!r} cannot be called: {reason}; mend the caller or the declaration",
+        f"activity {task.definition.name!r} cannot be performed: {reason}",
         type=type(error).__name__,
         non_retryable=True,
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 __all__ = ["DaemonThreads"]
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Hashable)
 _logger = logging.getLogger(__name__)
 
 
@@ -36,7 +36,7 @@ class DaemonThreads(Generic[T]):
         self._name = name
         self._queue: SimpleQueue[T | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._in_hand = 0
+        self._in_hand: set[T] = set()
         self._closed = False
         self._lock = threading.Lock()
 
@@ -46,13 +46,11 @@ class DaemonThreads(Generic[T]):
         Raises:
             RuntimeError: there is no thread at all and the system grants none.
         """
-        with self._lock:
-            if self._closed:
-                return
-            self._in_hand += 1
-            grow = self._in_hand > len(self._threads) < self._limit
-            if grow:
-                self._grow()
+        # No lock on this path: a set is atomic by itself, and `_grow` counts again under the lock.
+        in_hand = self._in_hand
+        in_hand.add(item)
+        if len(in_hand) > len(self._threads) < self._limit:
+            self._grow(item)
         self._queue.put(item)
 
     def close(self, timeout: float) -> None:
@@ -66,27 +64,30 @@ class DaemonThreads(Generic[T]):
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _grow(self) -> None:
-        thread = threading.Thread(target=self._serve, name=f"{self._name}-{len(self._threads) + 1}", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            # The system's limit is lower than ours: the threads there are will do.
-            self._limit = len(self._threads)
-            if not self._threads:
-                self._in_hand -= 1
-                raise
-            return
-        self._threads.append(thread)
+    def _grow(self, item: T) -> None:
+        with self._lock:
+            if self._closed or not len(self._in_hand) > len(self._threads) < self._limit:
+                return
+            thread = threading.Thread(target=self._serve, name=f"{self._name}-{len(self._threads) + 1}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                # The system's limit is lower than ours: the threads there are will do.
+                self._limit = len(self._threads)
+                if not self._threads:
+                    self._limit = 1
+                    self._in_hand.discard(item)
+                    raise
+                return
+            self._threads.append(thread)
 
     def _serve(self) -> None:
-        take, work, lock = self._queue.get, self._work, self._lock
+        take, work, put_down = self._queue.get, self._work, self._in_hand.discard
         while (item := take()) is not None:
             try:
                 work(item)
             except BaseException:
                 _logger.exception("a fault in %s, which goes on", threading.current_thread().name)
+            put_down(item)
             # An idle thread must not keep the last item's arguments alive.
             del item
-            with lock:
-                self._in_hand -= 1
