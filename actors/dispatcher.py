@@ -22,6 +22,7 @@ from .dead_letters import DeadLetters
 from .deadlines import Deadline, Deadlines
 from .dispatcher_threads import running_actors
 from .errors import DispatcherClosedError
+from .gate import Gate
 from .mailbox import Mailbox
 from .wakeups import hold_wakeups
 
@@ -90,9 +91,7 @@ class Dispatcher:
         self._give_up_at = inf
         self._thread: threading.Thread | None = None
         self._runner: int | None = None
-        self._is_waiting = False
-        self._gate = threading.Lock()
-        self._gate.acquire()
+        self._gate = Gate()
 
     def __repr__(self) -> str:
         state = (
@@ -157,15 +156,15 @@ class Dispatcher:
             with self._running():
                 self._finish()
             return True
-        self._wake()
+        self._gate.open()
         thread.join(timeout)
         return not thread.is_alive()
 
     def submit(self, actor: Runnable) -> None:
         """Put an actor whose mailbox was just marked scheduled into the run queue."""
         self._ready.append(actor)
-        if self._is_waiting:
-            self._wake()
+        if self._gate.is_waiting:
+            self._gate.open()
         elif self._is_ended:
             self._abandon_ready()
 
@@ -179,8 +178,8 @@ class Dispatcher:
             if self._is_closing and (self._is_ended or not self.is_current()):
                 raise DispatcherClosedError(self.name)
             self._intake.append(partial(fn, *args) if args else fn)
-        if self._is_waiting:
-            self._wake()
+        if self._gate.is_waiting:
+            self._gate.open()
 
     def call_at(self, at_ns: int, fn: Callable[..., object], *args: Any) -> Deadline:
         """Have ``fn(*args)`` called at a wall time; on the dispatcher's thread, or before it is started.
@@ -283,7 +282,7 @@ class Dispatcher:
 
     def _run(self) -> None:
         self._runner = threading.get_ident()
-        unsubscribe = self.clock.subscribe(self._wake_if_waiting) if isinstance(self.clock, ManualClock) else None
+        unsubscribe = self.clock.subscribe(self._gate.open_if_waiting) if isinstance(self.clock, ManualClock) else None
         try:
             with running_actors():
                 while not self._is_closing:
@@ -291,42 +290,24 @@ class Dispatcher:
                     if not self._ready and not self._intake:
                         if self._on_idle is not None:
                             self._guarded(self._on_idle)
-                        self._wait()
+                        self._gate.wait(self._patience)
                 self._finish()
         finally:
             if unsubscribe is not None:
                 unsubscribe()
 
-    def _wait(self) -> None:
-        """Wait for work: what is handed in from here on opens the gate, what was before is seen."""
-        self._is_waiting = True
-        try:
-            if self._ready or self._intake or self._is_closing:
-                return
-            seconds = _LONGEST_WAIT_SECONDS
-            if (at_ns := self._deadlines.next_ns()) is not None:
-                left_ns = at_ns - self.clock.now_ns()
-                if left_ns <= 0:
-                    return
-                if not isinstance(self.clock, ManualClock):
-                    # A manual clock tells when it moves; its nanoseconds are not ours.
-                    seconds = min(seconds, left_ns / 1e9)
-            self._gate.acquire(timeout=seconds)
-        finally:
-            self._is_waiting = False
-
-    def _wake_if_waiting(self) -> None:
-        if self._is_waiting:
-            self._wake()
-
-    def _wake(self) -> None:
-        """Open the gate; one opened too often costs one empty sweep."""
-        if self._gate.locked():
-            try:
-                self._gate.release()
-            except RuntimeError:
-                # Somebody else opened it at the same moment; open is all that is needed.
-                pass
+    def _patience(self) -> float:
+        """Return the seconds to wait for more work, 0 if there is some."""
+        if self._ready or self._intake or self._is_closing:
+            return 0.0
+        at_ns = self._deadlines.next_ns()
+        if at_ns is None:
+            return _LONGEST_WAIT_SECONDS
+        left_ns = at_ns - self.clock.now_ns()
+        if left_ns > 0 and isinstance(self.clock, ManualClock):
+            # It tells when it moves; its nanoseconds are not ours.
+            return _LONGEST_WAIT_SECONDS
+        return min(_LONGEST_WAIT_SECONDS, max(0.0, left_ns / 1e9))
 
     def _finish(self) -> None:
         """Do what is queued, and what that queues, then end."""

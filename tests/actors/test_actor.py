@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
@@ -467,3 +468,20 @@ def test_a_forked_child_gets_a_dispatcher_of_its_own() -> None:
     _, status = os.waitpid(child, 0)
 
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_an_answer_given_twice_is_our_fault_and_not_the_actors(is_asked: bool, log: list[Any]) -> None:
+    errors: list[BaseException] = []
+    dispatcher = Dispatcher(on_error=errors.append)
+    actor = Shared(log, dispatcher=dispatcher)
+    actor.launch()
+    reply = Future[Any]()
+    reply.set("early")
+    actor.actor_inbox.put(Envelope(1, reply_to=reply if is_asked else None))
+    actor.actor_inbox.put(Envelope(2))
+
+    dispatcher.sweep()
+
+    assert [type(error) for error in errors] == ([queue.Full] if is_asked else [])
+    assert log == ["start", 1, 2]

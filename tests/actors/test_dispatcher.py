@@ -319,6 +319,18 @@ def test_a_started_dispatcher_notices_that_a_manual_clock_moves() -> None:
     assert dispatcher.close(timeout=30)
 
 
+def test_a_deadline_that_came_due_meanwhile_is_not_waited_for() -> None:
+    clock = ManualClock(start_ns=0)
+    outcome = Future[int]()
+    dispatcher = Dispatcher(clock=clock, on_idle=lambda: clock.advance(1))
+    dispatcher.call_at(10**9, outcome.set, 1)
+
+    dispatcher.start()
+
+    assert outcome.get(timeout=30) == 1
+    assert dispatcher.close(timeout=30)
+
+
 def test_deadlines_on_the_systems_clock_come_due(dispatcher: Dispatcher) -> None:
     outcome = Future[int]()
 
@@ -400,6 +412,43 @@ def test_mail_for_an_actor_of_a_closed_dispatcher_is_answered(closing: Callable[
     assert not asked.actor_ref.is_alive()
     assert [letter.message for letter in dispatcher.dead_letters.latest()] == [2]
     assert log == []
+
+
+@pytest.mark.parametrize("ending", ["dispatcher", "actor"])
+def test_no_ask_is_left_unanswered_when_the_end_comes_among_them(ending: str, impatient_interpreter: None) -> None:
+    for _ in range(20):
+        dispatcher = Dispatcher()
+        dispatcher.start()
+        (actor,) = launched(dispatcher, [], "a")
+        replies: list[pykka.Future[Any]] = []
+        has_begun = threading.Event()
+
+        def ask(
+            ref: pykka.ActorRef[Any] = actor.actor_ref,
+            replies: list[pykka.Future[Any]] = replies,
+            has_begun: threading.Event = has_begun,
+        ) -> None:
+            for number in range(200):
+                replies.append(ref.ask(number, block=False))
+                has_begun.set()
+
+        askers = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in askers:
+            thread.start()
+        assert has_begun.wait(30)
+        if ending == "dispatcher":
+            dispatcher.close()
+        else:
+            actor.stop()
+        for thread in askers:
+            thread.join()
+
+        for reply in replies:
+            try:
+                reply.get(timeout=30)
+            except pykka.ActorDeadError:
+                continue
+        dispatcher.close()
 
 
 def test_close_gives_up_after_its_timeout(closing: Callable[..., Dispatcher]) -> None:
