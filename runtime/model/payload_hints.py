@@ -78,6 +78,9 @@ def _each(items: Iterable[Any], converter: Converter, slack: int) -> list[Any]:
     return done
 
 
+_CHARACTERS = frozenset({str, bytes, bytearray})
+
+
 def _elements(tree: Any) -> tuple[type | None, list[Any]]:
     """The kind of collection that a tree is, and its elements."""
     if type(tree) is list or type(tree) is tuple:
@@ -95,6 +98,8 @@ def _collection(
 
     def convert(tree: Any, slack: int) -> Any:
         kind, elements = _elements(tree)
+        if kind is None and type(tree) in _CHARACTERS and tuple in exact and list in exact:
+            return tree  # text is a sequence of text, and bytes are a sequence of int
         if kind is None or (slack < NAMED and kind not in exact):
             raise misfit(hint, tree)
         found = _each(elements, item, slack)

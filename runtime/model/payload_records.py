@@ -29,6 +29,7 @@ class _Fields:
         self._typevars = typevars
         self._resolve = resolve
         self._found: dict[str, Converter] | None = None
+        self._required: set[str] = set()
 
     def get(self) -> dict[str, Converter]:
         if self._found is None:
@@ -38,8 +39,18 @@ class _Fields:
                 raise Unfit(
                     f"the annotations of {label(self._cls)} cannot be resolved: {err}; import the names"
                 ) from err
+            self._required = {name for name, hint in hints.items() if self._is_required(name, hint)}
             self._found = {name: self._resolve(bound(hint, self._typevars)) for name, hint in hints.items()}
         return self._found
+
+    def _is_required(self, name: str, hint: Any) -> bool:
+        marks = {typing.Required: True, typing.NotRequired: False}
+        return marks.get(typing.get_origin(hint), name in getattr(self._cls, "__required_keys__", ()))
+
+    def required(self) -> set[str]:
+        """Keys that a typed dict must have; the class itself does not know if its annotations are text."""
+        self.get()
+        return self._required
 
     def convert(self, stored: dict[Any, Any], slack: int, names: Iterable[str]) -> dict[str, Any]:
         converters = self.get()
@@ -124,7 +135,7 @@ def typed_dict(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
         if type(tree) is not dict:
             raise misfit(cls, tree)
         stored: dict[Any, Any] = tree
-        missing = sorted(cls.__required_keys__ - stored.keys())
+        missing = sorted(fields.required() - stored.keys())
         if missing:
             raise Unfit(f"{label(cls)} needs the keys {', '.join(missing)}")
         if not all(isinstance(key, str) for key in stored):

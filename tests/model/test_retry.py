@@ -1,0 +1,159 @@
+"""When a failed attempt is followed by another."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenroom.runtime.model.errors import (
+    ApplicationError,
+    CancelledError,
+    RetryState,
+    TerminatedError,
+    TimeoutError,
+    TimeoutType,
+)
+from greenroom.runtime.model.failures import Failure, to_failure
+from greenroom.runtime.model.payloads import Converter
+from greenroom.runtime.model.retry import Retry, RetryPolicy, Stop, decide
+
+SECOND = 1_000_000_000
+DEFAULT = RetryPolicy()
+
+
+class OutOfStock(LookupError):
+    pass
+
+
+def failure_of(exc: BaseException) -> Failure:
+    return to_failure(exc, Converter())
+
+
+BUG = failure_of(ValueError("x"))
+
+
+def test_waits_double_up_to_a_hundred_times_the_first() -> None:
+    waits = [decide(DEFAULT, attempt, BUG) for attempt in range(1, 10)]
+
+    assert waits == [Retry(seconds * SECOND) for seconds in (1, 2, 4, 8, 16, 32, 64, 100, 100)]
+
+
+@given(
+    st.integers(1, 10**6),
+    st.timedeltas(timedelta(microseconds=1), timedelta(days=100_000)),
+    st.floats(1, 1e300),
+    st.none() | st.timedeltas(timedelta(days=100_000), timedelta(days=106_000)),
+)
+def test_a_wait_is_never_longer_than_the_maximum(
+    attempt: int, first: timedelta, factor: float, most: timedelta | None
+) -> None:
+    policy = RetryPolicy(first, factor, most)
+
+    wait = policy.interval_ns(attempt)
+
+    limit = first * 100 if most is None else most
+    assert first.total_seconds() * 10**9 * 0.999 <= wait <= limit // timedelta(microseconds=1) * 1_000
+    assert wait <= policy.interval_ns(attempt + 1)
+
+
+def test_maximum_attempts_counts_the_first() -> None:
+    policy = RetryPolicy(maximum_attempts=3)
+
+    assert isinstance(decide(policy, 2, BUG), Retry)
+    assert decide(policy, 3, BUG) == Stop(RetryState.MAXIMUM_ATTEMPTS_REACHED)
+
+
+def test_one_attempt_skips_validation_of_the_other_fields() -> None:
+    assert decide(RetryPolicy(initial_interval=0, maximum_attempts=1), 1, BUG) == Stop(
+        RetryState.MAXIMUM_ATTEMPTS_REACHED
+    )
+
+
+@pytest.mark.parametrize("name", [OutOfStock, "OutOfStock", LookupError, "LookupError", Exception])
+def test_a_class_or_a_base_class_of_the_exception_stops_retries(name: Any) -> None:
+    policy = RetryPolicy(non_retryable_error_types=["Other", name])
+
+    assert decide(policy, 1, failure_of(OutOfStock())) == Stop(RetryState.NON_RETRYABLE_FAILURE)
+    assert (decide(policy, 1, BUG) == Stop(RetryState.NON_RETRYABLE_FAILURE)) is (name is Exception)
+
+
+def test_the_type_of_an_application_error_stops_retries() -> None:
+    policy = RetryPolicy(non_retryable_error_types=["Declined"])
+
+    assert isinstance(decide(policy, 1, failure_of(ApplicationError("x", type="Declined"))), Stop)
+
+
+def test_only_the_outermost_failure_counts() -> None:
+    outer = ValueError("outer")
+    outer.__cause__ = ApplicationError("inner", non_retryable=True, type="Inner")
+
+    assert isinstance(decide(RetryPolicy(non_retryable_error_types=["Inner"]), 1, failure_of(outer)), Retry)
+
+
+@pytest.mark.parametrize(
+    ("exc", "state"),
+    [
+        (CancelledError(), RetryState.CANCEL_REQUESTED),
+        (TerminatedError(), RetryState.NON_RETRYABLE_FAILURE),
+        (TimeoutError(type=TimeoutType.SCHEDULE_TO_START), RetryState.TIMEOUT),
+        (TimeoutError(type=TimeoutType.SCHEDULE_TO_CLOSE), RetryState.TIMEOUT),
+        (ApplicationError("x", non_retryable=True), RetryState.NON_RETRYABLE_FAILURE),
+        (TimeoutError(type=TimeoutType.START_TO_CLOSE), None),
+        (TimeoutError(type=TimeoutType.HEARTBEAT), None),
+        (ApplicationError("x"), None),
+    ],
+    ids=repr,
+)
+def test_which_failures_are_retried(exc: BaseException, state: RetryState | None) -> None:
+    decision = decide(DEFAULT, 1, failure_of(exc))
+
+    assert decision == (Retry(SECOND) if state is None else Stop(state))
+
+
+def test_without_a_policy_nothing_is_retried() -> None:
+    assert decide(None, 1, BUG) == Stop(RetryState.RETRY_POLICY_NOT_SET)
+
+
+def test_a_delay_of_the_failure_overrides_one_wait() -> None:
+    assert decide(DEFAULT, 5, failure_of(ApplicationError("slow down", next_retry_delay=7))) == Retry(7 * SECOND)
+
+
+def test_a_wait_that_would_pass_schedule_to_close_is_not_begun() -> None:
+    assert decide(DEFAULT, 3, BUG, 6 * SECOND, 10 * SECOND) == Stop(RetryState.TIMEOUT)
+    assert decide(DEFAULT, 3, BUG, 5 * SECOND, 10 * SECOND) == Retry(4 * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"initial_interval": 0}, "initial_interval is zero"),
+        ({"initial_interval": -1}, "zero or more"),
+        ({"initial_interval": None}, "initial_interval is None"),
+        ({"initial_interval": "1s"}, "initial_interval is a str"),
+        ({"backoff_coefficient": 0.5}, "1 or more"),
+        ({"backoff_coefficient": float("nan")}, "1 or more"),
+        ({"backoff_coefficient": True}, "give a number"),
+        ({"maximum_interval": 0.5}, "shorter than initial_interval"),
+        ({"maximum_attempts": -1}, "maximum_attempts is -1"),
+        ({"maximum_attempts": 1.5}, "whole number"),
+        ({"non_retryable_error_types": "ValueError"}, "give a list"),
+        ({"non_retryable_error_types": [3]}, "has 3"),
+    ],
+    ids=str,
+)
+def test_a_policy_that_cannot_work_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        RetryPolicy(**options)
+
+
+def test_a_policy_is_stored_as_it_is() -> None:
+    policy = RetryPolicy(0.5, 3.0, 60, 7, [OutOfStock, "Other"])
+
+    assert policy.initial_interval == timedelta(seconds=0.5)
+    assert policy.non_retryable_error_types == ("OutOfStock", "Other")
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(policy), type=RetryPolicy) == policy
