@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .runtime import activity, workflow
+    from .runtime.model.options import WorkflowIDConflictPolicy
+    from .runtime.runtime import Runtime
 
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "Runtime": ".runtime.runtime",
+    "WorkflowIDConflictPolicy": ".runtime.model.options",
     "activity": ".runtime.activity",
     "workflow": ".runtime.workflow",
 }
 
 __all__ = [
+    "Runtime",
+    "WorkflowIDConflictPolicy",
     "activity",
     "workflow",
 ]

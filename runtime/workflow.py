@@ -133,6 +133,7 @@ class _Declare:
         if isinstance(target, type):
             definition = define_class(target, name=self._name, failure_exception_types=self._failures)
             setattr(target, definitions.DEFINITION, definition)
+            setattr(definition.run, definitions.DEFINITION, definition)
             workflows.add(definition)
             return target
         if not callable(target):

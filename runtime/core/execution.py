@@ -28,6 +28,7 @@ from .messages import (
     ActivityFailed,
     ExternalSignalResolved,
     Message,
+    RunTerminated,
     RunTimedOut,
     SignalReceived,
     TimerFired,
@@ -64,6 +65,7 @@ class Execution(Commander):
         super().__init__(started.run_id, converter)
         self.started = started
         self.turns = 0
+        self._ended = False
         self._definition = definition
         self._failure_types = (
             FailureError,
@@ -144,10 +146,8 @@ class Execution(Commander):
 
     @property
     def is_closed(self) -> bool:
-        """Whether the run has ended: completed, failed or timed out."""
-        return self.closing is not None or self._timed_out
-
-    _timed_out = False
+        """Whether the run has ended, by its own code or without asking it."""
+        return self.closing is not None or self._ended
 
     # One turn.
 
@@ -225,8 +225,8 @@ class Execution(Commander):
         event = Event.COMPLETE if message.failure is None else Event.FAIL
         self.resolve(message.id, event, failure=message.failure)
 
-    def _take_timed_out(self, message: RunTimedOut) -> None:
-        self._timed_out = True
+    def _take_end(self, message: RunTimedOut | RunTerminated) -> None:
+        self._ended = True
 
     # What workflow code asks its context, beside what the commander answers.
 
@@ -288,7 +288,8 @@ _TAKE: dict[type[Message], Callable[[Execution, Any], None]] = {
     ActivityFailed: Execution._take_activity_failed,
     TimerFired: Execution._take_timer,
     ExternalSignalResolved: Execution._take_signal_resolved,
-    RunTimedOut: Execution._take_timed_out,
+    RunTimedOut: Execution._take_end,
+    RunTerminated: Execution._take_end,
 }
 
 

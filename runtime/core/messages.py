@@ -14,6 +14,7 @@ __all__ = [
     "ActivityFailed",
     "ExternalSignalResolved",
     "Message",
+    "RunTerminated",
     "RunTimedOut",
     "SignalReceived",
     "TimerFired",
@@ -83,6 +84,12 @@ class RunTimedOut(Message, frozen=True, array_like=True, tag="run-timed-out"):
     execution: bool = False
 
 
+class RunTerminated(Message, frozen=True, array_like=True, tag="run-terminated"):
+    """Somebody ended the run by force; it is closed without asking its code."""
+
+    reason: str
+
+
 AnyMessage = (
     WorkflowStarted
     | SignalReceived
@@ -91,6 +98,7 @@ AnyMessage = (
     | TimerFired
     | ExternalSignalResolved
     | RunTimedOut
+    | RunTerminated
 )
 
 encode_message = msgspec.msgpack.Encoder().encode

@@ -6,19 +6,21 @@ It decides nothing: retries, timeouts and what is written down are the caller's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
-import inspect
+import functools
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, NamedTuple, Protocol
+from queue import SimpleQueue
+from typing import Any, Protocol
 
-from ..activity import CURRENT, Attempt, Info, Shutdown
-from ..model.activity_definition import ActivityDefinition
+from ..activity import CURRENT, Attempt, Shutdown
 from ..model.errors import ApplicationError, InternalError
-from ..model.failures import Failure, to_failure
+from ..model.failures import to_failure
 from .loop_tasks import LoopTasks
+from .task import Completed, Failed, Outcome, Permit, Task, explained, nowhere_to_run
 from .threads import DaemonThreads
 
 __all__ = ["Completed", "Failed", "Outcome", "Performer", "Task"]
@@ -26,39 +28,6 @@ __all__ = ["Completed", "Failed", "Outcome", "Performer", "Task"]
 DEFAULT_THREADS = 32
 JOIN_SECONDS = 0.1  # idle threads end at once; one that is stuck is not waited for
 UNWIND_SECONDS = 1.0  # what cancelled async activities get for their `finally` blocks once the grace period is over
-
-
-class Task(NamedTuple):
-    """One attempt to perform.
-
-    Attributes:
-        run_no: the run that waits for it.
-        item: the activity within the run; ``(run_no, item)`` names what is being performed.
-        definition: what to call.
-        args: the payload of the positional arguments.
-        info: what the attempt is told of itself.
-    """
-
-    run_no: int
-    item: int
-    definition: ActivityDefinition
-    args: bytes
-    info: Info
-
-
-class Completed(NamedTuple):
-    """An attempt returned; ``result`` is the payload."""
-
-    result: bytes
-
-
-class Failed(NamedTuple):
-    """An attempt raised, or could not be called."""
-
-    failure: Failure
-
-
-Outcome = Completed | Failed
 
 
 class PayloadConverter(Protocol):
@@ -72,12 +41,13 @@ class PayloadConverter(Protocol):
 class _Performance(Attempt):
     """One attempt that was handed over: what its own code sees, and what the performer knows of it."""
 
-    __slots__ = ("key", "task")
+    __slots__ = ("key", "refuse", "task")
 
     def __init__(self, task: Task, shutdown: Shutdown) -> None:
         Attempt.__init__(self, task.info, shutdown)
         self.task = task
         self.key = (task.run_no, task.item)
+        self.refuse: Callable[[], None] | None = None
 
 
 class Performer:
@@ -183,7 +153,7 @@ class Performer:
         except RuntimeError as error:
             # The application closed its loop or executor, or the system grants no thread: a failed attempt like others.
             self._unbegun.discard(attempt)
-            self._settle(attempt, self._failed(_nowhere_to_run(task, error)))
+            self._settle(attempt, self._failed(nowhere_to_run(task, error)))
 
     def performing(self, run_no: int, item: int) -> bool:
         """Whether an attempt of this activity was handed over, and neither reported nor abandoned."""
@@ -229,7 +199,8 @@ class Performer:
             for attempt in list(self._performing.values()):
                 unbegun = self._claim(attempt)
                 if unbegun or (attempt.task.definition.is_async and self._loop_tasks.is_here):
-                    del self._performing[attempt.key]
+                    # `perform` may see that we close, and take it out itself.
+                    self._performing.pop(attempt.key, None)
                     self._left += not unbegun
                     self._drop(attempt)
         self._shutdown.begin()
@@ -248,6 +219,8 @@ class Performer:
     def _drop(self, attempt: _Performance) -> None:
         attempt.is_cancelled = True
         self._unbegun.discard(attempt)
+        if attempt.refuse is not None:
+            attempt.refuse()
         if attempt.task.definition.is_async:
             self._loop_tasks.cancel(attempt)
 
@@ -259,9 +232,37 @@ class Performer:
         return True
 
     def _perform_on_thread(self, attempt: _Performance) -> None:
-        if self._claim(attempt):
+        if self._claim(attempt) and (attempt.task.permit is None or self._permitted(attempt, attempt.task.permit)):
             # A fresh context is cheap, and keeps what one activity sets from the next one on this thread.
             contextvars.Context().run(self._call, attempt)
+
+    def _permitted(self, attempt: _Performance, permit: Permit) -> bool:
+        answers: SimpleQueue[bool] = SimpleQueue()
+        attempt.refuse = functools.partial(answers.put, False)
+        # Only now: whoever drops the attempt either sees how to refuse or is seen here.
+        if attempt.is_cancelled:
+            return False
+        permit(attempt.task, answers.put)
+        return answers.get() or self._forget(attempt)
+
+    async def _permitted_on_loop(self, attempt: _Performance, permit: Permit) -> bool:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[bool] = loop.create_future()
+
+        def granted(is_granted: bool) -> None:
+            # A closed loop needs no answer.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(is_granted))
+
+        permit(attempt.task, granted)
+        return await answer or self._forget(attempt)
+
+    def _forget(self, attempt: _Performance) -> bool:
+        with self._lock:
+            if self._performing.get(attempt.key) is attempt:
+                del self._performing[attempt.key]
+        self._wake_if_idle()
+        return False
 
     def _call(self, attempt: _Performance) -> None:
         CURRENT.set(attempt)
@@ -276,11 +277,13 @@ class Performer:
             outcome = Completed(self._encode(result))
         except BaseException as error:
             # Whatever user code raises, SystemExit included, is how this attempt ended and nothing more.
-            outcome = self._failed(_explained(error, task, args, result))
+            outcome = self._failed(explained(error, task, args, result))
         self._settle(attempt, outcome)
 
     async def _perform_on_loop(self, attempt: _Performance) -> None:
         if not self._claim(attempt):
+            return
+        if attempt.task.permit is not None and not await self._permitted_on_loop(attempt, attempt.task.permit):
             return
         CURRENT.set(attempt)
         attempt.started_at_ns = self._clock()
@@ -294,7 +297,7 @@ class Performer:
             outcome = Completed(self._encode(result))
         except BaseException as error:
             # CancelledError too: only an abandoned attempt or a closing application's task is cancelled.
-            outcome = self._failed(_explained(error, task, args, result))
+            outcome = self._failed(explained(error, task, args, result))
         self._settle(attempt, outcome)
 
     def _lost(self, attempt: _Performance) -> None:
@@ -315,8 +318,9 @@ class Performer:
         with self._lock:
             if self._performing.get(attempt.key) is not attempt:
                 return
-            del self._performing[attempt.key]
+            # In this order: at no moment does nothing seem to be left.
             self._reporting.add(attempt)
+            del self._performing[attempt.key]
         try:
             self._report(attempt.task, outcome)
         finally:
@@ -327,33 +331,3 @@ class Performer:
     def _wake_if_idle(self) -> None:
         if self._closed and not self._performing and not self._reporting:
             self._idle.set()
-
-
-def _explained(error: BaseException, task: Task, args: list[Any] | None, result: object) -> BaseException:
-    """The error to report: one that says so if no attempt of this declaration can ever succeed."""
-    if inspect.iscoroutine(result):
-        result.close()
-        reason = "it returns a coroutine without being async; write it, and any decorator of it, with `async def`"
-    elif args is None:
-        reason = f"its arguments cannot be decoded: {error}; mend the caller or the declaration"
-    elif isinstance(error, TypeError) and (problem := task.definition.problem_with(tuple(args))) is not None:
-        reason = f"it {problem}; mend the caller or the declaration"
-    else:
-        return error
-    explained = ApplicationError(
-        f"activity {task.definition.name!r} cannot be performed: {reason}",
-        type=type(error).__name__,
-        non_retryable=True,
-    )
-    explained.__cause__ = error
-    return explained
-
-
-def _nowhere_to_run(task: Task, error: RuntimeError) -> BaseException:
-    explained = ApplicationError(
-        f"activity {task.definition.name!r} found nowhere to run: {error}; "
-        "keep the loop or executor open for as long as the Runtime",
-        type="RuntimeError",
-    )
-    explained.__cause__ = error
-    return explained

@@ -1,0 +1,103 @@
+"""Handles: how a program outside speaks to its workflows. Every call gives a future: ``get()`` it on a thread, or ``await`` it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from ..actors import Future
+from .core.messages import RunTerminated, SignalReceived
+from .model.definitions import signal_name
+from .model.description import WorkflowExecutionDescription
+from .model.history import WorkflowHistory
+from .model.ids import check_id
+from .model.payloads import Converter
+from .shell.desk import Desk
+
+__all__ = ["WorkflowHandle"]
+
+R = TypeVar("R")
+
+
+class WorkflowHandle(Generic[R]):
+    """One workflow, by id: its current run, or one run of it.
+
+    ``Runtime.start_workflow`` and ``Runtime.get_workflow_handle`` make it. It holds nothing: it may be made for an id that is not
+    there yet, be kept, and be used from any thread.
+    """
+
+    __slots__ = ("_converter", "_desk", "_history", "_result_type", "_run_id", "_workflow_id")
+
+    def __init__(
+        self,
+        desk: Desk,
+        converter: Converter,
+        history: Callable[[str, str], Future[WorkflowHistory]],
+        workflow_id: str,
+        run_id: str = "",
+        result_type: Any = Any,
+    ) -> None:
+        self._desk = desk
+        self._converter = converter
+        self._history = history
+        self._workflow_id = workflow_id
+        self._run_id = run_id
+        self._result_type = result_type
+
+    @property
+    def id(self) -> str:
+        """The workflow id."""
+        return self._workflow_id
+
+    @property
+    def run_id(self) -> str | None:
+        """The run that is meant, or None for the current one."""
+        return self._run_id or None
+
+    def __repr__(self) -> str:
+        return f"<WorkflowHandle {self._workflow_id!r}{' run ' + self._run_id if self._run_id else ''}>"
+
+    def result(self) -> Future[R]:
+        """What the run returned, once it has ended.
+
+        Raises (from the future):
+            WorkflowFailureError: it ended otherwise; the ``cause`` says how.
+            WorkflowSuspendedError: it is stopped because its code cannot go on.
+            WorkflowNotFoundError: there is no such run.
+        """
+        return self._desk.result(self._workflow_id, self._run_id, self._result_type)
+
+    def signal(self, signal: str | Callable[..., Any], *args: Any) -> Future[None]:
+        """Send a signal; done once it is on disk, as part of the run's history or in its mailbox.
+
+        Args:
+            signal: the signal's name, or a reference to its handler.
+            *args: its arguments.
+
+        Raises (from the future):
+            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
+            MailboxFullError: too many messages wait for it; nothing was sent, try again later.
+            JournalError: it could not be written; nothing was sent.
+        """
+        message = SignalReceived(check_id(signal_name(signal), "signal name"), self._converter.encode_args(args))
+        return self._desk.send(self._workflow_id, self._run_id, message)
+
+    def terminate(self, reason: str = "") -> Future[None]:
+        """End the run at once, without asking its code.
+
+        Raises (from the future):
+            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
+        """
+        return self._desk.send(self._workflow_id, self._run_id, RunTerminated(reason))
+
+    def resume(self) -> Future[None]:
+        """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it is."""
+        return self._desk.resume(self._workflow_id, self._run_id)
+
+    def describe(self) -> Future[WorkflowExecutionDescription]:
+        """How the run stands: status, times, what it waits for."""
+        return self._desk.describe(self._workflow_id, self._run_id)
+
+    def fetch_history(self) -> Future[WorkflowHistory]:
+        """The run's history so far."""
+        return self._history(self._workflow_id, self._run_id)

@@ -1,0 +1,89 @@
+"""What ``describe()`` tells of a run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from .options import WorkflowExecutionStatus
+
+__all__ = ["PendingActivity", "PendingTimer", "WorkflowExecutionDescription", "instant"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def instant(at_ns: int) -> datetime:
+    """An aware datetime of an instant in ns since 1970 (UTC); microseconds are what it can hold."""
+    return _EPOCH + timedelta(microseconds=at_ns // 1000)
+
+
+class PendingActivity(msgspec.Struct, frozen=True):
+    """An activity that has no outcome yet.
+
+    Attributes:
+        activity_id: its number in the run, as text.
+        activity_type: the registered name.
+        attempt: the attempt that runs or comes next; the first is 1.
+        is_running: whether that attempt has begun.
+        started_time: when it began.
+        next_attempt_time: when it is due, while it waits between attempts.
+        last_failure: how the attempt before failed, in a line.
+        scheduled_time: when the workflow asked for the activity.
+        summary: the line for people given at the call.
+    """
+
+    activity_id: str
+    activity_type: str
+    attempt: int
+    is_running: bool
+    started_time: datetime | None
+    next_attempt_time: datetime | None
+    last_failure: str | None
+    scheduled_time: datetime
+    summary: str | None
+
+
+class PendingTimer(msgspec.Struct, frozen=True):
+    """A timer that has not fired: its number in the run, and when it is due."""
+
+    timer_id: str
+    due_time: datetime
+
+
+class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
+    """A run as it stands on disk.
+
+    Attributes:
+        id: the workflow id.
+        run_id: the run.
+        workflow_type: the registered name.
+        status: where it stands.
+        start_time: when it began.
+        close_time: when it ended.
+        deadline: when it times out.
+        first_run_id: the first run of its chain.
+        history_length: turns in its history.
+        pending_activities: activities without an outcome, oldest first.
+        pending_timers: timers that have not fired, oldest first.
+        waiting_messages: messages that wait in its mailbox.
+        buffered_signals: signals it has received and that no handler or channel has taken.
+        suspended_error: traceback of what stopped it, if it is suspended.
+        python: the Python version that began it, such as "3.11".
+    """
+
+    id: str
+    run_id: str
+    workflow_type: str
+    status: WorkflowExecutionStatus
+    start_time: datetime
+    close_time: datetime | None
+    deadline: datetime | None
+    first_run_id: str
+    history_length: int
+    pending_activities: list[PendingActivity]
+    pending_timers: list[PendingTimer]
+    waiting_messages: int
+    buffered_signals: int
+    suspended_error: str | None
+    python: str

@@ -1,0 +1,390 @@
+"""Opens a journal, builds the hands, recovers, closes. It decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import Executor
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar, TypeVarTuple, overload
+
+from ..actors import Clock, Future, SystemClock
+from ..storage import Journal, MemoryStore
+from .client import WorkflowHandle
+from .model import registry
+from .model.activity_definition import ActivityDefinition, definitions_of
+from .model.definitions import DEFINITION, WorkflowDefinition
+from .model.durations import to_ns
+from .model.errors import RuntimeClosedError
+from .model.ids import check_id, new_workflow_id
+from .model.options import WorkflowIDConflictPolicy, WorkflowIDReusePolicy, WorkflowOptions
+from .model.payloads import Converter
+from .model.registry import Registry
+from .shell.desk import StartRequest
+from .shell.hands import Hands, Settings
+from .shell.journal_seam import translated
+from .workflow import FunctionWorkflow
+
+__all__ = ["Runtime"]
+
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
+
+Duration = timedelta | float
+
+FAIL = WorkflowIDConflictPolicy.FAIL
+ALLOW_DUPLICATE = WorkflowIDReusePolicy.ALLOW_DUPLICATE
+
+
+class Runtime:
+    """Runs workflows on a journal: open it with ``with`` in a synchronous program, with ``async with`` in an asyncio one.
+
+    One runtime owns a journal at a time. Closing it ends nothing: the next opening goes on where this one stopped.
+
+    Args:
+        path: the journal's directory; made if it is not there.
+        workflows: the workflow classes and functions that may run; None for all that are declared when it opens.
+        activities: the activities that may be performed: functions, methods of an instance, or instances whose methods are declared
+            activities; None for all declared functions.
+        durability: "full": what is acknowledged survives a power cut. "relaxed": a power cut may undo the last commits, and never
+            corrupts.
+        activity_executor: performs sync activities instead of the runtime's own daemon threads.
+        activity_threads: how many sync activities run at a time.
+        max_residents: how many idle runs stay in memory; the others are on disk only, and come back when something is for them.
+        mailbox_limit: how many messages may wait for one run.
+        failure_exception_types: exceptions that close any run as failed; ``[Exception]`` for every exception. Without it an
+            exception that is not a failure is a bug, and suspends the run until the code is mended.
+        converter: turns values into payloads and back.
+        shutdown_grace: how long activities may go on when the runtime closes (seconds or timedelta); then async ones are
+            cancelled, and threads are left behind. What has no outcome is performed again at the next opening.
+        switch_interval: Python's thread switch interval while a runtime is open, in seconds; None leaves it alone. The default keeps
+            threads that compute from holding up every commit.
+        allow_remote: open a journal on a network file system all the same.
+        map_size: bytes of address space to begin with; it grows.
+        max_map_size: bytes that the journal may grow to.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        workflows: Iterable[object] | None = None,
+        activities: Iterable[object] | None = None,
+        durability: str = "full",
+        activity_executor: Executor | None = None,
+        activity_threads: int = 32,
+        max_residents: int = 2000,
+        mailbox_limit: int = 10_000,
+        failure_exception_types: Iterable[type[BaseException]] = (),
+        converter: Converter | None = None,
+        shutdown_grace: Duration = 5.0,
+        switch_interval: float | None = 0.001,
+        allow_remote: bool = False,
+        map_size: int | None = None,
+        max_map_size: int | None = None,
+    ) -> None:
+        self._path = os.fspath(path)
+        self._workflows = None if workflows is None else Registry("workflow", map(_workflow_of, workflows))
+        self._activities = None if activities is None else list(activities)
+        self._open_journal: Callable[[], Journal] = lambda: Journal.open(
+            self._path,
+            durability=durability,
+            allow_remote=allow_remote,
+            map_size=map_size,
+            max_map_size=max_map_size,
+        )
+        self._executor = activity_executor
+        self._settings = Settings(
+            max_residents=max_residents,
+            mailbox_limit=mailbox_limit,
+            activity_threads=activity_threads,
+            failure_exception_types=tuple(failure_exception_types),
+        )
+        self._converter = Converter() if converter is None else converter
+        self._grace = (to_ns(shutdown_grace, "shutdown_grace") or 0) / 1e9
+        self._switch_interval = switch_interval
+        self._clock: Clock = SystemClock()
+        self._hands: Hands | None = None
+
+    @classmethod
+    def in_memory(cls, **options: Any) -> Self:
+        """A runtime whose journal is in memory, for trying things out: it ends with the runtime. Options are those of ``Runtime``."""
+        runtime = cls("memory", **options)
+        store = MemoryStore()
+        runtime._open_journal = lambda: Journal.on(store)
+        return runtime
+
+    # Opening and closing.
+
+    def open(self) -> Self:
+        """Open the journal, take up what was under way, and begin to work.
+
+        Raises:
+            JournalInUseError: another runtime owns it.
+            JournalError: it cannot be opened; each kind says what to do.
+        """
+        if self._hands is not None:
+            raise RuntimeError(f"the runtime on {self._path} is open already")
+        hands = self._build()
+        self._hands = hands
+        if self._switch_interval is not None:
+            _SwitchInterval.hold(self._switch_interval)
+        hands.recover()
+        hands.dispatcher.start()
+        return self
+
+    def close(self) -> int:
+        """Stop taking requests, let activities end within the grace period, write the last commit, and let go of the journal.
+
+        Returns:
+            How many activities were left behind. Closing a closed runtime does nothing.
+        """
+        hands, self._hands = self._hands, None
+        if hands is None:
+            return 0
+        left = hands.close(grace=self._grace)
+        if self._switch_interval is not None:
+            _SwitchInterval.release()
+        return left
+
+    def _build(self) -> Hands:
+        with translated(self._path):
+            journal = self._open_journal()
+        return Hands(
+            journal,
+            path=self._path,
+            settings=self._settings,
+            clock=self._clock,
+            converter=self._converter,
+            workflows=registry.workflows if self._workflows is None else self._workflows,
+            activities=_activities(self._activities),
+            executor=self._executor,
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes requests."""
+        return self._hands is not None
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.open)
+        self._opened.performer.use_loop(asyncio.get_running_loop())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+    def __repr__(self) -> str:
+        return f"<Runtime {self._path!r} {'open' if self.is_open else 'closed'}>"
+
+    # Speaking to workflows.
+
+    @overload
+    def start_workflow(
+        self,
+        workflow: FunctionWorkflow[..., R],
+        *args: Any,
+        id: str | None = None,
+        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
+        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
+        run_timeout: Duration | None = None,
+        execution_timeout: Duration | None = None,
+    ) -> Future[WorkflowHandle[R]]: ...
+    @overload
+    def start_workflow(
+        self,
+        workflow: Callable[[Any, *Ts], Coroutine[Any, Any, R]],
+        *args: *Ts,
+        id: str | None = None,
+        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
+        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
+        run_timeout: Duration | None = None,
+        execution_timeout: Duration | None = None,
+    ) -> Future[WorkflowHandle[R]]: ...
+    @overload
+    def start_workflow(
+        self,
+        workflow: str | type,
+        *args: Any,
+        id: str | None = None,
+        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
+        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
+        run_timeout: Duration | None = None,
+        execution_timeout: Duration | None = None,
+    ) -> Future[WorkflowHandle[Any]]: ...
+    def start_workflow(self, workflow: Any, *args: Any, **options: Any) -> Future[WorkflowHandle[Any]]:
+        """Start a workflow; the future gives its handle once the start is on disk.
+
+        Args:
+            workflow: its class, its run method, the function, or its registered name.
+            *args: the workflow's arguments.
+            id: its id; one is made up if not given.
+            id_conflict_policy: what to do if a run of that id is open: fail, use that one, or terminate it.
+            id_reuse_policy: what to do if the last run of that id has ended.
+            run_timeout: how long the run may take (seconds or timedelta); then it is closed as timed out.
+            execution_timeout: how long the whole chain of runs may take.
+
+        Raises:
+            NotRegisteredError: no such workflow is registered.
+            TypeError: the arguments do not fit it.
+            PayloadError: an argument cannot be stored.
+            RuntimeClosedError: the runtime is not open.
+            WorkflowAlreadyStartedError (from the future): the id is taken.
+            JournalError (from the future): the start could not be written; nothing was started.
+        """
+        hands = self._opened
+        request, definition = self._request(hands, workflow, args, **options)
+        hint = Any if definition is None else definition.signature.result_type
+
+        def handle(run_id: str) -> WorkflowHandle[Any]:
+            return WorkflowHandle(
+                hands.desk, hands.converter, hands.history, request.workflow_id, run_id, hint
+            )
+
+        return hands.desk.start(request._replace(answer=handle))
+
+    @overload
+    def execute_workflow(
+        self,
+        workflow: FunctionWorkflow[..., R],
+        *args: Any,
+        id: str | None = None,
+        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
+        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
+        run_timeout: Duration | None = None,
+        execution_timeout: Duration | None = None,
+    ) -> Future[R]: ...
+    @overload
+    def execute_workflow(
+        self,
+        workflow: Callable[[Any, *Ts], Coroutine[Any, Any, R]],
+        *args: *Ts,
+        id: str | None = None,
+        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
+        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
+        run_timeout: Duration | None = None,
+        execution_timeout: Duration | None = None,
+    ) -> Future[R]: ...
+    @overload
+    def execute_workflow(
+        self,
+        workflow: str | type,
+        *args: Any,
+        id: str | None = None,
+        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
+        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
+        run_timeout: Duration | None = None,
+        execution_timeout: Duration | None = None,
+    ) -> Future[Any]: ...
+    def execute_workflow(self, workflow: Any, *args: Any, **options: Any) -> Future[Any]:
+        """Start a workflow and give what it returns; arguments and errors are those of ``start_workflow`` and of ``result``."""
+        hands = self._opened
+        request, definition = self._request(hands, workflow, args, **options)
+        hint = Any if definition is None else definition.signature.result_type
+        return hands.desk.execute(request, hint)
+
+    def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> WorkflowHandle[Any]:
+        """The handle of a workflow by id: of its current run, or of the run given. Whether there is one is seen when it is used."""
+        hands = self._opened
+        return WorkflowHandle(
+            hands.desk, hands.converter, hands.history, check_id(workflow_id, "workflow id"), run_id or ""
+        )
+
+    def _request(
+        self,
+        hands: Hands,
+        workflow: Any,
+        args: tuple[Any, ...],
+        *,
+        id: str | None = None,
+        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
+        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
+        run_timeout: Duration | None = None,
+        execution_timeout: Duration | None = None,
+    ) -> tuple[StartRequest, WorkflowDefinition]:
+        name = workflow if isinstance(workflow, str) else _workflow_of(workflow).name
+        definition = hands.workflows.get(name)
+        problem = definition.signature.problem_with(args)
+        if problem is not None:
+            raise TypeError(f"workflow {name!r} {problem}")
+        if (
+            id_reuse_policy is WorkflowIDReusePolicy.TERMINATE_IF_RUNNING
+            and id_conflict_policy is not WorkflowIDConflictPolicy.FAIL
+        ):
+            raise ValueError("TERMINATE_IF_RUNNING says what to do with an open run; leave out id_conflict_policy")
+        options = _NO_OPTIONS
+        if run_timeout is not None or execution_timeout is not None:
+            options = WorkflowOptions(
+                run_timeout_ns=to_ns(run_timeout, "run_timeout"),
+                execution_timeout_ns=to_ns(execution_timeout, "execution_timeout"),
+            )
+        workflow_id = new_workflow_id() if id is None else check_id(id, "workflow id")
+        data = hands.converter.encode_args(args)
+        request = StartRequest(
+            name, data, workflow_id, options, id_conflict_policy, id_reuse_policy, _run_id_alone
+        )
+        return request, definition
+
+    @property
+    def _opened(self) -> Hands:
+        if self._hands is None:
+            raise RuntimeClosedError
+        return self._hands
+
+
+_NO_OPTIONS = WorkflowOptions()
+
+
+def _run_id_alone(run_id: str) -> str:
+    return run_id
+
+
+def _workflow_of(target: Any) -> WorkflowDefinition:
+    """The definition of a class, a function or a run method."""
+    definition = getattr(target, DEFINITION, None)
+    if not isinstance(definition, WorkflowDefinition):
+        raise TypeError(f"{target!r} is not a workflow; declare its class or function with @workflow.defn")
+    return definition
+
+
+def _activities(listed: list[object] | None) -> Registry[ActivityDefinition]:
+    if listed is None:
+        return registry.activities
+    return Registry("activity", [definition for each in listed for definition in definitions_of(each)])
+
+
+class _SwitchInterval:
+    """Python's thread switch interval while any runtime is open: the shortest that one asks for, then what it was."""
+
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+    _open: ClassVar[int] = 0
+    _before: ClassVar[float] = 0.0
+
+    @classmethod
+    def hold(cls, seconds: float) -> None:
+        with cls._lock:
+            if cls._open == 0:
+                cls._before = sys.getswitchinterval()
+            cls._open += 1
+            sys.setswitchinterval(min(seconds, sys.getswitchinterval()))
+
+    @classmethod
+    def release(cls) -> None:
+        with cls._lock:
+            cls._open -= 1
+            if cls._open == 0:
+                sys.setswitchinterval(cls._before)

@@ -1,0 +1,372 @@
+"""The attempts of activities: begins them, judges how they ended, and waits between them.
+
+A first attempt needs no row: a run that has activities stands among the active runs, and replaying it tells which. A row is written for what
+a crash must not forget: that an attempt failed and when the next is due, and, with a finite number of attempts, that one has begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ...actors import Deadline, Dispatcher
+from ...storage import Attempt, DueKind, Journal
+from ..core.commands import ScheduleActivity, decode_commands, encode_commands
+from ..core.messages import ActivityCompleted, ActivityFailed, Message, decode_message, encode_message
+from ..model.activity_definition import ActivityDefinition
+from ..model.activity_info import ActivityInfo
+from ..model.errors import ApplicationError, GreenroomError, NotRegisteredError, RetryState, TimeoutError, TimeoutType
+from ..model.failures import Failure, FailureKind, to_failure
+from ..model.payloads import Converter
+from ..model.registry import Registry
+from ..model.retry import Retry, RetryPolicy, decide
+from .performer import Completed, Failed, Outcome, Performer, Task
+from .sweep import Sweep
+from .timekeeper import Timekeeper
+
+__all__ = ["ActivityState", "Attempts", "Owner"]
+
+AGAIN_AFTER_NS = 1_000_000_000
+
+Key = tuple[int, int]
+
+
+class Owner(NamedTuple):
+    """The run that an activity belongs to."""
+
+    run_no: int
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+
+
+class ActivityState(NamedTuple):
+    """Where an activity stands: which attempt, since when it runs or when it is due, and how the last one failed."""
+
+    attempt: int
+    started_ns: int | None
+    next_ns: int | None
+    last_failure: Failure | None
+
+
+class Flight:
+    """One attempt that was handed to the performer."""
+
+    __slots__ = ("attempt", "command", "deadline", "handed_ns", "last_failure", "owner", "scheduled_ns")
+
+    def __init__(
+        self, owner: Owner, command: ScheduleActivity, scheduled_ns: int, attempt: int, last_failure: bytes, handed_ns: int
+    ) -> None:
+        self.owner = owner
+        self.command = command
+        self.scheduled_ns = scheduled_ns
+        self.attempt = attempt
+        self.last_failure = last_failure
+        self.handed_ns = handed_ns
+        self.deadline: Deadline | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.owner.run_no, self.command.id
+
+
+class Attempts:
+    """Every activity that is under way or waits for its next attempt; used on the dispatcher's thread only.
+
+    Args:
+        deliver: gives a run the outcome of its activity.
+    """
+
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher,
+        journal: Journal,
+        sweep: Sweep,
+        timekeeper: Timekeeper,
+        performer: Performer,
+        activities: Registry[ActivityDefinition],
+        converter: Converter,
+        deliver: Callable[[int, Message], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._journal = journal
+        self._sweep = sweep
+        self._timekeeper = timekeeper
+        self._performer = performer
+        self._activities = activities
+        self._converter = converter
+        self._deliver = deliver
+        self._flights: dict[Key, Flight] = {}
+        self._rows: dict[Key, Attempt] = {}
+
+    # What runs ask for.
+
+    def begin(self, owner: Owner, command: ScheduleActivity, scheduled_ns: int) -> None:
+        """Begin the first attempt of an activity whose turn is on disk."""
+        self._perform(owner, command, scheduled_ns, 1, b"")
+
+    def recover(self, owner: Owner, command: ScheduleActivity, scheduled_ns: int, row: Attempt | None) -> None:
+        """Go on with an activity that a replay found without an outcome; nothing happens if it is under way.
+
+        Args:
+            row: what the journal says of it, if anything.
+        """
+        key = owner.run_no, command.id
+        if key in self._flights or key in self._rows:
+            return
+        if row is None:
+            self._perform(owner, command, scheduled_ns, 1, b"")
+        elif row.next_ns is not None:
+            self._rows[key] = row
+            self._timekeeper.arm(*key[:1], DueKind.ATTEMPT, key[1], row.next_ns)
+        else:
+            self._rows[key] = row
+            flight = Flight(owner, command, scheduled_ns, row.attempt, row.failure, self._dispatcher.clock.now_ns())
+            lost = ApplicationError(
+                f"the process ended while attempt {row.attempt} was under way; what it did is not known", type="AttemptLost"
+            )
+            self._judge(flight, to_failure(lost, self._converter))
+
+    def resume(self, run_no: int, item: int) -> None:
+        """The wait of an activity is over: its next attempt begins."""
+        key = run_no, item
+        row = self._rows.get(key) or self._read_row(key)
+        if row is None or key in self._flights:
+            return
+        header = self._journal.header(run_no)
+        if header is None:
+            return
+        self._rows[key] = row
+        command, scheduled_ns = _unpack(row.schedule)
+        owner = Owner(run_no, header.workflow_id, header.run_id, header.workflow_type)
+        self._perform(owner, command, scheduled_ns, row.attempt, row.failure)
+
+    def forget(self, run_no: int, item: int) -> None:
+        """The run no longer waits: the attempt under way is abandoned, what is on disk is dropped with the open sweep."""
+        key = run_no, item
+        flight = self._flights.pop(key, None)
+        if flight is not None:
+            _cancel(flight)
+            self._sweep.after(self._performer.abandon, key)
+            self._sweep.undo(self._take_back, key, flight)
+        self.drop_row(run_no, item)
+
+    def drop_row(self, run_no: int, item: int) -> None:
+        """Drop what is on disk of an activity with the open sweep, if there is anything."""
+        key = run_no, item
+        row = self._rows.pop(key, None)
+        if row is not None:
+            self._sweep.batch.drop_attempt(run_no, item, row.next_ns)
+            self._timekeeper.disarm(run_no, DueKind.ATTEMPT, item)
+            self._sweep.undo(self._keep_row, key, row)
+
+    def know(self, run_no: int, rows: list[Attempt]) -> None:
+        """Take note of what the journal says of a run's activities."""
+        for row in rows:
+            self._rows.setdefault((run_no, row.item), row)
+
+    def state(self, run_no: int, item: int) -> ActivityState:
+        """Where an activity stands."""
+        key = run_no, item
+        flight = self._flights.get(key)
+        row = self._rows.get(key)
+        if flight is not None:
+            return ActivityState(
+                flight.attempt, self._performer.started_at_ns(*key), None, _last_failure(flight.last_failure)
+            )
+        if row is not None:
+            return ActivityState(row.attempt, None, row.next_ns, _last_failure(row.failure))
+        return ActivityState(1, None, None, None)
+
+    # One attempt.
+
+    def _perform(
+        self, owner: Owner, command: ScheduleActivity, scheduled_ns: int, attempt: int, last_failure: bytes
+    ) -> None:
+        now_ns = self._dispatcher.clock.now_ns()
+        flight = Flight(owner, command, scheduled_ns, attempt, last_failure, now_ns)
+        key = owner.run_no, command.id
+        definition = self._activities.find(command.name)
+        if definition is None or definition.needs_instance:
+            missing = NotRegisteredError("activity", command.name, self._activities.names())
+            failure = to_failure(missing, self._converter)
+            self._finish(flight, failure, RetryState.NON_RETRYABLE_FAILURE)
+            return
+        self._flights[key] = flight
+        options = command.options
+        info = ActivityInfo(
+            str(command.id), command.name, attempt, *owner[1:], scheduled_ns, now_ns, now_ns, options
+        )
+        permit = self._permit if options.retry_policy is not None and options.retry_policy.maximum_attempts else None
+        self._performer.perform(Task(owner.run_no, command.id, definition, command.args, info, permit))
+        if (
+            options.start_to_close_timeout_ns is not None
+            or options.schedule_to_close_timeout_ns is not None
+            or options.schedule_to_start_timeout_ns is not None
+        ):
+            self._watch(flight)
+
+    def ended(self, task: Task, outcome: Outcome) -> None:
+        """Told by the performer, from any thread, how an attempt ended."""
+        self._dispatcher.call_soon(self._ended, task.run_no, task.item, outcome)
+
+    def _ended(self, run_no: int, item: int, outcome: Outcome) -> None:
+        flight = self._flights.pop((run_no, item), None)
+        if flight is None:
+            return
+        _cancel(flight)
+        if isinstance(outcome, Completed):
+            self._deliver(run_no, ActivityCompleted(item, outcome.result, flight.attempt))
+        else:
+            self._judge(flight, outcome.failure)
+
+    def _judge(self, flight: Flight, failure: Failure) -> None:
+        """Another attempt, or the end of it."""
+        now_ns = self._dispatcher.clock.now_ns()
+        options = flight.command.options
+        verdict = decide(
+            options.retry_policy or _DEFAULT_POLICY,
+            flight.attempt,
+            failure,
+            now_ns - flight.scheduled_ns,
+            options.schedule_to_close_timeout_ns,
+        )
+        if isinstance(verdict, Retry):
+            self._wait(flight, failure, now_ns + verdict.delay_ns)
+        else:
+            self._finish(flight, failure, verdict.retry_state)
+
+    def _wait(self, flight: Flight, failure: Failure, next_ns: int) -> None:
+        run_no, item = key = flight.key
+        before = self._rows.get(key)
+        row = Attempt(
+            item,
+            flight.attempt + 1,
+            next_ns,
+            False,
+            _pack(flight.command, flight.scheduled_ns),
+            encode_message(ActivityFailed(item, failure, flight.attempt)),
+        )
+        self._sweep.batch.put_attempt(run_no, row, None if before is None else before.next_ns)
+        self._rows[key] = row
+        self._sweep.after(self._timekeeper.arm, run_no, DueKind.ATTEMPT, item, next_ns)
+        self._sweep.undo(self._wait_again, flight, failure, before)
+
+    def _wait_again(self, flight: Flight, failure: Failure, before: Attempt | None, error: GreenroomError) -> None:
+        """The wait could not be written down: the attempt has failed all the same, so judge it again a little later."""
+        self._keep_row(flight.key, before, error)
+        self._flights[flight.key] = flight
+        self._dispatcher.call_at(
+            self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self._ended, *flight.key, Failed(failure)
+        )
+
+    def _finish(self, flight: Flight, failure: Failure, retry_state: RetryState) -> None:
+        item = flight.command.id
+        facts: dict[str, str | int | None] = {
+            "activity_type": flight.command.name,
+            "activity_id": str(item),
+            "attempt": flight.attempt,
+            "retry_state": int(retry_state),
+        }
+        whole = Failure(FailureKind.ACTIVITY, "activity failed", cause=failure, facts=facts)
+        self._deliver(flight.owner.run_no, ActivityFailed(item, whole, flight.attempt))
+
+    def _watch(self, flight: Flight) -> None:
+        """End an attempt whose time is over, or look again when it can be."""
+        if self._flights.get(flight.key) is not flight:
+            return
+        now_ns = self._dispatcher.clock.now_ns()
+        at_ns, limit = min(self._limits(flight, now_ns))
+        if at_ns > now_ns:
+            flight.deadline = self._dispatcher.call_at(at_ns, self._watch, flight)
+            return
+        del self._flights[flight.key]
+        self._performer.abandon(flight.key)
+        self._judge(flight, to_failure(TimeoutError(type=limit), self._converter))
+
+    def _limits(self, flight: Flight, now_ns: int) -> list[tuple[int, TimeoutType]]:
+        options = flight.command.options
+        begun_ns = self._performer.started_at_ns(*flight.key)
+        limits: list[tuple[int, TimeoutType]] = []
+        if options.schedule_to_close_timeout_ns is not None:
+            limits.append((flight.scheduled_ns + options.schedule_to_close_timeout_ns, TimeoutType.SCHEDULE_TO_CLOSE))
+        if options.schedule_to_start_timeout_ns is not None and begun_ns is None:
+            limits.append((flight.handed_ns + options.schedule_to_start_timeout_ns, TimeoutType.SCHEDULE_TO_START))
+        if options.start_to_close_timeout_ns is not None:
+            # The clock of an attempt that still waits for a thread has not begun to run.
+            begin_ns = now_ns if begun_ns is None else begun_ns
+            limits.append((max(begin_ns, flight.handed_ns) + options.start_to_close_timeout_ns, TimeoutType.START_TO_CLOSE))
+        return limits or [(now_ns + AGAIN_AFTER_NS, TimeoutType.START_TO_CLOSE)]
+
+    # Attempts that are counted: the begin of each is on disk before it happens.
+
+    def _permit(self, task: Task, granted: Callable[[bool], None]) -> None:
+        """Asked by the performer, from the thread that is about to begin an attempt."""
+        self._dispatcher.call_soon(self._record_begin, task, granted)
+
+    def _record_begin(self, task: Task, granted: Callable[[bool], None]) -> None:
+        key = task.run_no, task.item
+        flight = self._flights.get(key)
+        if flight is None:
+            granted(False)
+            return
+        before = self._rows.get(key)
+        row = Attempt(
+            task.item,
+            flight.attempt,
+            None,
+            True,
+            _pack(flight.command, flight.scheduled_ns),
+            flight.last_failure,
+        )
+        self._sweep.batch.put_attempt(task.run_no, row, None if before is None else before.next_ns)
+        self._rows[key] = row
+        self._sweep.after(granted, True)
+        self._sweep.undo(self._record_again, task, granted, before)
+
+    def _record_again(
+        self, task: Task, granted: Callable[[bool], None], before: Attempt | None, error: GreenroomError
+    ) -> None:
+        self._keep_row((task.run_no, task.item), before, error)
+        self._dispatcher.call_at(
+            self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self._record_begin, task, granted
+        )
+
+    # Rows.
+
+    def _read_row(self, key: Key) -> Attempt | None:
+        return next((row for row in self._journal.attempts(key[0]) if row.item == key[1]), None)
+
+    def _keep_row(self, key: Key, row: Attempt | None, error: GreenroomError) -> None:
+        if row is None:
+            self._rows.pop(key, None)
+        else:
+            self._rows[key] = row
+
+    def _take_back(self, key: Key, flight: Flight, error: GreenroomError) -> None:
+        self._flights.setdefault(key, flight)
+
+
+_DEFAULT_POLICY = RetryPolicy()
+
+
+def _cancel(flight: Flight) -> None:
+    if flight.deadline is not None:
+        flight.deadline.cancel()
+
+
+def _pack(command: ScheduleActivity, scheduled_ns: int) -> bytes:
+    return scheduled_ns.to_bytes(8, "big") + encode_commands([command])
+
+
+def _unpack(schedule: bytes) -> tuple[ScheduleActivity, int]:
+    (command,) = decode_commands(schedule[8:])
+    if not isinstance(command, ScheduleActivity):
+        raise ValueError(f"an attempt's row holds {command!r}")
+    return command, int.from_bytes(schedule[:8], "big")
+
+
+def _last_failure(data: bytes) -> Failure | None:
+    message = decode_message(data) if data else None
+    return message.failure if isinstance(message, ActivityFailed) else None

@@ -1,0 +1,148 @@
+"""Which runs are in memory, and where the others are: least recently used out first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...actors import Dispatcher
+from ...storage import Journal, RunHeader, StorageError
+from ..core.messages import Message
+from ..model.ids import run_no_of
+from ..model.options import WorkflowExecutionStatus
+from .delivery import Delivery
+from .effects import Tools
+from .journal_seam import public_error
+from .run_state import RunState
+from .workflow_actor import Standing, WorkflowActor
+
+__all__ = ["Directory"]
+
+
+class Directory:
+    """The actors of runs; used on the dispatcher's thread only.
+
+    Args:
+        max_residents: runs in memory beyond this number are put away once they are idle.
+    """
+
+    def __init__(self, *, journal: Journal, path: str, dispatcher: Dispatcher, max_residents: int) -> None:
+        self.tools: Tools
+        self._journal = journal
+        self._path = path
+        self._dispatcher = dispatcher
+        self._max_residents = max_residents
+        # Least recently spoken to first.
+        self._residents: dict[int, WorkflowActor] = {}
+        # Runs whose first turn is not on disk yet, by workflow id.
+        self._unborn: dict[str, WorkflowActor] = {}
+
+    def __len__(self) -> int:
+        return len(self._residents)
+
+    def begin(self, run: RunState, start: Delivery) -> WorkflowActor:
+        """Make the actor of a new run; its first message is ``start``."""
+        actor = self._make(run, Standing.NEW)
+        self._unborn[run.header.workflow_id] = actor
+        actor.accept(start)
+        self._make_room()
+        return actor
+
+    def of_run(self, run_no: int) -> WorkflowActor | None:
+        """The actor of a run, brought to memory as dormant if need be; None if there is no such run or it has ended."""
+        actor = self._residents.pop(run_no, None)
+        if actor is not None:
+            self._residents[run_no] = actor
+            return actor
+        header = self.header(run_no)
+        if header is None or not WorkflowExecutionStatus(header.status).is_open:
+            return None
+        actor = self._make(RunState(run_no, header, is_stored=True), Standing.DORMANT)
+        self._make_room()
+        return actor
+
+    def header(self, run_no: int) -> RunHeader | None:
+        """What is known of a run without replaying it.
+
+        Raises:
+            JournalCorruptError: its header cannot be read.
+        """
+        actor = self._residents.get(run_no)
+        if actor is not None:
+            return actor.run.header
+        try:
+            return self._journal.header(run_no)
+        except StorageError as error:
+            raise public_error(error, self._path) from error
+
+    def find(self, workflow_id: str, run_id: str) -> int | None:
+        """The number of a run: that of ``run_id``, or if it is empty the current one of the workflow id; None if there is none."""
+        if not run_id:
+            unborn = self._unborn.get(workflow_id)
+            if unborn is not None:
+                return unborn.run.run_no
+            try:
+                return self._journal.current_run(workflow_id)
+            except StorageError as error:
+                raise public_error(error, self._path) from error
+        run_no = run_no_of(run_id)
+        header = None if run_no is None else self.header(run_no)
+        return run_no if header is not None and (header.workflow_id, header.run_id) == (workflow_id, run_id) else None
+
+    def find_open(self, workflow_id: str, run_id: str) -> WorkflowActor | None:
+        """The actor of an open run, or None."""
+        run_no = self.find(workflow_id, run_id)
+        actor = None if run_no is None else self.of_run(run_no)
+        return actor if actor is not None and actor.is_open else None
+
+    def deliver(self, run_no: int, message: Message) -> None:
+        """Give a run a message that tells of something that has happened; a run that has ended need not know."""
+        actor = self.of_run(run_no)
+        if actor is not None:
+            actor.accept(Delivery(message, is_lasting=True))
+
+    def evict(self, *, keep: int = 0) -> int:
+        """Put idle runs away until ``keep`` are in memory, the least recently used first.
+
+        Returns:
+            How many were put away.
+        """
+        excess = len(self._residents) - keep
+        victims: list[WorkflowActor] = []
+        for actor in self._residents.values():
+            if len(victims) >= excess:
+                break
+            if actor.is_idle and actor.run.is_stored:
+                victims.append(actor)
+        for actor in victims:
+            actor.evict()
+            del self._residents[actor.run.run_no]
+        return len(victims)
+
+    def close(self) -> None:
+        """Put every run away, whatever it is doing."""
+        for actor in self._residents.values():
+            actor.evict()
+        self._residents.clear()
+
+    def _make(self, run: RunState, standing: Standing) -> WorkflowActor:
+        actor = WorkflowActor(run, standing, self.tools, self._dispatcher, self._gone)
+        self._residents[run.run_no] = actor
+        actor.launch()
+        return actor
+
+    def _make_room(self) -> None:
+        # A little more than needed at a time, so that the search is not repeated for each run.
+        if len(self._residents) > self._max_residents:
+            self.evict(keep=self._max_residents - self._max_residents // 16)
+
+    def born(self, actor: WorkflowActor) -> None:
+        """The first turn of a run is on disk: the journal knows its workflow id now."""
+        if self._unborn.get(actor.run.header.workflow_id) is actor:
+            del self._unborn[actor.run.header.workflow_id]
+
+    def _gone(self, actor: WorkflowActor) -> None:
+        self.born(actor)
+        if self._residents.get(actor.run.run_no) is actor:
+            del self._residents[actor.run.run_no]
+
+

@@ -1,0 +1,266 @@
+"""What each message and command means for the journal and for the outside: one function a kind, in two tables.
+
+A function writes rows into the open sweep, and says what is released once they are on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ...actors import Clock
+from ...storage import DueKind, Journal
+from ..core.commands import (
+    CancelActivity,
+    CancelTimer,
+    Command,
+    CompleteWorkflow,
+    DeadLetterSignal,
+    FailWorkflow,
+    RecordSideEffect,
+    ScheduleActivity,
+    SignalExternal,
+    StartTimer,
+)
+from ..core.messages import (
+    ActivityCompleted,
+    ActivityFailed,
+    ExternalSignalResolved,
+    Message,
+    RunTerminated,
+    RunTimedOut,
+    SignalReceived,
+    TimerFired,
+    decode_message,
+    encode_message,
+)
+from ..model.definitions import WorkflowDefinition
+from ..model.errors import ApplicationError, GreenroomError, TerminatedError, TimeoutError, TimeoutType
+from ..model.failures import Failure, to_failure
+from ..model.options import WorkflowExecutionStatus
+from ..model.payloads import Converter
+from ..model.registry import Registry
+from .attempts import Attempts
+from .outcomes import Outcome, release_outcome
+from .run_state import RunState
+from .sweep import Sweep
+from .timekeeper import Timekeeper
+from .waiters import Waiters
+
+__all__ = ["Peer", "Tools", "close_run", "took", "wants"]
+
+
+class Peer(Protocol):
+    """An open run, as another run sees it."""
+
+    run: RunState
+
+    def accept_row(self, seq: int, message: Message) -> None: ...
+
+
+class Tools:
+    """What the hands share; all of it is used on the dispatcher's thread only.
+
+    Attributes:
+        find_open: gives the open run of a workflow id (and run id, if not empty), or None.
+    """
+
+    __slots__ = (
+        "attempts",
+        "clock",
+        "converter",
+        "failure_types",
+        "find_open",
+        "journal",
+        "path",
+        "sweep",
+        "timekeeper",
+        "waiters",
+        "workflows",
+    )
+
+    def __init__(
+        self,
+        *,
+        attempts: Attempts,
+        clock: Clock,
+        converter: Converter,
+        failure_types: tuple[type[BaseException], ...],
+        find_open: Callable[[str, str], Peer | None],
+        journal: Journal,
+        path: str,
+        sweep: Sweep,
+        timekeeper: Timekeeper,
+        waiters: Waiters,
+        workflows: Registry[WorkflowDefinition],
+    ) -> None:
+        self.attempts = attempts
+        self.clock = clock
+        self.converter = converter
+        self.failure_types = failure_types
+        self.find_open = find_open
+        self.journal = journal
+        self.path = path
+        self.sweep = sweep
+        self.timekeeper = timekeeper
+        self.waiters = waiters
+        self.workflows = workflows
+
+
+def took(tools: Tools, run: RunState, message: Message) -> None:
+    """What it means that a run has taken a message."""
+    effect = _TOOK.get(message.__class__)
+    if effect is not None:
+        effect(tools, run, message)
+
+
+def wants(tools: Tools, peer: Peer, command: Command, time_ns: int) -> None:
+    """What it means that a run wants something."""
+    effect = _WANTS.get(command.__class__)
+    if effect is not None:
+        effect(tools, peer, command, time_ns)
+
+
+def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outcome: Outcome, time_ns: int) -> None:
+    """End a run: what it waited for is dropped, unread mail becomes dead letters, whoever waits for the outcome is told."""
+    batch, run_no = tools.sweep.batch, run.run_no
+    for item, at_ns in run.timers.items():
+        batch.drop_timer(run_no, DueKind.TIMER, item, at_ns)
+        tools.timekeeper.disarm(run_no, DueKind.TIMER, item)
+    for item in run.activities:
+        tools.attempts.forget(run_no, item)
+    if run.is_active:
+        batch.clear_active(run_no)
+    if run.header.deadline_ns is not None:
+        batch.drop_timer(run_no, DueKind.RUN_TIMEOUT, 0, run.header.deadline_ns)
+        tools.timekeeper.disarm(run_no, DueKind.RUN_TIMEOUT, 0)
+    for seq, data in run.rows.items():
+        batch.take_mail(run_no, seq)
+        if isinstance(decode_message(data), SignalReceived):
+            reason = f"workflow {run.header.workflow_id!r} has ended ({status.name})"
+            batch.put_dead_letter(run_no, time_ns, reason, data)
+    run.timers, run.activities, run.rows, run.is_active = {}, {}, {}, False
+    run.header = run.header._replace(
+        status=int(status), closed_ns=time_ns, turns=run.turn_no, crc=run.crc, outcome=outcome.encode(), note=""
+    )
+    batch.put_header(run_no, run.header)
+    tools.sweep.after(release_outcome, tools.waiters, tools.converter, run_no, run.header, outcome)
+
+
+# What a run has taken.
+
+
+def _took_outcome(tools: Tools, run: RunState, message: ActivityCompleted | ActivityFailed) -> None:
+    del run.activities[message.id]
+    tools.attempts.drop_row(run.run_no, message.id)
+
+
+def _took_timer(tools: Tools, run: RunState, message: TimerFired) -> None:
+    tools.sweep.batch.drop_timer(run.run_no, DueKind.TIMER, message.id, run.timers.pop(message.id))
+
+
+def _took_timeout(tools: Tools, run: RunState, message: RunTimedOut) -> None:
+    limit = TimeoutType.EXECUTION if message.execution else TimeoutType.RUN
+    failure = to_failure(TimeoutError(type=limit), tools.converter)
+    close_run(tools, run, WorkflowExecutionStatus.TIMED_OUT, Outcome(failure=failure), run.last_ns)
+
+
+def _took_end(tools: Tools, run: RunState, message: RunTerminated) -> None:
+    failure = to_failure(TerminatedError(message.reason), tools.converter)
+    close_run(tools, run, WorkflowExecutionStatus.TERMINATED, Outcome(failure=failure), run.last_ns)
+
+
+_TOOK: dict[type[Message], Callable[[Tools, RunState, Any], None]] = {
+    ActivityCompleted: _took_outcome,
+    ActivityFailed: _took_outcome,
+    TimerFired: _took_timer,
+    RunTimedOut: _took_timeout,
+    RunTerminated: _took_end,
+}
+
+
+# What a run wants.
+
+
+def _schedule_activity(tools: Tools, peer: Peer, command: ScheduleActivity, time_ns: int) -> None:
+    run = peer.run
+    run.activities[command.id] = command, time_ns
+    tools.sweep.after(tools.attempts.begin, run.owner, command, time_ns)
+
+
+def _cancel_activity(tools: Tools, peer: Peer, command: CancelActivity, time_ns: int) -> None:
+    run = peer.run
+    if run.activities.pop(command.id, None) is not None:
+        tools.attempts.forget(run.run_no, command.id)
+
+
+def _start_timer(tools: Tools, peer: Peer, command: StartTimer, time_ns: int) -> None:
+    run = peer.run
+    run.timers[command.id] = command.at_ns
+    tools.sweep.batch.put_timer(run.run_no, DueKind.TIMER, command.id, command.at_ns)
+    tools.sweep.after(tools.timekeeper.arm, run.run_no, DueKind.TIMER, command.id, command.at_ns)
+
+
+def _cancel_timer(tools: Tools, peer: Peer, command: CancelTimer, time_ns: int) -> None:
+    run = peer.run
+    at_ns = run.timers.pop(command.id, None)
+    if at_ns is not None:
+        tools.sweep.batch.drop_timer(run.run_no, DueKind.TIMER, command.id, at_ns)
+        tools.sweep.after(tools.timekeeper.disarm, run.run_no, DueKind.TIMER, command.id)
+
+
+def _signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns: int) -> None:
+    target = tools.find_open(command.workflow_id, command.run_id)
+    failure: Failure | None = None
+    if target is None:
+        error = ApplicationError(
+            f"no open workflow {command.workflow_id!r} to signal", type="ExternalWorkflowExecutionNotFound"
+        )
+        failure = to_failure(error, tools.converter)
+    else:
+        signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
+        _leave_row(tools, target, signal, time_ns)
+    _leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
+
+
+def _leave_row(tools: Tools, target: Peer, message: Message, time_ns: int) -> None:
+    """Put a message in a run's mailbox on disk; the run hears of it once it is there."""
+    data = encode_message(message)
+    seq = tools.sweep.batch.put_mail(target.run.run_no, time_ns, data)
+    target.run.rows[seq] = data
+    tools.sweep.after(target.accept_row, seq, message)
+    tools.sweep.undo(_forget_row, target.run, seq)
+
+
+def _forget_row(run: RunState, seq: int, error: GreenroomError) -> None:
+    run.rows.pop(seq, None)
+
+
+def _dead_letter(tools: Tools, peer: Peer, command: DeadLetterSignal, time_ns: int) -> None:
+    signal = SignalReceived(command.name, command.args, command.sender)
+    tools.sweep.batch.put_dead_letter(peer.run.run_no, time_ns, command.reason, encode_message(signal))
+
+
+def _record(tools: Tools, peer: Peer, command: RecordSideEffect, time_ns: int) -> None:
+    """The value stands in the turn; nothing else is to be done."""
+
+
+def _complete(tools: Tools, peer: Peer, command: CompleteWorkflow, time_ns: int) -> None:
+    close_run(tools, peer.run, WorkflowExecutionStatus.COMPLETED, Outcome(result=command.result), time_ns)
+
+
+def _fail(tools: Tools, peer: Peer, command: FailWorkflow, time_ns: int) -> None:
+    close_run(tools, peer.run, WorkflowExecutionStatus.FAILED, Outcome(failure=command.failure), time_ns)
+
+
+_WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
+    ScheduleActivity: _schedule_activity,
+    CancelActivity: _cancel_activity,
+    StartTimer: _start_timer,
+    CancelTimer: _cancel_timer,
+    SignalExternal: _signal_external,
+    DeadLetterSignal: _dead_letter,
+    RecordSideEffect: _record,
+    CompleteWorkflow: _complete,
+    FailWorkflow: _fail,
+}

@@ -1,0 +1,188 @@
+"""All the hands of one open journal, put together: what is built here knows each other from here on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import NamedTuple
+
+from ...actors import Clock, Dispatcher, Future
+from ...storage import CorruptError, Due, DueKind, Journal
+from ..core.messages import RunTimedOut, TimerFired
+from ..model.activity_definition import ActivityDefinition
+from ..model.definitions import WorkflowDefinition
+from ..model.errors import RuntimeClosedError
+from ..model.history import WorkflowHistory
+from ..model.payloads import Converter
+from ..model.registry import Registry
+from .attempts import Attempts
+from .desk import Desk
+from .directory import Directory
+from .effects import Tools
+from .history import read_history
+from .journal_seam import translated
+from .performer import Performer
+from .recovery import Recovery
+from .sweep import Sweep
+from .timekeeper import Timekeeper
+from .waiters import Waiters
+
+__all__ = ["Hands", "Settings"]
+
+logger = logging.getLogger("greenroom")
+
+
+class Settings(NamedTuple):
+    """What can be set of a runtime.
+
+    Attributes:
+        max_residents: idle runs beyond this number are only on disk.
+        mailbox_limit: messages that may wait for one run.
+        activity_threads: sync activities at a time.
+        failure_exception_types: exceptions that close any run as failed instead of suspending it.
+    """
+
+    max_residents: int = 2000
+    mailbox_limit: int = 10_000
+    activity_threads: int = 32
+    failure_exception_types: tuple[type[BaseException], ...] = ()
+
+
+class Hands:
+    """The shell of one journal.
+
+    Args:
+        journal: open, and owned by these hands from here on.
+        path: where it is, for messages.
+        executor: performs sync activities instead of threads of our own.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        path: str,
+        settings: Settings,
+        clock: Clock,
+        converter: Converter,
+        workflows: Registry[WorkflowDefinition],
+        activities: Registry[ActivityDefinition],
+        executor: Executor | None = None,
+    ) -> None:
+        self.journal = journal
+        self.converter = converter
+        self.workflows = workflows
+        self.sweep = Sweep(journal, path)
+        self.dispatcher = Dispatcher(
+            name="greenroom", clock=clock, on_sweep=self.sweep.close, is_full=self.sweep.is_full
+        )
+        self.waiters = Waiters()
+        self.directory = Directory(
+            journal=journal, path=path, dispatcher=self.dispatcher, max_residents=settings.max_residents
+        )
+        self.timekeeper = Timekeeper(self.dispatcher, journal, self._fire, _damaged)
+        self.performer = Performer(
+            converter=converter,
+            report=lambda task, outcome: self.attempts.ended(task, outcome),
+            threads=settings.activity_threads,
+            executor=executor,
+            clock=clock.now_ns,
+        )
+        self.attempts = Attempts(
+            dispatcher=self.dispatcher,
+            journal=journal,
+            sweep=self.sweep,
+            timekeeper=self.timekeeper,
+            performer=self.performer,
+            activities=activities,
+            converter=converter,
+            deliver=self.directory.deliver,
+        )
+        self.directory.tools = Tools(
+            attempts=self.attempts,
+            clock=clock,
+            converter=converter,
+            failure_types=settings.failure_exception_types,
+            find_open=self.directory.find_open,
+            journal=journal,
+            path=path,
+            sweep=self.sweep,
+            timekeeper=self.timekeeper,
+            waiters=self.waiters,
+            workflows=workflows,
+        )
+        self.desk = Desk(
+            dispatcher=self.dispatcher,
+            directory=self.directory,
+            journal=journal,
+            sweep=self.sweep,
+            waiters=self.waiters,
+            converter=converter,
+            clock=clock,
+            attempts=self.attempts,
+            mailbox_limit=settings.mailbox_limit,
+        )
+        self._path = path
+
+    def recover(self) -> None:
+        """Have what is due and what was under way taken up; before the first sweep."""
+        recovery = Recovery(journal=self.journal, dispatcher=self.dispatcher, directory=self.directory)
+        self.dispatcher.call_soon(self.timekeeper.start)
+        self.dispatcher.call_soon(recovery.start)
+
+    def history(self, workflow_id: str, run_id: str) -> Future[WorkflowHistory]:
+        """The history of a run; it is read on the thread that asks for the future's value."""
+
+        def read(found: tuple[int, object]) -> WorkflowHistory:
+            run_no, header = found
+            with translated(self._path):
+                return read_history(self.journal, self.converter, run_no, header)
+
+        return self.desk.find(workflow_id, run_id).map(read)
+
+    def close(self, *, grace: float) -> int:
+        """Take no more, let activities end, write what is decided, then let go of the journal.
+
+        Args:
+            grace: seconds that activities get.
+
+        Returns:
+            How many activities were left behind; the next opening performs them again.
+        """
+        self.desk.close()
+        left = self.performer.close(grace=grace)
+        self.dispatcher.close()
+        for future in self.waiters.take_all():
+            future.fail(RuntimeClosedError("waiting for a result"))
+        self.directory.close()
+        self.journal.close()
+        return left
+
+    def drop(self) -> None:
+        """Let go of everything in memory without writing or waiting, as a crash would."""
+        self.desk.close()
+        self.directory.close()
+
+    def _fire(self, due: Due) -> None:
+        _FIRE[DueKind(due.kind)](self, due)
+
+    def _fire_timer(self, due: Due) -> None:
+        self.directory.deliver(due.run_no, TimerFired(due.item))
+
+    def _fire_attempt(self, due: Due) -> None:
+        self.attempts.resume(due.run_no, due.item)
+
+    def _fire_timeout(self, due: Due) -> None:
+        self.directory.deliver(due.run_no, RunTimedOut())
+
+
+_FIRE: dict[DueKind, Callable[[Hands, Due], None]] = {
+    DueKind.TIMER: Hands._fire_timer,
+    DueKind.ATTEMPT: Hands._fire_attempt,
+    DueKind.RUN_TIMEOUT: Hands._fire_timeout,
+}
+
+
+def _damaged(error: CorruptError) -> None:
+    logger.error("%s", error)

@@ -1,0 +1,141 @@
+"""Reads a run's history from the journal, in slices, on whatever thread asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...storage import Journal, RunHeader
+from ..core import commands, messages
+from ..core.commands import Command
+from ..core.messages import Message
+from ..model.description import instant
+from ..model.failures import Failure
+from ..model.history import HistoryEvent, WorkflowHistory
+from ..model.payloads import Converter
+
+__all__ = ["read_history"]
+
+SLICE = 1000
+
+
+def read_history(journal: Journal, converter: Converter, run_no: int, header: RunHeader) -> WorkflowHistory:
+    """The events of one run.
+
+    Raises:
+        StorageError: the journal cannot be read.
+        ValueError: a turn holds something that this release does not know.
+    """
+    events: list[HistoryEvent] = []
+    first, crc = 0, None
+    while True:
+        turns = journal.turns(run_no, first=first, limit=SLICE, crc=crc)
+        for turn in turns:
+            time = instant(turn.time_ns)
+            steps: list[Message | Command] = [
+                messages.decode_message(turn.message),
+                *commands.decode_commands(turn.commands),
+            ]
+            for step in steps:
+                kind, facts = _EVENTS[type(step)]
+                events.append(HistoryEvent(len(events) + 1, turn.turn_no, time, kind, facts(converter, step)))
+            first, crc = turn.turn_no + 1, turn.crc
+        if len(turns) < SLICE:
+            return WorkflowHistory(header.workflow_id, header.run_id, tuple(events))
+
+
+Facts = Callable[[Converter, Any], Mapping[str, Any]]
+
+
+def _args(converter: Converter, data: bytes) -> object:
+    try:
+        return converter.decode_args(data, None)
+    except Exception:
+        # A history is shown even where one of its values cannot be.
+        return f"<{len(data)} bytes that cannot be decoded>"
+
+
+def _value(converter: Converter, data: bytes) -> object:
+    try:
+        return converter.decode(data)
+    except Exception:
+        # As above.
+        return f"<{len(data)} bytes that cannot be decoded>"
+
+
+def _why(failure: Failure | None) -> str | None:
+    parts: list[str] = []
+    while failure is not None:
+        parts.append(f"{failure.type}: {failure.message}" if failure.type else failure.message)
+        failure = failure.cause
+    return " <- ".join(parts) or None
+
+
+def _started(converter: Converter, step: messages.WorkflowStarted) -> Mapping[str, Any]:
+    return {"type": step.workflow_type, "args": _args(converter, step.args)}
+
+
+def _signalled(converter: Converter, step: messages.SignalReceived) -> Mapping[str, Any]:
+    sender = {"sender": step.sender} if step.sender else {}
+    return {"name": step.name, "args": _args(converter, step.args), **sender}
+
+
+def _scheduled(converter: Converter, step: commands.ScheduleActivity) -> Mapping[str, Any]:
+    return {"id": step.id, "type": step.name, "args": _args(converter, step.args), "at": step.site}
+
+
+def _timer(converter: Converter, step: commands.StartTimer) -> Mapping[str, Any]:
+    summary = {"summary": step.name} if step.name else {}
+    return {"id": step.id, "due": instant(step.at_ns).isoformat(), **summary, "at": step.site}
+
+
+def _external(converter: Converter, step: commands.SignalExternal) -> Mapping[str, Any]:
+    return {
+        "id": step.id,
+        "workflow": step.workflow_id,
+        "name": step.name,
+        "args": _args(converter, step.args),
+        "at": step.site,
+    }
+
+
+def _resolved(converter: Converter, step: messages.ExternalSignalResolved) -> Mapping[str, Any]:
+    return {"id": step.id} if step.failure is None else {"id": step.id, "failure": _why(step.failure)}
+
+
+def _side_effect(converter: Converter, step: commands.RecordSideEffect) -> Mapping[str, Any]:
+    outcome = {"value": _value(converter, step.value)} if step.failure is None else {"failure": _why(step.failure)}
+    return {"id": step.id, **outcome, "at": step.site}
+
+
+_EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
+    messages.WorkflowStarted: ("WorkflowStarted", _started),
+    messages.SignalReceived: ("SignalReceived", _signalled),
+    messages.ActivityCompleted: (
+        "ActivityCompleted",
+        lambda converter, step: {"id": step.id, "result": _value(converter, step.result), "attempt": step.attempt},
+    ),
+    messages.ActivityFailed: (
+        "ActivityFailed",
+        lambda converter, step: {"id": step.id, "failure": _why(step.failure), "attempt": step.attempt},
+    ),
+    messages.TimerFired: ("TimerFired", lambda converter, step: {"id": step.id}),
+    messages.ExternalSignalResolved: ("ExternalSignalResolved", _resolved),
+    messages.RunTimedOut: ("WorkflowTimedOut", lambda converter, step: {}),
+    messages.RunTerminated: ("WorkflowTerminated", lambda converter, step: {"reason": step.reason}),
+    commands.ScheduleActivity: ("ActivityScheduled", _scheduled),
+    commands.CancelActivity: ("ActivityCancelRequested", lambda converter, step: {"id": step.id, "at": step.site}),
+    commands.StartTimer: ("TimerStarted", _timer),
+    commands.CancelTimer: ("TimerCancelled", lambda converter, step: {"id": step.id, "at": step.site}),
+    commands.SignalExternal: ("ExternalSignalRequested", _external),
+    commands.DeadLetterSignal: (
+        "SignalDeadLettered",
+        lambda converter, step: {"name": step.name, "reason": step.reason},
+    ),
+    commands.RecordSideEffect: ("SideEffectRecorded", _side_effect),
+    commands.CompleteWorkflow: (
+        "WorkflowCompleted",
+        lambda converter, step: {"result": _value(converter, step.result)},
+    ),
+    commands.FailWorkflow: ("WorkflowFailed", lambda converter, step: {"failure": _why(step.failure)}),
+}

@@ -1,0 +1,67 @@
+"""The one place where the storage layer's errors become the public ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from ...storage import (
+    ClosedError,
+    CorruptError,
+    FencedError,
+    ForkedError,
+    FormatError,
+    FullError,
+    InUseError,
+    LocationError,
+    OutcomeUnknownError,
+    StorageError,
+    WriteError,
+)
+from ..model.errors import (
+    GreenroomError,
+    JournalCorruptError,
+    JournalError,
+    JournalForkedError,
+    JournalFormatError,
+    JournalFullError,
+    JournalInUseError,
+    JournalLocationError,
+    JournalWriteError,
+    RuntimeClosedError,
+)
+
+__all__ = ["public_error", "translated"]
+
+_PUBLIC: dict[type[StorageError], Callable[[str, str], GreenroomError]] = {
+    CorruptError: JournalCorruptError,
+    FencedError: lambda path, detail: JournalInUseError(path, detail=detail),
+    ForkedError: JournalForkedError,
+    FormatError: JournalFormatError,
+    FullError: JournalFullError,
+    LocationError: JournalLocationError,
+    OutcomeUnknownError: JournalWriteError,
+    WriteError: JournalWriteError,
+}
+
+
+def public_error(error: StorageError, path: str) -> GreenroomError:
+    """What the caller is told for an error of the storage layer; the original is its ``__cause__``."""
+    public: GreenroomError
+    if isinstance(error, ClosedError):
+        public = RuntimeClosedError()
+    elif isinstance(error, InUseError):
+        public = JournalInUseError(path, error.pid, error.host)
+    else:
+        public = _PUBLIC.get(type(error), JournalError)(path, str(error))
+    public.__cause__ = error
+    return public
+
+
+@contextmanager
+def translated(path: str) -> Generator[None, None, None]:
+    """Raise the public error for whatever the storage layer raises inside."""
+    try:
+        yield
+    except StorageError as error:
+        raise public_error(error, path) from error

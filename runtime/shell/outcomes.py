@@ -1,0 +1,73 @@
+"""How a run ended, as the header keeps it, and how those who wait for it are told."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ...actors import Future
+from ...storage import RunHeader
+from ..core.commands import CompleteWorkflow, FailWorkflow, decode_commands, encode_commands
+from ..model.errors import InternalError, WorkflowFailureError
+from ..model.failures import Failure, to_exception
+from ..model.payloads import Converter
+from .waiters import Waiters
+
+__all__ = ["Outcome", "ResultFuture", "release_outcome", "resolve"]
+
+
+class ResultFuture(Future[Any]):
+    """A future of a run's result, which knows what type the result has."""
+
+    __slots__ = ("result_type",)
+
+    def __init__(self, result_type: Any = Any) -> None:
+        super().__init__()
+        self.result_type = result_type
+
+
+class Outcome(NamedTuple):
+    """A result (payload) or a failure."""
+
+    result: bytes = b""
+    failure: Failure | None = None
+
+    def encode(self) -> bytes:
+        """The bytes that the header keeps."""
+        if self.failure is not None:
+            return encode_commands([FailWorkflow(0, "", "", self.failure)])
+        return encode_commands([CompleteWorkflow(0, "", "", self.result)])
+
+    @classmethod
+    def decode(cls, data: bytes) -> Outcome:
+        """Read what ``encode`` made."""
+        match decode_commands(data):
+            case [CompleteWorkflow(result=result)]:
+                return cls(result=result)
+            case [FailWorkflow(failure=failure)]:
+                return cls(failure=failure)
+            case other:
+                raise InternalError(f"a closed run's header holds {other!r} as its outcome")
+
+
+def resolve(future: Future[Any], converter: Converter, header: RunHeader, outcome: Outcome) -> None:
+    """Tell one who waits."""
+    if outcome.failure is not None:
+        cause = to_exception(outcome.failure, converter)
+        future.fail(WorkflowFailureError(header.workflow_id, header.run_id, cause=cause))
+        return
+    hint = future.result_type if isinstance(future, ResultFuture) else Any
+    try:
+        result = converter.decode(outcome.result, hint)
+    except Exception as error:
+        # The result stands in the journal; that it does not fit the type asked for is told to who asked.
+        future.fail(error)
+    else:
+        future.set(result)
+
+
+def release_outcome(
+    waiters: Waiters, converter: Converter, run_no: int, header: RunHeader, outcome: Outcome
+) -> None:
+    """Tell everybody who waits for a run that it has ended."""
+    for future in waiters.take(run_no):
+        resolve(future, converter, header, outcome)

@@ -1,0 +1,84 @@
+"""One run as the journal sees it: its header, where its history ends, and what it waits for. No code of the run is in here."""
+
+from __future__ import annotations
+
+from ...storage import Items, RunHeader
+from ..core.commands import CancelActivity, Command, ScheduleActivity
+from ..core.messages import ActivityCompleted, ActivityFailed, Message, TimerFired
+from ..model.options import WorkflowExecutionStatus
+from .attempts import Owner
+
+__all__ = ["RunState"]
+
+
+class RunState:
+    """What is known of a run.
+
+    Attributes:
+        turn_no: the number that the next turn gets.
+        crc: checksum of the last turn.
+        last_ns: time of the last turn; time does not go back within a run.
+        activities: number of each activity without an outcome → its command and the time of its turn (ns).
+        timers: number of each timer that is neither fired nor cancelled → when it is due (ns).
+        rows: sequence number of each message that waits on disk → the message.
+        is_active: whether the journal has the run among those with activities.
+        is_stored: whether the journal has the run at all.
+    """
+
+    __slots__ = (
+        "activities",
+        "crc",
+        "header",
+        "is_active",
+        "is_stored",
+        "last_ns",
+        "owner",
+        "rows",
+        "run_no",
+        "timers",
+        "turn_no",
+    )
+
+    def __init__(self, run_no: int, header: RunHeader, *, is_stored: bool) -> None:
+        self.run_no = run_no
+        self.header = header
+        self.owner = Owner(run_no, header.workflow_id, header.run_id, header.workflow_type)
+        self.is_stored = is_stored
+        self.rows: dict[int, bytes] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Go back to knowing nothing of the history."""
+        self.turn_no = 0
+        self.crc = 0
+        self.last_ns = self.header.started_ns
+        self.activities: dict[int, tuple[ScheduleActivity, int]] = {}
+        self.timers: dict[int, int] = {}
+        self.is_active = False
+
+    @property
+    def status(self) -> WorkflowExecutionStatus:
+        """Where the run stands."""
+        return WorkflowExecutionStatus(self.header.status)
+
+    def load(self, items: Items) -> None:
+        """Take over what the journal says waits for the run; rows of the open sweep are known already and not there yet."""
+        self.rows = {mail.seq: mail.message for mail in items.mail} | self.rows
+        self.timers = {timer.item: timer.at_ns for timer in items.timers}
+
+    def note(self, message: Message, commands: list[Command], time_ns: int) -> None:
+        """Follow a turn of the history: what it asked for is waited for, what it brought no longer."""
+        if isinstance(message, (ActivityCompleted, ActivityFailed)):
+            self.activities.pop(message.id, None)
+        for command in commands:
+            if isinstance(command, ScheduleActivity):
+                self.activities[command.id] = command, time_ns
+            elif isinstance(command, CancelActivity):
+                self.activities.pop(command.id, None)
+        self.is_active = bool(self.activities)
+
+    def is_stale(self, message: Message) -> bool:
+        """Whether a message tells the outcome of something that the run does not wait for."""
+        if isinstance(message, (ActivityCompleted, ActivityFailed)):
+            return message.id not in self.activities
+        return isinstance(message, TimerFired) and message.id not in self.timers

@@ -1,0 +1,104 @@
+"""Turns → one commit → release: the one that writes, and the one that lets go.
+
+Everything that a sweep decided stands in one batch. What the outside may see of it (a reply, a message to another run, the start of an
+activity) waits until the batch is on disk. If the commit fails, nothing is let go, and every run that took a turn goes back to what the
+disk has.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ...storage import Batch, Journal, StorageError
+from ..model.errors import GreenroomError
+from .delivery import Delivery
+from .journal_seam import public_error
+
+__all__ = ["Sweep", "TurnTaker"]
+
+MAX_BYTES = 8 * 1024 * 1024
+
+logger = logging.getLogger("greenroom")
+
+Action = tuple[Callable[..., object], tuple[Any, ...]]
+
+
+class TurnTaker(Protocol):
+    """Whoever takes turns: it can go back to what the disk has."""
+
+    def roll_back(self, deliveries: list[Delivery], error: GreenroomError) -> None: ...
+
+
+class Sweep:
+    """The open sweep.
+
+    Args:
+        journal: where it is written.
+        path: the journal's place, for messages.
+        max_bytes: a sweep that has collected this much is full.
+    """
+
+    def __init__(self, journal: Journal, path: str, *, max_bytes: int = MAX_BYTES) -> None:
+        self.batch: Batch = journal.batch()
+        self.commits = 0
+        self._journal = journal
+        self._path = path
+        self._max_bytes = max_bytes
+        self._turns: list[tuple[TurnTaker, Delivery]] = []
+        self._after: list[Action] = []
+        self._undo: list[Action] = []
+
+    def is_full(self) -> bool:
+        """Whether it is time to commit."""
+        return self.batch.size >= self._max_bytes
+
+    def took_turn(self, taker: TurnTaker, delivery: Delivery) -> None:
+        """Note whose turn over what stands in the batch."""
+        self._turns.append((taker, delivery))
+
+    def after(self, action: Callable[..., object], *args: Any) -> None:
+        """Have ``action(*args)`` done once the batch is on disk; never if it does not get there."""
+        self._after.append((action, args))
+
+    def undo(self, action: Callable[..., object], *args: Any) -> None:
+        """Have ``action(*args, error)`` done if the batch does not get to disk, before runs are rolled back."""
+        self._undo.append((action, args))
+
+    def close(self) -> None:
+        """End the sweep: write, then let go. The dispatcher calls this after the last turn."""
+        # What is let go may ask for more to be written or let go.
+        while self.batch or self._after:
+            self._close_once()
+
+    def _close_once(self) -> None:
+        batch, turns, after, undo = self.batch, self._turns, self._after, self._undo
+        if batch:
+            self.batch = self._journal.batch()
+        self._turns, self._after, self._undo = [], [], []
+        if batch:
+            try:
+                self._journal.commit(batch)
+            except StorageError as error:
+                self._roll_back(turns, undo, public_error(error, self._path))
+                return
+            self.commits += 1
+        for action, args in after:
+            try:
+                action(*args)
+            except Exception:
+                # One release must not keep the others from happening: all of them are durable.
+                logger.critical("releasing %r failed", action, exc_info=True)
+
+    def _roll_back(
+        self, turns: list[tuple[TurnTaker, Delivery]], undo: list[Action], error: GreenroomError
+    ) -> None:
+        logger.error("a sweep of %d turns could not be written: %s", len(turns), error)
+        for action, args in undo:
+            action(*args, error)
+        by_taker: dict[TurnTaker, list[Delivery]] = {}
+        for taker, delivery in turns:
+            by_taker.setdefault(taker, []).append(delivery)
+        for taker, deliveries in by_taker.items():
+            taker.roll_back(deliveries, error)

@@ -1,0 +1,432 @@
+"""Owns one run: its mail, its execution, its turn. Restarting it means replaying it.
+
+A run in memory is in one of six standings, and what its actor does with a turn of the dispatcher depends on that alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from ...actors import Actor, Dispatcher, Future, Lane
+from ...storage import Attempt, DueKind, Mail, StorageError
+from ..core.commands import Command, decode_commands, encode_commands
+from ..core.execution import Execution, WorkflowBugError
+from ..core.messages import (
+    Message,
+    RunTerminated,
+    RunTimedOut,
+    TimerFired,
+    WorkflowStarted,
+    decode_message,
+    encode_message,
+)
+from ..model.errors import (
+    GreenroomError,
+    InternalError,
+    NondeterminismError,
+    NotRegisteredError,
+    WorkflowClosedError,
+    WorkflowSuspendedError,
+)
+from ..model.description import WorkflowExecutionDescription
+from ..model.options import WorkflowExecutionStatus
+from .delivery import Delivery
+from .describing import describe
+from .effects import Tools, took, wants
+from .journal_seam import public_error
+from .run_state import RunState
+
+__all__ = ["Question", "Standing", "WorkflowActor"]
+
+SLICE = 200
+HOLD_NS = 200_000_000
+
+logger = logging.getLogger("greenroom")
+
+
+class Standing(Enum):
+    """What the actor has of its run."""
+
+    NEW = "new"
+    DORMANT = "dormant"
+    REPLAYING = "replaying"
+    LIVE = "live"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class Question(Delivery):
+    """Something that is answered by the actor and never written."""
+
+    __slots__ = ("ask",)
+
+    def __init__(self, ask: Callable[[WorkflowActor], Any], reply_to: Future[Any]) -> None:
+        super().__init__(_NO_MESSAGE, reply_to)
+        self.ask = ask
+
+
+_NO_MESSAGE = Message()
+
+
+class WorkflowActor(Actor):
+    """The actor of one run.
+
+    Args:
+        run: what is known of it.
+        standing: NEW for a run whose first message is on its way, DORMANT for one that the journal has.
+        tools: what the hands share.
+        gone: called with the actor when it has nothing more to do with its run.
+    """
+
+    def __init__(
+        self,
+        run: RunState,
+        standing: Standing,
+        tools: Tools,
+        dispatcher: Dispatcher,
+        gone: Callable[[WorkflowActor], None],
+    ) -> None:
+        super().__init__(dispatcher=dispatcher)
+        self.run = run
+        self.standing = standing
+        self.execution: Execution | None = None
+        self._tools = tools
+        self._gone = gone
+        # What was found on disk when the run was brought back, until its replay is through.
+        self._attempts: dict[int, Attempt] = {}
+        self._waiting: list[Mail] = []
+
+    def __str__(self) -> str:
+        return f"workflow {self.run.header.workflow_id!r} ({self.standing.value})"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run can still take messages."""
+        return self.standing is not Standing.CLOSED
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is queued for the run."""
+        return not self.actor_inbox.is_scheduled and self.actor_inbox.empty()
+
+    # Mail.
+
+    def accept(self, delivery: Delivery) -> None:
+        """Put a message behind the mail that is there."""
+        self.actor_inbox.put(delivery)
+
+    def accept_row(self, seq: int, message: Message) -> None:
+        """A message for this run is on disk now. What is not awake finds it there when it wakes."""
+        if self.standing is Standing.DORMANT:
+            self.wake()
+        elif seq in self.run.rows:
+            self.actor_inbox.put(Delivery(message, seq=seq))
+
+    def ask(self, question: Question) -> None:
+        """Put a question behind the mail that is there."""
+        self.actor_inbox.put(question, Lane.QUERY)
+
+    def describe(self) -> WorkflowExecutionDescription:
+        """How the run stands."""
+        return describe(
+            self.run,
+            self._tools.attempts,
+            waiting_messages=max(len(self.actor_inbox), len(self.run.rows)),
+            buffered_signals=0 if self.execution is None else self.execution.unread_signals,
+        )
+
+    def wake(self) -> None:
+        """Have a dormant run brought back though no mail has come."""
+        if self.standing is Standing.DORMANT and not self.actor_inbox.is_scheduled:
+            self.actor_inbox.attach(self.dispatcher, self)
+
+    # Turns.
+
+    def run_turn(self) -> bool:
+        """Take one turn of the dispatcher."""
+        if self.standing is Standing.LIVE:
+            delivery = self.actor_inbox.take()
+            if delivery is not None:
+                self._take(delivery)
+            return False
+        return _TURNS[self.standing](self)
+
+    def _turn_of_waiting(self) -> bool:
+        """A turn of a run that need not be replayed first: new, suspended or closed."""
+        delivery = self.actor_inbox.take()
+        if delivery is not None:
+            self._take(delivery)
+        return False
+
+    def _take(self, delivery: Any) -> None:
+        if isinstance(delivery, Question):
+            self._answer(delivery)
+        elif self.standing is Standing.CLOSED:
+            self._refuse(delivery)
+        elif self.standing is not Standing.SUSPENDED:
+            self._decide(delivery)
+        elif isinstance(delivery.message, (RunTimedOut, RunTerminated)):
+            self._end(delivery)
+        else:
+            self._keep(delivery)
+
+    def _decide(self, delivery: Delivery) -> None:
+        """Decide: the run's code takes the message. Then write, in the open sweep."""
+        run, message, execution = self.run, delivery.message, self.execution
+        if run.is_stale(message):
+            return
+        clock_ns = self._tools.clock.now_ns()
+        time_ns = clock_ns if clock_ns > run.last_ns else run.last_ns
+        try:
+            if execution is None:
+                execution = self._begin(message)
+            commands = execution.apply(message, time_ns)
+        except (WorkflowBugError, NotRegisteredError) as error:
+            self._suspend(error, delivery)
+            return
+        self._write(delivery, commands, time_ns)
+
+    def _begin(self, message: Message) -> Execution:
+        if not isinstance(message, WorkflowStarted):
+            raise InternalError(f"the first message of {self} is {message!r}")
+        tools = self._tools
+        definition = tools.workflows.get(message.workflow_type)
+        self.execution = Execution(message, definition, tools.converter, tools.failure_types)
+        return self.execution
+
+    def _write(self, delivery: Delivery, commands: list[Command], time_ns: int) -> None:
+        run, tools, message = self.run, self._tools, delivery.message
+        sweep = tools.sweep
+        batch = sweep.batch
+        sweep.took_turn(self, delivery)
+        if self.standing is Standing.NEW:
+            self._write_birth()
+        run.crc = batch.append_turn(
+            run.run_no, run.turn_no, time_ns, encode_message(message), encode_commands(commands), run.crc
+        )
+        run.turn_no += 1
+        run.last_ns = time_ns
+        if delivery.seq is not None:
+            batch.take_mail(run.run_no, delivery.seq)
+            run.rows.pop(delivery.seq, None)
+        took(tools, run, message)
+        for command in commands:
+            wants(tools, self, command, time_ns)
+        if bool(run.activities) is not run.is_active:
+            run.is_active = not run.is_active
+            (batch.set_active if run.is_active else batch.clear_active)(run.run_no)
+        if delivery.reply_to is not None:
+            sweep.after(delivery.reply_to.set, delivery.answer)
+        if not run.status.is_open:
+            self._leave()
+
+    def _write_birth(self) -> None:
+        """The rows that make a new run known."""
+        run, tools = self.run, self._tools
+        header, batch = run.header, tools.sweep.batch
+        batch.put_header(run.run_no, header)
+        batch.set_current(header.workflow_id, run.run_no)
+        if header.deadline_ns is not None:
+            batch.put_timer(run.run_no, DueKind.RUN_TIMEOUT, 0, header.deadline_ns)
+            tools.sweep.after(tools.timekeeper.arm, run.run_no, DueKind.RUN_TIMEOUT, 0, header.deadline_ns)
+        tools.sweep.after(self._is_born)
+        self.standing = Standing.LIVE
+
+    def _is_born(self) -> None:
+        self.run.is_stored = True
+
+    def _leave(self) -> None:
+        """The run has ended: its code goes, and once that is on disk so does the actor."""
+        self.standing = Standing.CLOSED
+        self._put_away()
+        self._tools.sweep.after(self._gone, self)
+
+    def _end(self, delivery: Delivery) -> None:
+        """End a run whose code cannot be asked."""
+        self._tools.attempts.know(self.run.run_no, list(self._attempts.values()))
+        for item in self._attempts:
+            self._tools.attempts.forget(self.run.run_no, item)
+        clock_ns = self._tools.clock.now_ns()
+        self._write(delivery, [], max(clock_ns, self.run.last_ns))
+
+    def _refuse(self, delivery: Delivery) -> None:
+        """The run has ended. Whoever is told so must not learn it before the disk does."""
+        header, reply = self.run.header, delivery.reply_to
+        if reply is not None:
+            error = WorkflowClosedError(header.workflow_id, header.run_id, self.run.status.name)
+            self._tools.sweep.after(reply.set_exception, (type(error), error, None))
+            self._tools.sweep.undo(_fail, reply)
+
+    def _answer(self, question: Question) -> None:
+        reply = question.reply_to
+        if reply is None:
+            return
+        try:
+            answer = question.ask(self)
+        except Exception as error:
+            self._tools.sweep.after(reply.set_exception, (type(error), error, error.__traceback__))
+        else:
+            self._tools.sweep.after(reply.set, answer)
+        self._tools.sweep.undo(_fail, reply)
+
+    # Bringing back.
+
+    def _turn_of_dormant(self) -> bool:
+        """Read what the journal knows of the run, and begin to replay it."""
+        run, journal = self.run, self._tools.journal
+        try:
+            header = journal.header(run.run_no)
+            if header is None:
+                raise InternalError(f"{self} is not in the journal")
+            run.header = header
+            run.forget()
+            if not run.status.is_open:
+                self.standing = Standing.CLOSED
+                self._gone(self)
+                return True
+            items = journal.items(run.run_no)
+        except (StorageError, InternalError) as error:
+            self._stop_here(error)
+            return True
+        run.load(items)
+        self._attempts = {row.item: row for row in items.attempts}
+        self._waiting = items.mail
+        self.standing = Standing.REPLAYING
+        return True
+
+    def _turn_of_replaying(self) -> bool:
+        """Replay one slice; the others have their turn in between."""
+        run, journal = self.run, self._tools.journal
+        try:
+            turns = journal.turns(run.run_no, first=run.turn_no, limit=SLICE, crc=run.crc)
+            for turn in turns:
+                message, commands = decode_message(turn.message), decode_commands(turn.commands)
+                execution = self.execution or self._begin(message)
+                execution.replay(message, turn.time_ns, commands)
+                run.note(message, commands, turn.time_ns)
+                run.turn_no, run.crc, run.last_ns = turn.turn_no + 1, turn.crc, turn.time_ns
+        except (StorageError, ValueError, NondeterminismError, WorkflowBugError, NotRegisteredError) as error:
+            self._stop_here(error)
+            return True
+        if len(turns) < SLICE:
+            self._is_back()
+        return True
+
+    def _is_back(self) -> None:
+        """The replay has reached the end of the history: what was under way goes on."""
+        run, tools = self.run, self._tools
+        self.standing = Standing.NEW if run.turn_no == 0 else Standing.LIVE
+        self.actor_inbox.put_back([Delivery(decode_message(mail.message), seq=mail.seq) for mail in self._waiting])
+        self._waiting = []
+        if run.status is WorkflowExecutionStatus.SUSPENDED:
+            run.header = run.header._replace(status=int(WorkflowExecutionStatus.RUNNING), note="", turns=0, crc=0)
+            tools.sweep.batch.put_header(run.run_no, run.header)
+        for item, at_ns in run.timers.items():
+            tools.timekeeper.arm(run.run_no, DueKind.TIMER, item, at_ns)
+        for item, (command, scheduled_ns) in run.activities.items():
+            tools.attempts.recover(run.owner, command, scheduled_ns, self._attempts.pop(item, None))
+        self._attempts.clear()
+
+    # Stopping.
+
+    def _suspend(self, error: BaseException, delivery: Delivery) -> None:
+        """The code cannot take this message: the turn is discarded, the message is kept on disk, and the run stops."""
+        self._mark_suspended(error)
+        self._keep(delivery)
+
+    def _stop_here(self, error: BaseException) -> None:
+        """The history cannot be replayed: the run stops where the journal has it."""
+        if isinstance(error, StorageError):
+            error = public_error(error, self._tools.path)
+        self._mark_suspended(error)
+
+    def _mark_suspended(self, error: BaseException) -> None:
+        run, tools = self.run, self._tools
+        cause = error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error
+        note = "".join(traceback.format_exception(cause))
+        logger.error("%s is suspended: %s", self, cause, exc_info=cause)
+        run.header = run.header._replace(status=int(WorkflowExecutionStatus.SUSPENDED), note=note)
+        if self.standing is Standing.NEW and not run.is_stored:
+            self._write_birth()
+        self.standing = Standing.SUSPENDED
+        self._put_away()
+        tools.sweep.batch.put_header(run.run_no, run.header)
+        tools.sweep.after(self._tell_waiters, str(cause) or type(cause).__name__, note)
+
+    def _tell_waiters(self, reason: str, note: str) -> None:
+        header = self.run.header
+        for future in self._tools.waiters.take(self.run.run_no):
+            future.fail(WorkflowSuspendedError(header.workflow_id, header.run_id, reason, stack=note))
+
+    def _keep(self, delivery: Delivery) -> None:
+        """Put a message that cannot be taken now on disk: its sender is acknowledged, and it is not lost."""
+        run, sweep = self.run, self._tools.sweep
+        # A timer has its own row and fires again.
+        if delivery.seq is None and not isinstance(delivery.message, TimerFired):
+            data = encode_message(delivery.message)
+            seq = sweep.batch.put_mail(run.run_no, self._tools.clock.now_ns(), data)
+            run.rows[seq] = data
+        sweep.took_turn(self, delivery)
+        if delivery.reply_to is not None:
+            sweep.after(delivery.reply_to.set, delivery.answer)
+
+    def resume(self) -> None:
+        """Try again from the journal, with the code that is registered now."""
+        if self.standing is Standing.SUSPENDED:
+            self.standing = Standing.DORMANT
+            self.wake()
+
+    def evict(self) -> None:
+        """Put an idle run away: the journal has all of it."""
+        self._put_away()
+        self.run.rows.clear()
+        self.standing = Standing.DORMANT
+
+    def roll_back(self, deliveries: list[Delivery], error: GreenroomError) -> None:
+        """The turns could not be written: forget them. What tells of things that have happened is taken again a little later."""
+        self._put_away()
+        again: list[Delivery] = []
+        for delivery in deliveries:
+            if delivery.reply_to is not None and not delivery.reply_to.done():
+                delivery.reply_to.fail(error)
+            elif delivery.is_lasting:
+                again.append(delivery)
+        if not self.run.is_stored:
+            self.standing = Standing.CLOSED
+            for future in self._tools.waiters.take(self.run.run_no):
+                future.fail(error)
+            self._gone(self)
+            return
+        self.standing = Standing.DORMANT
+        self.run.rows.clear()
+        self.actor_inbox.hold(True)
+        self.actor_inbox.put_back(again)
+        self.dispatcher.call_at(self._tools.clock.now_ns() + HOLD_NS, self._go_on)
+
+    def _go_on(self) -> None:
+        self.actor_inbox.hold(False)
+        self.wake()
+
+    def _put_away(self) -> None:
+        execution, self.execution = self.execution, None
+        if execution is not None:
+            for stubborn in execution.close():
+                logger.warning("%s would not end when it was put away: %s", self, stubborn)
+
+
+_TURNS: dict[Standing, Callable[[WorkflowActor], bool]] = {
+    Standing.NEW: WorkflowActor._turn_of_waiting,
+    Standing.DORMANT: WorkflowActor._turn_of_dormant,
+    Standing.REPLAYING: WorkflowActor._turn_of_replaying,
+    Standing.SUSPENDED: WorkflowActor._turn_of_waiting,
+    Standing.CLOSED: WorkflowActor._turn_of_waiting,
+}
+
+
+def _fail(reply: Future[Any], error: GreenroomError) -> None:
+    if not reply.done():
+        reply.fail(error)
