@@ -3,6 +3,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import pykka
@@ -281,6 +282,55 @@ def test_any_interleaving_keeps_the_order_and_the_scheduled_flag(operations: lis
 
         assert len(run_queue.actors) == mailbox.is_scheduled <= 1
         assert mailbox.is_scheduled or expected() is None
+
+
+class InterruptedLock:
+    """A lock before and after which another thread may come in, as a given plan says."""
+
+    def __init__(self, plan: list[bool], other: Callable[[], None]) -> None:
+        self.lock = threading.Lock()
+        self.plan = plan
+        self.other = other
+        self.is_other = False
+
+    def __enter__(self) -> None:
+        self.let_in()
+        assert self.lock.acquire(blocking=False)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.lock.release()
+        self.let_in()
+
+    def let_in(self) -> None:
+        if not self.is_other and self.plan and self.plan.pop():
+            self.is_other = True
+            self.other()
+            self.is_other = False
+
+
+@given(st.lists(st.booleans(), max_size=40), st.lists(st.sampled_from(Lane), max_size=40))
+def test_a_producer_that_comes_in_at_any_moment_is_heard(plan: list[bool], lanes: list[Lane]) -> None:
+    mailbox, run_queue = attached()
+    sent, received = list[int](), list[int]()
+
+    def produce() -> None:
+        if lanes:
+            sent.append(len(sent))
+            mailbox.put(Envelope(sent[-1]), lanes.pop())
+            assert len(run_queue.actors) <= 1
+
+    setattr(mailbox, "_lock", InterruptedLock(plan, produce))  # noqa: B010  # the moments are those of the lock
+    produce()
+    while run_queue.actors:
+        run_queue.actors.popleft()
+        if (envelope := mailbox.take()) is not None:
+            received.append(envelope.message)
+        if mailbox.settle():
+            assert not run_queue.actors, "put into the queue by somebody else during its turn"
+            run_queue.actors.append("actor")
+
+    assert sorted(received) == sent
+    assert not mailbox.is_scheduled
 
 
 @pytest.mark.parametrize("producers", [1, 4])
