@@ -301,10 +301,10 @@ class Performer:
         self._settle(attempt, outcome)
 
     def _lost(self, attempt: _Performance) -> None:
-        """Report a task that the application cancelled before its first step; any other has settled itself."""
+        """Report a task that the application cancelled before the attempt began; any other has settled itself."""
         if self._performing.get(attempt.key) is attempt:
             self._unbegun.discard(attempt)
-            self._settle(attempt, self._failed(asyncio.CancelledError("its task was cancelled before it began")))
+            self._settle(attempt, self._failed(asyncio.CancelledError("cancelled before it began")))
 
     def _failed(self, error: BaseException) -> Failed:
         try:
