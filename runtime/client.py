@@ -1,4 +1,5 @@
-"""Handles: how a program outside speaks to its workflows. Every call gives a future: ``get()`` it on a thread, or ``await`` it."""
+"""Handles: how a program outside speaks to its workflows. Every call gives a future: ``get()`` it on a thread, or
+``await`` it."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ R = TypeVar("R")
 class WorkflowHandle(Generic[R]):
     """One workflow, by id: its current run, or one run of it.
 
-    ``Runtime.start_workflow`` and ``Runtime.get_workflow_handle`` make it. It holds nothing: it may be made for an id that is not
-    there yet, be kept, and be used from any thread.
+    ``Runtime.start_workflow`` and ``Runtime.get_workflow_handle`` make it. It holds nothing: it may be made for an id
+    that is not there yet, be kept, and be used from any thread.
     """
 
     __slots__ = ("_converter", "_desk", "_history", "_result_type", "_run_id", "_workflow_id")
@@ -91,7 +92,8 @@ class WorkflowHandle(Generic[R]):
         return self._desk.send(self._workflow_id, self._run_id, RunTerminated(reason))
 
     def resume(self) -> Future[None]:
-        """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it is."""
+        """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it
+        is."""
         return self._desk.resume(self._workflow_id, self._run_id)
 
     def describe(self) -> Future[WorkflowExecutionDescription]:

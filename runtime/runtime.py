@@ -41,28 +41,29 @@ ALLOW_DUPLICATE = WorkflowIDReusePolicy.ALLOW_DUPLICATE
 
 
 class Runtime:
-    """Runs workflows on a journal: open it with ``with`` in a synchronous program, with ``async with`` in an asyncio one.
+    """Runs workflows on a journal: ``with Runtime(...)`` in a synchronous program, ``async with`` in an asyncio one.
 
     One runtime owns a journal at a time. Closing it ends nothing: the next opening goes on where this one stopped.
 
     Args:
         path: the journal's directory; made if it is not there.
         workflows: the workflow classes and functions that may run; None for all that are declared when it opens.
-        activities: the activities that may be performed: functions, methods of an instance, or instances whose methods are declared
-            activities; None for all declared functions.
-        durability: "full": what is acknowledged survives a power cut. "relaxed": a power cut may undo the last commits, and never
-            corrupts.
+        activities: the activities that may be performed: functions, methods of an instance, or instances whose
+            methods are declared activities; None for all declared functions.
+        durability: "full": what is acknowledged survives a power cut. "relaxed": a power cut may undo the last
+            commits, and never corrupts.
         activity_executor: performs sync activities instead of the runtime's own daemon threads.
         activity_threads: how many sync activities run at a time.
-        max_residents: how many idle runs stay in memory; the others are on disk only, and come back when something is for them.
+        max_residents: how many idle runs stay in memory; the others are on disk only, and come back when something is
+            for them.
         mailbox_limit: how many messages may wait for one run.
-        failure_exception_types: exceptions that close any run as failed; ``[Exception]`` for every exception. Without it an
-            exception that is not a failure is a bug, and suspends the run until the code is mended.
+        failure_exception_types: exceptions that close any run as failed; ``[Exception]`` for every exception. Without
+            it an exception that is not a failure is a bug, and suspends the run until the code is mended.
         converter: turns values into payloads and back.
-        shutdown_grace: how long activities may go on when the runtime closes (seconds or timedelta); then async ones are
-            cancelled, and threads are left behind. What has no outcome is performed again at the next opening.
-        switch_interval: Python's thread switch interval while a runtime is open, in seconds; None leaves it alone. The default keeps
-            threads that compute from holding up every commit.
+        shutdown_grace: how long activities may go on when the runtime closes (seconds or timedelta); then async ones
+            are cancelled, and threads are left behind. What has no outcome is performed again at the next opening.
+        switch_interval: Python's thread switch interval while a runtime is open, in seconds; None leaves it alone.
+            The default keeps threads that compute from holding up every commit.
         allow_remote: open a journal on a network file system all the same.
         map_size: bytes of address space to begin with; it grows.
         max_map_size: bytes that the journal may grow to.
@@ -112,7 +113,8 @@ class Runtime:
 
     @classmethod
     def in_memory(cls, **options: Any) -> Self:
-        """A runtime whose journal is in memory, for trying things out: it ends with the runtime. Options are those of ``Runtime``."""
+        """A runtime whose journal is in memory, for trying things out: it ends with the runtime. Options are those of
+        ``Runtime``."""
         runtime = cls("memory", **options)
         store = MemoryStore()
         runtime._open_journal = lambda: Journal.on(store)
@@ -138,7 +140,7 @@ class Runtime:
         return self
 
     def close(self) -> int:
-        """Stop taking requests, let activities end within the grace period, write the last commit, and let go of the journal.
+        """Take no more requests, let activities end within the grace period, write the last commit, let the journal go.
 
         Returns:
             How many activities were left behind. Closing a closed runtime does nothing.
@@ -197,6 +199,7 @@ class Runtime:
     def start_workflow(
         self,
         workflow: FunctionWorkflow[..., R],
+        /,
         *args: Any,
         id: str | None = None,
         id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
@@ -208,6 +211,7 @@ class Runtime:
     def start_workflow(
         self,
         workflow: Callable[[Any, *Ts], Coroutine[Any, Any, R]],
+        /,
         *args: *Ts,
         id: str | None = None,
         id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
@@ -219,6 +223,7 @@ class Runtime:
     def start_workflow(
         self,
         workflow: str | type,
+        /,
         *args: Any,
         id: str | None = None,
         id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
@@ -226,7 +231,9 @@ class Runtime:
         run_timeout: Duration | None = None,
         execution_timeout: Duration | None = None,
     ) -> Future[WorkflowHandle[Any]]: ...
-    def start_workflow(self, workflow: Any, *args: Any, **options: Any) -> Future[WorkflowHandle[Any]]:
+    def start_workflow(  # type: ignore[misc]  # mypy takes *args: Any for narrower than the *args: *Ts above
+        self, workflow: Any, /, *args: Any, **options: Any
+    ) -> Future[WorkflowHandle[Any]]:
         """Start a workflow; the future gives its handle once the start is on disk.
 
         Args:
@@ -251,9 +258,7 @@ class Runtime:
         hint = Any if definition is None else definition.signature.result_type
 
         def handle(run_id: str) -> WorkflowHandle[Any]:
-            return WorkflowHandle(
-                hands.desk, hands.converter, hands.history, request.workflow_id, run_id, hint
-            )
+            return WorkflowHandle(hands.desk, hands.converter, hands.history, request.workflow_id, run_id, hint)
 
         return hands.desk.start(request._replace(answer=handle))
 
@@ -261,6 +266,7 @@ class Runtime:
     def execute_workflow(
         self,
         workflow: FunctionWorkflow[..., R],
+        /,
         *args: Any,
         id: str | None = None,
         id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
@@ -272,6 +278,7 @@ class Runtime:
     def execute_workflow(
         self,
         workflow: Callable[[Any, *Ts], Coroutine[Any, Any, R]],
+        /,
         *args: *Ts,
         id: str | None = None,
         id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
@@ -283,6 +290,7 @@ class Runtime:
     def execute_workflow(
         self,
         workflow: str | type,
+        /,
         *args: Any,
         id: str | None = None,
         id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
@@ -290,15 +298,19 @@ class Runtime:
         run_timeout: Duration | None = None,
         execution_timeout: Duration | None = None,
     ) -> Future[Any]: ...
-    def execute_workflow(self, workflow: Any, *args: Any, **options: Any) -> Future[Any]:
-        """Start a workflow and give what it returns; arguments and errors are those of ``start_workflow`` and of ``result``."""
+    def execute_workflow(  # type: ignore[misc]  # as above
+        self, workflow: Any, /, *args: Any, **options: Any
+    ) -> Future[Any]:
+        """Start a workflow and give what it returns; arguments and errors are those of ``start_workflow`` and of
+        ``result``."""
         hands = self._opened
         request, definition = self._request(hands, workflow, args, **options)
         hint = Any if definition is None else definition.signature.result_type
         return hands.desk.execute(request, hint)
 
     def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> WorkflowHandle[Any]:
-        """The handle of a workflow by id: of its current run, or of the run given. Whether there is one is seen when it is used."""
+        """The handle of a workflow by id: of its current run, or of the run given. Whether there is one is seen when
+        it is used."""
         hands = self._opened
         return WorkflowHandle(
             hands.desk, hands.converter, hands.history, check_id(workflow_id, "workflow id"), run_id or ""
@@ -334,9 +346,7 @@ class Runtime:
             )
         workflow_id = new_workflow_id() if id is None else check_id(id, "workflow id")
         data = hands.converter.encode_args(args)
-        request = StartRequest(
-            name, data, workflow_id, options, id_conflict_policy, id_reuse_policy, _run_id_alone
-        )
+        request = StartRequest(name, data, workflow_id, options, id_conflict_policy, id_reuse_policy, _run_id_alone)
         return request, definition
 
     @property

@@ -9,7 +9,15 @@ from typing import Any
 from .errors import InvalidWorkflowError
 from .signatures import Signature
 
-__all__ = ["SignalDefinition", "WorkflowDefinition", "define_class", "define_function", "mark", "marks_of", "signal_name"]
+__all__ = [
+    "SignalDefinition",
+    "WorkflowDefinition",
+    "define_class",
+    "define_function",
+    "mark",
+    "marks_of",
+    "signal_name",
+]
 
 MARK = "__greenroom_mark__"
 DEFINITION = "__greenroom_workflow__"
@@ -108,7 +116,9 @@ def signal_name(signal: str | Callable[..., Any]) -> str:
         return signal
     facts = marks_of(signal).get("signal")
     if facts is None:
-        raise TypeError(f"{signal!r} is not a signal handler: decorate it with @workflow.signal or pass the signal's name")
+        raise TypeError(
+            f"{signal!r} is not a signal handler: decorate it with @workflow.signal or pass the signal's name"
+        )
     if facts["name"] is None:
         raise TypeError(f"{signal!r} hears every signal: pass the name of the one you mean")
     name: str = facts["name"]
@@ -184,7 +194,8 @@ def define_class(
 
 
 def _members(cls: type) -> dict[str, Callable[..., Any]]:
-    """The functions of a class and its bases by attribute, bases first; an override without a decorator keeps its base's notes."""
+    """The functions of a class and its bases by attribute, bases first; an override without a decorator keeps its
+    base's notes."""
     found: dict[str, Callable[..., Any]] = {}
     for base in reversed(cls.__mro__):
         for attribute, value in vars(base).items():
@@ -205,7 +216,9 @@ def _problems_of_run(function: Callable[..., Any], what: str) -> list[str]:
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
             problems.append(f"{what} needs the keyword-only argument {parameter.name!r}: arguments are positional")
         if parameter.kind is parameter.VAR_KEYWORD:
-            problems.append(f"{what} takes **{parameter.name}: arguments are positional; put many inputs in one dataclass")
+            problems.append(
+                f"{what} takes **{parameter.name}: arguments are positional; put many inputs in one dataclass"
+            )
     return problems
 
 
@@ -214,9 +227,12 @@ def _problems_of_init(cls: type, run: Callable[..., Any], takes_input: bool) -> 
     if takes_input:
         expected = [p.name for p in list(inspect.signature(run).parameters.values())[1:]]
         if [p.name for p in parameters] != expected:
-            return [f"__init__ is decorated with @workflow.init and must take what run takes: {', '.join(expected) or 'nothing'}"]
+            wanted = ", ".join(expected) or "nothing"
+            return [f"__init__ is decorated with @workflow.init and must take what run takes: {wanted}"]
         return []
-    needed = [p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [
+        p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
     if needed:
         return [f"__init__ needs {', '.join(needed)}: decorate it with @workflow.init to get the workflow's arguments"]
     return []

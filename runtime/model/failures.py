@@ -104,64 +104,49 @@ def to_failure(exc: BaseException, converter: ArgumentConverter, *, limit: int =
         limit: bytes that all texts and details together may take, about.
     """
     chain, note = _chain(exc)
-    room = limit
-    parts: list[Callable[[Failure | None], Failure]] = []
+    links: list[Failure] = []
     for link in chain:
-        part = _Cut(link, converter, room)
-        room = max(room - part.size, 0)
-        parts.append(part.failure)
-    cause: Failure | None = None
-    if note:
-        cause = Failure(FailureKind.APPLICATION, note, type="CausesLeftOut")
-    for make in reversed(parts):
-        cause = make(cause)
-    assert cause is not None  # a chain has at least one link
-    return cause
+        try:
+            failure = _alone(link, converter, limit)
+        except Exception as err:  # a subclass of ours that never called our constructor, or worse
+            failure = Failure(
+                FailureKind.APPLICATION,
+                f"(this {type(link).__name__} cannot be described: {_clip(_text(err), 500)})",
+                type=type(link).__name__,
+                types=_types(link),
+            )
+        limit = max(limit - len(failure.message) - len(failure.stack) - len(failure.details), 0)
+        links.append(failure)
+    cause = Failure(FailureKind.APPLICATION, note, type="CausesLeftOut") if note else None
+    for failure in reversed(links[1:]):
+        cause = msgspec.structs.replace(failure, cause=cause)
+    return msgspec.structs.replace(links[0], cause=cause)
 
 
-class _Cut:
+def _alone(exc: BaseException, converter: ArgumentConverter, room: int) -> Failure:
     """One link of a chain, cut to the room that is left."""
-
-    def __init__(self, exc: BaseException, converter: ArgumentConverter, room: int) -> None:
-        self._exc = exc
-        self._message = _clip(_message(exc), min(MAX_MESSAGE, room))
-        room -= len(self._message)
-        self._stack = _clip(_stack(exc), min(MAX_STACK, max(room, 0)))
-        room -= len(self._stack)
-        self._details = b""
-        details = _details(exc)
-        if details:
-            try:
-                encoded = converter.encode_args(details)
-            except Exception as err:  # a user's converter may raise anything, and the outcome must not be lost
-                self._message += f" [details left out: {_clip(_text(err), 500)}]"
-            else:
-                if len(encoded) <= room:
-                    self._details = encoded
-                else:
-                    self._message += f" [details left out: {len(encoded):,} bytes are too many]"
-        self.size = len(self._message) + len(self._stack) + len(self._details)
-
-    def failure(self, cause: Failure | None) -> Failure:
-        exc = self._exc
-        kind = _kind(exc)
-        application = exc if isinstance(exc, ApplicationError) else None
-        delay = None
-        if application is not None and application.next_retry_delay is not None:
-            delay = _delay_ns(application)
-        return Failure(
-            kind,
-            self._message,
-            type=_type(exc),
-            types=_types(exc),
-            non_retryable=application is not None and bool(application.non_retryable),
-            details=self._details,
-            stack=self._stack,
-            cause=cause,
-            next_retry_delay_ns=delay,
-            category=0 if application is None else int(application.category),
-            facts={name: getattr(exc, name) for name in _FACTS[kind]},
-        )
+    kind = _kind(exc)
+    message = _clip(_message(exc), min(MAX_MESSAGE, room))
+    room = max(room - len(message), 0)
+    stack = _clip(_stack(exc), min(MAX_STACK, room))
+    details, why_not = _details(exc, converter, max(room - len(stack), 0))
+    failure = Failure(
+        kind,
+        message + why_not,
+        type=_type(exc),
+        types=_types(exc),
+        details=details,
+        stack=stack,
+        facts={name: getattr(exc, name) for name in _FACTS[kind]},
+    )
+    if not isinstance(exc, ApplicationError):
+        return failure
+    return msgspec.structs.replace(
+        failure,
+        non_retryable=bool(exc.non_retryable),
+        next_retry_delay_ns=_delay_ns(exc),
+        category=int(exc.category),
+    )
 
 
 _KINDS: dict[type[BaseException], FailureKind] = {
@@ -207,12 +192,22 @@ def _types(exc: BaseException) -> tuple[str, ...]:
     return tuple(cls.__name__ for cls in type(exc).__mro__ if cls not in (object, BaseException))
 
 
-def _details(exc: BaseException) -> tuple[object, ...]:
+def _details(exc: BaseException, converter: ArgumentConverter, room: int) -> tuple[bytes, str]:
+    """The payload of an exception's details, or none and why not."""
+    details: tuple[object, ...] = ()
     if isinstance(exc, TimeoutError):
-        return exc.last_heartbeat_details
-    if isinstance(exc, (ApplicationError, CancelledError, TerminatedError)):
-        return exc.details
-    return ()
+        details = exc.last_heartbeat_details
+    elif isinstance(exc, (ApplicationError, CancelledError, TerminatedError)):
+        details = exc.details
+    if not details:
+        return b"", ""
+    try:
+        data = converter.encode_args(details)
+    except Exception as err:  # a user's converter may raise anything, and the outcome must not be lost
+        return b"", f" [details left out: {_clip(_text(err), 500)}]"
+    if len(data) > room:
+        return b"", f" [details left out: {len(data):,} bytes are too many]"
+    return data, ""
 
 
 def _delay_ns(exc: ApplicationError) -> int | None:
@@ -223,14 +218,14 @@ def _delay_ns(exc: ApplicationError) -> int | None:
 
 
 def _message(exc: BaseException) -> str:
-    return exc.message if isinstance(exc, FailureError) and isinstance(exc.message, str) else _text(exc)
+    return _text(exc.message if isinstance(exc, FailureError) else exc)
 
 
-def _text(exc: BaseException) -> str:
+def _text(words: object) -> str:
     try:
-        return str(exc)
+        return str(words)
     except Exception as err:  # the user's __str__
-        return f"(str() of this {type(exc).__name__} raised {type(err).__name__})"
+        return f"(str() of this {type(words).__name__} raised {type(err).__name__})"
 
 
 def _clip(text: str, most: int) -> str:

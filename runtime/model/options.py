@@ -20,6 +20,8 @@ __all__ = [
     "WorkflowIDReusePolicy",
     "WorkflowOptions",
     "WorkflowUpdateStage",
+    "decode_workflow_options",
+    "encode_workflow_options",
     "to_ns",
 ]
 
@@ -149,3 +151,19 @@ class WorkflowOptions(msgspec.Struct, frozen=True, array_like=True):
     parent_close_policy: ParentClosePolicy = ParentClosePolicy.TERMINATE
     cancellation_type: ChildWorkflowCancellationType = ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
     summary: str | None = None
+
+
+encode_workflow_options = msgspec.msgpack.Encoder().encode
+_decode_workflow_options = msgspec.msgpack.Decoder(WorkflowOptions).decode
+
+
+def decode_workflow_options(data: bytes) -> WorkflowOptions:
+    """Read stored options.
+
+    Raises:
+        ValueError: the bytes are not options of a workflow.
+    """
+    try:
+        return _decode_workflow_options(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(f"not the options of a workflow: {error}") from error

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from .payload_tags import ENUM, FROZENSET, SET, Node, Unfit, name_of, untag
+from .payload_tags import ENUM, FROZENSET, SET, Node, Unfit, is_kind, kind_of, name_of, untag
 
 __all__ = [
     "EXACT",
@@ -53,7 +53,7 @@ def shape(tree: Any) -> str:
     if isinstance(tree, Node):
         kind = {SET: "set", FROZENSET: "frozenset"}.get(tree.code)
         return f"a {kind}" if kind else f"a '{tree.name.partition(':')[2]}'"
-    return "None" if tree is None else f"a {type(tree).__name__}"
+    return "None" if tree is None else f"a {kind_of(tree).__name__}"
 
 
 def misfit(hint: Any, tree: Any) -> Unfit:
@@ -63,10 +63,10 @@ def misfit(hint: Any, tree: Any) -> Unfit:
 
 def _leaf(kind: type, from_others: dict[type, Callable[[Any], Any]]) -> Converter:
     def convert(tree: Any, slack: int) -> Any:
-        if type(tree) is kind:
+        if kind_of(tree) is kind:
             return tree
         if slack >= NAMED:
-            make = from_others.get(type(tree))
+            make = from_others.get(kind_of(tree))
             if make is not None:
                 return made(kind, make, tree)
         raise misfit(kind, tree)
@@ -112,9 +112,9 @@ def anything(tree: Any, slack: int) -> Any:
     return untag(tree)
 
 
-def instance(cls: type) -> Converter:
+def instance(cls: Any) -> Converter:
     """A class without fields: an abstract class or protocol that plain values satisfy, or a subclass of a plain one."""
-    base = next((base for base in (str, int, float, bytes) if issubclass(cls, base)), None)
+    base = next((base for base in (str, int, float, bytes) if is_kind(cls, base)), None)
 
     def convert(tree: Any, slack: int) -> Any:
         value = untag(tree)
@@ -123,7 +123,7 @@ def instance(cls: type) -> Converter:
                 return value
         except TypeError:  # a protocol that cannot be checked at run time
             return value
-        if base is not None and slack >= NAMED and type(value) is base:
+        if base is not None and slack >= NAMED and kind_of(value) is base:
             return made(cls, cls, value)
         raise misfit(cls, tree)
 
@@ -134,7 +134,7 @@ def path(cls: type) -> Converter:
     def convert(tree: Any, slack: int) -> Any:
         if isinstance(tree, cls):
             return tree
-        if slack >= NAMED and type(tree) is str:
+        if slack >= NAMED and kind_of(tree) is str:
             return made(cls, cls, tree)
         raise misfit(cls, tree)
 
@@ -147,7 +147,7 @@ def enum(cls: type[Enum]) -> Converter:
     def convert(tree: Any, slack: int) -> Any:
         value: Any = tree
         member = None
-        if type(tree) is Node and tree.code == ENUM:
+        if kind_of(tree) is Node and tree.code == ENUM:
             if not is_called(tree.name, name, slack):
                 raise misfit(cls, tree)
             value, member = untag(tree.value), tree.content

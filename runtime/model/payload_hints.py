@@ -30,7 +30,7 @@ from .payload_fits import (
     shape,
 )
 from .payload_records import Typevars, named_tuple, record, typed_dict
-from .payload_tags import FROZENSET, SET, Node, Unfit
+from .payload_tags import FROZENSET, SET, Node, Unfit, is_kind, kind_of
 
 __all__ = ["converter_for"]
 
@@ -83,10 +83,10 @@ _CHARACTERS = frozenset({str, bytes, bytearray})
 
 def _elements(tree: Any) -> tuple[type | None, list[Any]]:
     """The kind of collection that a tree is, and its elements."""
-    if type(tree) is list or type(tree) is tuple:
+    if kind_of(tree) is list or kind_of(tree) is tuple:
         elements: Any = tree
-        return type(tree), elements
-    if type(tree) is Node and tree.code in (SET, FROZENSET):
+        return kind_of(tree), elements
+    if kind_of(tree) is Node and tree.code in (SET, FROZENSET):
         return (set if tree.code == SET else frozenset), tree.content
     return None, []
 
@@ -98,7 +98,7 @@ def _collection(
 
     def convert(tree: Any, slack: int) -> Any:
         kind, elements = _elements(tree)
-        if kind is None and type(tree) in _CHARACTERS and tuple in exact and list in exact:
+        if kind is None and kind_of(tree) in _CHARACTERS and tuple in exact and list in exact:
             return tree  # text is a sequence of text, and bytes are a sequence of int
         if kind is None or (slack < NAMED and kind not in exact):
             raise misfit(hint, tree)
@@ -132,7 +132,7 @@ def _fixed_tuple(hint: Any, items: list[Converter]) -> Converter:
 
 def _mapping(hint: Any, make: Callable[[dict[Any, Any]], Any], key: Converter, item: Converter) -> Converter:
     def convert(tree: Any, slack: int) -> Any:
-        if type(tree) is not dict:
+        if kind_of(tree) is not dict:
             raise misfit(hint, tree)
         found: dict[Any, Any] = {}
         pairs: dict[Any, Any] = tree
@@ -185,7 +185,7 @@ def _union(members: tuple[Any, ...]) -> Converter:
     only = [converter_for(member) for member in members if member is not types.NoneType]
 
     def convert(tree: Any, slack: int) -> Any:
-        if type(tree) in exact:
+        if kind_of(tree) in exact:
             return tree
         for level in range(min(slack + 1, LAX)):
             for converter in converters:
@@ -257,45 +257,21 @@ def _compile(hint: Any) -> Converter:
     if hasattr(hint, "__value__"):
         return _later(lambda: hint.__value__)
     if isinstance(hint, type):
-        return _compile_class(hint, {})
-    return _unknown(hint)
-
-
-def _compile_generic(hint: Any, origin: Any, args: tuple[Any, ...]) -> Converter:
-    if origin is typing.Union or origin is types.UnionType:
-        return _union(args)
-    if origin is typing.Literal:
-        return _literal(args)
-    if origin in _WRAPPERS:
-        return converter_for(args[0])
-    if origin is tuple and hint is not tuple:
-        if len(args) == 2 and args[1] is Ellipsis:
-            return _collection(hint, (tuple,), tuple, converter_for(args[0]))
-        return _fixed_tuple(hint, [converter_for(arg) for arg in args])
-    if origin is collections.Counter:
-        return _mapping(hint, collections.Counter, converter_for(args[0]), LEAVES[int])
-    if origin in _SEQUENCES and len(args) == 1:
-        exact, make = _SEQUENCES[origin]
-        return _collection(hint, exact, make, converter_for(args[0]))
-    if origin in _MAPPINGS and len(args) == 2:
-        return _mapping(hint, _MAPPINGS[origin], converter_for(args[0]), converter_for(args[1]))
-    if hasattr(origin, "__value__"):
-        return _later(lambda: origin.__value__[args])
-    if isinstance(origin, type):
-        return _compile_class(origin, dict(zip(getattr(origin, "__parameters__", ()), args, strict=False)))
+        cls: Any = typing.get_origin(hint)
+        return _compile_class(cls, dict(zip(getattr(cls, "__parameters__", ()), args, strict=False)))
     return _unknown(hint)
 
 
 def _compile_class(cls: Any, typevars: Typevars) -> Converter:
-    if issubclass(cls, Enum):
+    if is_kind(cls, Enum):
         return enum(cls)
     if typing.is_typeddict(cls):
         return typed_dict(cls, typevars, converter_for)
-    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+    if is_kind(cls, tuple) and hasattr(cls, "_fields"):
         return named_tuple(cls, typevars, converter_for)
-    if dataclasses.is_dataclass(cls) or issubclass(cls, msgspec.Struct):
+    if dataclasses.is_dataclass(cls) or is_kind(cls, msgspec.Struct):
         return record(cls, typevars, converter_for)
-    if issubclass(cls, PurePath):
+    if is_kind(cls, PurePath):
         return path(cls)
     if cls is tuple:
         return _collection(cls, (tuple,), tuple, anything)

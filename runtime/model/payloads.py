@@ -16,7 +16,7 @@ import msgspec
 from .payload_fits import LAX
 from .payload_hints import converter_for
 from .payload_lowering import lower, pack
-from .payload_tags import Unfit, any_hook, decode_tree, untag
+from .payload_tags import Unfit, any_hook, decode_tree, kind_of, untag
 from .use_errors import PayloadDecodeError, PayloadEncodeError, PayloadTooLargeError
 
 __all__ = ["CODEC_ID", "DEFAULT_LIMIT", "Converter"]
@@ -115,7 +115,7 @@ Decode = Callable[[Any], Any]
 
 def _is_plain(value: Any, depth: int) -> bool:
     """Whether msgpack alone keeps every type in the value."""
-    kind = type(value)
+    kind = kind_of(value)
     if kind is dict:
         for key in value:
             if type(key) is not str and type(key) not in _PLAIN:
@@ -146,7 +146,8 @@ def _native(hint: Any) -> Any:
         return hint
     origin, args = get_origin(hint), get_args(hint)
     if origin is list or origin is dict:
-        return origin[tuple(_native(arg) for arg in args)]
+        generic: Any = origin
+        return generic[tuple(_native(arg) for arg in args)]
     # Of several containers msgspec may take another than the walk does, and with Any it never looks at the rest.
     if (origin is Union or origin is types.UnionType) and all(arg in _PLAIN for arg in args):
         return hint
@@ -238,7 +239,7 @@ def _tree(data: bytes) -> Any:
 
 def _args(data: bytes, hints: tuple[Any, ...] | None) -> list[Any]:
     values = _tree(data)
-    if not isinstance(values, list):
+    if kind_of(values) is not list:
         raise Unfit("the payload is a single value where a list of arguments is needed; wrap it in a list")
     done: list[Any] = []
     known = hints or ()

@@ -37,7 +37,8 @@ class Registry(Generic[D]):
             self.add(definition)
 
     def add(self, definition: D) -> None:
-        """Make a definition known; a later one of the same name takes the place of an earlier one, as a reloaded module wants."""
+        """Make a definition known; a later one of the same name takes the place of an earlier one, as a reloaded
+        module wants."""
         self._by_name[definition.name] = definition
 
     def get(self, name: str) -> D:

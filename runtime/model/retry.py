@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -67,8 +67,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, array_like=True):
             return
         if not self.initial_interval:
             raise ValueError("initial_interval is zero; the shortest wait is a microsecond")
-        coefficient: object = self.backoff_coefficient
-        if isinstance(coefficient, bool) or not isinstance(coefficient, (int, float)):
+        coefficient = self.backoff_coefficient
+        if type(coefficient) not in (int, float):
             raise TypeError(f"backoff_coefficient is {coefficient!r}; give a number of 1 or more")
         if not 1 <= coefficient < float("inf"):
             raise ValueError(f"backoff_coefficient is {coefficient}; give a finite number of 1 or more")
@@ -156,7 +156,7 @@ def _names(types: object) -> tuple[str, ...]:
     if isinstance(types, str) or not isinstance(types, Sequence):
         raise TypeError(f"non_retryable_error_types is {types!r}; give a list of exception classes or their names")
     names: list[str] = []
-    for entry in types:
+    for entry in cast("Sequence[object]", types):
         if isinstance(entry, type) and issubclass(entry, BaseException):
             names.append(entry.__name__)
         elif isinstance(entry, str):

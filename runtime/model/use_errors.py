@@ -113,7 +113,7 @@ class NotInActivityError(GreenroomError):
     def __str__(self) -> str:
         return (
             f"{self.action} was called outside an activity; call it in a function that a workflow performs with "
-            "execute_activity (a thread that the function starts needs contextvars.copy_context(), or asyncio.to_thread)"
+            "execute_activity (a thread that it starts needs contextvars.copy_context(), or asyncio.to_thread)"
         )
 
 

@@ -1,7 +1,8 @@
 """The attempts of activities: begins them, judges how they ended, and waits between them.
 
-A first attempt needs no row: a run that has activities stands among the active runs, and replaying it tells which. A row is written for what
-a crash must not forget: that an attempt failed and when the next is due, and, with a finite number of attempts, that one has begun.
+A first attempt needs no row: a run that has activities stands among the active runs, and replaying it tells which. A
+row is written for what a crash must not forget: that an attempt failed and when the next is due, and, with a finite
+number of attempts, that one has begun.
 """
 
 from __future__ import annotations
@@ -55,7 +56,13 @@ class Flight:
     __slots__ = ("attempt", "command", "deadline", "handed_ns", "last_failure", "owner", "scheduled_ns")
 
     def __init__(
-        self, owner: Owner, command: ScheduleActivity, scheduled_ns: int, attempt: int, last_failure: bytes, handed_ns: int
+        self,
+        owner: Owner,
+        command: ScheduleActivity,
+        scheduled_ns: int,
+        attempt: int,
+        last_failure: bytes,
+        handed_ns: int,
     ) -> None:
         self.owner = owner
         self.command = command
@@ -119,12 +126,13 @@ class Attempts:
             self._perform(owner, command, scheduled_ns, 1, b"")
         elif row.next_ns is not None:
             self._rows[key] = row
-            self._timekeeper.arm(*key[:1], DueKind.ATTEMPT, key[1], row.next_ns)
+            self._timekeeper.arm(owner.run_no, DueKind.ATTEMPT, command.id, row.next_ns)
         else:
             self._rows[key] = row
             flight = Flight(owner, command, scheduled_ns, row.attempt, row.failure, self._dispatcher.clock.now_ns())
             lost = ApplicationError(
-                f"the process ended while attempt {row.attempt} was under way; what it did is not known", type="AttemptLost"
+                f"the process ended while attempt {row.attempt} was under way; what it did is not known",
+                type="AttemptLost",
             )
             self._judge(flight, to_failure(lost, self._converter))
 
@@ -143,7 +151,8 @@ class Attempts:
         self._perform(owner, command, scheduled_ns, row.attempt, row.failure)
 
     def forget(self, run_no: int, item: int) -> None:
-        """The run no longer waits: the attempt under way is abandoned, what is on disk is dropped with the open sweep."""
+        """The run no longer waits: the attempt under way is abandoned, what is on disk is dropped with the open
+        sweep."""
         key = run_no, item
         flight = self._flights.pop(key, None)
         if flight is not None:
@@ -158,13 +167,16 @@ class Attempts:
         row = self._rows.pop(key, None)
         if row is not None:
             self._sweep.batch.drop_attempt(run_no, item, row.next_ns)
-            self._timekeeper.disarm(run_no, DueKind.ATTEMPT, item)
+            self._sweep.after(self._timekeeper.disarm, run_no, DueKind.ATTEMPT, item)
             self._sweep.undo(self._keep_row, key, row)
 
-    def know(self, run_no: int, rows: list[Attempt]) -> None:
-        """Take note of what the journal says of a run's activities."""
+    def forget_run(self, run_no: int, rows: list[Attempt]) -> None:
+        """A run has ended whose code could not be asked: forget whatever is under way for it, and the rows that the
+        journal has."""
         for row in rows:
             self._rows.setdefault((run_no, row.item), row)
+        for key in [key for key in {**self._flights, **self._rows} if key[0] == run_no]:
+            self.forget(*key)
 
     def state(self, run_no: int, item: int) -> ActivityState:
         """Where an activity stands."""
@@ -195,9 +207,7 @@ class Attempts:
             return
         self._flights[key] = flight
         options = command.options
-        info = ActivityInfo(
-            str(command.id), command.name, attempt, *owner[1:], scheduled_ns, now_ns, now_ns, options
-        )
+        info = ActivityInfo(str(command.id), command.name, attempt, *owner[1:], scheduled_ns, now_ns, now_ns, options)
         permit = self._permit if options.retry_policy is not None and options.retry_policy.maximum_attempts else None
         self._performer.perform(Task(owner.run_no, command.id, definition, command.args, info, permit))
         if (
@@ -209,12 +219,14 @@ class Attempts:
 
     def ended(self, task: Task, outcome: Outcome) -> None:
         """Told by the performer, from any thread, how an attempt ended."""
-        self._dispatcher.call_soon(self._ended, task.run_no, task.item, outcome)
+        self._dispatcher.call_soon(self._ended, task.run_no, task.item, task.info.attempt, outcome)
 
-    def _ended(self, run_no: int, item: int, outcome: Outcome) -> None:
-        flight = self._flights.pop((run_no, item), None)
-        if flight is None:
+    def _ended(self, run_no: int, item: int, attempt: int, outcome: Outcome) -> None:
+        flight = self._flights.get((run_no, item))
+        # An attempt that was given up may still tell how it ended, when the next one is under way.
+        if flight is None or flight.attempt != attempt:
             return
+        del self._flights[run_no, item]
         _cancel(flight)
         if isinstance(outcome, Completed):
             self._deliver(run_no, ActivityCompleted(item, outcome.result, flight.attempt))
@@ -258,7 +270,7 @@ class Attempts:
         self._keep_row(flight.key, before, error)
         self._flights[flight.key] = flight
         self._dispatcher.call_at(
-            self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self._ended, *flight.key, Failed(failure)
+            self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self._ended, *flight.key, flight.attempt, Failed(failure)
         )
 
     def _finish(self, flight: Flight, failure: Failure, retry_state: RetryState) -> None:
@@ -296,7 +308,9 @@ class Attempts:
         if options.start_to_close_timeout_ns is not None:
             # The clock of an attempt that still waits for a thread has not begun to run.
             begin_ns = now_ns if begun_ns is None else begun_ns
-            limits.append((max(begin_ns, flight.handed_ns) + options.start_to_close_timeout_ns, TimeoutType.START_TO_CLOSE))
+            limits.append(
+                (max(begin_ns, flight.handed_ns) + options.start_to_close_timeout_ns, TimeoutType.START_TO_CLOSE)
+            )
         return limits or [(now_ns + AGAIN_AFTER_NS, TimeoutType.START_TO_CLOSE)]
 
     # Attempts that are counted: the begin of each is on disk before it happens.
@@ -329,9 +343,7 @@ class Attempts:
         self, task: Task, granted: Callable[[bool], None], before: Attempt | None, error: GreenroomError
     ) -> None:
         self._keep_row((task.run_no, task.item), before, error)
-        self._dispatcher.call_at(
-            self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self._record_begin, task, granted
-        )
+        self._dispatcher.call_at(self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self._record_begin, task, granted)
 
     # Rows.
 

@@ -18,8 +18,8 @@ class Delivery(Envelope[Message]):
         reply_to: resolved with ``answer`` once the turn is durable, or failed; None if nobody waits.
         answer: what the sender gets.
         seq: the number of the mailbox row that holds the message on disk, if it has one; its turn takes the row away.
-        is_lasting: whether the message must survive a commit that fails because what it tells has happened (an activity's outcome, a
-            timer), unlike a client's request, which is then refused.
+        is_lasting: whether the message must survive a commit that fails because what it tells has happened (an
+            activity's outcome, a timer), unlike a client's request, which is then refused.
     """
 
     __slots__ = ("answer", "is_lasting", "seq")

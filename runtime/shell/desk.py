@@ -1,4 +1,5 @@
-"""Where callers from outside are heard: each request becomes a message, a question or a refusal, on the dispatcher's thread."""
+"""Where callers from outside are heard: each request becomes a message, a question or a refusal, on the dispatcher's
+thread."""
 
 from __future__ import annotations
 
@@ -19,7 +20,13 @@ from ..model.errors import (
     WorkflowSuspendedError,
 )
 from ..model.ids import run_id_of
-from ..model.options import WorkflowExecutionStatus, WorkflowIDConflictPolicy, WorkflowIDReusePolicy, WorkflowOptions
+from ..model.options import (
+    WorkflowExecutionStatus,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+    WorkflowOptions,
+    encode_workflow_options,
+)
 from ..model.payloads import Converter
 from .attempts import Attempts
 from .delivery import Delivery
@@ -183,7 +190,8 @@ class Desk:
             return False
         actor = self._directory.of_run(run_no)
         if actor is not None and actor.is_open:
-            # The new run begins when the old one has ended; another start may come in between, so everything is asked again.
+            # The new run begins when the old one has ended; another start may come in between, so everything is asked
+            # again.
             ended: Future[None] = Future()
             ended.add_done_callback(lambda done: self._start_again(done, future, request))
             actor.accept(Delivery(RunTerminated("replaced by a new run of the same workflow id"), ended))
@@ -216,7 +224,7 @@ class Desk:
             flags=FLAGS,
             turns=0,
             crc=0,
-            options=b"",
+            options=encode_workflow_options(options),
             outcome=b"",
             note="",
         )
@@ -229,7 +237,7 @@ class Desk:
     def _send(self, future: Future[None], workflow_id: str, run_id: str, message: Message) -> None:
         actor = self._open_actor(workflow_id, run_id)
         waiting = len(actor.actor_inbox) + len(actor.run.rows)
-        if waiting >= self._mailbox_limit:
+        if waiting >= self._mailbox_limit and not isinstance(message, RunTerminated):
             raise MailboxFullError(workflow_id, self._mailbox_limit)
         actor.accept(Delivery(message, future))
 

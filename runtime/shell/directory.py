@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ...actors import Dispatcher
 from ...storage import Journal, RunHeader, StorageError
 from ..core.messages import Message
@@ -75,7 +73,8 @@ class Directory:
             raise public_error(error, self._path) from error
 
     def find(self, workflow_id: str, run_id: str) -> int | None:
-        """The number of a run: that of ``run_id``, or if it is empty the current one of the workflow id; None if there is none."""
+        """The number of a run: that of ``run_id``, or if it is empty the current one of the workflow id; None if
+        there is none."""
         if not run_id:
             unborn = self._unborn.get(workflow_id)
             if unborn is not None:
@@ -144,5 +143,3 @@ class Directory:
         self.born(actor)
         if self._residents.get(actor.run.run_no) is actor:
             del self._residents[actor.run.run_no]
-
-

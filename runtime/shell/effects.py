@@ -72,6 +72,7 @@ class Tools:
         "failure_types",
         "find_open",
         "journal",
+        "mailbox_limit",
         "path",
         "sweep",
         "timekeeper",
@@ -88,6 +89,7 @@ class Tools:
         failure_types: tuple[type[BaseException], ...],
         find_open: Callable[[str, str], Peer | None],
         journal: Journal,
+        mailbox_limit: int,
         path: str,
         sweep: Sweep,
         timekeeper: Timekeeper,
@@ -100,6 +102,7 @@ class Tools:
         self.failure_types = failure_types
         self.find_open = find_open
         self.journal = journal
+        self.mailbox_limit = mailbox_limit
         self.path = path
         self.sweep = sweep
         self.timekeeper = timekeeper
@@ -122,18 +125,19 @@ def wants(tools: Tools, peer: Peer, command: Command, time_ns: int) -> None:
 
 
 def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outcome: Outcome, time_ns: int) -> None:
-    """End a run: what it waited for is dropped, unread mail becomes dead letters, whoever waits for the outcome is told."""
+    """End a run: what it waited for is dropped, unread mail becomes dead letters, whoever waits for the outcome is
+    told."""
     batch, run_no = tools.sweep.batch, run.run_no
     for item, at_ns in run.timers.items():
         batch.drop_timer(run_no, DueKind.TIMER, item, at_ns)
-        tools.timekeeper.disarm(run_no, DueKind.TIMER, item)
+        tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.TIMER, item)
     for item in run.activities:
         tools.attempts.forget(run_no, item)
     if run.is_active:
         batch.clear_active(run_no)
     if run.header.deadline_ns is not None:
         batch.drop_timer(run_no, DueKind.RUN_TIMEOUT, 0, run.header.deadline_ns)
-        tools.timekeeper.disarm(run_no, DueKind.RUN_TIMEOUT, 0)
+        tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.RUN_TIMEOUT, 0)
     for seq, data in run.rows.items():
         batch.take_mail(run_no, seq)
         if isinstance(decode_message(data), SignalReceived):
@@ -160,7 +164,7 @@ def _took_timer(tools: Tools, run: RunState, message: TimerFired) -> None:
 
 
 def _took_timeout(tools: Tools, run: RunState, message: RunTimedOut) -> None:
-    limit = TimeoutType.EXECUTION if message.execution else TimeoutType.RUN
+    limit = TimeoutType.EXECUTION if message.is_execution else TimeoutType.RUN
     failure = to_failure(TimeoutError(type=limit), tools.converter)
     close_run(tools, run, WorkflowExecutionStatus.TIMED_OUT, Outcome(failure=failure), run.last_ns)
 
@@ -185,7 +189,13 @@ _TOOK: dict[type[Message], Callable[[Tools, RunState, Any], None]] = {
 def _schedule_activity(tools: Tools, peer: Peer, command: ScheduleActivity, time_ns: int) -> None:
     run = peer.run
     run.activities[command.id] = command, time_ns
-    tools.sweep.after(tools.attempts.begin, run.owner, command, time_ns)
+    tools.sweep.after(_begin_activity, tools, run, command, time_ns)
+
+
+def _begin_activity(tools: Tools, run: RunState, command: ScheduleActivity, time_ns: int) -> None:
+    # A later turn of the same sweep may have taken it back.
+    if command.id in run.activities:
+        tools.attempts.begin(run.owner, command, time_ns)
 
 
 def _cancel_activity(tools: Tools, peer: Peer, command: CancelActivity, time_ns: int) -> None:
@@ -216,6 +226,9 @@ def _signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns:
         error = ApplicationError(
             f"no open workflow {command.workflow_id!r} to signal", type="ExternalWorkflowExecutionNotFound"
         )
+        failure = to_failure(error, tools.converter)
+    elif len(target.run.rows) >= tools.mailbox_limit:
+        error = ApplicationError(f"the mailbox of workflow {command.workflow_id!r} is full", type="MailboxFull")
         failure = to_failure(error, tools.converter)
     else:
         signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)

@@ -8,12 +8,13 @@ from concurrent.futures import Executor
 from typing import NamedTuple
 
 from ...actors import Clock, Dispatcher, Future
-from ...storage import CorruptError, Due, DueKind, Journal
+from ...storage import CorruptError, Due, DueKind, Journal, RunHeader
 from ..core.messages import RunTimedOut, TimerFired
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import RuntimeClosedError
 from ..model.history import WorkflowHistory
+from ..model.options import decode_workflow_options
 from ..model.payloads import Converter
 from ..model.registry import Registry
 from .attempts import Attempts
@@ -106,6 +107,7 @@ class Hands:
             failure_types=settings.failure_exception_types,
             find_open=self.directory.find_open,
             journal=journal,
+            mailbox_limit=settings.mailbox_limit,
             path=path,
             sweep=self.sweep,
             timekeeper=self.timekeeper,
@@ -134,7 +136,7 @@ class Hands:
     def history(self, workflow_id: str, run_id: str) -> Future[WorkflowHistory]:
         """The history of a run; it is read on the thread that asks for the future's value."""
 
-        def read(found: tuple[int, object]) -> WorkflowHistory:
+        def read(found: tuple[int, RunHeader]) -> WorkflowHistory:
             run_no, header = found
             with translated(self._path):
                 return read_history(self.journal, self.converter, run_no, header)
@@ -174,7 +176,12 @@ class Hands:
         self.attempts.resume(due.run_no, due.item)
 
     def _fire_timeout(self, due: Due) -> None:
-        self.directory.deliver(due.run_no, RunTimedOut())
+        header = self.directory.header(due.run_no)
+        if header is not None:
+            options = decode_workflow_options(header.options)
+            limits = options.execution_timeout_ns, options.run_timeout_ns
+            is_execution = limits[0] is not None and (limits[1] is None or limits[0] < limits[1])
+            self.directory.deliver(due.run_no, RunTimedOut(is_execution))
 
 
 _FIRE: dict[DueKind, Callable[[Hands, Due], None]] = {

@@ -65,9 +65,7 @@ def resolve(future: Future[Any], converter: Converter, header: RunHeader, outcom
         future.set(result)
 
 
-def release_outcome(
-    waiters: Waiters, converter: Converter, run_no: int, header: RunHeader, outcome: Outcome
-) -> None:
+def release_outcome(waiters: Waiters, converter: Converter, run_no: int, header: RunHeader, outcome: Outcome) -> None:
     """Tell everybody who waits for a run that it has ended."""
     for future in waiters.take(run_no):
         resolve(future, converter, header, outcome)

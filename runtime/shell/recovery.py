@@ -19,7 +19,8 @@ ReadPage = Callable[..., list[tuple[bytes, int]]]
 
 
 class Recovery:
-    """Wakes the runs that have activities to perform or mail on disk; cost grows with what is due, not with what exists."""
+    """Wakes the runs that have activities to perform or mail on disk; cost grows with what is due, not with what
+    exists."""
 
     def __init__(self, *, journal: Journal, dispatcher: Dispatcher, directory: Directory) -> None:
         self._queues: list[ReadPage] = [journal.active, journal.waiting]
@@ -37,7 +38,7 @@ class Recovery:
             self._after = key
             actor = self._directory.of_run(run_no)
             if actor is not None:
-                actor.wake()
+                actor.resume()
         if len(page) < PAGE:
             del self._queues[0]
             self._after = b""

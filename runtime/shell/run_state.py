@@ -1,4 +1,5 @@
-"""One run as the journal sees it: its header, where its history ends, and what it waits for. No code of the run is in here."""
+"""One run as the journal sees it: its header, where its history ends, and what it waits for. No code of the run is in
+here."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ class RunState:
         return WorkflowExecutionStatus(self.header.status)
 
     def load(self, items: Items) -> None:
-        """Take over what the journal says waits for the run; rows of the open sweep are known already and not there yet."""
+        """Take over what the journal says waits for the run; rows of the open sweep are known already and not there
+        yet."""
         self.rows = {mail.seq: mail.message for mail in items.mail} | self.rows
         self.timers = {timer.item: timer.at_ns for timer in items.timers}
 

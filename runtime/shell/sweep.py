@@ -1,8 +1,8 @@
 """Turns → one commit → release: the one that writes, and the one that lets go.
 
-Everything that a sweep decided stands in one batch. What the outside may see of it (a reply, a message to another run, the start of an
-activity) waits until the batch is on disk. If the commit fails, nothing is let go, and every run that took a turn goes back to what the
-disk has.
+Everything that a sweep decided stands in one batch. What the outside may see of it (a reply, a message to another
+run, the start of an activity) waits until the batch is on disk. If the commit fails, nothing is let go, and every run
+that took a turn goes back to what the disk has.
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ class Sweep:
                 # One release must not keep the others from happening: all of them are durable.
                 logger.critical("releasing %r failed", action, exc_info=True)
 
-    def _roll_back(
-        self, turns: list[tuple[TurnTaker, Delivery]], undo: list[Action], error: GreenroomError
-    ) -> None:
+    def _roll_back(self, turns: list[tuple[TurnTaker, Delivery]], undo: list[Action], error: GreenroomError) -> None:
         logger.error("a sweep of %d turns could not be written: %s", len(turns), error)
         for action, args in undo:
             action(*args, error)

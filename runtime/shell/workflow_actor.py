@@ -24,6 +24,7 @@ from ..core.messages import (
     decode_message,
     encode_message,
 )
+from ..model.description import WorkflowExecutionDescription
 from ..model.errors import (
     GreenroomError,
     InternalError,
@@ -32,7 +33,6 @@ from ..model.errors import (
     WorkflowClosedError,
     WorkflowSuspendedError,
 )
-from ..model.description import WorkflowExecutionDescription
 from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
 from .describing import describe
@@ -44,6 +44,8 @@ __all__ = ["Question", "Standing", "WorkflowActor"]
 
 SLICE = 200
 HOLD_NS = 200_000_000
+MAX_COMMANDS = 10_000
+MAX_RECORD = 8 * 1024 * 1024
 
 logger = logging.getLogger("greenroom")
 
@@ -99,6 +101,7 @@ class WorkflowActor(Actor):
         # What was found on disk when the run was brought back, until its replay is through.
         self._attempts: dict[int, Attempt] = {}
         self._waiting: list[Mail] = []
+        self._tries_again = False
 
     def __str__(self) -> str:
         return f"workflow {self.run.header.workflow_id!r} ({self.standing.value})"
@@ -116,8 +119,9 @@ class WorkflowActor(Actor):
     # Mail.
 
     def accept(self, delivery: Delivery) -> None:
-        """Put a message behind the mail that is there."""
-        self.actor_inbox.put(delivery)
+        """Put a message behind the mail that is there; one that ends the run goes before it."""
+        is_end = isinstance(delivery.message, (RunTimedOut, RunTerminated))
+        self.actor_inbox.put(delivery, Lane.SYSTEM if is_end else Lane.MAIL)
 
     def accept_row(self, seq: int, message: Message) -> None:
         """A message for this run is on disk now. What is not awake finds it there when it wakes."""
@@ -170,7 +174,7 @@ class WorkflowActor(Actor):
         elif self.standing is not Standing.SUSPENDED:
             self._decide(delivery)
         elif isinstance(delivery.message, (RunTimedOut, RunTerminated)):
-            self._end(delivery)
+            self._end_without_code(delivery)
         else:
             self._keep(delivery)
 
@@ -178,19 +182,21 @@ class WorkflowActor(Actor):
         """Decide: the run's code takes the message. Then write, in the open sweep."""
         run, message, execution = self.run, delivery.message, self.execution
         if run.is_stale(message):
+            self._take_row(delivery)
             return
         clock_ns = self._tools.clock.now_ns()
         time_ns = clock_ns if clock_ns > run.last_ns else run.last_ns
         try:
             if execution is None:
-                execution = self._begin(message)
+                execution = self._start_execution(message)
             commands = execution.apply(message, time_ns)
-        except (WorkflowBugError, NotRegisteredError) as error:
+            record = _encode(message, commands)
+        except (WorkflowBugError, NotRegisteredError, TurnTooLargeError) as error:
             self._suspend(error, delivery)
             return
-        self._write(delivery, commands, time_ns)
+        self._write(delivery, record, commands, time_ns)
 
-    def _begin(self, message: Message) -> Execution:
+    def _start_execution(self, message: Message) -> Execution:
         if not isinstance(message, WorkflowStarted):
             raise InternalError(f"the first message of {self} is {message!r}")
         tools = self._tools
@@ -198,21 +204,17 @@ class WorkflowActor(Actor):
         self.execution = Execution(message, definition, tools.converter, tools.failure_types)
         return self.execution
 
-    def _write(self, delivery: Delivery, commands: list[Command], time_ns: int) -> None:
+    def _write(self, delivery: Delivery, record: tuple[bytes, bytes], commands: list[Command], time_ns: int) -> None:
         run, tools, message = self.run, self._tools, delivery.message
         sweep = tools.sweep
         batch = sweep.batch
         sweep.took_turn(self, delivery)
         if self.standing is Standing.NEW:
             self._write_birth()
-        run.crc = batch.append_turn(
-            run.run_no, run.turn_no, time_ns, encode_message(message), encode_commands(commands), run.crc
-        )
+        run.crc = batch.append_turn(run.run_no, run.turn_no, time_ns, *record, run.crc)
         run.turn_no += 1
         run.last_ns = time_ns
-        if delivery.seq is not None:
-            batch.take_mail(run.run_no, delivery.seq)
-            run.rows.pop(delivery.seq, None)
+        self._take_row(delivery)
         took(tools, run, message)
         for command in commands:
             wants(tools, self, command, time_ns)
@@ -223,6 +225,12 @@ class WorkflowActor(Actor):
             sweep.after(delivery.reply_to.set, delivery.answer)
         if not run.status.is_open:
             self._leave()
+
+    def _take_row(self, delivery: Delivery) -> None:
+        """The message need not stand in the mailbox on disk any longer."""
+        if delivery.seq is not None:
+            self._tools.sweep.batch.take_mail(self.run.run_no, delivery.seq)
+            self.run.rows.pop(delivery.seq, None)
 
     def _write_birth(self) -> None:
         """The rows that make a new run known."""
@@ -245,13 +253,12 @@ class WorkflowActor(Actor):
         self._put_away()
         self._tools.sweep.after(self._gone, self)
 
-    def _end(self, delivery: Delivery) -> None:
+    def _end_without_code(self, delivery: Delivery) -> None:
         """End a run whose code cannot be asked."""
-        self._tools.attempts.know(self.run.run_no, list(self._attempts.values()))
-        for item in self._attempts:
-            self._tools.attempts.forget(self.run.run_no, item)
-        clock_ns = self._tools.clock.now_ns()
-        self._write(delivery, [], max(clock_ns, self.run.last_ns))
+        run, tools = self.run, self._tools
+        tools.attempts.forget_run(run.run_no, list(self._attempts.values()))
+        time_ns = max(tools.clock.now_ns(), run.last_ns)
+        self._write(delivery, _encode(delivery.message, []), [], time_ns)
 
     def _refuse(self, delivery: Delivery) -> None:
         """The run has ended. Whoever is told so must not learn it before the disk does."""
@@ -293,6 +300,11 @@ class WorkflowActor(Actor):
             self._stop_here(error)
             return True
         run.load(items)
+        if run.status is WorkflowExecutionStatus.SUSPENDED and not self._tries_again:
+            run.is_active = True
+            self.standing = Standing.SUSPENDED
+            return True
+        self._tries_again = False
         self._attempts = {row.item: row for row in items.attempts}
         self._waiting = items.mail
         self.standing = Standing.REPLAYING
@@ -305,7 +317,7 @@ class WorkflowActor(Actor):
             turns = journal.turns(run.run_no, first=run.turn_no, limit=SLICE, crc=run.crc)
             for turn in turns:
                 message, commands = decode_message(turn.message), decode_commands(turn.commands)
-                execution = self.execution or self._begin(message)
+                execution = self.execution or self._start_execution(message)
                 execution.replay(message, turn.time_ns, commands)
                 run.note(message, commands, turn.time_ns)
                 run.turn_no, run.crc, run.last_ns = turn.turn_no + 1, turn.crc, turn.time_ns
@@ -323,8 +335,10 @@ class WorkflowActor(Actor):
         self.actor_inbox.put_back([Delivery(decode_message(mail.message), seq=mail.seq) for mail in self._waiting])
         self._waiting = []
         if run.status is WorkflowExecutionStatus.SUSPENDED:
-            run.header = run.header._replace(status=int(WorkflowExecutionStatus.RUNNING), note="", turns=0, crc=0)
+            run.header = run.header._replace(status=int(WorkflowExecutionStatus.RUNNING), note="")
             tools.sweep.batch.put_header(run.run_no, run.header)
+            if not run.activities:
+                tools.sweep.batch.clear_active(run.run_no)
         for item, at_ns in run.timers.items():
             tools.timekeeper.arm(run.run_no, DueKind.TIMER, item, at_ns)
         for item, (command, scheduled_ns) in run.activities.items():
@@ -355,6 +369,9 @@ class WorkflowActor(Actor):
         self.standing = Standing.SUSPENDED
         self._put_away()
         tools.sweep.batch.put_header(run.run_no, run.header)
+        # Opening the journal brings active runs back, and so tries this one again.
+        tools.sweep.batch.set_active(run.run_no)
+        run.is_active = True
         tools.sweep.after(self._tell_waiters, str(cause) or type(cause).__name__, note)
 
     def _tell_waiters(self, reason: str, note: str) -> None:
@@ -375,9 +392,12 @@ class WorkflowActor(Actor):
             sweep.after(delivery.reply_to.set, delivery.answer)
 
     def resume(self) -> None:
-        """Try again from the journal, with the code that is registered now."""
+        """Try a suspended run again from the journal, with the code that is registered now; wake one that is
+        dormant."""
         if self.standing is Standing.SUSPENDED:
             self.standing = Standing.DORMANT
+        if self.standing is Standing.DORMANT:
+            self._tries_again = True
             self.wake()
 
     def evict(self) -> None:
@@ -387,12 +407,13 @@ class WorkflowActor(Actor):
         self.standing = Standing.DORMANT
 
     def roll_back(self, deliveries: list[Delivery], error: GreenroomError) -> None:
-        """The turns could not be written: forget them. What tells of things that have happened is taken again a little later."""
+        """The turns could not be written: forget them. What tells of things that have happened is taken again, a
+        little later."""
         self._put_away()
         again: list[Delivery] = []
         for delivery in deliveries:
-            if delivery.reply_to is not None and not delivery.reply_to.done():
-                delivery.reply_to.fail(error)
+            if isinstance(delivery.reply_to, Future):
+                _fail(delivery.reply_to, error)
             elif delivery.is_lasting:
                 again.append(delivery)
         if not self.run.is_stored:
@@ -403,9 +424,20 @@ class WorkflowActor(Actor):
             return
         self.standing = Standing.DORMANT
         self.run.rows.clear()
+        self._read_header_again()
         self.actor_inbox.hold(True)
         self.actor_inbox.put_back(again)
         self.dispatcher.call_at(self._tools.clock.now_ns() + HOLD_NS, self._go_on)
+
+    def _read_header_again(self) -> None:
+        """What the turns said of the run did not happen."""
+        try:
+            header = self._tools.journal.header(self.run.run_no)
+        except StorageError:
+            # It is met again, and told, when the run is brought back.
+            return
+        if header is not None:
+            self.run.header = header
 
     def _go_on(self) -> None:
         self.actor_inbox.hold(False)
@@ -425,6 +457,27 @@ _TURNS: dict[Standing, Callable[[WorkflowActor], bool]] = {
     Standing.SUSPENDED: WorkflowActor._turn_of_waiting,
     Standing.CLOSED: WorkflowActor._turn_of_waiting,
 }
+
+
+class TurnTooLargeError(Exception):
+    """A turn asks for more than a record may hold."""
+
+
+def _encode(message: Message, commands: list[Command]) -> tuple[bytes, bytes]:
+    """The two halves of a turn's record."""
+    if len(commands) > MAX_COMMANDS:
+        raise TurnTooLargeError(
+            f"one turn asked for {len(commands):,} things, the limit is {MAX_COMMANDS:,}; "
+            "wait for some before asking for more"
+        )
+    halves = encode_message(message), encode_commands(commands)
+    size = len(halves[0]) + len(halves[1])
+    if size > MAX_RECORD:
+        raise TurnTooLargeError(
+            f"one turn takes {size:,} bytes, the limit is {MAX_RECORD:,}; "
+            "pass references to large values, or ask for less at once"
+        )
+    return halves
 
 
 def _fail(reply: Future[Any], error: GreenroomError) -> None:
