@@ -46,8 +46,8 @@ EXAMPLES = [
     ),
     (
         WorkflowAlreadyStartedError("order-1", "r1", "Order"),
-        "workflow id 'order-1' is taken by run r1 of 'Order'; use another id, or say what to do with id_conflict_policy= or "
-        "id_reuse_policy=",
+        "workflow id 'order-1' is taken by run r1 of 'Order'; use another id, or say what to do with "
+        "id_conflict_policy= or id_reuse_policy=",
     ),
     (
         NotRegisteredError("activity", "charge", ["charge_card", "refund"]),
@@ -64,8 +64,8 @@ EXAMPLES = [
     (PayloadDecodeError("args[0]", "a str"), "args[0]: a str"),
     (
         PayloadTooLargeError(3_000_000, 2_097_152),
-        "a payload of 3,000,000 bytes is over the limit of 2,097,152; store the data elsewhere and pass a reference, or "
-        "raise the limit of the converter",
+        "a payload of 3,000,000 bytes is over the limit of 2,097,152; store the data elsewhere and pass a reference, "
+        "or raise the limit of the converter",
     ),
     (WorkflowNotFoundError("w"), "no workflow 'w' in this journal; list_workflows() shows what there is"),
     (

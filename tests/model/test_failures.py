@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from greenroom.runtime.model.errors import (
     CancelledError,
     ChildWorkflowError,
     FailureError,
+    PayloadDecodeError,
     RetryState,
     TerminatedError,
     TimeoutError,
@@ -47,7 +49,7 @@ def raised(exc: BaseException) -> BaseException:
 
 
 def chained(*excs: BaseException) -> BaseException:
-    for outer, inner in zip(excs, excs[1:], strict=False):
+    for outer, inner in itertools.pairwise(excs):
         outer.__cause__ = inner
     return excs[0]
 
@@ -136,10 +138,10 @@ def test_the_stack_shows_the_frames_of_the_user_and_not_ours(converter: Converte
     def handler(value: Any) -> None:
         converter.decode(value)
 
-    try:
+    with pytest.raises(PayloadDecodeError) as caught:
         handler(b"\x07")
-    except Exception as err:
-        stack = to_failure(err, converter).stack
+
+    stack = to_failure(caught.value, converter).stack
 
     assert "in handler" in stack
     assert "converter.decode(value)" in stack
@@ -204,6 +206,17 @@ def test_a_nonsensical_delay_does_not_lose_the_failure(converter: Converter) -> 
     assert to_failure(ApplicationError("x", next_retry_delay=-1), converter).next_retry_delay_ns is None
 
 
+def test_a_subclass_that_never_called_our_constructor_still_gives_a_failure(converter: Converter) -> None:
+    class Broken(ApplicationError):
+        def __init__(self) -> None:
+            pass
+
+    failure = to_failure(Broken(), converter)
+
+    assert failure.type == "Broken"
+    assert failure.message.startswith("(this Broken cannot be described")
+
+
 def test_a_circle_of_causes_is_cut(converter: Converter) -> None:
     one, other = ValueError("one"), ValueError("other")
     chained(one, other, one)
@@ -216,13 +229,13 @@ def test_a_circle_of_causes_is_cut(converter: Converter) -> None:
 
 
 def test_a_very_deep_chain_of_causes_is_cut(converter: Converter) -> None:
-    failure: Failure | None = to_failure(chained(*(ValueError(str(depth)) for depth in range(10_000))), converter)
+    failure = to_failure(chained(*(ValueError(str(depth)) for depth in range(10_000))), converter)
 
     depth = 0
-    while failure is not None:
-        depth, last, failure = depth + 1, failure, failure.cause
-    assert depth == MAX_CAUSES + 1
-    assert last.message == f"causes beyond {MAX_CAUSES} were left out"
+    while failure.cause is not None:
+        depth, failure = depth + 1, failure.cause
+    assert depth == MAX_CAUSES
+    assert failure.message == f"causes beyond {MAX_CAUSES} were left out"
 
 
 def test_enormous_messages_are_cut(converter: Converter) -> None:

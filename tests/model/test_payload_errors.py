@@ -68,7 +68,7 @@ def test_the_error_names_the_place_of_what_cannot_be_stored() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [object(), [print], {1: {object()}}, collections.deque(), Line, Color, {object(): 1}], ids=str
+    "value", [object(), {1: {object()}}, collections.deque[int](), Line, Color, {object(): 1}], ids=str
 )
 def test_what_is_not_data_is_refused(value: object) -> None:
     with pytest.raises(PayloadEncodeError):
@@ -102,15 +102,13 @@ def test_a_field_without_a_value_is_refused() -> None:
 def test_a_payload_over_the_limit_is_refused_with_both_numbers() -> None:
     small = Converter(limit=100)
 
-    for encode in (
-        lambda: small.encode("x" * 200),
-        lambda: small.encode_args(("x" * 200,)),
-        lambda: small.encode((b"x" * 200,)),
-    ):
-        with pytest.raises(PayloadTooLargeError) as caught:
-            encode()
-        assert caught.value.limit == 100
-        assert caught.value.size > 200
+    with pytest.raises(PayloadTooLargeError) as caught:
+        small.encode("x" * 200)
+
+    assert (caught.value.size, caught.value.limit) == (204, 100)
+    for args in (("x" * 200,), ((b"x" * 200,),)):
+        with pytest.raises(PayloadTooLargeError):
+            small.encode_args(args)
 
 
 def test_a_limit_that_was_lowered_does_not_make_old_payloads_unreadable() -> None:
@@ -192,15 +190,19 @@ HINTS: list[Any] = [
     Line | Order | None,
     date | str,
 ]
+
+
+def _tag(code: int, value: object) -> msgspec.msgpack.Ext:
+    return msgspec.msgpack.Ext(code, msgspec.msgpack.encode(value))
+
+
 _tagged = st.builds(msgspec.msgpack.Ext, st.integers(-128, 127), st.binary(max_size=30))
 _near = st.recursive(
     st.one_of(st.none(), st.integers(-9, 9), st.text(max_size=5), st.binary(max_size=5), _tagged),
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
         st.dictionaries(st.text(max_size=3), inner, max_size=3),
-        st.builds(
-            lambda code, value: msgspec.msgpack.Ext(code, msgspec.msgpack.encode(value)), st.integers(1, 19), inner
-        ),
+        st.builds(_tag, st.integers(1, 19), inner),
     ),
     max_leaves=15,
 ).map(lambda value: b"\x01" + msgspec.msgpack.encode(value))
