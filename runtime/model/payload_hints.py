@@ -180,7 +180,7 @@ def _union(members: tuple[Any, ...]) -> Converter:
     # Equal unions share one converter whatever order they were written in, so the order must not mean anything.
     ordered = sorted(members, key=lambda member: (member in (Any, object), label(member)))
     union = " | ".join(map(label, ordered))
-    exact = frozenset(member for member in ordered if member in LEAVES)
+    exact = frozenset(member for member in ordered if isinstance(member, type) and member in LEAVES)
     converters = [converter_for(member) for member in ordered]
     only = [converter_for(member) for member in members if member is not types.NoneType]
 
@@ -243,7 +243,7 @@ def _compile(hint: Any) -> Converter:
         hint = types.NoneType
     if hint is Any or hint is object:
         return anything
-    if hint in LEAVES:
+    if is_kind(kind_of(hint), type) and hint in LEAVES:
         return LEAVES[hint]
     if isinstance(hint, TypeVar):
         if hint.__constraints__:
@@ -257,6 +257,31 @@ def _compile(hint: Any) -> Converter:
     if hasattr(hint, "__value__"):
         return _later(lambda: hint.__value__)
     if isinstance(hint, type):
+        return _compile_class(hint, {})
+    return _unknown(hint)
+
+
+def _compile_generic(hint: Any, origin: Any, args: tuple[Any, ...]) -> Converter:
+    if origin is typing.Union or origin is types.UnionType:
+        return _union(args)
+    if origin is typing.Literal:
+        return _literal(args)
+    if origin in _WRAPPERS:
+        return converter_for(args[0])
+    if origin is tuple and hasattr(hint, "__args__"):  # typing.Tuple alone has none
+        if len(args) == 2 and args[1] is Ellipsis:
+            return _collection(hint, (tuple,), tuple, converter_for(args[0]))
+        return _fixed_tuple(hint, [converter_for(arg) for arg in args])
+    if origin is collections.Counter and args:
+        return _mapping(hint, collections.Counter, converter_for(args[0]), LEAVES[int])
+    if origin in _SEQUENCES and len(args) == 1:
+        exact, make = _SEQUENCES[origin]
+        return _collection(hint, exact, make, converter_for(args[0]))
+    if origin in _MAPPINGS and len(args) == 2:
+        return _mapping(hint, _MAPPINGS[origin], converter_for(args[0]), converter_for(args[1]))
+    if hasattr(origin, "__value__"):
+        return _later(lambda: typing.get_origin(hint).__value__[args])
+    if isinstance(origin, type):
         cls: Any = typing.get_origin(hint)
         return _compile_class(cls, dict(zip(getattr(cls, "__parameters__", ()), args, strict=False)))
     return _unknown(hint)

@@ -121,7 +121,7 @@ def _moment(parse: Callable[[str], Any], data: Any) -> Any:
     found = _unpack(data)
     if kind_of(found) is str:
         return parse(found)
-    text, fold, zone = found
+    text, fold, zone = found[0], found[1], found[2]
     info: tzinfo | None = None
     if isinstance(zone, str):
         info = ZoneInfo(zone)

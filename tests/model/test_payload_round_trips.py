@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import math
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -270,6 +271,12 @@ NEAR: list[tuple[Any, Any]] = [
     (PureWindowsPath("a/b"), PureWindowsPath),
     (Path("a"), Path),
     (None, None),
+    ((1, "a"), typing.Tuple),  # noqa: UP006  # the old way of writing is another type
+    ([1, "a"], typing.List),  # noqa: UP006  # the old way of writing is another type
+    ({1: "a"}, typing.Dict),  # noqa: UP006  # the old way of writing is another type
+    (collections.Counter("aab"), typing.Counter),  # the old way of writing is another type
+    (UUID(int=1), Annotated[UUID, ["metadata that cannot be hashed"]]),
+    ([UUID(int=1)], list[Annotated[UUID, ["metadata that cannot be hashed"]]]),
     ({"a": {1: ["x"]}}, Mapping[str, Mapping[int, Sequence[str]]]),
     (Order(UUID(int=1), [("a", Decimal("1.50"))], parent=Order(UUID(int=2))), Order),
     (bytearray(b"x"), bytearray),
