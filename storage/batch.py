@@ -129,7 +129,7 @@ class Batch:
     def put_timer(self, run_no: int, kind: int, item: int, at_ns: int) -> None:
         """Make something of a run due at a time.
 
-        A run timeout has item 0 and no row of its own among the run's: its time stands in the header as ``deadline_ns``.
+        A run timeout has item 0 and no row of its own beside the run: its time is ``deadline_ns`` of the header.
 
         Args:
             kind: a ``DueKind`` other than ATTEMPT, or a number from 4 to 255.

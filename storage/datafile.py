@@ -13,11 +13,13 @@ __all__ = ["FileFacts", "inspect"]
 _MAGIC = 0xBEEFC0DE
 _VERSION = 1
 _PAGE_HEADER = 16
+_LONG_PAGE_HEADER = 24
 _SMALLEST_PAGE, _LARGEST_PAGE = 512, 32768
 
 # Source: LMDB 0.9, struct MDB_meta: magic, version, address, map size, two tree records of 48 bytes (the first begins
 # with the page size), last page, transaction id.
 _META = Struct("=IIQQI92xQQ")
+_META_HEAD = Struct("=II")
 
 
 class FileFacts(NamedTuple):
@@ -59,8 +61,16 @@ def inspect(path: str) -> FileFacts | None:
 def _meta_at(path: str, head: bytes, offset: int) -> tuple[int, ...]:
     meta: tuple[int, ...] = _META.unpack_from(head, offset + _PAGE_HEADER)
     if meta[0] != _MAGIC:
+        # LMDB 1.0 has a longer page header.
+        magic, version = _META_HEAD.unpack_from(head, offset + _LONG_PAGE_HEADER)
+        if magic == _MAGIC:
+            raise _other_version(path, version)
         raise FormatError(path, "it is not an LMDB file", "choose another directory, or move the file away")
     if meta[1] != _VERSION:
-        why = f"it has LMDB data format {meta[1]}, this version reads format {_VERSION}"
-        raise FormatError(path, why, "open it with the greenroom that wrote it, or upgrade")
+        raise _other_version(path, meta[1])
     return meta
+
+
+def _other_version(path: str, version: int) -> FormatError:
+    why = f"it has LMDB data format {version}, this version reads format {_VERSION}"
+    return FormatError(path, why, "open it with the greenroom that wrote it, or upgrade")

@@ -32,13 +32,14 @@ from .files import Files
 from .gate import Gate
 from .ownership import OwnerLock
 from .settings import Durability, Settings
-from .store import META_KEY, Changes, Plan, Tree
+from .store import BAD_KEY, META_KEY, Changes, Plan, Tree
 from .store import plan as sort
 
 __all__ = ["Environment", "verify"]
 
 _DEFAULTS = Settings()
 _SMALLEST_MAP = 1 << 20
+_SLACK = 1 << 16
 _TRIES = 3
 _READER_CHECK_EVERY = 1000
 
@@ -111,7 +112,7 @@ class Environment:
         def look(txn: _Transaction) -> bytes | None:
             return txn.get(key, db=self._trees[tree])
 
-        return self._read(look)
+        return self._read(look) if key else None
 
     def scan(
         self, tree: Tree, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
@@ -146,7 +147,7 @@ class Environment:
                 except lmdb.MapFullError as error:
                     self._grow(error)
                 except lmdb.BadValsizeError as error:
-                    raise ValueError("a key is empty or longer than 511 bytes; the store cannot hold it") from error
+                    raise ValueError(BAD_KEY) from error
                 except lmdb.Error as error:
                     failures += 1
                     if not self._works():
@@ -157,7 +158,7 @@ class Environment:
                     elif is_unsure:
                         raise OutcomeUnknownError(self.path, str(error)) from error
                     elif failures == _TRIES or error.code not in _TRANSIENT:
-                        raise _refusal(self.path, error, WriteError(self.path, str(error))) from error
+                        raise self._write_refusal(plan, error) from error
 
     def close(self) -> None:
         """Let go of everything; closing twice is no error. In a forked child it does nothing.
@@ -192,8 +193,6 @@ class Environment:
                         return look(txn)
                 except _STALE:
                     pass
-                except lmdb.BadValsizeError as error:
-                    raise ValueError("a key is empty or longer than 511 bytes; the store cannot hold it") from error
                 except lmdb.Error as error:
                     raise _refusal(
                         self.path, error, StorageError(f"cannot read the journal {self.path}: {error}")
@@ -220,6 +219,14 @@ class Environment:
             with contextlib.suppress(lmdb.Error):
                 txn.abort()
             raise
+
+    def _write_refusal(self, plan: Plan, error: lmdb.Error) -> StorageError:
+        size = sum(len(key) + len(value) for _, puts, _ in plan for key, value in puts)
+        room = self._files.room()
+        # A write that was cut short by a full disk comes back as an input/output error.
+        if error.code == errno.EIO and room < size + _SLACK:
+            return FullError(self.path, f"the disk or the file size limit leaves {room} bytes")
+        return _refusal(self.path, error, WriteError(self.path, str(error)))
 
     def _works(self) -> bool:
         """Whether the engine takes write transactions; after a failed last step of a commit it does not."""
@@ -378,15 +385,15 @@ def _open_engine(files: Files, settings: Settings, map_size: int) -> tuple[lmdb.
 
 def _open_trees(path: str, env: lmdb.Environment, *, read_only: bool) -> list[lmdb._Database]:
     names = [tree.name.lower().encode() for tree in Tree]
-    with env.begin(write=not read_only) as txn:
-        if txn.stat()["entries"]:
-            try:
-                return [env.open_db(name, txn=txn, create=False) for name in names]
-            except lmdb.NotFoundError:
-                why = "it is an LMDB file, but not a journal of greenroom"
-                raise FormatError(path, why, "choose another directory") from None
-        if read_only:
-            raise LocationError(path, "it holds no journal", "open it for writing once, or correct the path")
+    try:
+        if env.stat()["entries"]:
+            return [env.open_db(name, create=False) for name in names]
+    except lmdb.NotFoundError:
+        why = "it is an LMDB file, but not a journal of greenroom"
+        raise FormatError(path, why, "choose another directory") from None
+    if read_only:
+        raise LocationError(path, "it holds no journal", "open it for writing once, or correct the path")
+    with env.begin(write=True) as txn:
         return [env.open_db(name, txn=txn) for name in names]
 
 

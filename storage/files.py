@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 
 from . import location
 from .datafile import FileFacts, inspect
@@ -60,6 +61,13 @@ class Files:
     def fingerprint(self) -> list[tuple[int, int] | None]:
         """Return which files these are, to notice when they are replaced under their owner."""
         return [_identity(self.data), _identity(self.lock), _identity(self.owner)]
+
+    def room(self) -> int:
+        """Return by how many bytes the data file may still grow."""
+        disk = os.statvfs(self.directory)
+        free = disk.f_bavail * disk.f_frsize
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        return free if limit == resource.RLIM_INFINITY else min(free, limit - os.stat(self.data).st_size)
 
     def keep_from_children(self) -> None:
         """Keep the engine's descriptors from programs that this process starts: one of them lacks the flag."""

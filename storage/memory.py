@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from threading import Lock
 
 from .errors import ClosedError, FencedError
-from .store import META_KEY, Changes, Tree
+from .store import BAD_KEY, KEY_LIMIT, META_KEY, Changes, Tree
 
 __all__ = ["MemoryStore"]
 
@@ -92,6 +92,8 @@ class MemoryStore:
         Raises:
             FencedError: the row ``META_KEY`` no longer holds what was expected.
         """
+        if not all(0 < len(key) <= KEY_LIMIT for rows in changes.values() for key in rows):
+            raise ValueError(BAD_KEY)
         copied = [(tree, dict(rows)) for tree, rows in changes.items()]
         with self._lock:
             self._check_open()

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Protocol
 
-__all__ = ["META_KEY", "Changes", "Plan", "Store", "Tree", "plan"]
+__all__ = ["BAD_KEY", "KEY_LIMIT", "META_KEY", "Changes", "Plan", "Store", "Tree", "plan"]
 
 META_KEY = b"meta"
+KEY_LIMIT = 511
+BAD_KEY = f"a key is empty or longer than {KEY_LIMIT} bytes; no store can hold it"
 
 
 class Tree(IntEnum):
@@ -82,6 +84,7 @@ class Store(Protocol):
             FencedError: the row holds something else.
             FullError, WriteError: nothing was written; the same batch may be committed again.
             OutcomeUnknownError: the disk failed at the last step and cannot be asked.
+            ValueError: a key is empty or longer than ``KEY_LIMIT`` bytes.
         """
         ...
 
