@@ -25,7 +25,7 @@ from .model.options import WorkflowIDConflictPolicy, WorkflowIDReusePolicy, Work
 from .model.payloads import Converter
 from .model.registry import Registry
 from .shell.desk import StartRequest
-from .shell.hands import Hands, Settings
+from .shell.hands import Hands, Seams, Settings
 from .shell.journal_seam import translated
 from .workflow import FunctionWorkflow
 
@@ -109,6 +109,7 @@ class Runtime:
         self._grace = (to_ns(shutdown_grace, "shutdown_grace") or 0) / 1e9
         self._switch_interval = switch_interval
         self._clock: Clock = SystemClock()
+        self._seams = Seams()
         self._hands: Hands | None = None
 
     @classmethod
@@ -165,6 +166,7 @@ class Runtime:
             workflows=registry.workflows if self._workflows is None else self._workflows,
             activities=_activities(self._activities),
             executor=self._executor,
+            seams=self._seams,
         )
 
     @property
@@ -255,7 +257,7 @@ class Runtime:
         """
         hands = self._opened
         request, definition = self._request(hands, workflow, args, **options)
-        hint = Any if definition is None else definition.signature.result_type
+        hint = definition.signature.result_type
 
         def handle(run_id: str) -> WorkflowHandle[Any]:
             return WorkflowHandle(hands.desk, hands.converter, hands.history, request.workflow_id, run_id, hint)
@@ -305,7 +307,7 @@ class Runtime:
         ``result``."""
         hands = self._opened
         request, definition = self._request(hands, workflow, args, **options)
-        hint = Any if definition is None else definition.signature.result_type
+        hint = definition.signature.result_type
         return hands.desk.execute(request, hint)
 
     def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> WorkflowHandle[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from ...actors import Clock, Dispatcher, Future
 from ...storage import CorruptError, Due, DueKind, Journal, RunHeader
@@ -23,13 +23,13 @@ from .directory import Directory
 from .effects import Tools
 from .history import read_history
 from .journal_seam import translated
-from .performer import Performer
+from .performer import Outcome, Performer, Task
 from .recovery import Recovery
 from .sweep import Sweep
 from .timekeeper import Timekeeper
 from .waiters import Waiters
 
-__all__ = ["Hands", "Settings"]
+__all__ = ["Hands", "Seams", "Settings"]
 
 logger = logging.getLogger("greenroom")
 
@@ -50,6 +50,21 @@ class Settings(NamedTuple):
     failure_exception_types: tuple[type[BaseException], ...] = ()
 
 
+class Seams(NamedTuple):
+    """Where tests put parts of their own.
+
+    Attributes:
+        performer: makes what performs activities; called with the arguments of ``Performer``.
+        on_error: told what escapes an actor, a callback or a commit; None has it logged.
+    """
+
+    performer: Callable[..., Performer] = Performer
+    on_error: Callable[[BaseException], None] | None = None
+
+
+_NO_SEAMS = Seams()
+
+
 class Hands:
     """The shell of one journal.
 
@@ -57,6 +72,7 @@ class Hands:
         journal: open, and owned by these hands from here on.
         path: where it is, for messages.
         executor: performs sync activities instead of threads of our own.
+        seams: what a test puts in the place of threads.
     """
 
     def __init__(
@@ -70,22 +86,27 @@ class Hands:
         workflows: Registry[WorkflowDefinition],
         activities: Registry[ActivityDefinition],
         executor: Executor | None = None,
+        seams: Seams = _NO_SEAMS,
     ) -> None:
         self.journal = journal
         self.converter = converter
         self.workflows = workflows
         self.sweep = Sweep(journal, path)
         self.dispatcher = Dispatcher(
-            name="greenroom", clock=clock, on_sweep=self.sweep.close, is_full=self.sweep.is_full
+            name="greenroom",
+            clock=clock,
+            on_sweep=self.sweep.close,
+            is_full=self.sweep.is_full,
+            on_error=seams.on_error,
         )
         self.waiters = Waiters()
         self.directory = Directory(
             journal=journal, path=path, dispatcher=self.dispatcher, max_residents=settings.max_residents
         )
         self.timekeeper = Timekeeper(self.dispatcher, journal, self._fire, _damaged)
-        self.performer = Performer(
+        self.performer = seams.performer(
             converter=converter,
-            report=lambda task, outcome: self.attempts.ended(task, outcome),
+            report=self._report,
             threads=settings.activity_threads,
             executor=executor,
             clock=clock.now_ns,
@@ -166,8 +187,11 @@ class Hands:
         self.desk.close()
         self.directory.close()
 
+    def _report(self, task: Task, outcome: Outcome) -> None:
+        self.attempts.ended(task, outcome)
+
     def _fire(self, due: Due) -> None:
-        _FIRE[DueKind(due.kind)](self, due)
+        self._FIRE[DueKind(due.kind)](self, due)
 
     def _fire_timer(self, due: Due) -> None:
         self.directory.deliver(due.run_no, TimerFired(due.item))
@@ -183,12 +207,11 @@ class Hands:
             is_execution = limits[0] is not None and (limits[1] is None or limits[0] < limits[1])
             self.directory.deliver(due.run_no, RunTimedOut(is_execution))
 
-
-_FIRE: dict[DueKind, Callable[[Hands, Due], None]] = {
-    DueKind.TIMER: Hands._fire_timer,
-    DueKind.ATTEMPT: Hands._fire_attempt,
-    DueKind.RUN_TIMEOUT: Hands._fire_timeout,
-}
+    _FIRE: ClassVar[dict[DueKind, Callable[[Hands, Due], None]]] = {
+        DueKind.TIMER: _fire_timer,
+        DueKind.ATTEMPT: _fire_attempt,
+        DueKind.RUN_TIMEOUT: _fire_timeout,
+    }
 
 
 def _damaged(error: CorruptError) -> None:

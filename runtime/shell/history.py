@@ -13,6 +13,7 @@ from ..model.description import instant
 from ..model.failures import Failure
 from ..model.history import HistoryEvent, WorkflowHistory
 from ..model.payloads import Converter
+from .encoding import decode_turn
 
 __all__ = ["read_history"]
 
@@ -32,10 +33,8 @@ def read_history(journal: Journal, converter: Converter, run_no: int, header: Ru
         turns = journal.turns(run_no, first=first, limit=SLICE, crc=crc)
         for turn in turns:
             time = instant(turn.time_ns)
-            steps: list[Message | Command] = [
-                messages.decode_message(turn.message),
-                *commands.decode_commands(turn.commands),
-            ]
+            message, asked = decode_turn(turn)
+            steps: list[Message | Command] = [message, *asked]
             for step in steps:
                 kind, facts = _EVENTS[type(step)]
                 events.append(HistoryEvent(len(events) + 1, turn.turn_no, time, kind, facts(converter, step)))

@@ -9,19 +9,17 @@ import logging
 import traceback
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 from ...actors import Actor, Dispatcher, Future, Lane
-from ...storage import Attempt, DueKind, Mail, StorageError
-from ..core.commands import Command, decode_commands, encode_commands
+from ...storage import DueKind, StorageError
+from ..core.commands import Command
 from ..core.execution import Execution, WorkflowBugError
 from ..core.messages import (
     Message,
     RunTerminated,
     RunTimedOut,
     TimerFired,
-    WorkflowStarted,
-    decode_message,
     encode_message,
 )
 from ..model.description import WorkflowExecutionDescription
@@ -34,18 +32,17 @@ from ..model.errors import (
     WorkflowSuspendedError,
 )
 from ..model.options import WorkflowExecutionStatus
+from .bringing_back import BringingBack, begin_execution
 from .delivery import Delivery
 from .describing import describe
 from .effects import Tools, took, wants
+from .encoding import TurnTooLargeError, encode_turn
 from .journal_seam import public_error
 from .run_state import RunState
 
 __all__ = ["Question", "Standing", "WorkflowActor"]
 
-SLICE = 200
 HOLD_NS = 200_000_000
-MAX_COMMANDS = 10_000
-MAX_RECORD = 8 * 1024 * 1024
 
 logger = logging.getLogger("greenroom")
 
@@ -98,9 +95,7 @@ class WorkflowActor(Actor):
         self.execution: Execution | None = None
         self._tools = tools
         self._gone = gone
-        # What was found on disk when the run was brought back, until its replay is through.
-        self._attempts: dict[int, Attempt] = {}
-        self._waiting: list[Mail] = []
+        self._back: BringingBack | None = None
         self._tries_again = False
 
     def __str__(self) -> str:
@@ -157,7 +152,7 @@ class WorkflowActor(Actor):
             if delivery is not None:
                 self._take(delivery)
             return False
-        return _TURNS[self.standing](self)
+        return self._TURNS[self.standing](self)
 
     def _turn_of_waiting(self) -> bool:
         """A turn of a run that need not be replayed first: new, suspended or closed."""
@@ -188,21 +183,13 @@ class WorkflowActor(Actor):
         time_ns = clock_ns if clock_ns > run.last_ns else run.last_ns
         try:
             if execution is None:
-                execution = self._start_execution(message)
+                self.execution = execution = begin_execution(self._tools, message)
             commands = execution.apply(message, time_ns)
-            record = _encode(message, commands)
+            record = encode_turn(message, commands)
         except (WorkflowBugError, NotRegisteredError, TurnTooLargeError) as error:
             self._suspend(error, delivery)
             return
         self._write(delivery, record, commands, time_ns)
-
-    def _start_execution(self, message: Message) -> Execution:
-        if not isinstance(message, WorkflowStarted):
-            raise InternalError(f"the first message of {self} is {message!r}")
-        tools = self._tools
-        definition = tools.workflows.get(message.workflow_type)
-        self.execution = Execution(message, definition, tools.converter, tools.failure_types)
-        return self.execution
 
     def _write(self, delivery: Delivery, record: tuple[bytes, bytes], commands: list[Command], time_ns: int) -> None:
         run, tools, message = self.run, self._tools, delivery.message
@@ -256,9 +243,9 @@ class WorkflowActor(Actor):
     def _end_without_code(self, delivery: Delivery) -> None:
         """End a run whose code cannot be asked."""
         run, tools = self.run, self._tools
-        tools.attempts.forget_run(run.run_no, list(self._attempts.values()))
+        tools.attempts.forget_run(run.run_no, [] if self._back is None else self._back.attempts)
         time_ns = max(tools.clock.now_ns(), run.last_ns)
-        self._write(delivery, _encode(delivery.message, []), [], time_ns)
+        self._write(delivery, encode_turn(delivery.message, []), [], time_ns)
 
     def _refuse(self, delivery: Delivery) -> None:
         """The run has ended. Whoever is told so must not learn it before the disk does."""
@@ -283,67 +270,40 @@ class WorkflowActor(Actor):
     # Bringing back.
 
     def _turn_of_dormant(self) -> bool:
-        """Read what the journal knows of the run, and begin to replay it."""
-        run, journal = self.run, self._tools.journal
+        """Read what the journal knows of the run."""
+        back = BringingBack(self.run, self._tools)
         try:
-            header = journal.header(run.run_no)
-            if header is None:
-                raise InternalError(f"{self} is not in the journal")
-            run.header = header
-            run.forget()
-            if not run.status.is_open:
-                self.standing = Standing.CLOSED
-                self._gone(self)
-                return True
-            items = journal.items(run.run_no)
+            back.read()
         except (StorageError, InternalError) as error:
             self._stop_here(error)
             return True
-        run.load(items)
-        if run.status is WorkflowExecutionStatus.SUSPENDED and not self._tries_again:
-            run.is_active = True
+        self._back = back
+        if not self.run.status.is_open:
+            self.standing = Standing.CLOSED
+            self._gone(self)
+        elif self.run.status is WorkflowExecutionStatus.SUSPENDED and not self._tries_again:
+            self.run.is_active = True
             self.standing = Standing.SUSPENDED
-            return True
+        else:
+            self.standing = Standing.REPLAYING
         self._tries_again = False
-        self._attempts = {row.item: row for row in items.attempts}
-        self._waiting = items.mail
-        self.standing = Standing.REPLAYING
         return True
 
     def _turn_of_replaying(self) -> bool:
         """Replay one slice; the others have their turn in between."""
-        run, journal = self.run, self._tools.journal
+        back = self._back
+        if back is None:
+            raise InternalError(f"{self} is not being brought back")
         try:
-            turns = journal.turns(run.run_no, first=run.turn_no, limit=SLICE, crc=run.crc)
-            for turn in turns:
-                message, commands = decode_message(turn.message), decode_commands(turn.commands)
-                execution = self.execution or self._start_execution(message)
-                execution.replay(message, turn.time_ns, commands)
-                run.note(message, commands, turn.time_ns)
-                run.turn_no, run.crc, run.last_ns = turn.turn_no + 1, turn.crc, turn.time_ns
+            if back.replay_slice():
+                self.actor_inbox.put_back(back.take_up())
+                self.execution = back.execution
+                self.standing = Standing.NEW if self.run.turn_no == 0 else Standing.LIVE
+                self._back = None
         except (StorageError, ValueError, NondeterminismError, WorkflowBugError, NotRegisteredError) as error:
+            self.execution = back.execution
             self._stop_here(error)
-            return True
-        if len(turns) < SLICE:
-            self._is_back()
         return True
-
-    def _is_back(self) -> None:
-        """The replay has reached the end of the history: what was under way goes on."""
-        run, tools = self.run, self._tools
-        self.standing = Standing.NEW if run.turn_no == 0 else Standing.LIVE
-        self.actor_inbox.put_back([Delivery(decode_message(mail.message), seq=mail.seq) for mail in self._waiting])
-        self._waiting = []
-        if run.status is WorkflowExecutionStatus.SUSPENDED:
-            run.header = run.header._replace(status=int(WorkflowExecutionStatus.RUNNING), note="")
-            tools.sweep.batch.put_header(run.run_no, run.header)
-            if not run.activities:
-                tools.sweep.batch.clear_active(run.run_no)
-        for item, at_ns in run.timers.items():
-            tools.timekeeper.arm(run.run_no, DueKind.TIMER, item, at_ns)
-        for item, (command, scheduled_ns) in run.activities.items():
-            tools.attempts.recover(run.owner, command, scheduled_ns, self._attempts.pop(item, None))
-        self._attempts.clear()
 
     # Stopping.
 
@@ -449,35 +409,13 @@ class WorkflowActor(Actor):
             for stubborn in execution.close():
                 logger.warning("%s would not end when it was put away: %s", self, stubborn)
 
-
-_TURNS: dict[Standing, Callable[[WorkflowActor], bool]] = {
-    Standing.NEW: WorkflowActor._turn_of_waiting,
-    Standing.DORMANT: WorkflowActor._turn_of_dormant,
-    Standing.REPLAYING: WorkflowActor._turn_of_replaying,
-    Standing.SUSPENDED: WorkflowActor._turn_of_waiting,
-    Standing.CLOSED: WorkflowActor._turn_of_waiting,
-}
-
-
-class TurnTooLargeError(Exception):
-    """A turn asks for more than a record may hold."""
-
-
-def _encode(message: Message, commands: list[Command]) -> tuple[bytes, bytes]:
-    """The two halves of a turn's record."""
-    if len(commands) > MAX_COMMANDS:
-        raise TurnTooLargeError(
-            f"one turn asked for {len(commands):,} things, the limit is {MAX_COMMANDS:,}; "
-            "wait for some before asking for more"
-        )
-    halves = encode_message(message), encode_commands(commands)
-    size = len(halves[0]) + len(halves[1])
-    if size > MAX_RECORD:
-        raise TurnTooLargeError(
-            f"one turn takes {size:,} bytes, the limit is {MAX_RECORD:,}; "
-            "pass references to large values, or ask for less at once"
-        )
-    return halves
+    _TURNS: ClassVar[dict[Standing, Callable[[WorkflowActor], bool]]] = {
+        Standing.NEW: _turn_of_waiting,
+        Standing.DORMANT: _turn_of_dormant,
+        Standing.REPLAYING: _turn_of_replaying,
+        Standing.SUSPENDED: _turn_of_waiting,
+        Standing.CLOSED: _turn_of_waiting,
+    }
 
 
 def _fail(reply: Future[Any], error: GreenroomError) -> None:

@@ -1,0 +1,108 @@
+"""Brings one run back from the journal: reads what waits for it, replays its history a slice at a time, and takes up
+what was under way."""
+
+from __future__ import annotations
+
+from ...storage import Attempt, DueKind, Mail
+from ..core.execution import Execution
+from ..core.messages import Message, WorkflowStarted, decode_message
+from ..model.errors import InternalError
+from ..model.options import WorkflowExecutionStatus
+from .delivery import Delivery
+from .effects import Tools
+from .encoding import decode_turn
+from .run_state import RunState
+
+__all__ = ["BringingBack", "begin_execution"]
+
+SLICE = 200
+
+
+def begin_execution(tools: Tools, message: Message) -> Execution:
+    """The execution of a run whose first message this is.
+
+    Raises:
+        NotRegisteredError: no workflow of that name is registered.
+    """
+    if not isinstance(message, WorkflowStarted):
+        raise InternalError(f"the first message of a run is {message!r}")
+    definition = tools.workflows.get(message.workflow_type)
+    return Execution(message, definition, tools.converter, tools.failure_types)
+
+
+class BringingBack:
+    """One return.
+
+    Attributes:
+        attempts: what the journal says of the run's activities.
+        execution: as far as it has been replayed.
+    """
+
+    __slots__ = ("_mail", "_tools", "attempts", "execution", "run")
+
+    def __init__(self, run: RunState, tools: Tools) -> None:
+        self.run = run
+        self.execution: Execution | None = None
+        self.attempts: list[Attempt] = []
+        self._tools = tools
+        self._mail: list[Mail] = []
+
+    def read(self) -> None:
+        """Read the header and what waits for the run; of a run that has ended only the header.
+
+        Raises:
+            StorageError: the journal cannot be read.
+            InternalError: it does not have the run.
+        """
+        run, journal = self.run, self._tools.journal
+        header = journal.header(run.run_no)
+        if header is None:
+            raise InternalError(f"run {run.run_no} of workflow {run.header.workflow_id!r} is not in the journal")
+        run.header = header
+        run.forget()
+        if run.status.is_open:
+            items = journal.items(run.run_no)
+            run.load(items)
+            self.attempts, self._mail = items.attempts, items.mail
+
+    def replay_slice(self) -> bool:
+        """Replay the next slice of the history.
+
+        Returns:
+            Whether its end is reached.
+
+        Raises:
+            StorageError: the journal cannot be read.
+            ValueError: a turn is of a kind that this release does not know.
+            NotRegisteredError, NondeterminismError, WorkflowBugError: the code that is registered cannot have this
+            history.
+        """
+        run = self.run
+        turns = self._tools.journal.turns(run.run_no, first=run.turn_no, limit=SLICE, crc=run.crc)
+        for turn in turns:
+            message, commands = decode_turn(turn)
+            if self.execution is None:
+                self.execution = begin_execution(self._tools, message)
+            self.execution.replay(message, turn.time_ns, commands)
+            run.note(message, commands, turn.time_ns)
+            run.turn_no, run.crc, run.last_ns = turn.turn_no + 1, turn.crc, turn.time_ns
+        return len(turns) < SLICE
+
+    def take_up(self) -> list[Delivery]:
+        """The end of the history is reached: timers are armed, activities go on.
+
+        Returns:
+            The mail that waited on disk, oldest first.
+        """
+        run, tools = self.run, self._tools
+        if run.status is WorkflowExecutionStatus.SUSPENDED:
+            run.header = run.header._replace(status=int(WorkflowExecutionStatus.RUNNING), note="")
+            tools.sweep.batch.put_header(run.run_no, run.header)
+            if not run.activities:
+                tools.sweep.batch.clear_active(run.run_no)
+        for item, at_ns in run.timers.items():
+            tools.timekeeper.arm(run.run_no, DueKind.TIMER, item, at_ns)
+        rows = {row.item: row for row in self.attempts}
+        for item, (command, scheduled_ns) in run.activities.items():
+            tools.attempts.recover(run.owner, command, scheduled_ns, rows.get(item))
+        return [Delivery(decode_message(mail.message), seq=mail.seq) for mail in self._mail]
