@@ -135,9 +135,12 @@ def _with_zone(naive: Any, fold: int, zone: tzinfo | None) -> Any:
     return naive.replace(fold=fold, tzinfo=zone)
 
 
+_FLAVOURS: tuple[type[PurePath], ...] = (Path, PurePosixPath, PureWindowsPath)
+
+
 def _pathed(data: Any) -> PurePath:
-    flavour, text = decode_tree(data)
-    return (Path, PurePosixPath, PureWindowsPath)[flavour](text)
+    parts: list[Any] = decode_tree(data)
+    return _FLAVOURS[parts[0]](parts[1])
 
 
 _LEAVES: dict[int, Callable[[Any], Any]] = {

@@ -173,3 +173,24 @@ def test_a_cancellation_is_known_under_an_activity_or_child_but_not_under_anothe
     assert not is_cancelled_exception(caused(ApplicationError("x"), CancelledError()))
     assert not is_cancelled_exception(ActivityError())
     assert not is_cancelled_exception(None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.InternalError("a turn without a number"),
+        errors.JournalFullError("/j", "No space left on device"),
+        errors.ReadOnlyContextError("workflow.sleep()", "a query"),
+        errors.RuntimeClosedError("start_workflow"),
+        errors.WorkflowContinuedAsNewError("w", "r", "r2"),
+        errors.WorkflowQueryFailedError("w", "status", "no handler"),
+        errors.WorkflowUpdateFailedError("w", "add", "u1", cause=ApplicationError("full")),
+        errors.NotInActivityError("activity.info()"),
+        errors.NotInWorkflowError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_every_fact_is_in_the_message(error: GreenroomError) -> None:
+    for fact in error.args:
+        assert str(fact) in str(error)
+    assert pickle.loads(pickle.dumps(error)).args == error.args  # noqa: S301  # our own bytes
