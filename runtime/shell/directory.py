@@ -37,6 +37,10 @@ class Directory:
     def __len__(self) -> int:
         return len(self._residents)
 
+    def residents(self) -> list[WorkflowActor]:
+        """The actors in memory, least recently spoken to first."""
+        return list(self._residents.values())
+
     def begin(self, run: RunState, start: Delivery) -> WorkflowActor:
         """Make the actor of a new run; its first message is ``start``."""
         actor = self._make(run, Standing.NEW)

@@ -17,6 +17,9 @@ class Waiters:
     def __init__(self) -> None:
         self._by_run: dict[int, list[Future[Any]]] = {}
 
+    def __len__(self) -> int:
+        return sum(map(len, self._by_run.values()))
+
     def add(self, run_no: int, future: Future[Any]) -> None:
         """Have ``future`` resolved with the outcome of a run."""
         self._by_run.setdefault(run_no, []).append(future)

@@ -1,0 +1,102 @@
+"""A store whose commits fail or crash where a test wants it; what it does not fail goes to the real store below it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..storage import Changes, OutcomeUnknownError, Store, Tree, WriteError
+from .errors import Crash
+
+__all__ = ["FaultyStore", "When"]
+
+When = Literal["before", "after"]
+
+
+class FaultyStore:
+    """A ``Store`` around another one.
+
+    Args:
+        inner: the store that keeps the bytes; it is left open when this one is closed.
+
+    Attributes:
+        commits: how many commits were tried, the failed ones too.
+        is_crashed: whether it refuses every commit because it has crashed.
+    """
+
+    def __init__(self, inner: Store) -> None:
+        self.inner = inner
+        self.commits = 0
+        self.is_crashed = False
+        # Number of a commit → what becomes of it: an error (None for a crash), and whether the disk has the batch first.
+        self._plan: dict[int, tuple[BaseException | None, When]] = {}
+
+    @property
+    def engine(self) -> str:
+        """Name and version of what keeps the bytes."""
+        return self.inner.engine
+
+    @property
+    def read_only(self) -> bool:
+        """Whether every commit is refused."""
+        return self.inner.read_only
+
+    def fail_commit(self, n: int = 1, error: BaseException | None = None, *, after: bool = False) -> None:
+        """Let the n-th commit from now on fail.
+
+        Args:
+            n: 1 is the next one.
+            error: what it raises; by default ``WriteError``, and ``OutcomeUnknownError`` if the disk has the batch.
+            after: the disk has the batch all the same.
+        """
+        if error is None:
+            kind = OutcomeUnknownError if after else WriteError
+            error = kind("the faulty store", "the test asked for it")
+        self._plan[self.commits + n] = error, "after" if after else "before"
+
+    def crash_at_commit(self, n: int = 1, when: When = "before") -> None:
+        """Let the process die at the n-th commit from now on, as far as the test is concerned: ``Crash`` is raised.
+
+        Args:
+            n: 1 is the next one.
+            when: "before" the disk has the batch, or "after".
+        """
+        self._plan[self.commits + n] = None, when
+
+    def revive(self) -> None:
+        """Take commits again, as the store of a process that was started anew; what was planned is forgotten."""
+        self.is_crashed = False
+        self._plan.clear()
+
+    def get(self, tree: Tree, key: bytes) -> bytes | None:
+        """Return the value of a key, or None."""
+        return self.inner.get(tree, key)
+
+    def scan(
+        self, tree: Tree, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """Return at most ``limit`` pairs of the half-open range [start, stop)."""
+        return self.inner.scan(tree, start, stop, limit=limit, reverse=reverse)
+
+    def commit(self, changes: Changes, *, expect: bytes | None = None) -> None:
+        """Write a batch, unless it is to fail.
+
+        Raises:
+            Crash: here the process dies, or has died before.
+        """
+        if self.is_crashed:
+            raise Crash(self.commits, "before")
+        self.commits += 1
+        planned = self._plan.pop(self.commits, None)
+        if planned is None:
+            self.inner.commit(changes, expect=expect)
+            return
+        error, when = planned
+        if when == "after":
+            self.inner.commit(changes, expect=expect)
+        if error is None:
+            self.is_crashed = True
+            raise Crash(self.commits, when)
+        raise error
+
+    def close(self) -> None:
+        """Do nothing: the store below belongs to whoever made it."""

@@ -1,0 +1,90 @@
+"""Performs activities on the test's own thread, one at a time, and only when the test's driver asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+from ..runtime.shell.performer import Outcome, Performer, Task
+from .activity_loop import ActivityLoop
+from .executor import ManualExecutor
+
+__all__ = ["ManualPerformer"]
+
+UNWIND_ROUNDS = 1000
+
+
+class ManualPerformer(Performer):
+    """A performer without threads.
+
+    An attempt that needs a permit asks for it first and is queued again once it has it: on one thread nobody can wait
+    for the commit that grants it.
+
+    Args:
+        queue: where sync attempts wait.
+        loop: where async ones run.
+    """
+
+    def __init__(
+        self,
+        *,
+        converter: Any,
+        report: Callable[[Task, Outcome], object],
+        threads: int,
+        executor: Executor | None,
+        clock: Callable[[], int],
+        queue: ManualExecutor,
+        loop: ActivityLoop,
+    ) -> None:
+        super().__init__(converter=converter, report=report, threads=threads, executor=executor or queue, clock=clock)
+        self.queue = queue
+        self.loop = loop
+        self._asking: dict[tuple[int, int], Task] = {}
+        self.use_loop(loop)
+
+    def perform_next(self) -> bool:
+        """Perform one sync attempt, or one round of the loop; False if there is nothing to perform now."""
+        return self.queue.perform_next() or self.loop.spin()
+
+    def perform(self, task: Task) -> None:
+        """Queue an attempt."""
+        if task.permit is None:
+            super().perform(task)
+            return
+        self._asking[task.run_no, task.item] = task
+        self.queue.submit(self._ask, task)
+
+    def _ask(self, task: Task) -> None:
+        key = task.run_no, task.item
+        if task.permit is None or self._asking.get(key) is not task:
+            return
+
+        def answered(is_granted: bool) -> None:
+            if self._asking.get(key) is task:
+                del self._asking[key]
+                if is_granted:
+                    Performer.perform(self, task._replace(permit=None))
+
+        task.permit(task, answered)
+
+    def performing(self, run_no: int, item: int) -> bool:
+        """Whether an attempt of this activity was handed over, and neither reported nor abandoned."""
+        return (run_no, item) in self._asking or super().performing(run_no, item)
+
+    def abandon(self, task_key: tuple[int, int]) -> None:
+        """Stop waiting for an attempt."""
+        self._asking.pop(task_key, None)
+        super().abandon(task_key)
+
+    def close(self, *, grace: float) -> int:
+        """Stop: what is queued is forgotten, async activities are cancelled and unwind; no time passes."""
+        self._asking.clear()
+        self.queue.clear()
+        # Closed from its own loop, the performer cancels at once and waits for nothing.
+        with self.loop.running():
+            left = super().close(grace=0.0)
+        for _ in range(UNWIND_ROUNDS):
+            if not self.loop.spin():
+                break
+        return left

@@ -1,0 +1,58 @@
+"""What a journal holds of each run, read for comparison."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..runtime.core.commands import Command, decode_commands
+from ..runtime.core.messages import Message, decode_message
+from ..storage import Journal, Meta, RunHeader, Tree, Turn
+from ..storage.codec import decode
+from ..storage.store import META_KEY
+
+__all__ = ["RecordedRun", "recorded_runs"]
+
+SLICE = 1000
+
+
+class RecordedRun(NamedTuple):
+    """One run as the journal has it, its turns oldest first."""
+
+    run_no: int
+    header: RunHeader
+    turns: list[Turn]
+
+    def messages(self) -> list[Message]:
+        """What the run was told, in order."""
+        return [decode_message(turn.message) for turn in self.turns]
+
+    def commands(self) -> list[list[Command]]:
+        """What the run asked for, turn by turn."""
+        return [decode_commands(turn.commands) for turn in self.turns]
+
+    def bytes(self) -> bytes:
+        """The whole history as bytes, times of turns included: equal histories have equal bytes."""
+        rows = (turn.time_ns.to_bytes(8, "big") + turn.message + turn.commands for turn in self.turns)
+        return b"".join(rows) + self.header.outcome
+
+
+def recorded_runs(journal: Journal) -> list[RecordedRun]:
+    """Every run of a journal, the first one first."""
+    row = journal.store.get(Tree.META, META_KEY)
+    if row is None:
+        return []
+    runs: list[RecordedRun] = []
+    for run_no in range(1, decode(Meta, META_KEY, row).next_run_no):
+        header = journal.header(run_no)
+        if header is not None:
+            runs.append(RecordedRun(run_no, header, _turns(journal, run_no)))
+    return runs
+
+
+def _turns(journal: Journal, run_no: int) -> list[Turn]:
+    turns: list[Turn] = []
+    while True:
+        page = journal.turns(run_no, first=len(turns), limit=SLICE)
+        turns += page
+        if len(page) < SLICE:
+            return turns

@@ -1,0 +1,262 @@
+"""The real runtime, driven by hand: on a store in memory, with a clock that stands still and no thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from random import Random
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ..actors import Future, ManualClock
+from ..runtime.model.durations import to_ns
+from ..runtime.model.errors import RuntimeClosedError
+from ..runtime.runtime import Runtime
+from ..runtime.shell.hands import Hands, Seams
+from ..runtime.shell.performer import Performer
+from ..storage import Journal, Store, check
+from .activity_loop import ActivityLoop
+from .errors import LeakError, StuckError
+from .executor import ManualExecutor
+from .faults import FaultyStore
+from .leaks import LeakCheck
+from .performer import ManualPerformer
+from .recorded import RecordedRun, recorded_runs
+from .stores import seeded_store
+
+__all__ = ["TestRuntime"]
+
+T = TypeVar("T")
+
+Duration = timedelta | float
+
+LIMIT = timedelta(days=36525)
+
+
+class TestRuntime(Runtime):
+    """A runtime for tests: deterministic, without threads, and as fast as the code under test.
+
+    Nothing happens until it is driven: with ``step``, ``run_until_idle``, ``advance``, or by waiting for a future with
+    ``wait``, which skips the time in which nothing happens. Any number of them may be open in one process.
+
+    Args:
+        store: where the journal is kept, so that it may outlive this runtime; None for a new one in memory.
+        seed: what the ids of runs, and so ``workflow.random()``, follow from if the store is new.
+        clock: the time; None for a clock that begins in November 2023.
+        auto_skip: whether ``wait`` moves the clock to the next deadline when nothing else is left to do.
+        evict_after_every_turn: put each run away as soon as nothing waits for it, so that it comes back by replay.
+        shuffle: a seed that decides which of the waiting activities is performed next; None keeps their order.
+        check_leaks: whether closing looks for what was left behind, and walks the journal for broken promises.
+        **options: those of ``Runtime`` that make sense without a directory.
+
+    Attributes:
+        clock: the time; ``advance`` moves it with everything that becomes due.
+        store: makes commits fail or crash.
+        auto_skip: as above; may be changed at any time.
+        evictions: how often a run was put away.
+        crashes: how often ``crash`` was called.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self,
+        store: Store | None = None,
+        *,
+        seed: int = 0,
+        clock: ManualClock | None = None,
+        auto_skip: bool = True,
+        evict_after_every_turn: bool = False,
+        shuffle: int | None = None,
+        check_leaks: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__("test", **{"switch_interval": None, **options})
+        self.clock = self._clock = ManualClock() if clock is None else clock
+        self.store = FaultyStore(seeded_store(seed) if store is None else store)
+        self.auto_skip = auto_skip
+        self.evictions = 0
+        self.crashes = 0
+        self._evicts = evict_after_every_turn
+        self._checks = check_leaks
+        self._chooser = None if shuffle is None else Random(shuffle)
+        self._escaped: list[BaseException] = []
+        self._performer: ManualPerformer | None = None
+        self._seams = Seams(performer=self._make_performer, on_error=self._escaped.append)
+        self._open_journal = lambda: Journal.on(self.store)
+
+    def _make_performer(self, **arguments: Any) -> Performer:
+        make: Callable[..., ManualPerformer] = partial(ManualPerformer, **arguments)
+        self._performer = make(queue=ManualExecutor(self._chooser), loop=ActivityLoop(self.clock.now_ns))
+        return self._performer
+
+    # Opening and closing.
+
+    def open(self) -> Self:
+        """Open the journal and have what was under way taken up, once the runtime is driven.
+
+        Raises:
+            Crash: the commit of the opening was to crash.
+        """
+        if self._hands is not None:
+            raise RuntimeError("the test runtime is open already")
+        hands = self._build()
+        self._hands = hands
+        hands.recover()
+        return self
+
+    def close(self) -> int:
+        """Close as a runtime does, then see to it that nothing was left behind.
+
+        Returns:
+            How many async activities were cancelled.
+
+        Raises:
+            LeakError: something was left behind, or the journal is damaged.
+        """
+        hands = self._hands
+        if hands is None:
+            return 0
+        if self.store.is_crashed:
+            self._drop()
+            return 0
+        problems = [str(problem) for problem in check(hands.journal)] if self._checks else []
+        leak_check = LeakCheck(hands)
+        left = super().close()
+        problems += [f"an error that escaped: {error!r}" for error in self._escaped]
+        self._escaped.clear()
+        if self._checks and (problems := problems + leak_check.leaks()):
+            raise LeakError(problems)
+        return left
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # A test that fails is told why, not what that left behind.
+        self._checks = self._checks and kind is None
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def crash(self) -> None:
+        """Drop everything that is in memory, as a process that dies would, and open again on the same store.
+
+        Whoever waits for a result gets ``RuntimeClosedError``; handles of before are of no use any more.
+        """
+        self._drop()
+        self.crashes += 1
+        self.store.revive()
+        self.open()
+
+    def _drop(self) -> None:
+        hands, self._hands = self._hands, None
+        if hands is not None:
+            hands.drop()
+            hands.performer.close(grace=0)
+            for future in hands.waiters.take_all():
+                future.fail(RuntimeClosedError())
+        self._escaped.clear()
+
+    # Driving.
+
+    def step(self) -> bool:
+        """Take exactly one turn, then its commit; False if there was nothing to do.
+
+        Raises:
+            Crash: the commit was to crash; ``crash`` goes on from what the disk has.
+        """
+        hands = self._opened
+        has_run = hands.dispatcher.step()
+        self._raise_escaped()
+        if has_run and self._evicts:
+            self.evictions += hands.directory.evict()
+        return has_run
+
+    def perform_activity(self) -> bool:
+        """Perform one waiting attempt, or one round of the async ones; False if there is nothing to perform."""
+        performer = self._performer
+        return performer is not None and performer.perform_next()
+
+    def run_until_idle(self) -> None:
+        """Go on, activities included, until nothing can happen before some time has passed."""
+        while self.step() or self.perform_activity():
+            pass
+
+    def advance(self, by: Duration) -> None:
+        """Let time pass, and let everything happen that becomes due meanwhile, at its own time and in its order.
+
+        Args:
+            by: seconds or timedelta.
+        """
+        until_ns = self.clock.now_ns() + (to_ns(by, "by") or 0)
+        self.run_until_idle()
+        while self._skip(until_ns):
+            self.run_until_idle()
+        self.clock.advance_to(until_ns)
+        self.run_until_idle()
+
+    def wait(self, future: Future[T], *, limit: Duration = LIMIT) -> T:
+        """Drive until a future is done, and give its value.
+
+        Args:
+            future: of any call of this runtime or of a handle.
+            limit: how far the clock may be moved for it (seconds or timedelta).
+
+        Raises:
+            StuckError: it cannot be done: nothing is left to do, or ``limit`` is over.
+            BaseException: what the future failed with.
+        """
+        until_ns = self.clock.now_ns() + (to_ns(limit, "limit") or 0)
+        while not future.done():
+            if not self.step() and not self.perform_activity() and not (self.auto_skip and self._skip(until_ns)):
+                raise StuckError(self._why_stuck(until_ns))
+        return future.get()
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """When something is due next (ns since 1970), or None."""
+        deadlines = [self._opened.dispatcher.next_deadline_ns()]
+        if self._performer is not None:
+            deadlines.append(self._performer.loop.next_ns())
+        return min((each for each in deadlines if each is not None), default=None)
+
+    def _skip(self, until_ns: int) -> bool:
+        """Move the clock to the next deadline, if that is not after ``until_ns``."""
+        next_ns = self.next_deadline_ns
+        if next_ns is None or next_ns > until_ns:
+            return False
+        self.clock.advance_to(next_ns)
+        return True
+
+    def _why_stuck(self, until_ns: int) -> str:
+        next_ns = self.next_deadline_ns
+        if next_ns is None:
+            why = "no message, no activity and no timer is left"
+            return f"{why}; a future from before a crash is never done" if self.crashes else why
+        if next_ns > until_ns:
+            return "the next thing is due after the limit"
+        return f"the next thing is due in {(next_ns - self.clock.now_ns()) / 1e9} s and auto_skip is off; use advance()"
+
+    def _raise_escaped(self) -> None:
+        if self._escaped:
+            error = self._escaped[0]
+            self._escaped.clear()
+            raise error
+
+    # Looking.
+
+    def recorded(self) -> list[RecordedRun]:
+        """Every run as the journal has it, the first one first."""
+        return recorded_runs(self._opened.journal)
+
+    @property
+    def hands(self) -> Hands:
+        """The parts of the open runtime, for tests that look inside."""
+        return self._opened
