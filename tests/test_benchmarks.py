@@ -1,0 +1,52 @@
+"""Each benchmark works at its smallest size and says what it measured; how fast anything is, is not judged here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMON = {"workload", "target", "ok", "quick"}
+FIGURES = {
+    "w1_throughput": {"workflows", "rounds", "in_flight_100", "in_flight_1000", "beside_computing"},
+    "w2_latency": {"p50_ms", "p99_ms", "commits_per_workflow", "syncs_per_workflow", "bare_p50_ms", "ratio"},
+    "w7_history": {"rounds", "live", "replay"},
+    "w8_recovery": {"activity_s", "from_start_ms", "from_open_ms", "until_imported_ms", "bare_process_ms", "ratio"},
+    "replay_beside_signals": {"turns", "signals", "p50_ms", "p99_ms", "alone_p99_ms", "ratio"},
+    "signal_backlog": {"signals", "window", "handled", "unread", "ratio"},
+}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_benchmark_prints_one_line_of_json(name: str) -> None:
+    done = run("--quick", name)
+
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    report = json.loads(line)
+    assert report.keys() >= COMMON | FIGURES[name]
+    assert report["quick"] is True
+
+
+def test_an_unknown_benchmark_is_refused_with_the_known_ones() -> None:
+    done = run("w9_dreams")
+
+    assert done.returncode == 2
+    assert "no benchmark named w9_dreams" in done.stderr
+    assert "w1_throughput" in done.stderr
+
+
+def test_every_benchmark_is_tested_here() -> None:
+    files = {path.stem for path in (ROOT / "benchmarks").glob("*.py") if "run(measure)" in path.read_text("utf-8")}
+
+    assert files == set(FIGURES)
