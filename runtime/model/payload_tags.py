@@ -139,8 +139,9 @@ _FLAVOURS: tuple[type[PurePath], ...] = (Path, PurePosixPath, PureWindowsPath)
 
 
 def _pathed(data: Any) -> PurePath:
-    parts: list[Any] = decode_tree(data)
-    return _FLAVOURS[parts[0]](parts[1])
+    flavour: int
+    flavour, text = decode_tree(data)
+    return _FLAVOURS[flavour](text)
 
 
 _LEAVES: dict[int, Callable[[Any], Any]] = {
