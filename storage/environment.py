@@ -96,6 +96,8 @@ class Environment:
             facts = files.look(create=is_writer)
             if facts is not None and facts.file_size < facts.used_size:
                 _refuse_short_file(files.data, facts)
+            if is_writer:
+                files.reserve_lock()
             store = cls(files, settings, owner)
             if facts is None:
                 files.sync()

@@ -8,9 +8,13 @@ import resource
 
 from . import location
 from .datafile import FileFacts, inspect
-from .errors import LocationError
+from .errors import FullError, LocationError
 
 __all__ = ["Files"]
+
+
+_LOCK_SIZE = 17 * 4096
+"""Bytes of a lock file with places for 1,024 readers, in whole pages."""
 
 
 class Files:
@@ -52,6 +56,28 @@ class Files:
                 # A creation that was cut short leaves zeros, which the engine takes for garbage.
                 os.truncate(self.data, 0)
         return facts
+
+    def reserve_lock(self) -> None:
+        """Give the engine's lock file all its blocks before the engine maps it.
+
+        The engine writes to it through the map, and a hole that a full disk cannot fill kills the process. A file that
+        has its blocks is not opened: closing it would drop locks that this process may hold on it.
+
+        Raises:
+            FullError: the disk has no room for it.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            facts = os.stat(self.lock)
+            if facts.st_size >= _LOCK_SIZE and facts.st_blocks * 512 >= facts.st_size:
+                return
+        try:
+            descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, _LOCK_SIZE)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise FullError(self.path, f"{self.lock}: {error.strerror}") from error
 
     def sync(self) -> None:
         """Make the entries of the new files durable; the engine does not."""

@@ -8,6 +8,7 @@ import stat
 from .errors import LocationError
 
 __all__ = [
+    "CURE",
     "REMOTE_FILE_SYSTEMS",
     "check_file",
     "file_system_of",
@@ -15,6 +16,8 @@ __all__ = [
     "refuse_remote",
     "sync_directory",
 ]
+
+CURE = "choose a directory that this process may write, or open it read-only (read_only=True)"
 
 MOUNTINFO = "/proc/self/mountinfo"
 
@@ -163,4 +166,4 @@ def _check_parent(path: str) -> None:
 
 
 def _refusal(path: str, error: OSError) -> LocationError:
-    return LocationError(path, error.strerror or str(error), "choose a directory that this process may write")
+    return LocationError(path, error.strerror or str(error), CURE)

@@ -11,6 +11,7 @@ import time
 from typing import cast
 
 from .errors import InUseError, LocationError
+from .location import CURE
 
 __all__ = ["OwnerLock"]
 
@@ -42,7 +43,7 @@ class OwnerLock:
                 descriptor = os.open(path, flags, 0o600)
             except OSError as error:
                 why = f"{path}: {error.strerror}"
-                raise LocationError(journal, why, "choose a directory that this process may write") from error
+                raise LocationError(journal, why, CURE) from error
             try:
                 if cls._lock(descriptor, path, journal):
                     _write_facts(descriptor)
