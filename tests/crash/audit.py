@@ -1,0 +1,317 @@
+"""Holds a journal against what the world outside knows, and names every promise that is broken.
+
+It reads the journal by itself: no live runtime is asked, and no workflow code decides what is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from greenroom.runtime.core.commands import (
+    CancelActivity,
+    CancelTimer,
+    Command,
+    CompleteWorkflow,
+    ScheduleActivity,
+    SignalExternal,
+    StartTimer,
+    decode_commands,
+)
+from greenroom.runtime.core.messages import (
+    ActivityCompleted,
+    ActivityFailed,
+    ExternalSignalResolved,
+    Message,
+    SignalReceived,
+    TimerFired,
+    WorkflowStarted,
+    decode_message,
+)
+from greenroom.runtime.model.options import WorkflowExecutionStatus
+from greenroom.runtime.model.payloads import Converter
+from greenroom.storage import DueKind, Items, Journal, RunHeader, Tree
+from greenroom.storage.keys import HEADER_KEY
+
+from .evidence import Evidence
+from .load import ATTEMPTS
+
+__all__ = ["Run", "audit", "read_runs"]
+
+SLICE = 1000
+
+_converter = Converter()
+_message = lru_cache(100_000)(decode_message)
+_commands = lru_cache(100_000)(decode_commands)
+
+
+class Step(NamedTuple):
+    """One turn, decoded."""
+
+    time_ns: int
+    message: Message
+    commands: list[Command]
+
+
+class Run(NamedTuple):
+    """One run as the journal has it."""
+
+    run_no: int
+    header: RunHeader
+    steps: list[Step]
+    items: Items
+
+    @property
+    def name(self) -> str:
+        """How a finding names it."""
+        return f"run {self.run_no} ({self.header.workflow_id})"
+
+    @property
+    def status(self) -> WorkflowExecutionStatus:
+        """Where it stands."""
+        return WorkflowExecutionStatus(self.header.status)
+
+
+def read_runs(journal: Journal) -> list[Run]:
+    """Every run of a journal, whole.
+
+    Raises:
+        StorageError, ValueError: something cannot be read.
+    """
+    return [_read_run(journal, run_no) for run_no in _run_numbers(journal)]
+
+
+def _run_numbers(journal: Journal) -> Iterator[int]:
+    """Jump from header to header."""
+    start = b""
+    while rows := journal.store.scan(Tree.RUNS, start, b"\xff" * 9, limit=1):
+        run_no = int.from_bytes(rows[0][0][:8], "big")
+        yield run_no
+        start = HEADER_KEY.pack(run_no, 0xFF)
+
+
+def _read_run(journal: Journal, run_no: int) -> Run:
+    header = journal.header(run_no)
+    if header is None:
+        raise ValueError(f"run {run_no} has rows and no header")
+    steps: list[Step] = []
+    crc = None
+    while True:
+        turns = journal.turns(run_no, first=len(steps), limit=SLICE, crc=crc)
+        for turn in turns:
+            steps.append(Step(turn.time_ns, _message(turn.message), _commands(turn.commands)))
+            crc = turn.crc
+        if len(turns) < SLICE:
+            return Run(run_no, header, steps, journal.items(run_no))
+
+
+def audit(journal: Journal, evidence: Evidence) -> list[str]:
+    """Return every broken promise; an empty list means that nothing was lost, doubled or made up."""
+    runs = read_runs(journal)
+    active = {run_no for _, run_no in journal.active(limit=1 << 30)}
+    findings: list[str] = [f"a child complained: {error}" for error in evidence.errors]
+    places = _Places()
+    for run in runs:
+        findings += _Judge(run, evidence, active).findings()
+        places.visit(run)
+    for letter in journal.dead_letters(limit=1 << 30):
+        places.put(_message(letter.message), letter.run_no)
+    findings += places.findings(evidence)
+    findings += _judge_promises(runs, places, evidence)
+    return findings
+
+
+class _Places:
+    """Where each token lies: every signal must lie in exactly one place."""
+
+    def __init__(self) -> None:
+        self._doubled: list[str] = []
+        self._requested: dict[str, str] = {}
+        self._unsent: set[str] = set()
+        self.run_of: dict[str, int] = {}
+
+    def visit(self, run: Run) -> None:
+        """Take note of the signals that a run has taken, has waiting, and has sent."""
+        sent: dict[int, str] = {}
+        newest: dict[str, int] = {}
+        waiting = [_message(mail.message) for mail in run.items.mail]
+        for step in run.steps:
+            for command in step.commands:
+                if isinstance(command, SignalExternal):
+                    sent[command.id] = token = _token_of(command.args)
+                    self._requested[token] = run.name
+        for message in [*(step.message for step in run.steps), *waiting]:
+            if isinstance(message, ExternalSignalResolved) and message.failure is not None:
+                self._unsent.add(sent[message.id])
+            elif isinstance(message, SignalReceived):
+                token = self.put(message, run.run_no)
+                sender, number = token.split("/" if "/" in token else ".")
+                if int(number) <= newest.get(sender, -1):
+                    self._doubled.append(f"{run.name} has {token} behind a later one of the same sender")
+                newest[sender] = int(number)
+
+    def put(self, message: Message, run_no: int) -> str:
+        """Note one place of a signal, and give its token."""
+        if not isinstance(message, SignalReceived):
+            return ""
+        token = _token_of(message.args)
+        if token in self.run_of:
+            self._doubled.append(f"signal {token} is there twice: in run {self.run_of[token]} and in run {run_no}")
+        self.run_of[token] = run_no
+        return token
+
+    def findings(self, evidence: Evidence) -> list[str]:
+        """What is doubled, made up or lost between runs."""
+        findings = self._doubled
+        for token in self.run_of:
+            if "/" in token and token not in self._requested:
+                findings.append(f"signal {token} is there and no run has sent it")
+            elif "/" not in token and token not in evidence.sending:
+                findings.append(f"signal {token} is there and no client has sent it")
+            elif token in evidence.refused or token in self._unsent:
+                findings.append(f"signal {token} is there although its sender was told that it is not")
+        for token, sender in self._requested.items():
+            if token not in self.run_of and token not in self._unsent:
+                findings.append(f"{sender} has sent signal {token} and it is nowhere")
+        return findings
+
+
+class _Judge:
+    """Judges the history of one run by itself."""
+
+    def __init__(self, run: Run, evidence: Evidence, active: set[int]) -> None:
+        self._run = run
+        self._evidence = evidence
+        self._active = active
+        self._found: list[str] = []
+        self._activities: dict[int, ScheduleActivity] = {}
+        self._timers: dict[int, int] = {}
+        self._signals: set[int] = set()
+        self._last_ns = 0
+
+    def findings(self) -> list[str]:
+        """Walk the history."""
+        run = self._run
+        for number, step in enumerate(run.steps):
+            if (number == 0) is not isinstance(step.message, WorkflowStarted):
+                self._say(f"turn {number} is {step.message!r}")
+            if step.time_ns < self._last_ns:
+                self._say(f"time goes back in turn {number}")
+            self._last_ns = step.time_ns
+            self._take(step)
+            for command in step.commands:
+                self._want(command)
+        if not run.steps:
+            self._say("it has no turn")
+        if run.status is WorkflowExecutionStatus.SUSPENDED:
+            self._say(f"it is suspended: {run.header.note}")
+        elif run.status.is_open:
+            self._judge_open()
+        return self._found
+
+    def _say(self, what: str) -> None:
+        self._found.append(f"{self._run.name}: {what}")
+
+    def _effect(self, item: int) -> list[int] | None:
+        return self._evidence.effects.get((self._run.header.run_id, item))
+
+    def _take(self, step: Step) -> None:
+        """Each outcome answers something that was asked for, once."""
+        match step.message:
+            case ActivityCompleted(id=item) | ActivityFailed(id=item):
+                if self._activities.pop(item, None) is None:
+                    self._say(f"an outcome of activity {item} that is not waited for (any more)")
+                elif isinstance(step.message, ActivityCompleted) and self._effect(item) is None:
+                    self._say(f"activity {item} has a result and was never performed")
+            case TimerFired(id=item):
+                at_ns = self._timers.pop(item, None)
+                if at_ns is None:
+                    self._say(f"timer {item} fired and is not waited for (any more)")
+                elif step.time_ns < at_ns:
+                    self._say(f"timer {item} fired {at_ns - step.time_ns} ns early")
+            case ExternalSignalResolved(id=item):
+                if item not in self._signals:
+                    self._say(f"signal {item} is resolved and was not sent (or twice)")
+                self._signals.discard(item)
+            case _:
+                pass
+
+    def _want(self, command: Command) -> None:
+        match command:
+            case ScheduleActivity():
+                self._activities[command.id] = command
+                attempts = self._effect(command.id) or ()
+                if command.name == "counted" and len(attempts) > ATTEMPTS:
+                    self._say(f"activity {command.id} was begun {len(attempts)} times, {ATTEMPTS} are allowed")
+            case CancelActivity():
+                self._activities.pop(command.id, None)
+            case StartTimer():
+                self._timers[command.id] = command.at_ns
+            case CancelTimer():
+                self._timers.pop(command.id, None)
+            case SignalExternal():
+                self._signals.add(command.id)
+            case _:
+                pass
+
+    def _judge_open(self) -> None:
+        """Everything that an open run waits for must have something that brings it."""
+        run = self._run
+        if bool(self._activities) is not (run.run_no in self._active):
+            self._say(f"activities {sorted(self._activities)} have no outcome, and it is (not) among the active runs")
+        timers = {timer.item: timer.at_ns for timer in run.items.timers if timer.kind == DueKind.TIMER}
+        if timers != self._timers:
+            self._say(f"it waits for timers {self._timers} and the journal has {timers}")
+        coming = {
+            message.id
+            for mail in run.items.mail
+            if isinstance(message := _message(mail.message), ExternalSignalResolved)
+        }
+        if coming != self._signals:
+            self._say(f"it waits for signals {self._signals} to be resolved, and {coming} are on their way")
+
+
+def _judge_promises(runs: list[Run], places: _Places, evidence: Evidence) -> list[str]:
+    """What was acknowledged is there, and what happened outside was asked for."""
+    by_id = {run.header.run_id: run for run in runs}
+    by_name = {run.header.workflow_id: run for run in runs}
+    numbers = {run.run_no: run.header.workflow_id for run in runs}
+    findings: list[str] = []
+    for workflow_id, run_id in evidence.started:
+        if run_id not in by_id or by_id[run_id].header.workflow_id != workflow_id:
+            findings.append(f"the start of {workflow_id} was acknowledged and is not there")
+    for token, workflow_id in evidence.signalled.items():
+        if numbers.get(places.run_of.get(token, 0)) != workflow_id:
+            findings.append(f"signal {token} to {workflow_id} was acknowledged and is not there")
+    for (workflow_id, run_id), value in evidence.results.items():
+        run = by_id.get(run_id) if run_id else by_name.get(workflow_id)
+        if run is None or run.status is not WorkflowExecutionStatus.COMPLETED or _result(run) != value:
+            findings.append(f"the result of {workflow_id} was given out and is not there")
+    wanted = {
+        (run.header.run_id, command.id)
+        for run in runs
+        for step in run.steps
+        for command in step.commands
+        if isinstance(command, ScheduleActivity)
+    }
+    for performer, item in evidence.effects.keys() - wanted:
+        findings.append(f"activity {item} of run {performer} was performed and nobody asked for it")
+    for run in runs:
+        if run.header.workflow_id not in evidence.starting:
+            findings.append(f"{run.name} is there and no client has started it")
+        if run.header.workflow_type == "Order" and run.status is WorkflowExecutionStatus.COMPLETED:
+            taken = [_token_of(step.message.args) for step in run.steps if isinstance(step.message, SignalReceived)]
+            if _result(run) != taken:
+                findings.append(f"{run.name} returned {_result(run)} and had taken {taken}")
+    return findings
+
+
+def _result(run: Run) -> Any:
+    last = run.steps[-1].commands if run.steps else []
+    return next((_converter.decode(each.result) for each in last if isinstance(each, CompleteWorkflow)), None)
+
+
+def _token_of(args: bytes) -> str:
+    token: str = _converter.decode_args(args, None)[-1]
+    return token

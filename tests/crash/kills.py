@@ -1,0 +1,103 @@
+"""Kills at named points and at random instants: one journal again and again, until a last opening must end everything."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from .faults import FAULTS
+from .points import ENGINE_POINTS, POINTS
+from .shim import Shim
+from .site import End, Site
+from .tally import Tally
+
+__all__ = ["controls", "engine_point", "named_point", "random_instants"]
+
+Kill = Callable[[Site], End]
+
+WARM_UP_S = 0.25
+SMALL_MAP = 1 << 16
+CONTROL_TRIES = 12
+
+
+def named_point(folder: Path, seed: str, point: str, occurrences: Sequence[int]) -> Tally:
+    """Kill at one point, once for each occurrence wanted."""
+    kills = [partial(_kill_at, point, occurrence) for occurrence in occurrences or POINTS[point]]
+    return _campaign(point, folder, seed, kills)
+
+
+def engine_point(folder: Path, seed: str, point: str, occurrences: Sequence[int], shim: Shim) -> Tally:
+    """Kill at one point inside the engine's commit, by way of the preloaded shim."""
+    word, usual = ENGINE_POINTS[point]
+    kills = [partial(_kill_in_engine, shim.killing(word, occurrence)) for occurrence in occurrences or usual]
+    return _campaign(point, folder, seed, kills)
+
+
+def random_instants(folder: Path, seed: str, number: int, count: int) -> Tally:
+    """Kill one journal's processes at random instants; every third soon after opening, so that recovery is hit too."""
+    dice = Random(f"{seed}/instants/{number}")
+    limits = [0.06 if kill % 3 == 2 else 0.4 for kill in range(count)]
+    kills = [partial(_kill_after, dice.random() * limit) for limit in limits]
+    return _campaign("random instants", folder, f"{seed}/{number}", kills)
+
+
+def controls(folder: Path, seed: str, fault: str, shim: Shim) -> Tally:
+    """Break the library on purpose: a kill must bring it to light within some tries."""
+    expected = FAULTS[fault][1]
+    promises = 0
+    for occurrence in range(1, CONTROL_TRIES + 1):
+        site = Site(folder / str(occurrence), f"{seed}/{occurrence}")
+        # The page is about to be written: the threads that were let go too early have had the time of a sync.
+        end = site.run(environment=shim.killing("meta", 4 + 5 * occurrence), fault=fault)
+        promises += site.evidence.acknowledgements
+        if any(expected in finding for finding in end.findings):
+            shutil.rmtree(folder, ignore_errors=True)
+            return Tally(f"control: {fault}", 1, 1, promises, [])
+    return Tally(f"control: {fault}", 1, 0, promises, [f"{fault}: not noticed in {CONTROL_TRIES} tries (see {folder})"])
+
+
+def _kill_at(point: str, occurrence: int, site: Site) -> End:
+    is_closing, is_growing = point.startswith("close"), point.startswith("growth")
+    return site.run(
+        point=point,
+        occurrence=occurrence,
+        operations=30 if is_closing else 4000,
+        map_size=SMALL_MAP if is_growing else 0,
+    )
+
+
+def _kill_in_engine(environment: dict[str, str], site: Site) -> End:
+    return site.run(environment=environment)
+
+
+def _kill_after(seconds: float, site: Site) -> End:
+    return site.run(kill_after_s=seconds)
+
+
+def _campaign(name: str, folder: Path, seed: str, kills: Sequence[Kill]) -> Tally:
+    """Warm a journal up, kill its processes one after the other, and see that the last one ends everything."""
+    site = Site(folder, f"{seed}/{name}")
+    end = site.run(kill_after_s=WARM_UP_S)
+    findings = [f"warming up: {finding}" for finding in end.findings]
+    done = 0
+    for number, kill in enumerate(kills):
+        if findings:
+            break
+        end = kill(site)
+        done += end.is_killed
+        findings = [f"kill {number}: {finding}" for finding in end.findings]
+        if not end.is_killed:
+            findings.append(f"kill {number}: the process came to its end without being killed")
+    if not findings:
+        end = site.run(heal=True)
+        findings = [f"healing: {finding}" for finding in end.findings]
+        if not end.is_done or site.known:
+            findings.append(f"healing: {len(site.known)} runs did not come to their end: {site.known[:5]}")
+    promises = site.evidence.acknowledgements + len(site.evidence.effects)
+    if not findings:
+        shutil.rmtree(folder, ignore_errors=True)
+    where = f"{name} (seed {seed}, kept in {folder})"
+    return Tally(name, len(kills), done, promises, [f"{where}: {finding}" for finding in findings])

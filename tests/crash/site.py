@@ -1,0 +1,168 @@
+"""One journal and the processes that have it one after the other: run a child, kill it, audit what is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from greenroom.storage import FormatError, Journal, LocationError, check
+
+from .audit import audit, read_runs
+from .child import Orders
+from .evidence import Evidence
+
+__all__ = ["ROOT", "End", "Site"]
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 90.0
+
+
+class End(NamedTuple):
+    """How a child ended."""
+
+    is_killed: bool
+    is_done: bool
+    findings: list[str]
+
+
+class Site:
+    """A directory with a journal, the log of acknowledgements and the log of effects.
+
+    Args:
+        path: an empty or new directory.
+        seed: what the load of each generation is drawn from, together with its number.
+    """
+
+    def __init__(self, path: Path, seed: str) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.journal = path / "journal"
+        self.seed = seed
+        self.generation = 0
+        self.evidence = Evidence()
+        self.known: list[tuple[str, str]] = []
+        self._acks = path / "acks.log"
+        self._effects = path / "effects.log"
+        self._effects_read = 0
+        self._last = (0, 0)
+
+    def run(
+        self, *, kill_after_s: float | None = None, environment: dict[str, str] | None = None, **orders: Any
+    ) -> End:
+        """Run one child until it is killed or done.
+
+        Args:
+            kill_after_s: kill it so long after it began to open the journal.
+            environment: more of it; ``GREENROOM_CRASH_MARKS`` is filled in.
+            **orders: what the child is to do, see ``Orders``.
+        """
+        self.generation += 1
+        effects = os.open(self._effects, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        acks, child_acks = os.pipe()
+        wish = Orders(str(self.journal), effects, child_acks, self.seed, self.generation, self.known, **orders)
+        marks = {"GREENROOM_CRASH_MARKS": f"{child_acks},{effects}", **(environment or {})}
+        with open(self.path / f"stderr-{self.generation}.log", "wb") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.crash.child", json.dumps(wish)],
+                cwd=ROOT,
+                env={**os.environ, **marks},
+                pass_fds=(effects, child_acks),
+                stdin=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+        os.close(effects)
+        os.close(child_acks)
+        try:
+            is_stuck = self._listen(process, acks, kill_after_s)
+        finally:
+            os.close(acks)
+            if process.poll() is None and not self._is_ending(process):
+                process.kill()
+                process.wait()
+        return self._judge(process.returncode, is_stuck=is_stuck)
+
+    def _listen(self, process: subprocess.Popen[bytes], acks: int, kill_after_s: float | None) -> bool:
+        """Log what the child acknowledges until it has ended; whether it had to be ended because it was stuck."""
+        limit = time.monotonic() + LIMIT_S
+        kill_at: float | None = None
+        before = len(self.evidence.progress)
+        with open(self._acks, "ab") as log:
+            while True:
+                now = time.monotonic()
+                if now >= limit:
+                    process.send_signal(signal.SIGABRT)
+                    return True
+                if kill_at is not None and now >= kill_at:
+                    process.kill()
+                    kill_at = None
+                ready, _, _ = select.select([acks], [], [], (limit if kill_at is None else kill_at) - now)
+                if not ready:
+                    continue
+                chunk = os.read(acks, 1 << 16)
+                log.write(chunk)
+                if not chunk:
+                    return False
+                self.evidence.take(chunk)
+                if kill_after_s is not None and len(self.evidence.progress) > before:
+                    kill_at, kill_after_s = time.monotonic() + kill_after_s, None
+
+    def _is_ending(self, process: subprocess.Popen[bytes]) -> bool:
+        try:
+            process.wait(timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _judge(self, code: int, *, is_stuck: bool) -> End:
+        self.evidence.end()
+        with open(self._effects, "rb") as file:
+            file.seek(self._effects_read)
+            effects = file.read()
+        self._effects_read += len(effects)
+        self.evidence.take(effects)
+        self.evidence.end()
+        findings = self.audit()
+        is_killed, is_done = code == -signal.SIGKILL, code == 0
+        stderr = self.path / f"stderr-{self.generation}.log"
+        if is_stuck:
+            findings.append(f"generation {self.generation} was stuck; its stacks are in {stderr}")
+        elif not is_killed and not is_done:
+            last = stderr.read_text(errors="replace").strip().splitlines()[-1:]
+            findings.append(f"generation {self.generation} ended with code {code}: {' '.join(last)} (see {stderr})")
+        else:
+            stderr.unlink()
+        return End(is_killed, is_done, findings)
+
+    def audit(self) -> list[str]:
+        """Hold the journal against the evidence, and learn what is open."""
+        if not (self.journal / "journal" / "data.mdb").exists():
+            return self._nothing("there is no data file")
+        try:
+            findings = [f"check: {problem}" for problem in check(self.journal)]
+            journal = Journal.open(self.journal, read_only=True)
+        except (LocationError, FormatError) as error:
+            return self._nothing(str(error))
+        try:
+            findings += audit(journal, self.evidence)
+            runs = read_runs(journal)
+            self.known = [(run.header.workflow_id, run.header.workflow_type) for run in runs if run.status.is_open]
+            position = (journal.epoch, journal.sequence)
+        finally:
+            journal.close()
+        if position < self._last or position[1] < self._last[1]:
+            findings.append(f"epoch and sequence were {self._last} and are {position}")
+        self._last = position
+        return findings
+
+    def _nothing(self, why: str) -> list[str]:
+        """A journal that cannot be opened for reading is fine only while nobody was told of anything in it."""
+        if self.evidence.acknowledgements or self._last != (0, 0):
+            return [f"the journal is gone: {why}"]
+        return []
