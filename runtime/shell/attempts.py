@@ -106,6 +106,8 @@ class Attempts:
         self._deliver = deliver
         self._flights: dict[Key, Flight] = {}
         self._rows: dict[Key, Attempt] = {}
+        # Those whose outcome is on its way to their run: they are over, though no history says so yet.
+        self._over: set[Key] = set()
 
     # What runs ask for.
 
@@ -120,7 +122,7 @@ class Attempts:
             row: what the journal says of it, if anything.
         """
         key = owner.run_no, command.id
-        if key in self._flights or key in self._rows:
+        if key in self._flights or key in self._rows or key in self._over:
             return
         if row is None:
             self._perform(owner, command, scheduled_ns, 1, b"")
@@ -165,6 +167,9 @@ class Attempts:
         """Drop what is on disk of an activity with the open sweep, if there is anything."""
         key = run_no, item
         row = self._rows.pop(key, None)
+        if key in self._over:
+            self._over.discard(key)
+            self._sweep.undo(self._is_over_again, key)
         if row is not None:
             self._sweep.batch.drop_attempt(run_no, item, row.next_ns)
             self._sweep.after(self._timekeeper.disarm, run_no, DueKind.ATTEMPT, item)
@@ -229,6 +234,7 @@ class Attempts:
         del self._flights[run_no, item]
         _cancel(flight)
         if isinstance(outcome, Completed):
+            self._over.add(flight.key)
             self._deliver(run_no, ActivityCompleted(item, outcome.result, flight.attempt))
         else:
             self._judge(flight, outcome.failure)
@@ -282,6 +288,7 @@ class Attempts:
             "retry_state": int(retry_state),
         }
         whole = Failure(FailureKind.ACTIVITY, "activity failed", cause=failure, facts=facts)
+        self._over.add(flight.key)
         self._deliver(flight.owner.run_no, ActivityFailed(item, whole, flight.attempt))
 
     def _watch(self, flight: Flight) -> None:
@@ -355,6 +362,9 @@ class Attempts:
             self._rows.pop(key, None)
         else:
             self._rows[key] = row
+
+    def _is_over_again(self, key: Key, error: GreenroomError) -> None:
+        self._over.add(key)
 
     def _take_back(self, key: Key, flight: Flight, error: GreenroomError) -> None:
         self._flights.setdefault(key, flight)
