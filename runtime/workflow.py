@@ -1,4 +1,4 @@
-"""What people write workflows against. Everything here speaks to the execution running now, by one seam (``core.context``)."""
+"""What people write workflows against: everything here speaks to the execution running now, by ``core.context``."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import uuid as _uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, cast, overload
+from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, overload
 
-from .core.channels import SignalChannel
+from .core.channels import SignalChannel, wait_ns
 from .core.context import Info, current, current_or_none
 from .core.handles import ActivityHandle
 from .model import definitions
 from .model.activity_definition import ActivityDefinition, definition_of
 from .model.definitions import WorkflowDefinition, define_class, define_function, mark, signal_name
+from .model.durations import to_ns
 from .model.errors import InvalidWorkflowError
 from .model.ids import check_id
 from .model.options import ActivityOptions
-from .model.durations import to_ns
 from .model.registry import workflows
 from .model.retry import RetryPolicy
 
@@ -91,9 +91,7 @@ def defn(target: C, /) -> C: ...
 @overload
 def defn(target: Callable[P, Coroutine[Any, Any, R]], /) -> FunctionWorkflow[P, R]: ...
 @overload
-def defn(
-    *, name: str | None = None, failure_exception_types: tuple[type[BaseException], ...] = ()
-) -> _Declare: ...
+def defn(*, name: str | None = None, failure_exception_types: tuple[type[BaseException], ...] = ()) -> _Declare: ...
 def defn(
     target: Any = None,
     /,
@@ -104,10 +102,10 @@ def defn(
     """Declare a workflow: a class with one ``@workflow.run`` method, or one ``async def`` function.
 
     Args:
-        name: the name it is registered and recorded under; the class's or function's own name if not given. It is part of the
-            contract with runs that are under way: keep it when the code is renamed.
-        failure_exception_types: exceptions that close a run as failed. Failures (``ApplicationError`` and its kin) and timeouts
-            always do; any other exception is a bug and suspends the run until the code is mended.
+        name: the name it is registered and recorded under; the class's or function's own name if not given. It is part
+            of the contract with runs that are under way: keep it when the code is renamed.
+        failure_exception_types: exceptions that close a run as failed. Failures (``ApplicationError`` and its kin) and
+            timeouts always do; any other exception is a bug and suspends the run until the code is mended.
 
     Raises:
         InvalidWorkflowError: it cannot be a workflow; every reason is listed.
@@ -152,7 +150,7 @@ def run(method: F) -> F:
 
 
 def init(method: F) -> F:
-    """Mark an ``__init__`` that takes the same arguments as the run method, before any signal is handled."""
+    """Mark the ``__init__`` that takes the same arguments as the run method, before any signal is handled."""
     mark(method, "init")
     return method
 
@@ -160,9 +158,7 @@ def init(method: F) -> F:
 @overload
 def signal(method: F, /) -> F: ...
 @overload
-def signal(
-    *, name: str | None = None, dynamic: bool = False, description: str | None = None
-) -> Callable[[F], F]: ...
+def signal(*, name: str | None = None, dynamic: bool = False, description: str | None = None) -> Callable[[F], F]: ...
 def signal(
     method: Any = None, /, *, name: str | None = None, dynamic: bool = False, description: str | None = None
 ) -> Any:
@@ -175,6 +171,8 @@ def signal(
     """
     if dynamic and name is not None:
         raise ValueError("a dynamic handler hears every name: leave out name= or dynamic=True")
+    if name is not None:
+        check_id(name, "signal name")
 
     def note(function: F) -> F:
         mark(function, "signal", name=None if dynamic else name or function.__name__, description=description)
@@ -187,8 +185,8 @@ def signal(
 
 
 def set_signal_handler(name: str, handler: Callable[..., Any] | None) -> None:
-    """Set, replace or (with None) remove the handler of one signal; signals kept for it are delivered in the order they came."""
-    current().set_signal_handler(check_id(name, "signal name"), handler)
+    """Set, replace or (with None) remove the handler of one signal; what was kept for it is delivered in its order."""
+    current().set_signal_handler(check_id(name, "signal name"), _callable(handler))
 
 
 def get_signal_handler(name: str) -> Callable[..., Any] | None:
@@ -197,13 +195,19 @@ def get_signal_handler(name: str) -> Callable[..., Any] | None:
 
 
 def set_dynamic_signal_handler(handler: Callable[..., Any] | None) -> None:
-    """Set, replace or remove the handler of every signal that has none; it gets the signal's name, then its arguments."""
-    current().set_signal_handler(None, handler)
+    """Set, replace or remove the handler of every signal without one; it gets the signal's name, then its arguments."""
+    current().set_signal_handler(None, _callable(handler))
 
 
 def get_dynamic_signal_handler() -> Callable[..., Any] | None:
     """The handler of every signal that has none, or None."""
     return current().get_signal_handler(None)
+
+
+def _callable(handler: Any) -> Any:
+    if handler is None or callable(handler):
+        return handler
+    raise TypeError(f"a signal handler is a {type(handler).__name__}; give a function, or None to remove the handler")
 
 
 def signal_channel() -> SignalChannel:
@@ -212,7 +216,7 @@ def signal_channel() -> SignalChannel:
 
 
 def all_handlers_finished() -> bool:
-    """Whether no signal handler is at work; ``await wait_condition(all_handlers_finished)`` lets them end before the run does."""
+    """Whether no signal handler is at work; ``await wait_condition(all_handlers_finished)`` lets them end first."""
     return current().all_handlers_finished()
 
 
@@ -262,7 +266,7 @@ def start_activity(
 ) -> ActivityHandle[Any]: ...
 def start_activity(
     activity: Any,
-    *args: Any,
+    *args: object,
     result_type: Any = None,
     **options: Any,
 ) -> ActivityHandle[Any]:
@@ -283,7 +287,9 @@ def start_activity(
         PayloadEncodeError: an argument that cannot be stored.
     """
     if isinstance(activity, str):
-        return current().start_activity(activity, args, _options(None, options), Any if result_type is None else result_type)
+        return current().start_activity(
+            activity, args, _options(None, options), Any if result_type is None else result_type
+        )
     definition = definition_of(activity)
     if definition is None:
         raise TypeError(f"{activity!r} is not an activity; declare it with @activity.defn")
@@ -335,7 +341,7 @@ async def execute_activity(
     retry_policy: RetryPolicy | None = None,
     summary: str | None = None,
 ) -> Any: ...
-async def execute_activity(activity: Any, *args: Any, **options: Any) -> Any:
+async def execute_activity(activity: Any, *args: object, **options: Any) -> Any:
     """Schedule an activity and wait for its result; the options are those of ``start_activity``.
 
     Raises:
@@ -346,7 +352,7 @@ async def execute_activity(activity: Any, *args: Any, **options: Any) -> Any:
 
 def start_activity_method(activity: Callable[..., Any], *args: Any, **options: Any) -> ActivityHandle[Any]:
     """Schedule an activity that is a method, named by its class: ``start_activity_method(Shop.charge, order)``."""
-    return cast("ActivityHandle[Any]", start_activity(activity, *args, **options))
+    return start_activity(activity, *args, **options)
 
 
 async def execute_activity_method(activity: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -387,15 +393,15 @@ async def wait_condition(predicate: Callable[[], object], *, timeout: Duration |
 
     Args:
         predicate: called without arguments; an exception of it is raised here.
-        timeout: how long to wait, as a durable timer; None waits for ever, zero only asks once.
+        timeout: how long to wait, as a durable timer; None waits for ever, zero or less only asks once.
 
     Raises:
         TimeoutError: it did not become true in time.
     """
     context = current()
-    timeout_ns = None if timeout is None else to_ns(timeout, "timeout")
+    timeout_ns = wait_ns(timeout)
     if timeout_ns == 0:
-        if not predicate():
+        if not context.is_condition_met(predicate):
             raise TimeoutError("the condition is not met")
         return
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -403,8 +409,14 @@ async def wait_condition(predicate: Callable[[], object], *, timeout: Duration |
     if timeout_ns is None:
         await future
         return
-    async with asyncio.timeout(timeout_ns / 1e9):
-        await future
+    limit = asyncio.timeout(timeout_ns / 1e9)
+    try:
+        async with limit:
+            await future
+    except TimeoutError:
+        if limit.expired():
+            raise TimeoutError(f"the condition was not met within {timeout}") from None
+        raise
 
 
 async def sleep(duration: Duration, *, summary: str = "") -> None:
@@ -459,11 +471,12 @@ def side_effect(function: Callable[[], Any], /, *, result_type: type[T]) -> T: .
 def side_effect(function: Callable[[], Any], /, *, result_type: Any = Any) -> Any:
     """Call ``function`` once and record what it gives; a replay takes the recorded value.
 
-    For a quick local call (a configuration value, a reading of the machine's clock). What can fail or take time is an activity. The
-    value comes back as the journal keeps it: pass ``result_type`` for what is not plain data.
+    For a quick local call (a configuration value, a reading of the machine's clock). What can fail or take time is an
+    activity. The value comes back as the journal keeps it: pass ``result_type`` for what is not plain data.
 
     Raises:
-        ApplicationError: ``function`` raised; that is recorded too.
+        ApplicationError: ``function`` raised, or asked the workflow for something that changes it; that is recorded
+            too.
     """
     return current().side_effect(function, result_type)
 

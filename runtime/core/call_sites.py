@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import sys
 
 __all__ = ["call_site"]
@@ -16,8 +17,8 @@ _SHOWN: dict[str, str] = {}
 
 
 def call_site() -> str:
-    """``file:line`` of the user's code that is running, the file relative to the import path; empty if there is none."""
-    frame = sys._getframe(1)
+    """``file:line`` of the user's code that is running, the file relative to the import path; "" if there is none."""
+    frame = inspect.currentframe()
     while frame is not None:
         file = frame.f_code.co_filename
         shown = _SHOWN.get(file)
@@ -25,7 +26,7 @@ def call_site() -> str:
             shown = _SHOWN[file] = _show(file)
         if shown:
             return f"{shown}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""
 
 

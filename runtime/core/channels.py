@@ -6,10 +6,10 @@ import asyncio
 from datetime import timedelta
 from typing import Any, TypeVar, overload
 
-from ..model.options import to_ns
+from ..model.durations import to_ns
 from .handlers import Signals
 
-__all__ = ["SignalChannel"]
+__all__ = ["SignalChannel", "wait_ns"]
 
 T = TypeVar("T")
 
@@ -36,24 +36,28 @@ class SignalChannel:
 
         Args:
             name: the signal's name.
-            timeout: how long to wait (seconds or timedelta), as a durable timer; None waits for ever, zero does not wait.
+            timeout: how long to wait (seconds or timedelta), as a durable timer; None waits for ever, zero or less
+                does not wait.
             result_type: the type of the signal's one argument; without it the plain value comes.
 
         Raises:
             TimeoutError: nothing came in time.
         """
-        timeout_ns = to_ns(timeout, "timeout")
+        timeout_ns = wait_ns(timeout)
         hints = _hints(result_type)
         signals = self._signals
         values = signals.take(name, hints)
         if values is not None:
             return _value(values)
-        if timeout_ns is not None and timeout_ns <= 0:
+        if timeout_ns == 0:
             raise TimeoutError(f"no signal {name!r} is there")
-        async with asyncio.timeout(None if timeout_ns is None else timeout_ns / 1e9):
-            while values is None:
-                await self._wait(name)
-                values = signals.take(name, hints)
+        try:
+            async with asyncio.timeout(None if timeout_ns is None else timeout_ns / 1e9):
+                while values is None:
+                    await self._wait(name)
+                    values = signals.take(name, hints)
+        except TimeoutError:
+            raise TimeoutError(f"no signal {name!r} came within {timeout}") from None
         return _value(values)
 
     async def _wait(self, name: str) -> None:
@@ -61,9 +65,7 @@ class SignalChannel:
         try:
             await waiting
         except asyncio.CancelledError:
-            # The wake-up may have been for a signal that this reader will not take any more.
-            if waiting.done() and not waiting.cancelled():
-                self._signals.wake_reader(name)
+            self._signals.stop_waiting(name, waiting)
             raise
 
     def poll(self, name: str, *, result_type: type[Any] | None = None) -> Any:
@@ -74,6 +76,14 @@ class SignalChannel:
     def is_empty(self, name: str) -> bool:
         """Whether no signal of that name waits to be read."""
         return not self._signals.bag.has(name)
+
+
+def wait_ns(timeout: timedelta | float | None) -> int | None:
+    """How long to wait, in ns; what is left until a deadline may be negative, which is no wait."""
+    if timeout is None:
+        return None
+    late = timeout.days < 0 if isinstance(timeout, timedelta) else timeout < 0
+    return 0 if late else to_ns(timeout, "timeout")
 
 
 def _hints(result_type: type[Any] | None) -> tuple[Any, ...] | None:

@@ -1,7 +1,7 @@
 """Turns what workflow code asks for into commands, and keeps a handle for each thing that is not there yet.
 
-One counter numbers all commands of a run. Commands are collected a turn; what is taken back in the turn that asked for it never
-reaches the journal.
+One counter numbers all commands of a run. Commands are collected a turn; what is taken back in the turn that asked for
+it never reaches the journal.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .commands import (
     SignalExternal,
     StartTimer,
 )
-from .handles import ActivityHandle, PendingHandle, pending
+from .handles import ActivityHandle, PendingHandle
 from .loop import TimerHandle, WorkflowLoop
 from .machines import ACTIVITY, EXTERNAL_SIGNAL, Event
 from .messages import SignalReceived
@@ -38,7 +38,10 @@ __all__ = ["Commander", "RunPutAway"]
 
 
 class RunPutAway(BaseException):
-    """The run is being put away: it cannot ask for anything. Derives from BaseException so that ``except Exception`` lets it pass."""
+    """The run is being put away: it cannot ask for anything.
+
+    Derives from BaseException so that ``except Exception`` lets it pass.
+    """
 
 
 class Commander:
@@ -48,7 +51,7 @@ class Commander:
         pending: command id to the handle that waits for its outcome.
         timers: command id to the timer that has not fired.
         closing: the command that closed the run, once there is one.
-        read_only: what is running now, if it may only read ("a wait condition"); empty otherwise.
+        put_away: whether the run is being put away, and may not ask for anything.
     """
 
     def __init__(self, run_id: str, converter: Converter) -> None:
@@ -56,7 +59,6 @@ class Commander:
         self.pending: dict[int, PendingHandle[Any]] = {}
         self.timers: dict[int, TimerHandle] = {}
         self.closing: Command | None = None
-        self.read_only = ""
         self.put_away = False
         self._converter = converter
         self._run_id = run_id
@@ -87,7 +89,7 @@ class Commander:
     ) -> ActivityHandle[Any]:
         number = self._next("starting an activity")
         data = self._converter.encode_args(args)
-        handle = pending(ActivityHandle, self.loop, number, ACTIVITY, result_type, self._cancel_activity)
+        handle: ActivityHandle[Any] = ActivityHandle(self.loop, number, ACTIVITY, result_type, self._cancel_activity)
         self._ask(number, ScheduleActivity, name, data, options)
         self.pending[number] = handle
         return handle
@@ -97,7 +99,7 @@ class Commander:
     ) -> PendingHandle[None]:
         number = self._next("signalling another workflow")
         data = self._converter.encode_args(args)
-        handle = pending(PendingHandle, self.loop, number, EXTERNAL_SIGNAL, None, self._cancel_signal)
+        handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL_SIGNAL, None, self._cancel_signal)
         self._ask(number, SignalExternal, name, workflow_id, run_id, data)
         self.pending[number] = handle
         return handle
@@ -113,7 +115,7 @@ class Commander:
     def start_loop_timer(self, at_ns: int, handle: TimerHandle, summary: str = "") -> None:
         """The durable timer behind a handle of the loop."""
         number = self._next("starting a timer")
-        handle._on_cancel = lambda: self._cancel_timer(number)
+        handle.on_cancel = lambda: self._cancel_timer(number)
         self._ask(number, StartTimer, summary, at_ns)
         self.timers[number] = handle
 
@@ -124,14 +126,19 @@ class Commander:
         if recorded is None:
             value, failure = self._perform(function)
         else:
-            value, failure = _recorded_value(recorded, number)
+            known = _recorded_value(recorded, number)
+            if known is None:
+                # The comparison at the end of the turn reports the difference; the code cannot go on without a value.
+                self._ask(number, RecordSideEffect, "", b"", None)
+                raise RunPutAway("a side effect that the history does not have")
+            value, failure = known
         self._ask(number, RecordSideEffect, "", value, failure)
         if failure is not None:
             raise to_exception(failure, self._converter)
         return self._converter.decode(value, result_type)
 
     def dead_letter(self, signal: SignalReceived, reason: str) -> None:
-        """Put a signal aside that cannot be decoded."""
+        """Put a signal aside that its handler or reader cannot take."""
         number = self._next("")
         self._ask(number, DeadLetterSignal, signal.name, signal.args, signal.sender, reason)
 
@@ -148,16 +155,16 @@ class Commander:
 
     def random(self) -> random.Random:
         """The run's own generator, the same in each replay."""
-        if self.read_only:
-            raise ReadOnlyContextError("workflow.random()", self.read_only)
+        if self.loop.read_only:
+            raise ReadOnlyContextError("workflow.random()", self.loop.read_only)
         if self._random is None:
             self._random = random.Random(hashlib.sha256(self._run_id.encode()).digest())
         return self._random
 
     def check_may_change(self, action: str) -> None:
         """Refuse ``action`` while only reading is allowed, or while the run is being put away."""
-        if self.read_only:
-            raise ReadOnlyContextError(action, self.read_only)
+        if self.loop.read_only:
+            raise ReadOnlyContextError(action, self.loop.read_only)
         if self.put_away:
             raise RunPutAway(action)
 
@@ -178,15 +185,14 @@ class Commander:
     def _take_back(self, number: int, command: type[Command]) -> None:
         if self.put_away or self.closing is not None:
             return
-        if self._turn.pop(number, None) is not None:
-            self.pending.pop(number, None)
-            return
-        self._ask(number, command, "", key=-number)
+        self.pending.pop(number, None)
+        if self._turn.pop(number, None) is None:
+            self._ask(number, command, "", key=-number)
 
     # How it is written down.
 
     def _next(self, action: str) -> int:
-        if self.read_only or self.put_away:
+        if self.loop.read_only or self.put_away:
             self.check_may_change(action)
         self._last_id += 1
         return self._last_id
@@ -211,10 +217,14 @@ class Commander:
         self._turn[0] = command
 
     def _perform(self, function: Callable[[], Any]) -> tuple[bytes, Failure | None]:
+        # A replay does not call the function: what it changed in the run would be missing there.
+        self.loop.read_only = "a side effect"
         try:
             return self._converter.encode(function()), None
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             return b"", to_failure(error, self._converter)
+        finally:
+            self.loop.read_only = ""
 
     # What came of it.
 
@@ -238,9 +248,8 @@ class Commander:
             self.loop.fire(handle)
 
 
-def _recorded_value(recorded: Iterable[Command], number: int) -> tuple[bytes, Failure | None]:
+def _recorded_value(recorded: Iterable[Command], number: int) -> tuple[bytes, Failure | None] | None:
     for command in recorded:
         if command.id == number and isinstance(command, RecordSideEffect):
             return command.value, command.failure
-    # The comparison at the end of the turn reports the difference; the code cannot go on without a value.
-    raise RunPutAway("a side effect that the history does not have")
+    return None

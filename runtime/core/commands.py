@@ -1,7 +1,7 @@
 """What a run asks for: frozen values in the imperative, each with a stable name on disk.
 
-Every command has an ``id`` (its place among the run's commands), a ``name`` (the type of what is asked for) and a ``site``
-(file and line that asked); kind, id and name are what a replay compares.
+Every command has an ``id`` (its place among the run's commands), a ``name`` (the type of what is asked for) and a
+``site`` (file and line that asked); kind, id and name are what a replay compares.
 """
 
 from __future__ import annotations

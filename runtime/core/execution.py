@@ -1,19 +1,20 @@
 """One run of a workflow: the one door. A message goes in, the commands that it caused come out; nothing else happens.
 
-After each message the run's own loop runs until nothing is ready and no wait condition is newly true. The same messages give the same
-commands, in any process and at any time.
+After each message the run's own loop runs until nothing is ready and no wait condition is newly true. The same messages
+give the same commands, in any process and at any time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import zlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from ..model.definitions import SignalDefinition, WorkflowDefinition
-from ..model.errors import FailureError, PayloadError, ReadOnlyContextError
+from ..model.errors import FailureError
 from ..model.payloads import Converter
 from .channels import SignalChannel
 from .commander import Commander, RunPutAway
@@ -38,11 +39,22 @@ from .replay import compare
 
 __all__ = ["Execution", "WorkflowBugError"]
 
-ONLY_READS = "a wait condition"
-
 
 class WorkflowBugError(Exception):
     """Workflow code raised what is not a failure: the turn is not to be recorded; ``__cause__`` is what was raised."""
+
+    def __init__(self, bug: BaseException) -> None:
+        super().__init__(str(bug))
+        self.__cause__ = bug
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if "attached to a different loop" not in text:
+            return text
+        return (
+            f"{text}; a workflow can only wait for what it made itself or got from greenroom.workflow: "
+            "wait for anything else in an activity"
+        )
 
 
 class Execution(Commander):
@@ -74,15 +86,17 @@ class Execution(Commander):
             *failure_types,
             *definition.failure_exception_types,
         )
-        self._conditions = Conditions()
         self._bug: BaseException | None = None
+        # The run's own: nothing of the thread that happens to take the turn can be seen, nothing stays behind there.
+        self._context = contextvars.Context()
         self.loop = WorkflowLoop(
             start_timer=self.start_loop_timer,
             on_error=self._raised,
             context=self,
             first_order=zlib.crc32(started.run_id.encode()),
         )
-        self._signals = Signals(self.loop, self._decode_signal, self._raised)
+        self._conditions = Conditions(self.loop)
+        self._signals = Signals(self.loop, converter.decode_args, self.dead_letter, self._raised)
 
     # The door.
 
@@ -91,7 +105,7 @@ class Execution(Commander):
 
         Args:
             message: what has happened.
-            time_ns: when (UTC); the run's clock stands there for the whole turn.
+            time_ns: when (UTC); the run's clock stands there for the whole turn, or where it was if that is later.
 
         Raises:
             WorkflowBugError: the code raised something that is not a failure; this execution is of no further use.
@@ -155,25 +169,21 @@ class Execution(Commander):
         self.begin_turn(recorded)
         self.turns += 1
         loop = self.loop
-        loop.now_ns = time_ns
+        if time_ns > loop.now_ns:
+            loop.now_ns = time_ns
         before = loop.enter()
         try:
-            _TAKE[message.__class__](self, message)
-            loop.run_ready(self._settle)
+            self._context.run(self._TAKE[message.__class__], self, message)
+            if not self._ended:
+                loop.run_ready(self._conditions.check)
         finally:
             loop.leave(before)
         if self._bug is not None:
-            raise WorkflowBugError(str(self._bug)) from self._bug
+            raise WorkflowBugError(self._bug)
         return self.end_turn()
 
-    def _settle(self) -> bool:
-        self.read_only = ONLY_READS
-        woken = self._conditions.check()
-        self.read_only = ""
-        return woken
-
     def _raised(self, error: BaseException) -> None:
-        """What came out of the main function, a handler or a callback: a failure closes the run, anything else is a bug."""
+        """The main function, a handler or a callback let out ``error``: a failure closes the run, the rest is a bug."""
         if self.put_away or isinstance(error, RunPutAway):
             return
         if isinstance(error, self._failure_types):
@@ -199,7 +209,9 @@ class Execution(Commander):
             return definition.run
         instance = definition.target(*args) if definition.takes_input else definition.target()
         for name, signal in definition.signals.items():
-            self._signals.set_handler(name, signal.bound_to(instance))
+            # What __init__ has set goes before what the class declares.
+            if self._signals.handler(name) is None:
+                self._signals.set_handler(name, signal.bound_to(instance))
         bound: Callable[..., Any] = definition.run.__get__(instance)
         return bound
 
@@ -248,6 +260,9 @@ class Execution(Commander):
     def now_ns(self) -> int:
         return self.loop.now_ns
 
+    def is_condition_met(self, predicate: Callable[[], object]) -> bool:
+        return self._conditions.is_met(predicate)
+
     def add_condition(self, predicate: Callable[[], object], future: asyncio.Future[None]) -> None:
         self.check_may_change("waiting for a condition")
         self._conditions.add(predicate, future)
@@ -266,13 +281,6 @@ class Execution(Commander):
     def all_handlers_finished(self) -> bool:
         return self._signals.running == 0
 
-    def _decode_signal(self, signal: SignalReceived, hints: tuple[Any, ...] | None) -> list[Any] | None:
-        try:
-            return self._converter.decode_args(signal.args, hints)
-        except PayloadError as error:
-            self.dead_letter(signal, str(error))
-            return None
-
     # What the shell asks.
 
     @property
@@ -280,17 +288,16 @@ class Execution(Commander):
         """Signals that no handler and no channel has taken."""
         return len(self._signals.bag)
 
-
-_TAKE: dict[type[Message], Callable[[Execution, Any], None]] = {
-    WorkflowStarted: Execution._take_started,
-    SignalReceived: Execution._take_signal,
-    ActivityCompleted: Execution._take_activity_completed,
-    ActivityFailed: Execution._take_activity_failed,
-    TimerFired: Execution._take_timer,
-    ExternalSignalResolved: Execution._take_signal_resolved,
-    RunTimedOut: Execution._take_end,
-    RunTerminated: Execution._take_end,
-}
+    _TAKE: ClassVar[dict[type[Message], Callable[[Execution, Any], None]]] = {
+        WorkflowStarted: _take_started,
+        SignalReceived: _take_signal,
+        ActivityCompleted: _take_activity_completed,
+        ActivityFailed: _take_activity_failed,
+        TimerFired: _take_timer,
+        ExternalSignalResolved: _take_signal_resolved,
+        RunTimedOut: _take_end,
+        RunTerminated: _take_end,
+    }
 
 
 def _instant(at_ns: int) -> datetime:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..model.definitions import SignalDefinition
+from ..model.errors import PayloadError, ReadOnlyContextError
 from .loop import WorkflowLoop
 from .mailbag import Mailbag
 from .messages import SignalReceived
 
 __all__ = ["Signals"]
 
-Decode = Callable[[SignalReceived, tuple[Any, ...] | None], "list[Any] | None"]
+Decode = Callable[[bytes, tuple[Any, ...] | None], list[Any]]
 
 
 class Signals:
@@ -22,17 +23,25 @@ class Signals:
 
     Args:
         loop: where handlers run, each as a task of its own.
-        decode: gives a signal's arguments, or None after it has put an undecodable signal aside.
+        decode: gives a signal's arguments, as their types say.
+        set_aside: called with a signal that cannot be taken, and why.
         on_error: called with what a handler raised.
     """
 
-    __slots__ = ("_decode", "_dynamic", "_loop", "_named", "_on_error", "_readers", "bag", "running")
+    __slots__ = ("_decode", "_dynamic", "_loop", "_named", "_on_error", "_readers", "_set_aside", "bag", "running")
 
-    def __init__(self, loop: WorkflowLoop, decode: Decode, on_error: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        loop: WorkflowLoop,
+        decode: Decode,
+        set_aside: Callable[[SignalReceived, str], None],
+        on_error: Callable[[BaseException], None],
+    ) -> None:
         self.bag = Mailbag()
         self.running = 0
         self._loop = loop
         self._decode = decode
+        self._set_aside = set_aside
         self._on_error = on_error
         self._named: dict[str, SignalDefinition] = {}
         self._dynamic: SignalDefinition | None = None
@@ -69,6 +78,16 @@ class Signals:
         self._readers.setdefault(name, deque()).append(future)
         return future
 
+    def stop_waiting(self, name: str, future: asyncio.Future[None]) -> None:
+        """A reader went away; if it was woken already, the next one is woken in its place."""
+        readers = self._readers.get(name)
+        if readers is not None and future in readers:
+            readers.remove(future)
+            if not readers:
+                del self._readers[name]
+        elif self.bag.has(name):
+            self.wake_reader(name)
+
     def wake_reader(self, name: str) -> None:
         """Wake the reader of that name that has waited longest."""
         readers = self._readers.get(name)
@@ -76,6 +95,7 @@ class Signals:
             return
         while readers:
             future = readers.popleft()
+            # One that was cancelled in this turn has not yet said so.
             if not future.done():
                 future.set_result(None)
                 break
@@ -84,15 +104,29 @@ class Signals:
 
     def take(self, name: str, hints: tuple[Any, ...] | None) -> list[Any] | None:
         """The arguments of the oldest signal of that name, or None; undecodable ones are put aside on the way."""
-        while (entry := self.bag.take(name)) is not None:
-            values = self._decode(entry[1], hints)
+        if self._loop.read_only:
+            raise ReadOnlyContextError("taking a signal", self._loop.read_only)
+        while (signal := self.bag.take(name)) is not None:
+            values = self._decoded(signal, hints)
             if values is not None:
                 return values
         return None
 
+    def _decoded(self, signal: SignalReceived, hints: tuple[Any, ...] | None) -> list[Any] | None:
+        try:
+            return self._decode(signal.args, hints)
+        except PayloadError as error:
+            self._set_aside(signal, str(error))
+            return None
+
     def _spawn(self, handler: SignalDefinition, signal: SignalReceived) -> None:
-        values = self._decode(signal, handler.arg_types)
+        values = self._decoded(signal, handler.arg_types)
         if values is None:
+            return
+        problem = handler.problem_with(values)
+        if problem is not None:
+            # The sender's mistake must not stop the run, as an error in the handler would.
+            self._set_aside(signal, f"the handler {problem}")
             return
         if handler.dynamic:
             values = [signal.name, *values]

@@ -16,22 +16,40 @@ T = TypeVar("T")
 class PendingHandle(Future[T]):
     """A future for the outcome of one command; cancelling it takes the command back.
 
-    Cancelling ends the wait at once: whoever awaits the handle gets ``asyncio.CancelledError``, whatever comes later is ignored.
+    Cancelling ends the wait at once: whoever awaits the handle gets ``asyncio.CancelledError``, whatever comes later is
+    ignored.
+
+    Args:
+        loop: the loop of the run.
+        number: the command's id.
+        table: the life of what is waited for.
+        result_type: what the outcome is decoded to.
+        on_cancel: called with the handle when it is cancelled.
     """
 
-    __slots__ = ("_on_cancel", "_state", "_table", "id", "result_type")
-    id: int
-    result_type: Any
-    _state: State
-    _table: Table
-    _on_cancel: Callable[[PendingHandle[Any]], None] | None
+    __slots__ = ("_life", "_on_cancel", "_table", "id", "result_type")
+
+    def __init__(
+        self,
+        loop: WorkflowLoop,
+        number: int,
+        table: Table,
+        result_type: Any,
+        on_cancel: Callable[[PendingHandle[Any]], None],
+    ) -> None:
+        super().__init__(loop=loop)
+        self.order = loop.next_order()
+        self.id = number
+        self.result_type = result_type
+        self._life = State.PENDING
+        self._table = table
+        self._on_cancel = on_cancel
 
     def cancel(self, msg: Any | None = None) -> bool:
         if not super().cancel(msg):
             return False
-        self._state = self._table[self._state, Event.CANCEL]
-        if self._on_cancel is not None:
-            self._on_cancel(self)
+        self._life = self._table[self._life, Event.CANCEL]
+        self._on_cancel(self)
         return True
 
     def move(self, event: Event) -> bool:
@@ -43,31 +61,12 @@ class PendingHandle(Future[T]):
         Raises:
             KeyError: the table has no such transition.
         """
-        before = self._state
-        self._state = self._table[before, event]
-        return self._state is not before
+        before = self._life
+        self._life = self._table[before, event]
+        return self._life is not before
 
 
 class ActivityHandle(PendingHandle[T]):
     """The handle of a started activity: await it for the result, or cancel it."""
 
     __slots__ = ()
-
-
-def pending(
-    kind: type[PendingHandle[Any]],
-    loop: WorkflowLoop,
-    number: int,
-    table: Table,
-    result_type: Any,
-    on_cancel: Callable[[PendingHandle[Any]], None] | None,
-) -> PendingHandle[Any]:
-    """A new handle in state PENDING."""
-    handle = kind(loop=loop)
-    handle._order = loop.next_order()
-    handle.id = number
-    handle.result_type = result_type
-    handle._state = State.PENDING
-    handle._table = table
-    handle._on_cancel = on_cancel
-    return handle

@@ -1,22 +1,26 @@
 """An asyncio event loop without a clock, a selector or a thread: ready callbacks in order, time taken from messages.
 
-Whatever asyncio builds on ``call_soon``, ``call_at``, futures and tasks works on it. Whatever needs a socket, a process or another
-thread is refused with an explanation.
+Whatever asyncio builds on ``call_soon``, ``call_at``, futures and tasks works on it. Whatever needs a socket, a process
+or another thread is refused with an explanation.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import logging
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, TypeVarTuple, cast
+
+from ..model.errors import ReadOnlyContextError
 
 __all__ = ["Future", "Handle", "Task", "TimerHandle", "WorkflowLoop"]
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 CLOSE_ATTEMPTS = 16
 
@@ -27,8 +31,12 @@ class Handle(asyncio.Handle):
     """A callback that waits for its turn; lighter than asyncio's own."""
 
     __slots__ = ()
+    _callback: Callable[..., object]
+    _context: contextvars.Context
 
-    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None) -> None:
+    def __init__(
+        self, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None
+    ) -> None:
         self._callback = callback
         self._args = args
         self._context = contextvars.copy_context() if context is None else context
@@ -45,7 +53,10 @@ class Handle(asyncio.Handle):
 class TimerHandle(asyncio.TimerHandle):
     """A callback that waits for a durable timer; cancelling it takes the timer back."""
 
-    __slots__ = ("_on_cancel",)
+    __slots__ = ("on_cancel",)
+    _callback: Callable[..., object]
+    _context: contextvars.Context
+    _when: float
 
     def __init__(
         self,
@@ -60,27 +71,44 @@ class TimerHandle(asyncio.TimerHandle):
         self._cancelled = False
         self._when = when
         self._scheduled = True
-        self._on_cancel: Callable[[], None] | None = None
+        self.on_cancel: Callable[[], None] | None = None
 
     def cancel(self) -> None:
         if not self._cancelled:
             self._cancelled = True
             self._args = ()
-            if self._on_cancel is not None:
-                self._on_cancel()
+            if self.on_cancel is not None:
+                self.on_cancel()
 
     def __repr__(self) -> str:
         return f"<TimerHandle when={self._when}{' cancelled' if self._cancelled else ''}>"
 
 
 class Task(asyncio.Task[T]):
-    """A task whose hash is a counter: asyncio keeps tasks in sets, and the order of a set must not depend on addresses."""
+    """A task whose hash is a counter: asyncio keeps tasks in sets, whose order must not depend on addresses."""
 
-    __slots__ = ("_order",)
-    _order: int
+    __slots__ = ("order",)
+    _log_destroy_pending: bool
+
+    def __init__(
+        self,
+        order: int,
+        coro: Coroutine[Any, Any, T],
+        *,
+        loop: asyncio.AbstractEventLoop,
+        name: str,
+        context: contextvars.Context | None,
+    ) -> None:
+        # asyncio puts the task into a set while it makes it.
+        self.order = order
+        super().__init__(coro, loop=loop, name=name, context=context)
+
+    def be_quiet(self) -> None:
+        """Let asyncio say nothing when this is dropped while it waits."""
+        self._log_destroy_pending = False
 
     def __hash__(self) -> int:
-        return self._order
+        return self.order
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -89,11 +117,11 @@ class Task(asyncio.Task[T]):
 class Future(asyncio.Future[T]):
     """A future whose hash is a counter, for the same reason."""
 
-    __slots__ = ("_order",)
-    _order: int
+    __slots__ = ("order",)
+    order: int
 
     def __hash__(self) -> int:
-        return self._order
+        return self.order
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -102,7 +130,7 @@ class Future(asyncio.Future[T]):
 StartTimer = Callable[[int, TimerHandle], None]
 
 
-def _refusal(what: str, instead: str) -> Callable[..., NoReturn]:
+def _refusal(what: str, instead: str) -> Any:
     def refuse(self: WorkflowLoop, *args: object, **kwargs: object) -> NoReturn:
         raise RuntimeError(f"{what} cannot be used in a workflow: a replay could not repeat it; {instead}")
 
@@ -119,30 +147,42 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         start_timer: called with the instant (ns) and the handle of each timer that is asked for.
         on_error: called with each exception that a callback let out.
         context: the execution that workflow code speaks to while this loop runs.
-        first_order: where the counter of hashes begins; the same in each replay of a run, and far from other runs' counters, since
-            asyncio keeps the tasks of all loops in one set.
+        first_order: where the counter of hashes begins; the same in each replay of a run, and far from other runs'
+            counters, since asyncio keeps the tasks of all loops in one set.
+
+    Attributes:
+        now_ns: the run's time (UTC).
+        started_ns: when the run began; ``time()`` counts from here.
+        read_only: what is running now, if it may only read ("a wait condition"); empty otherwise.
     """
 
     def __init__(
-        self, *, start_timer: StartTimer, on_error: Callable[[BaseException], None], context: object, first_order: int = 0
+        self,
+        *,
+        start_timer: StartTimer,
+        on_error: Callable[[BaseException], None],
+        context: object,
+        first_order: int = 0,
     ) -> None:
         self.greenroom_context = context
         self.now_ns = 0
         self.started_ns = 0
+        self.read_only = ""
         self._start_timer = start_timer
         self._on_error = on_error
-        self._ready: deque[asyncio.Handle] = deque()
+        self._ready: deque[Handle | TimerHandle] = deque()
         self._order = first_order
         self._tasks: list[Task[Any]] = []
         self._tasks_limit = 16
-        self._generators: dict[int, AsyncGenerator[Any, Any]] = {}
+        self._generators: list[AsyncGenerator[Any, Any]] = []
+        self._generators_limit = 16
         self._closed = False
 
     # What the execution drives.
 
     def run_ready(self, settle: Callable[[], bool]) -> None:
         """Run callbacks until none is ready and ``settle``, asked each time they have run dry, has woken nobody."""
-        ready = self._ready
+        ready: deque[Any] = self._ready
         popleft = ready.popleft
         while True:
             while ready:
@@ -183,37 +223,33 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             if not _close(coroutine):
                 stubborn.append(repr(coroutine))
                 _KEPT.append(task)
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-        for generator in reversed(list(self._generators.values())):
+            task.be_quiet()
+        for generator in reversed(self._generators):
             if not _close_generator(generator):
                 stubborn.append(repr(generator))
                 _KEPT.append(generator)
         self._ready.clear()
         return stubborn
 
-    def unfinished(self) -> list[Task[Any]]:
-        """The tasks that are not done, oldest first."""
-        return [task for task in self._tasks if not task.done()]
-
     # What asyncio asks of a loop.
 
     def time(self) -> float:
         return (self.now_ns - self.started_ns) / 1e9
 
-    def call_soon(  # type: ignore[override]
-        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
     ) -> Handle:
         handle = Handle(callback, args, context)
         self._ready.append(handle)
         return handle
 
-    def call_later(  # type: ignore[override]
-        self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    def call_later(
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         return self._call_at_ns(self.now_ns + round(delay * 1e9), callback, args, context)
 
-    def call_at(  # type: ignore[override]
-        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         return self._call_at_ns(self.started_ns + round(when * 1e9), callback, args, context)
 
@@ -233,7 +269,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def create_future(self) -> Future[Any]:
         future: Future[Any] = Future(loop=self)
-        future._order = self._order = self._order + 1
+        future.order = self._order = self._order + 1
         return future
 
     def next_order(self) -> int:
@@ -241,19 +277,25 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self._order += 1
         return self._order
 
-    def create_task(  # type: ignore[override]
+    def create_task(
         self,
         coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
         *,
         name: str | None = None,
         context: contextvars.Context | None = None,
     ) -> Task[T]:
-        if self._closed:
-            raise RuntimeError("the run was put away: no task can be created")
         order = self._order = self._order + 1
-        task: Task[T] = Task.__new__(Task)
-        task._order = order
-        task.__init__(coro, loop=self, name=name or f"task-{order}", context=context)  # type: ignore[misc]
+        if self.read_only:
+            coro.close()
+            raise ReadOnlyContextError("creating a task", self.read_only)
+        coroutine = cast("Coroutine[Any, Any, T]", coro)
+        task = Task(order, coroutine, loop=self, name=name or f"task-{order}", context=context)
+        if self._closed:
+            # Cleanup of a run that is put away: to raise here would leave the coroutines beside this one un-awaited,
+            # which Python warns of. It never starts instead.
+            coro.close()
+            task.be_quiet()
+            return task
         tasks = self._tasks
         tasks.append(task)
         if len(tasks) > self._tasks_limit:
@@ -274,22 +316,30 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         return self._closed
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        # Called by finalizers only (an exception that nobody looked at): their moment is not part of the run, so it is only logged.
+        # Called by finalizers only (an exception that nobody looked at): their moment is not part of the run, so it is
+        # only logged.
         error = context.get("exception")
         if not self._closed:
             logger.error("%s", context.get("message"), exc_info=error if isinstance(error, BaseException) else None)
 
-    def default_exception_handler(self, context: dict[str, Any]) -> None:
-        self.call_exception_handler(context)
+    default_exception_handler = call_exception_handler
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """asyncio's own loops count cancelled timers; here the handle tells the execution itself."""
+    def get_exception_handler(self) -> None:
+        """There is none but the loop's own."""
+
+    def get_task_factory(self) -> None:
+        """There is none but the loop's own."""
 
     def _generator_started(self, generator: AsyncGenerator[Any, Any]) -> None:
-        self._generators[id(generator)] = generator
+        # Kept until it has ended or the run is put away: the moment of a finalizer is not part of the run.
+        generators = self._generators
+        generators.append(generator)
+        if len(generators) > self._generators_limit:
+            self._generators = alive = [each for each in generators if not _has_ended(each)]
+            self._generators_limit = 2 * len(alive) + 16
 
     def _generator_dropped(self, generator: AsyncGenerator[Any, Any]) -> None:
-        self._generators.pop(id(generator), None)
+        """Nothing may run when the collector finds a generator, at whatever moment and on whatever thread."""
 
     run_in_executor = _refusal("loop.run_in_executor", _USE_AN_ACTIVITY)
     call_soon_threadsafe = _refusal(
@@ -300,13 +350,17 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     getaddrinfo = getnameinfo = _refusal("a name lookup", _USE_AN_ACTIVITY)
     create_connection = create_server = create_datagram_endpoint = _refusal("a socket", _USE_AN_ACTIVITY)
     create_unix_connection = create_unix_server = connect_accepted_socket = _refusal("a socket", _USE_AN_ACTIVITY)
-    sock_recv = sock_recv_into = sock_recvfrom = sock_sendall = sock_sendto = _refusal("a socket", _USE_AN_ACTIVITY)
+    sock_recv = sock_recv_into = sock_recvfrom = sock_recvfrom_into = _refusal("a socket", _USE_AN_ACTIVITY)
+    sock_sendall = sock_sendto = _refusal("a socket", _USE_AN_ACTIVITY)
     sock_connect = sock_accept = sock_sendfile = sendfile = start_tls = _refusal("a socket", _USE_AN_ACTIVITY)
     add_reader = remove_reader = add_writer = remove_writer = _refusal("a file descriptor", _USE_AN_ACTIVITY)
     connect_read_pipe = connect_write_pipe = _refusal("a pipe", _USE_AN_ACTIVITY)
     subprocess_exec = subprocess_shell = _refusal("a subprocess", _USE_AN_ACTIVITY)
     add_signal_handler = remove_signal_handler = _refusal("an OS signal handler", "the application handles OS signals")
-    set_default_executor = _refusal("an executor", _USE_AN_ACTIVITY)
+    set_default_executor = shutdown_default_executor = _refusal("an executor", _USE_AN_ACTIVITY)
+    shutdown_asyncgens = _refusal("loop.shutdown_asyncgens", "a run that is put away does it")
+    set_task_factory = _refusal("a task factory", "the order of tasks is the loop's own")
+    set_exception_handler = _refusal("an exception handler", "what tasks let out closes or suspends the run")
 
 
 # What would not end stays referenced: a collector that runs its finalizers on some other thread would be worse.
@@ -324,12 +378,23 @@ def _close(coroutine: Coroutine[Any, Any, Any]) -> bool:
 
 
 def _close_generator(generator: AsyncGenerator[Any, Any]) -> bool:
+    closing = generator.aclose()
+    step = functools.partial(closing.send, None)
     for _ in range(CLOSE_ATTEMPTS):
-        try:
-            generator.aclose().send(None)  # type: ignore[attr-defined]
-        except StopIteration:
+        if _has_ended(generator):
             return True
+        try:
+            step()
         except BaseException:
-            continue
-    return False
+            # It ended, or it yielded a value: then it wants to be closed anew.
+            closing = generator.aclose()
+            step = functools.partial(closing.send, None)
+        else:
+            # It awaits something in its cleanup: that must end too.
+            step = functools.partial(closing.throw, GeneratorExit)
+    closing.close()
+    return _has_ended(generator)
 
+
+def _has_ended(generator: AsyncGenerator[Any, Any]) -> bool:
+    return getattr(generator, "ag_frame", None) is None

@@ -1,8 +1,8 @@
 """The life of each thing that a run can wait for, as one table of transitions a kind.
 
-A command creates the thing in state PENDING. Each event moves it by its table; an event with no row is not allowed in that state and
-means that history and code do not fit together. A row that leads to the same state says that the event is known and has no effect: an
-activity that finishes after the run stopped waiting for it.
+A command creates the thing in state PENDING. Each event moves it by its table; an event with no row is not allowed in
+that state and means that history and code do not fit together. A row that leads to the same state says that the event
+is known and has no effect: a signal that arrives after the run stopped waiting for the news.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-__all__ = ["ACTIVITY", "EXTERNAL_SIGNAL", "TIMER", "Event", "State", "Table"]
+__all__ = ["ACTIVITY", "EXTERNAL_SIGNAL", "Event", "State", "Table"]
 
 
 class State(Enum):
@@ -36,14 +36,6 @@ ACTIVITY: Table = {
     (State.PENDING, Event.COMPLETE): State.COMPLETED,
     (State.PENDING, Event.FAIL): State.FAILED,
     (State.PENDING, Event.CANCEL): State.CANCELLED,
-    (State.CANCELLED, Event.COMPLETE): State.CANCELLED,
-    (State.CANCELLED, Event.FAIL): State.CANCELLED,
-}
-
-TIMER: Table = {
-    (State.PENDING, Event.COMPLETE): State.COMPLETED,
-    (State.PENDING, Event.CANCEL): State.CANCELLED,
-    (State.CANCELLED, Event.COMPLETE): State.CANCELLED,
 }
 
 EXTERNAL_SIGNAL: Table = {

@@ -34,23 +34,19 @@ class Mailbag:
             queue = self._by_name[signal.name] = deque()
         queue.append((self._order, signal))
 
-    def put_back(self, order: int, signal: SignalReceived) -> None:
-        """Return a signal that was taken and not used: it has its old place again."""
-        self._by_name.setdefault(signal.name, deque()).appendleft((order, signal))
-
     def has(self, name: str) -> bool:
         """Whether a signal of that name lies here."""
         return name in self._by_name
 
-    def take(self, name: str) -> tuple[int, SignalReceived] | None:
-        """The place and the value of the oldest signal of that name, or None."""
+    def take(self, name: str) -> SignalReceived | None:
+        """The oldest signal of that name, or None."""
         queue = self._by_name.get(name)
         if queue is None:
             return None
-        entry = queue.popleft()
+        _, signal = queue.popleft()
         if not queue:
             del self._by_name[name]
-        return entry
+        return signal
 
     def take_all(self, name: str | None = None) -> Iterator[SignalReceived]:
         """All signals of one name, or of every name in the order they came; oldest first."""

@@ -1,4 +1,4 @@
-"""The same questions as the history? What a turn asked for is held against what the history recorded: kind, name and id."""
+"""The same questions as the history? What a turn asked for is held against what was recorded: kind, name and id."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ RUNNING_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 def same(produced: Command, recorded: Command) -> bool:
     """Whether the two ask for the same thing."""
-    return (
-        produced.id == recorded.id and produced.__class__ is recorded.__class__ and produced.name == recorded.name
-    )
+    return produced.id == recorded.id and produced.__class__ is recorded.__class__ and produced.name == recorded.name
 
 
 def compare(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import types
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .errors import InvalidWorkflowError
@@ -45,8 +46,18 @@ class SignalDefinition:
 
     @property
     def arg_types(self) -> tuple[Any, ...] | None:
-        """The types of the signal's arguments."""
-        return self._signature.arg_types
+        """The types of the signal's arguments; None for a function that does not tell."""
+        try:
+            return self._signature.arg_types
+        except ValueError:
+            return None
+
+    def problem_with(self, args: Sequence[object]) -> str | None:
+        """Why a call with these arguments could not work, or None."""
+        try:
+            return self._signature.problem_with(args)
+        except ValueError:
+            return None
 
     def bound_to(self, instance: object) -> SignalDefinition:
         """The same handler as a method of one instance."""
@@ -133,12 +144,13 @@ def define_function(
     Raises:
         InvalidWorkflowError: with every reason why it cannot be one.
     """
+    if not inspect.isfunction(function):
+        raise InvalidWorkflowError(repr(function), ["decorate a class or an async function with @workflow.defn"])
     problems = _problems_of_run(function, "the function")
-    parameters = list(inspect.signature(function).parameters.values())
-    if parameters and parameters[0].name == "self":
+    if next(iter(inspect.signature(function).parameters), "") == "self":
         problems.append("it is a method: decorate the class with @workflow.defn and this method with @workflow.run")
     if problems:
-        raise InvalidWorkflowError(getattr(function, "__qualname__", repr(function)), problems)
+        raise InvalidWorkflowError(function.__qualname__, problems)
     return WorkflowDefinition(
         name or function.__name__,
         function,
@@ -171,21 +183,26 @@ def define_class(
             if facts["name"] in signals:
                 what = "catch-all" if facts["name"] is None else f"signal {facts['name']!r}"
                 problems.append(f"two handlers for {what}")
+            problems += _problems_of_signal(function, f"{attribute}()", is_dynamic=facts["name"] is None)
             signals[facts["name"]] = SignalDefinition(
                 facts["name"], function, method=True, description=facts["description"]
             )
+        if "run" in notes and "signal" in notes:
+            problems.append(f"{attribute}() is decorated with both @workflow.run and @workflow.signal")
+        if "init" in notes and attribute != "__init__":
+            problems.append(f"{attribute}() is decorated with @workflow.init, which is for __init__")
     if len(runs) != 1:
         found = ", ".join(f"{each.__name__}()" for each in runs) or "none"
         problems.append(f"exactly one method must be decorated with @workflow.run (found: {found})")
-    takes_input = "init" in marks_of(cls.__init__)
-    if runs and not problems:
+    takes_input = "init" in marks_of(getattr(cls, "__init__", None))
+    if len(runs) == 1:
         problems += _problems_of_init(cls, runs[0], takes_input)
     if problems:
         raise InvalidWorkflowError(cls.__qualname__, problems)
     return WorkflowDefinition(
         name or cls.__name__,
         cls,
-        runs[0],
+        _own(cls, runs[0]),
         is_class=True,
         signals=signals,
         takes_input=takes_input,
@@ -194,12 +211,15 @@ def define_class(
 
 
 def _members(cls: type) -> dict[str, Callable[..., Any]]:
-    """The functions of a class and its bases by attribute, bases first; an override without a decorator keeps its
-    base's notes."""
+    """The functions of a class and its bases by attribute, bases first.
+
+    An override without a decorator keeps its base's notes; one that is no function, such as None, removes it.
+    """
     found: dict[str, Callable[..., Any]] = {}
     for base in reversed(cls.__mro__):
         for attribute, value in vars(base).items():
             if not inspect.isfunction(value):
+                found.pop(attribute, None)
                 continue
             inherited = marks_of(found.get(attribute))
             if inherited and not marks_of(value):
@@ -208,10 +228,38 @@ def _members(cls: type) -> dict[str, Callable[..., Any]]:
     return found
 
 
+def _own(cls: type, run: Callable[..., Any]) -> Callable[..., Any]:
+    """The run method as the class's own: a reference to an inherited one could not tell which class is meant."""
+    if run.__name__ in vars(cls) or not isinstance(run, types.FunctionType):
+        return run
+    own = types.FunctionType(run.__code__, run.__globals__, run.__name__, run.__defaults__, run.__closure__)
+    own.__kwdefaults__ = run.__kwdefaults__
+    own.__annotations__ = run.__annotations__
+    own.__doc__ = run.__doc__
+    own.__module__ = cls.__module__
+    own.__qualname__ = f"{cls.__qualname__}.{run.__name__}"
+    mark(own, "run")
+    setattr(cls, run.__name__, own)
+    return own
+
+
 def _problems_of_run(function: Callable[..., Any], what: str) -> list[str]:
     problems: list[str] = []
     if not inspect.iscoroutinefunction(function):
         problems.append(f"{what} must be `async def`")
+    return problems + _problems_of_arguments(function, what)
+
+
+def _problems_of_signal(function: Callable[..., Any], what: str, *, is_dynamic: bool) -> list[str]:
+    problems = _problems_of_arguments(function, what)
+    positional = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    if is_dynamic and len(positional) < 2 and not any(p.kind is p.VAR_POSITIONAL for p in positional):
+        problems.append(f"{what} hears every signal and must take the signal's name first")
+    return problems
+
+
+def _problems_of_arguments(function: Callable[..., Any], what: str) -> list[str]:
+    problems: list[str] = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
             problems.append(f"{what} needs the keyword-only argument {parameter.name!r}: arguments are positional")
@@ -225,14 +273,20 @@ def _problems_of_run(function: Callable[..., Any], what: str) -> list[str]:
 def _problems_of_init(cls: type, run: Callable[..., Any], takes_input: bool) -> list[str]:
     parameters = list(inspect.signature(cls).parameters.values())
     if takes_input:
-        expected = [p.name for p in list(inspect.signature(run).parameters.values())[1:]]
-        if [p.name for p in parameters] != expected:
-            wanted = ", ".join(expected) or "nothing"
+        expected = list(inspect.signature(run).parameters.values())[1:]
+        if [_shape(p) for p in parameters] != [_shape(p) for p in expected]:
+            wanted = ", ".join(map(_shown, expected)) or "nothing"
             return [f"__init__ is decorated with @workflow.init and must take what run takes: {wanted}"]
         return []
-    needed = [
-        p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if needed:
         return [f"__init__ needs {', '.join(needed)}: decorate it with @workflow.init to get the workflow's arguments"]
     return []
+
+
+def _shape(parameter: inspect.Parameter) -> tuple[object, ...]:
+    return parameter.name, parameter.kind, parameter.default is parameter.empty
+
+
+def _shown(parameter: inspect.Parameter) -> str:
+    return str(parameter.replace(annotation=parameter.empty))

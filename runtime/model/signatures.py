@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 __all__ = ["Signature"]
@@ -39,7 +39,7 @@ class Signature:
         """The annotation of the result, ``Any`` where there is none."""
         return self._resolve()[1]
 
-    def problem_with(self, args: tuple[object, ...]) -> str | None:
+    def problem_with(self, args: Sequence[object]) -> str | None:
         """Why a call with these positional arguments could not work, or None."""
         if self._arity is None:
             self._arity = self._count()
@@ -47,7 +47,7 @@ class Signature:
         if least <= len(args) <= most:
             return None
         if len(args) > most:
-            return f"takes {most} arguments, {len(args)} were given"
+            return f"takes {most or 'no'} argument{'' if most == 1 else 's'}, {len(args)} were given"
         positional = self._positional()
         missing = [p.name for p in positional[len(args) :] if p.default is p.empty]
         return f"misses {', '.join(missing)}"
