@@ -14,7 +14,7 @@ from typing import TypeAlias, TypeVar
 import lmdb
 
 from . import forks
-from .datafile import FileFacts, inspect
+from .datafile import inspect
 from .errors import (
     ClosedError,
     CorruptError,
@@ -31,13 +31,12 @@ from .errors import (
 from .files import Files
 from .gate import Gate
 from .ownership import OwnerLock
-from .settings import Durability, Settings
+from .settings import DEFAULTS, Durability, Settings
 from .store import BAD_KEY, META_KEY, Changes, Plan, Tree
 from .store import plan as sort
 
 __all__ = ["Environment", "verify"]
 
-_DEFAULTS = Settings()
 _SMALLEST_MAP = 1 << 20
 _SLACK = 1 << 16
 _TRIES = 3
@@ -53,10 +52,7 @@ _Transaction: TypeAlias = "lmdb.Transaction[bytes]"
 
 
 class Environment:
-    """A ``Store`` in a directory, owned by one process at a time.
-
-    Growth and recovery reopen the engine behind a gate, so that reads of other threads wait instead of failing.
-    """
+    """A ``Store`` in a directory, owned by one process; reads wait at a gate while the engine is reopened."""
 
     def __init__(self, files: Files, settings: Settings, owner: OwnerLock | None) -> None:
         self.path = files.path
@@ -78,7 +74,7 @@ class Environment:
         cls,
         path: str | os.PathLike[str],
         *,
-        settings: Settings = _DEFAULTS,
+        settings: Settings = DEFAULTS,
         allow_remote: bool = False,
     ) -> Environment:
         """Open the store in a directory; a writer makes what is missing and becomes the owner.
@@ -87,15 +83,19 @@ class Environment:
             InUseError: somebody else owns it.
             LocationError, FormatError, CorruptError, FullError: it cannot be opened; each says why and what to do.
         """
-        _require_engine()
+        if int(lmdb.__version__.partition(".")[0]) < 3:
+            why = f"the lmdb package is version {lmdb.__version__}"
+            raise FormatError("the journal", why, "install a newer one: pip install 'lmdb>=3.0'")
         is_writer = not settings.read_only
         files = Files(path)
         files.prepare(create=is_writer, allow_remote=allow_remote)
         owner = OwnerLock.take(files.owner, files.path) if is_writer else None
         try:
             facts = files.look(create=is_writer)
-            if facts is not None and facts.file_size < facts.used_size:
-                _refuse_short_file(files.data, facts)
+            # Pages never used may be missing at the end of a sound file, so it is walked before it is refused.
+            if facts is not None and facts.file_size < facts.used_size and (problems := verify(files.data)):
+                why = f"it ends after {facts.file_size} of {facts.used_size} bytes: {problems[0]}"
+                raise CorruptError(files.data, why)
             if is_writer:
                 files.reserve_lock()
             store = cls(files, settings, owner)
@@ -130,11 +130,8 @@ class Environment:
         """Write a batch, everything or nothing; it is durable when this returns.
 
         Raises:
-            FencedError: the row ``META_KEY`` no longer holds what was expected.
             LocationError: opened read-only, or the files were moved or replaced under the owner.
-            FullError, WriteError: nothing was written; the same batch may be committed again.
-            OutcomeUnknownError: the disk failed at the last step, and again when asked.
-            ValueError: a key is empty or longer than 511 bytes.
+            FencedError, FullError, WriteError, OutcomeUnknownError, ValueError: as every ``Store`` does.
         """
         plan = sort(changes)
         self._check_process()
@@ -196,10 +193,9 @@ class Environment:
                 except _STALE:
                     pass
                 except lmdb.Error as error:
-                    raise _refusal(
-                        self.path, error, StorageError(f"cannot read the journal {self.path}: {error}")
-                    ) from error
-            # Either the engine refuses since a commit failed, or another process has made the map larger.
+                    otherwise = StorageError(f"cannot read the journal {self.path}: {error}")
+                    raise _refusal(self.path, error, otherwise) from error
+            # The engine refuses since a commit failed, or another process has made the map larger.
             with self._writing:
                 if self._env is env:
                     self._reopen(env.info()["map_size"])
@@ -301,11 +297,10 @@ class Environment:
 
 def verify(data: str) -> list[str]:
     """Walk the pages of a data file at rest, without the engine, and return what is wrong with them."""
-    # The verifier has no types of its own.
-    module = importlib.import_module("lmdb.verify")
+    pages = importlib.import_module("lmdb.verify")
     try:
-        return [str(finding) for finding in module.verify(data)]
-    except module.VerifyError as error:
+        return [str(finding) for finding in pages.verify(data)]
+    except pages.VerifyError as error:
         return [str(error)]
 
 
@@ -328,18 +323,6 @@ def _take(
         if len(rows) == limit:
             break
     return rows
-
-
-def _require_engine() -> None:
-    if int(lmdb.__version__.partition(".")[0]) < 3:
-        why = f"the lmdb package is version {lmdb.__version__}"
-        raise FormatError("the journal", why, "install a newer one: pip install 'lmdb>=3.0'")
-
-
-def _refuse_short_file(data: str, facts: FileFacts) -> None:
-    # Pages that were never used may be missing at the end of a sound file, so it is walked before it is refused.
-    if problems := verify(data):
-        raise CorruptError(data, f"it ends after {facts.file_size} of {facts.used_size} bytes: {problems[0]}")
 
 
 def _open_engine(files: Files, settings: Settings, map_size: int) -> tuple[lmdb.Environment, list[lmdb._Database]]:
@@ -410,11 +393,8 @@ def _refusal(path: str, error: lmdb.Error, otherwise: StorageError) -> StorageEr
 
 def _open_refusal(path: str, error: lmdb.Error) -> StorageError:
     if isinstance(error, (lmdb.VersionMismatchError, lmdb.InvalidError)):
-        return FormatError(
-            path, f"the engine cannot read it ({error})", "choose another directory, or upgrade greenroom"
-        )
+        return FormatError(path, str(error), "choose another directory, or upgrade greenroom")
     if "already open in this process" in str(error):
         return InUseError(path, os.getpid(), "this host")
-    return _refusal(
-        path, error, LocationError(path, str(error), "see that this process may read and write the directory")
-    )
+    cure = "see that this process may read and write the directory"
+    return _refusal(path, error, LocationError(path, str(error), cure))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["Durability", "Settings"]
+__all__ = ["DEFAULTS", "Durability", "Settings"]
 
 _GIB = 1 << 30
 
@@ -34,3 +34,6 @@ class Settings(NamedTuple):
     max_map_size: int = 1024 * _GIB
     read_only: bool = False
     readahead: bool = True
+
+
+DEFAULTS = Settings()

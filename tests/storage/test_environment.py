@@ -218,6 +218,41 @@ def test_a_file_cut_off_within_its_meta_pages_is_damaged(path: Path, size: int) 
         Environment.open(path)
 
 
+def test_a_file_of_an_unknown_engine_version_is_refused(path: Path) -> None:
+    Environment.open(path, settings=SMALL).close()
+    with (path / "journal" / "data.mdb").open("r+b") as file:
+        file.seek(16 + 4)
+        file.write((9).to_bytes(4, "little"))
+
+    with pytest.raises(FormatError, match="it has LMDB data format 9, this version reads format 1"):
+        Environment.open(path)
+
+
+def test_the_page_walk_says_what_it_cannot_walk(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"garbage" * 999)
+
+    assert len(environment.verify(str(tmp_path / "file"))) == 1
+
+
+def test_an_owner_lock_replaced_at_the_last_moment_is_taken_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Environment.open(path, settings=SMALL).close()
+    flock = fcntl.flock
+    left_to_replace = [path / "owner.lock"]
+
+    def flock_late(descriptor: int, operation: int) -> None:
+        if left_to_replace:
+            left_to_replace.pop().unlink()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock_late)
+    store = Environment.open(path, settings=SMALL)
+
+    with pytest.raises(InUseError):
+        Environment.open(path)
+
+    store.close()
+
+
 def test_a_file_with_an_impossible_page_size_is_damaged(path: Path) -> None:
     Environment.open(path, settings=SMALL).close()
     with (path / "journal" / "data.mdb").open("r+b") as file:

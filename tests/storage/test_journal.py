@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from greenroom.storage import (
     Attempt,
     ClosedError,
+    CorruptError,
     DeadLetter,
     Due,
     DueKind,
     FencedError,
     Journal,
+    LocationError,
     Mail,
     MemoryStore,
     RunHeader,
     Store,
     Timer,
+    Tree,
     Turn,
+    keys,
 )
 
 OpenJournal = Callable[[], Journal]
@@ -272,6 +277,39 @@ def test_a_workflow_id_of_480_bytes_is_taken_and_a_longer_one_refused(journal: J
 def test_attempts_are_no_timers(journal: Journal) -> None:
     with pytest.raises(ValueError, match="no kind of timer"):
         journal.batch().put_timer(1, DueKind.ATTEMPT, 1, 1)
+
+
+def test_a_row_that_no_version_writes_is_damage(store: Store) -> None:
+    journal = Journal.on(store)
+    store.commit({Tree.RUNS: {keys.HEADER_KEY.pack(1, 0x33): b"?"}})
+
+    with pytest.raises(CorruptError, match="no version of greenroom writes such a row") as caught:
+        journal.items(1)
+
+    assert caught.value.run_no == 1
+
+
+def test_a_read_only_journal_refuses_commits(tmp_path: Path) -> None:
+    Journal.open(tmp_path / "store").close()
+    journal = Journal.open(tmp_path / "store", read_only=True)
+    epoch = journal.epoch
+    batch = journal.batch()
+    batch.set_active(1)
+
+    with pytest.raises(LocationError, match="read-only"):
+        journal.commit(batch)
+
+    journal.close()
+    again = Journal.open(tmp_path / "store", read_only=True)
+    assert again.epoch == epoch
+    again.close()
+
+
+def test_an_unknown_durability_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'memory' is not a valid Durability"):
+        Journal.open(tmp_path / "store", durability="memory")
+
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_batch_knows_how_much_it_holds(journal: Journal, header: RunHeader) -> None:

@@ -8,19 +8,18 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lmdb
 import pytest
 
-from greenroom.storage import FullError, InUseError, Journal, RunHeader, check
+from greenroom.storage import FormatError, FullError, InUseError, Journal, RunHeader, check
 from greenroom.storage.environment import Environment
-from greenroom.storage.settings import Settings
 
 HEADER = RunHeader("w", "r", "T", 1, 0, None, None, "r", "", 0, 0, 0, b"", b"", "")
 ROOT = Path(__file__).parents[2]
-RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 
 PRELUDE = """\
 import json, os, sys
@@ -47,13 +46,6 @@ def python(code: str, *arguments: object) -> list[str]:
 
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-def start(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Start a script that speaks over its standard streams."""
-    return subprocess.Popen(
-        python(code, *arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
-    )
 
 
 def run(command: list[str]) -> list[str]:
@@ -96,6 +88,22 @@ needs_strace = pytest.mark.skipif(not works(["strace", "-o", "/dev/null", "true"
 
 
 @pytest.fixture
+def start() -> Iterator[Start]:
+    """Start scripts that speak over their standard streams; what still runs is ended after the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(code: str, *arguments: object) -> subprocess.Popen[str]:
+        command = python(code, *arguments)
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment()))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        end(process)
+
+
+@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
@@ -103,7 +111,7 @@ def path(tmp_path: Path) -> Path:
 # Ownership
 
 
-def test_a_second_process_is_told_who_owns_the_journal(path: Path) -> None:
+def test_a_second_process_is_told_who_owns_the_journal(start: Start, path: Path) -> None:
     owner = start("journal = Journal.open(path); print('open', flush=True); input()", path)
     assert hear(owner) == "open"
 
@@ -116,7 +124,7 @@ def test_a_second_process_is_told_who_owns_the_journal(path: Path) -> None:
     Journal.open(path).close()
 
 
-def test_an_owner_that_was_killed_leaves_the_journal_free(path: Path) -> None:
+def test_an_owner_that_was_killed_leaves_the_journal_free(start: Start, path: Path) -> None:
     owner = start("journal = Journal.open(path); commit(journal); print('open', flush=True); input()", path)
     assert hear(owner) == "open"
     os.kill(owner.pid, signal.SIGKILL)
@@ -128,7 +136,7 @@ def test_an_owner_that_was_killed_leaves_the_journal_free(path: Path) -> None:
     journal.close()
 
 
-def test_a_reader_in_another_process_follows_an_owner_that_grows(path: Path) -> None:
+def test_a_reader_in_another_process_follows_an_owner_that_grows(start: Start, path: Path) -> None:
     journal = Journal.open(path, map_size=1 << 20)
     code = """
 journal = Journal.open(path, read_only=True)
@@ -153,6 +161,35 @@ for line in sys.stdin:
     journal.close()
 
 
+def test_a_reader_here_follows_an_owner_elsewhere_that_grows(start: Start, path: Path) -> None:
+    code = """
+journal = Journal.open(path, map_size=1 << 20)
+commit(journal)
+print("open", flush=True)
+for line in sys.stdin:
+    print(commit(journal, 3 << 20), flush=True)
+"""
+    owner = start(code, path)
+    assert hear(owner) == "open"
+    journal = Journal.open(path, read_only=True)
+
+    for _ in range(3):
+        say(owner)
+        number = int(hear(owner))
+        assert len(journal.turns(number)[0].message) == 3 << 20
+
+    assert journal.header(1) is not None
+    end(owner)
+    journal.close()
+
+
+def test_a_journal_without_its_own_row_is_none_for_a_reader(path: Path) -> None:
+    Environment.open(path).close()
+
+    with pytest.raises(FormatError, match="nothing has been written to it yet; open it for writing once"):
+        Journal.open(path, read_only=True)
+
+
 def test_a_program_that_is_started_inherits_no_descriptor_of_the_journal(path: Path) -> None:
     code = """
 import subprocess
@@ -170,19 +207,28 @@ print(subprocess.run([sys.executable, "-c", look], close_fds=False, capture_outp
     assert str(path) not in links
 
 
-def test_a_reader_that_was_killed_keeps_no_old_pages(path: Path) -> None:
-    code = """
+WITNESS = """
 import lmdb
-reader = lmdb.open(path + "/journal", readonly=True, lib_version=0)
-with reader.begin() as txn:
-    print("reading", flush=True)
-    input()
+env = lmdb.open(path + "/journal", readonly=True, lib_version=0)
+print("ready", flush=True)
+for line in sys.stdin:
+    print(json.dumps(env.readers()), flush=True)
 """
-    store = Environment.open(path, settings=Settings(map_size=1 << 20))
-    journal = Journal.on(store)
-    witness = start("import lmdb\nreader = lmdb.open(path + '/journal', readonly=True, lib_version=0)\n"
-                    "for line in sys.stdin: print(json.dumps(reader.readers()), flush=True)", path)  # fmt: skip
-    reader = start(code, path)
+
+READER = """
+import lmdb
+env = lmdb.open(path + "/journal", readonly=True, lib_version=0)
+txn = env.begin()
+print("reading", flush=True)
+input()
+"""
+
+
+def test_a_reader_that_was_killed_keeps_no_old_pages(start: Start, path: Path) -> None:
+    journal = Journal.open(path)
+    witness = start(WITNESS, path)
+    assert hear(witness) == "ready"
+    reader = start(READER, path)
     assert hear(reader) == "reading"
     say(witness)
     assert str(reader.pid) in json.loads(hear(witness))
@@ -195,15 +241,14 @@ with reader.begin() as txn:
 
     say(witness)
     assert str(reader.pid) not in json.loads(hear(witness))
-    end(witness)
-    store.close()
+    journal.close()
 
 
-def test_opening_clears_what_a_killed_reader_left(path: Path) -> None:
+def test_opening_clears_what_a_killed_reader_left(start: Start, path: Path) -> None:
     Journal.open(path).close()
-    code = "import lmdb\nreader = lmdb.open(path + '/journal', readonly=True, lib_version=0)\n"
-    witness = start(code + "for line in sys.stdin: print(json.dumps(reader.readers()), flush=True)", path)
-    reader = start(code + "txn = reader.begin()\nprint('reading', flush=True)\ninput()", path)
+    witness = start(WITNESS, path)
+    assert hear(witness) == "ready"
+    reader = start(READER, path)
     assert hear(reader) == "reading"
     end(reader)
     say(witness)
@@ -213,7 +258,6 @@ def test_opening_clears_what_a_killed_reader_left(path: Path) -> None:
 
     say(witness)
     assert str(reader.pid) not in json.loads(hear(witness))
-    end(witness)
     journal.close()
 
 
@@ -221,7 +265,7 @@ def test_opening_clears_what_a_killed_reader_left(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_kill_in_the_middle_of_commits_loses_nothing_that_was_acknowledged(path: Path) -> None:
+def test_a_kill_in_the_middle_of_commits_loses_nothing_that_was_acknowledged(start: Start, path: Path) -> None:
     code = """
 journal = Journal.open(path)
 while True:
