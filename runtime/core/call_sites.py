@@ -12,6 +12,9 @@ __all__ = ["call_site"]
 _LIBRARY = __file__.replace("\\", "/").rsplit("/core/", 1)[0] + "/"
 _ASYNCIO = asyncio.__file__.replace("\\", "/").rsplit("/", 1)[0] + "/"
 
+# The function of the core under which a turn's code runs: who called it has not asked for anything.
+_TURN = "_turn_of"
+
 # File name -> the name to show, empty for files that are not the user's.
 _SHOWN: dict[str, str] = {}
 
@@ -26,6 +29,8 @@ def call_site() -> str:
             shown = _SHOWN[file] = _show(file)
         if shown:
             return f"{shown}:{frame.f_lineno}"
+        if frame.f_code.co_name == _TURN:
+            break
         frame = frame.f_back
     return ""
 
