@@ -43,10 +43,6 @@ class ManualPerformer(Performer):
         self._asking: dict[tuple[int, int], Task] = {}
         self.use_loop(loop)
 
-    def perform_next(self) -> bool:
-        """Perform one sync attempt, or one round of the loop; False if there is nothing to perform now."""
-        return self.queue.perform_next() or self.loop.spin()
-
     def perform(self, task: Task) -> None:
         """Queue an attempt."""
         if task.permit is None:

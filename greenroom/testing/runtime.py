@@ -56,6 +56,7 @@ class TestRuntime(Runtime):
         auto_skip: as above; may be changed at any time.
         evictions: how often a run was put away.
         crashes: how often ``crash`` was called.
+        performed: how many attempts of sync activities were performed, crashes or not.
     """
 
     __test__ = False
@@ -78,6 +79,7 @@ class TestRuntime(Runtime):
         self.auto_skip = auto_skip
         self.evictions = 0
         self.crashes = 0
+        self.performed = 0
         self._evicts = evict_after_every_turn
         self._checks = check_leaks
         self._chooser = None if shuffle is None else Random(shuffle)
@@ -182,7 +184,12 @@ class TestRuntime(Runtime):
     def perform_activity(self) -> bool:
         """Perform one waiting attempt, or one round of the async ones; False if there is nothing to perform."""
         performer = self._performer
-        return performer is not None and performer.perform_next()
+        if performer is None:
+            return False
+        if performer.queue.perform_next():
+            self.performed += 1
+            return True
+        return performer.loop.spin()
 
     def run_until_idle(self) -> None:
         """Go on, activities included, until nothing can happen before some time has passed."""

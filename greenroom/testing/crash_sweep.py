@@ -1,0 +1,127 @@
+"""Crashes a scenario at every commit, before and after the disk has it, and compares how it ends with a run that did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from ..runtime.client import WorkflowHandle
+from ..runtime.model.errors import WorkflowAlreadyStartedError
+from ..runtime.model.options import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from ..storage import check
+from .endings import Ending, differences, ending_of
+from .errors import Crash, SweepError
+from .faults import When
+from .runtime import TestRuntime
+
+__all__ = ["CrashSweep", "crash_sweep", "start_once"]
+
+Scenario = Callable[[TestRuntime], object]
+
+
+class CrashSweep(NamedTuple):
+    """What a sweep found.
+
+    Attributes:
+        commits: how many commits the scenario has when nothing crashes.
+        points: at how many points it was crashed and recovered.
+        repeated: how often an activity was performed again after a crash.
+        seconds: how long all of it took.
+    """
+
+    commits: int
+    points: int
+    repeated: int
+    seconds: float
+
+
+def crash_sweep(scenario: Scenario, *, make: Callable[[], TestRuntime] = TestRuntime) -> CrashSweep:
+    """Run a scenario once, then once for each commit × {before, after}, crashing there and going on to the end.
+
+    After the crash the scenario is called again from its beginning, as a client would be that died with the runtime: it
+    must find what it has started (``start_once``). What it returns must be the same, and so must be what each run was told and
+    asked for; signals of the scenario itself may come twice.
+
+    Args:
+        scenario: given an open runtime, has workflows run, and returns something that can be compared.
+        make: makes the runtime, not opened yet, on a new store each time.
+
+    Raises:
+        SweepError: it ended differently after a crash, or left a damaged journal.
+    """
+    begun = perf_counter()
+    expected, commits = _plain(scenario, make)
+    points = repeated = 0
+    for commit in range(1, commits + 1):
+        whens: tuple[When, When] = "before", "after"
+        for when in whens:
+            ended = _crashed(scenario, make, commit, when)
+            problems = _compare(ended, expected)
+            if problems:
+                raise SweepError(commit, when, problems)
+            points += 1
+            repeated += ended.performed - expected.performed
+    return CrashSweep(commits, points, repeated, perf_counter() - begun)
+
+
+def start_once(runtime: TestRuntime, workflow: Any, *args: Any, id: str) -> WorkflowHandle[Any]:
+    """Start a workflow, or find the one of that id that was started before the crash, open or ended."""
+    try:
+        handle: WorkflowHandle[Any] = runtime.wait(
+            runtime.start_workflow(
+                workflow,
+                *args,
+                id=id,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            )
+        )
+    except WorkflowAlreadyStartedError:
+        return runtime.get_workflow_handle(id)
+    return handle
+
+
+class _End(NamedTuple):
+    returned: object
+    runs: dict[str, Ending]
+    problems: list[str]
+    performed: int
+
+
+def _plain(scenario: Scenario, make: Callable[[], TestRuntime]) -> tuple[_End, int]:
+    with make() as runtime:
+        end = _run(scenario, runtime)
+        return end, runtime.store.commits
+
+
+def _crashed(scenario: Scenario, make: Callable[[], TestRuntime], commit: int, when: When) -> _End:
+    runtime = make()
+    runtime.store.crash_at_commit(commit, when)
+    try:
+        runtime.open()
+        _run(scenario, runtime)
+    except Crash:
+        runtime.crash()
+    try:
+        end = _run(scenario, runtime)
+    finally:
+        runtime.close()
+    if not runtime.crashes:
+        end.problems.append(f"it did not get to commit {commit} this time: is the scenario deterministic?")
+    return end
+
+
+def _run(scenario: Scenario, runtime: TestRuntime) -> _End:
+    returned = scenario(runtime)
+    runtime.run_until_idle()
+    runs = {run.header.workflow_id: ending_of(run) for run in runtime.recorded()}
+    problems = [str(problem) for problem in check(runtime.hands.journal)]
+    return _End(returned, runs, problems, runtime.performed)
+
+
+def _compare(end: _End, expected: _End) -> list[str]:
+    problems = differences(end.runs, expected.runs) + end.problems
+    if end.returned != expected.returned:
+        problems.append(f"it returned {end.returned!r} instead of {expected.returned!r}")
+    return problems

@@ -1,0 +1,88 @@
+"""Replays every prefix of a history, and goes on from each one: the same messages must give the same commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..runtime.core.commands import Command, RecordSideEffect, encode_commands
+from ..runtime.core.execution import Execution
+from ..runtime.core.messages import Message, WorkflowStarted
+from ..runtime.core.replay import compare
+from ..runtime.shell.hands import Hands
+from .recorded import RecordedRun
+from .runtime import TestRuntime
+
+__all__ = ["replay", "replay_every_prefix"]
+
+
+def replay_every_prefix(runtime: TestRuntime) -> int:
+    """Replay every prefix of every run that the runtime has recorded.
+
+    After the prefix the run goes on live, as after a crash. What it asks for must be what is recorded, in all fields. (A
+    turn that made side effects is replayed all the same: performed again, they need not give the same.)
+
+    Returns:
+        How many prefixes were replayed.
+
+    Raises:
+        NondeterminismError: the kind, the name or the number of a command differs.
+        AssertionError: another field of a command differs.
+    """
+    count = 0
+    for run in runtime.recorded():
+        for length in range(len(run.turns) + 1):
+            replay(run, runtime.hands, prefix=length)
+            count += 1
+    return count
+
+
+def replay(run: RecordedRun, hands: Hands, *, prefix: int | None = None) -> None:
+    """Replay a run, and go on live after the first turns of it.
+
+    Args:
+        run: what is recorded.
+        hands: of a runtime that knows the run's workflow.
+        prefix: how many turns are replayed before the run goes on live; None replays all of them.
+
+    Raises:
+        NondeterminismError, AssertionError: see ``replay_every_prefix``.
+    """
+    messages, recorded = run.messages(), run.commands()
+    if not messages:
+        return
+    execution = _execution(messages[0], hands)
+    try:
+        for turn, message, commands in zip(run.turns, messages, recorded, strict=True):
+            if prefix is None or turn.turn_no < prefix or any(isinstance(each, RecordSideEffect) for each in commands):
+                execution.replay(message, turn.time_ns, commands)
+                produced: Sequence[Command] = execution.end_turn()
+            else:
+                produced = execution.apply(message, turn.time_ns)
+                _compare_kinds(run, turn.turn_no, produced, commands)
+            if encode_commands(produced) != turn.commands:
+                raise AssertionError(
+                    f"turn {turn.turn_no} of workflow {run.header.workflow_id!r} asked for something else after the "
+                    f"first {prefix} turns were replayed:\n  recorded {commands}\n  produced {list(produced)}"
+                )
+    finally:
+        execution.close()
+
+
+def _execution(first: Message, hands: Hands) -> Execution:
+    if not isinstance(first, WorkflowStarted):
+        raise AssertionError(f"the first message of a run is {first!r}")
+    definition = hands.workflows.get(first.workflow_type)
+    tools = hands.directory.tools
+    return Execution(first, definition, hands.converter, tools.failure_types)
+
+
+def _compare_kinds(run: RecordedRun, turn_no: int, produced: Sequence[Command], recorded: Sequence[Command]) -> None:
+    header = run.header
+    compare(
+        produced,
+        recorded,
+        workflow_id=header.workflow_id,
+        run_id=header.run_id,
+        turn_no=turn_no,
+        recorded_python=header.python,
+    )

@@ -1,0 +1,276 @@
+"""Random workflow programs, and what one run of each leaves in the journal; the same in every process.
+
+A program is plain data that one workflow interprets. A seed gives the program, the signals that it gets and when. Run as a
+script it prints a digest of the histories of a range of seeds, so that processes can be compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import sys
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Any, NamedTuple
+
+from greenroom import activity, workflow
+from greenroom.runtime.model.errors import ActivityError, ApplicationError, WorkflowClosedError
+from greenroom.runtime.model.retry import RetryPolicy
+from greenroom.testing import RecordedRun, TestRuntime
+
+Node = list[Any]
+
+LEAVES = (
+    *("ok", "ok", "ok_async", "flaky", "doomed", "counted", "sleep", "asleep", "receive", "condition"),
+    *("side", "random", "uuid", "raise", "nothing"),
+)
+CONTAINERS = ("gather", "group", "timeout", "wait_for", "first", "locked", "shield", "sequence", "completed")
+
+side_effects = itertools.count()
+
+
+@activity.defn(name="property.echo")
+def echo(value: int) -> int:
+    return value
+
+
+@activity.defn(name="property.echo_async")
+async def echo_async(value: int) -> int:
+    await asyncio.sleep(value / 100)
+    return value
+
+
+@activity.defn(name="property.flaky")
+def flaky(value: int, failures: int) -> int:
+    if activity.info().attempt <= failures:
+        raise ValueError(f"attempt {activity.info().attempt}")
+    return value
+
+
+@activity.defn(name="property.doomed")
+def doomed() -> None:
+    raise ApplicationError("never", type="Doomed", non_retryable=True)
+
+
+@workflow.defn(name="property.program")
+class Program:
+    """Interprets a program, and returns a log of all that happened in it, in order."""
+
+    def __init__(self) -> None:
+        self.log: list[Any] = []
+        self.nudges = 0
+
+    @workflow.run
+    async def run(self, program: list[Any]) -> list[Any]:
+        for node in program:
+            await self.guarded(node)
+        return self.log
+
+    @workflow.signal
+    async def nudge(self, value: int) -> None:
+        self.nudges += 1
+        self.log.append(["nudged", value])
+        if value % 3 == 0:
+            await workflow.sleep(value / 10)
+            self.log.append(["slept", value])
+        elif value % 3 == 1:
+            self.log.append(await workflow.execute_activity(echo, value))
+
+    async def guarded(self, node: Node) -> None:
+        """Perform a node; what it raises is logged and the program goes on."""
+        try:
+            await self.perform(node)
+        except (ActivityError, ApplicationError, TimeoutError, ExceptionGroup) as error:
+            self.log.append([node[0], type(error).__name__, workflow.time_ns() - self.begun_ns])
+
+    @property
+    def begun_ns(self) -> int:
+        return round(workflow.info().start_time.timestamp()) * 1_000_000_000
+
+    async def perform(self, node: Node) -> None:
+        kind, *rest = node
+        self.log.append(kind)
+        self.log.append([kind, await PERFORM[kind](self, *rest)])
+
+    # Leaves.
+
+    async def ok(self, value: int) -> int:
+        return await workflow.execute_activity(echo, value)
+
+    async def ok_async(self, value: int) -> int:
+        return await workflow.execute_activity(echo_async, value)
+
+    async def flaky(self, value: int, failures: int) -> int:
+        return await workflow.execute_activity(flaky, value, failures)
+
+    async def doomed(self) -> None:
+        await workflow.execute_activity(doomed)
+
+    async def counted(self, value: int, failures: int) -> int:
+        policy = RetryPolicy(maximum_attempts=2)
+        return await workflow.execute_activity(flaky, value, failures, retry_policy=policy)
+
+    async def sleep(self, seconds: float) -> None:
+        await workflow.sleep(seconds)
+
+    async def asleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def receive(self, name: str, seconds: float) -> Any:
+        return await workflow.signal_channel().receive(name, timeout=seconds)
+
+    async def condition(self, count: int, seconds: float) -> int:
+        await workflow.wait_condition(lambda: self.nudges >= count, timeout=seconds)
+        return self.nudges
+
+    async def side(self) -> int:
+        return workflow.side_effect(lambda: next(side_effects), result_type=int)
+
+    async def random(self) -> int:
+        return workflow.random().randrange(1_000_000)
+
+    async def uuid(self) -> str:
+        return f"{workflow.uuid4()} {workflow.uuid7()}"
+
+    async def fail(self, value: int) -> None:
+        raise ApplicationError(f"raised {value}", type="Raised")
+
+    async def nothing(self) -> None:
+        pass
+
+    # Containers.
+
+    async def sequence(self, children: list[Node]) -> None:
+        for child in children:
+            await self.guarded(child)
+
+    async def gather(self, children: list[Node]) -> None:
+        await asyncio.gather(*map(self.perform, children))
+
+    async def group(self, children: list[Node]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for child in children:
+                group.create_task(self.perform(child))
+
+    async def timeout(self, seconds: float, child: Node) -> None:
+        async with asyncio.timeout(seconds):
+            await self.perform(child)
+
+    async def wait_for(self, seconds: float, child: Node) -> None:
+        await asyncio.wait_for(self.perform(child), seconds)
+
+    async def first(self, children: list[Node]) -> list[str]:
+        tasks = [asyncio.create_task(self.guarded(child), name=str(place)) for place, child in enumerate(children)]
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        return [task.get_name() for task in (*done, *pending)]
+
+    async def completed(self, children: list[Node]) -> None:
+        # Tasks, not coroutines: asyncio puts what it is given in a set, and a coroutine's hash is its address.
+        tasks = [asyncio.create_task(self.guarded(child)) for child in children]
+        for each in asyncio.as_completed(tasks):
+            await each
+            self.log.append("one more")
+
+    async def locked(self, children: list[Node]) -> None:
+        lock = asyncio.Lock()
+
+        async def alone(child: Node) -> None:
+            async with lock:
+                await self.guarded(child)
+
+        await asyncio.gather(*map(alone, children))
+
+    async def shield(self, seconds: float, child: Node) -> None:
+        async with asyncio.timeout(seconds):
+            await asyncio.shield(self.perform(child))
+
+
+PERFORM: dict[str, Callable[..., Awaitable[object]]] = {
+    kind: getattr(Program, "fail" if kind == "raise" else kind) for kind in (*LEAVES, *CONTAINERS)
+}
+
+
+class Case(NamedTuple):
+    """A program and what happens to it: (seconds since the last, signal, value) each."""
+
+    program: list[Node]
+    signals: list[tuple[float, str, int]]
+
+
+def case(seed: int) -> Case:
+    """The program of a seed."""
+    dice = Random(seed)
+    program = [_node(dice, depth=3) for _ in range(dice.randint(1, 4))]
+    signals = [
+        (_seconds(dice, 8), dice.choice(("nudge", "nudge", "mail", "post")), dice.randrange(100))
+        for _ in range(dice.randint(0, 6))
+    ]
+    return Case(program, signals)
+
+
+def _node(dice: Random, depth: int) -> Node:
+    if not depth or dice.random() < 0.45:
+        return _leaf(dice)
+    kind = dice.choice(CONTAINERS)
+    if kind in ("timeout", "wait_for", "shield"):
+        return [kind, _seconds(dice, 10), _node(dice, depth - 1)]
+    return [kind, [_node(dice, depth - 1) for _ in range(dice.randint(1, 4))]]
+
+
+def _leaf(dice: Random) -> Node:
+    kind = dice.choice(LEAVES)
+    match kind:
+        case "ok" | "ok_async" | "raise":
+            return [kind, dice.randrange(1000)]
+        case "flaky" | "counted":
+            return [kind, dice.randrange(1000), dice.randint(1, 3)]
+        case "sleep" | "asleep":
+            return [kind, 0 if dice.random() < 0.2 else _seconds(dice, 12)]
+        case "receive":
+            return [kind, dice.choice(("mail", "post")), _seconds(dice, 15)]
+        case "condition":
+            return [kind, dice.randint(0, 4), _seconds(dice, 15)]
+        case _:
+            return [kind]
+
+
+def _seconds(dice: Random, most: float) -> float:
+    return round(dice.uniform(0, most), 3)
+
+
+def drive(runtime: TestRuntime, seed: int) -> RecordedRun:
+    """Run the program of a seed to its end, and return what is recorded of it."""
+    global side_effects
+    side_effects = itertools.count(seed)
+    program, signals = case(seed)
+    handle = runtime.wait(runtime.start_workflow(Program.run, program, id=f"program-{seed}"))
+    runtime.run_until_idle()
+    for seconds, name, value in signals:
+        runtime.advance(seconds)
+        try:
+            runtime.wait(handle.signal(name, value))
+        except WorkflowClosedError:
+            break
+        runtime.run_until_idle()
+    runtime.wait(handle.result())
+    (run,) = runtime.recorded()
+    return run
+
+
+def digest(seeds: range) -> str:
+    """One digest over the histories of many seeds."""
+    whole = hashlib.sha256()
+    for seed in seeds:
+        with TestRuntime(seed=seed, check_leaks=False) as runtime:
+            whole.update(drive(runtime, seed).bytes())
+    return whole.hexdigest()
+
+
+if __name__ == "__main__":
+    first, last, garbage = map(int, sys.argv[1:4])
+    # Other addresses for everything that comes after.
+    kept = [bytearray(Random(garbage).randrange(1, 5000)) for _ in range(garbage)]
+    print(digest(range(first, last)))
