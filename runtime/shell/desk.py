@@ -150,7 +150,8 @@ class Desk:
         except GreenroomError as error:
             future.fail(error)
 
-    def _start(self, future: Future[Any], request: StartRequest) -> None:
+    def _start(self, future: Future[Any], request: StartRequest, replaced: int | None = None) -> None:
+        """Start, if the policies allow it; ``replaced`` is the run that was ended to make room for this start."""
         existing = self._directory.find(request.workflow_id, "")
         header = None if existing is None else self._directory.header(existing)
         if header is not None and existing is not None:
@@ -158,7 +159,7 @@ class Desk:
             if status.is_open:
                 if not self._may_replace(future, request, existing, header):
                     return
-            elif not _may_reuse(request.reuse, status):
+            elif existing != replaced and not _may_reuse(request.reuse, status):
                 self._later_fail(
                     future, WorkflowAlreadyStartedError(header.workflow_id, header.run_id, header.workflow_type)
                 )
@@ -193,17 +194,17 @@ class Desk:
             # The new run begins when the old one has ended; another start may come in between, so everything is asked
             # again.
             ended: Future[None] = Future()
-            ended.add_done_callback(lambda done: self._start_again(done, future, request))
+            ended.add_done_callback(lambda done: self._start_again(done, future, request, run_no))
             actor.accept(Delivery(RunTerminated("replaced by a new run of the same workflow id"), ended))
             return False
         return True
 
-    def _start_again(self, ended: Future[None], future: Future[Any], request: StartRequest) -> None:
+    def _start_again(self, ended: Future[None], future: Future[Any], request: StartRequest, run_no: int) -> None:
         error = ended.exception()
         if error is not None and not isinstance(error, WorkflowClosedError):
             future.fail(error)
             return
-        self._dispatcher.call_soon(self._handle, future, self._start, (request,))
+        self._dispatcher.call_soon(self._handle, future, self._start, (request, run_no))
 
     def _begin(self, future: Future[Any], request: StartRequest) -> None:
         run_no = self._sweep.batch.new_run_no()
