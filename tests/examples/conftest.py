@@ -1,0 +1,86 @@
+"""Reads a page as its reader does: saves the programs, types the commands, compares what comes out.
+
+A Python block whose first line is ``# name.py`` is saved under that name. In a console block a line after ``$`` is a
+command, and the lines below it are what it prints. Times and run ids may differ.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_RUN_ID = re.compile(r"\b[0-9a-f]{16}-[0-9a-f]{16}\b")
+_TIME = re.compile(r"\b\d\d:\d\d:\d\d\.\d{6}\b")
+
+
+Command = tuple[str, str, str]
+"""A command of the page, what it is said to print, and what it printed."""
+
+ReadAlong = Callable[[str], list[Command]]
+
+
+def normal(text: str) -> str:
+    """The text without what differs from run to run: times and run ids."""
+    return _TIME.sub("<time>", _RUN_ID.sub("<run id>", text))
+
+
+def _blocks(page: str) -> Iterator[tuple[str, str]]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for match in _FENCED.finditer(text):
+        yield match.group(1).strip(), match.group(2)
+
+
+def _commands(body: str) -> Iterator[tuple[str, str]]:
+    for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+        line, _, said = part.partition("\n")
+        yield line, said
+
+
+def _type(line: str, folder: Path) -> str:
+    program, *arguments = line.split()
+    settings: dict[str, str] = {}
+    while "=" in program:
+        name, _, value = program.partition("=")
+        settings[name] = value
+        program, *arguments = arguments
+    assert program == "python", f"the page runs {program!r}; this reader only knows how to run python"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+    # As a shell says it.
+    return done.stdout + ("Killed\n" if done.returncode == -9 else "")
+
+
+@pytest.fixture
+def read_along(tmp_path: Path) -> ReadAlong:
+    """Follow a page from its first block to its last, in an empty folder."""
+
+    def follow(page: str) -> list[Command]:
+        commands: list[Command] = []
+        for language, body in _blocks(page):
+            if language == "python":
+                first = body.partition("\n")[0]
+                name = re.fullmatch(r"# (\w+\.py)", first)
+                assert name is not None, f"a Python block of {page} has no name in its first line: {first}"
+                (tmp_path / name.group(1)).write_text(body, encoding="utf-8")
+            elif language == "console":
+                for line, said in _commands(body):
+                    commands.append((line, normal(said), normal(_type(line, tmp_path))))
+        return commands
+
+    return follow
