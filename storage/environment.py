@@ -99,7 +99,7 @@ class Environment:
             if is_writer:
                 files.reserve_lock()
             store = cls(files, settings, owner)
-            if facts is None:
+            if is_writer:
                 files.sync()
         except BaseException:
             if owner is not None:

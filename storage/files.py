@@ -8,7 +8,7 @@ import resource
 
 from . import location
 from .datafile import FileFacts, inspect
-from .errors import FullError, LocationError
+from .errors import CorruptError, FormatError, FullError, LocationError
 
 __all__ = ["Files"]
 
@@ -26,6 +26,7 @@ class Files:
         self.data = os.path.join(self.directory, "data.mdb")
         self.lock = os.path.join(self.directory, "lock.mdb")
         self.owner = os.path.join(self.path, "owner.lock")
+        self.creating = os.path.join(self.path, "creating")
 
     def prepare(self, *, create: bool, allow_remote: bool) -> None:
         """See to it that the directory is there, is ours and is on this machine.
@@ -48,14 +49,30 @@ class Files:
         location.prepare_directory(self.directory, create=create, private=True)
         location.check_file(self.data)
         location.check_file(self.lock)
-        facts = inspect(self.data)
+        facts: FileFacts | None = None
+        try:
+            facts = inspect(self.data)
+        except (CorruptError, FormatError):
+            # A power cut may leave any part of the first pages; nothing was acknowledged before they were safe.
+            if not os.path.exists(self.creating):
+                raise
         if facts is None:
             if not create:
                 raise LocationError(self.path, "it holds no journal", "open it for writing once, or correct the path")
-            with contextlib.suppress(FileNotFoundError):
-                # A creation that was cut short leaves zeros, which the engine takes for garbage.
-                os.truncate(self.data, 0)
+            self._begin_creation()
         return facts
+
+    def _begin_creation(self) -> None:
+        """Leave a mark that lasts until the new files are safe, and clear away what is left of an earlier creation."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            os.close(os.open(self.creating, flags, 0o600))
+            location.sync_directory(self.path)
+            with contextlib.suppress(FileNotFoundError):
+                os.truncate(self.data, 0)
+        except OSError as error:
+            why = f"{error.filename}: {error.strerror}"
+            raise LocationError(self.path, why, "choose a directory that this process may write") from error
 
     def reserve_lock(self) -> None:
         """Give the engine's lock file all its blocks before the engine maps it.
@@ -80,8 +97,14 @@ class Files:
             raise FullError(self.path, f"{self.lock}: {error.strerror}") from error
 
     def sync(self) -> None:
-        """Make the entries of the new files durable; the engine does not."""
+        """End the creation, if the files are new: make their entries durable, which the engine does not.
+
+        The mark must be gone for good before anything is acknowledged.
+        """
+        if not os.path.exists(self.creating):
+            return
         location.sync_directory(self.directory)
+        os.unlink(self.creating)
         location.sync_directory(self.path)
 
     def fingerprint(self) -> list[tuple[int, int] | None]:
