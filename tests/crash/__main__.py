@@ -14,14 +14,16 @@ from multiprocessing import get_context
 from pathlib import Path
 from random import SystemRandom
 
-from . import kills
+from . import kills, power
 from .faults import FAULTS
 from .points import ENGINE_POINTS, POINTS
 from .shim import Shim
 from .tally import Tally
 
-PARTS = ("points", "instants", "controls")
+PARTS = ("controls", "points", "instants", "power")
 KILLS_A_JOURNAL = 15
+IMAGES_A_LOG = 1000
+QUICK_GROUPS = 2
 
 Job = Callable[[], Tally]
 
@@ -88,14 +90,17 @@ def _options() -> argparse.Namespace:
 
 
 def _point_jobs(options: argparse.Namespace, work: Path, shim: Shim) -> list[Job]:
-    jobs: list[Job] = []
-    few = (2,) if options.quick else ()
-    for number, point in enumerate(POINTS):
-        occurrences = tuple(min(each, max(POINTS[point])) for each in few)
-        jobs.append(partial(kills.named_point, work / f"point-{number}", options.seed, point, occurrences))
-    for number, point in enumerate(ENGINE_POINTS):
-        jobs.append(partial(kills.engine_point, work / f"engine-{number}", options.seed, point, few, shim))
-    return jobs
+    points = [*POINTS, *ENGINE_POINTS]
+    if options.quick:
+        groups = [points[first::QUICK_GROUPS] for first in range(QUICK_GROUPS)]
+        return [
+            partial(kills.several_points, work / f"points-{number}", options.seed, group, shim)
+            for number, group in enumerate(groups)
+        ]
+    return [
+        partial(kills.named_point, work / f"point-{number}", options.seed, point, shim)
+        for number, point in enumerate(points)
+    ]
 
 
 def _instant_jobs(options: argparse.Namespace, work: Path, shim: Shim) -> list[Job]:
@@ -108,15 +113,25 @@ def _instant_jobs(options: argparse.Namespace, work: Path, shim: Shim) -> list[J
 
 def _control_jobs(options: argparse.Namespace, work: Path, shim: Shim) -> list[Job]:
     faults = [fault for fault in FAULTS if fault != "sync=False"]
+    jobs: list[Job] = [partial(power.control, work / "control", options.seed, shim)]
+    for number, fault in enumerate(faults):
+        jobs.append(partial(kills.control, work / f"control-{number}", options.seed, fault, shim))
+    return jobs
+
+
+def _power_jobs(options: argparse.Namespace, work: Path, shim: Shim) -> list[Job]:
+    each = max(1, min(IMAGES_A_LOG, options.images // options.processes))
+    counts = [min(each, options.images - begun) for begun in range(0, options.images, each)]
     return [
-        partial(kills.controls, work / f"control-{number}", options.seed, fault, shim)
-        for number, fault in enumerate(faults)
+        partial(power.power_cuts, work / f"power-{number}", options.seed, number, count, shim)
+        for number, count in enumerate(counts)
     ]
 
 
 _JOBS: dict[str, Callable[[argparse.Namespace, Path, Shim], list[Job]]] = {
     "points": _point_jobs,
     "instants": _instant_jobs,
+    "power": _power_jobs,
     "controls": _control_jobs,
 }
 

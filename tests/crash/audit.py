@@ -284,8 +284,8 @@ def _judge_promises(runs: list[Run], places: _Places, evidence: Evidence) -> lis
     for token, workflow_id in evidence.signalled.items():
         if numbers.get(places.run_of.get(token, 0)) != workflow_id:
             findings.append(f"signal {token} to {workflow_id} was acknowledged and is not there")
-    for (workflow_id, run_id), value in evidence.results.items():
-        run = by_id.get(run_id) if run_id else by_name.get(workflow_id)
+    for (workflow_id, asked), value in evidence.results.items():
+        run = by_id.get(asked) if asked else by_name.get(workflow_id)
         if run is None or run.status is not WorkflowExecutionStatus.COMPLETED or _result(run) != value:
             findings.append(f"the result of {workflow_id} was given out and is not there")
     wanted = {

@@ -1,4 +1,4 @@
-"""Kills at named points and at random instants: one journal again and again, until a last opening must end everything."""
+"""Kills at named points and at random instants: one journal again and again, until a last opening ends everything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .shim import Shim
 from .site import End, Site
 from .tally import Tally
 
-__all__ = ["controls", "engine_point", "named_point", "random_instants"]
+__all__ = ["control", "named_point", "random_instants", "several_points"]
 
 Kill = Callable[[Site], End]
 
@@ -23,17 +23,15 @@ SMALL_MAP = 1 << 16
 CONTROL_TRIES = 12
 
 
-def named_point(folder: Path, seed: str, point: str, occurrences: Sequence[int]) -> Tally:
-    """Kill at one point, once for each occurrence wanted."""
-    kills = [partial(_kill_at, point, occurrence) for occurrence in occurrences or POINTS[point]]
-    return _campaign(point, folder, seed, kills)
+def named_point(folder: Path, seed: str, point: str, shim: Shim) -> Tally:
+    """Kill at one point, once for each of its occurrences."""
+    return _campaign(point, folder, seed, [_kill_of(point, each, shim) for each in _occurrences(point)])
 
 
-def engine_point(folder: Path, seed: str, point: str, occurrences: Sequence[int], shim: Shim) -> Tally:
-    """Kill at one point inside the engine's commit, by way of the preloaded shim."""
-    word, usual = ENGINE_POINTS[point]
-    kills = [partial(_kill_in_engine, shim.killing(word, occurrence)) for occurrence in occurrences or usual]
-    return _campaign(point, folder, seed, kills)
+def several_points(folder: Path, seed: str, points: Sequence[str], shim: Shim) -> Tally:
+    """Kill once at each of several points of one journal."""
+    kills = [_kill_of(point, min(2, max(_occurrences(point))), shim) for point in points]
+    return _campaign("named points", folder, f"{seed}/{points[0]}", kills)
 
 
 def random_instants(folder: Path, seed: str, number: int, count: int) -> Tally:
@@ -44,7 +42,7 @@ def random_instants(folder: Path, seed: str, number: int, count: int) -> Tally:
     return _campaign("random instants", folder, f"{seed}/{number}", kills)
 
 
-def controls(folder: Path, seed: str, fault: str, shim: Shim) -> Tally:
+def control(folder: Path, seed: str, fault: str, shim: Shim) -> Tally:
     """Break the library on purpose: a kill must bring it to light within some tries."""
     expected = FAULTS[fault][1]
     promises = 0
@@ -57,6 +55,16 @@ def controls(folder: Path, seed: str, fault: str, shim: Shim) -> Tally:
             shutil.rmtree(folder, ignore_errors=True)
             return Tally(f"control: {fault}", 1, 1, promises, [])
     return Tally(f"control: {fault}", 1, 0, promises, [f"{fault}: not noticed in {CONTROL_TRIES} tries (see {folder})"])
+
+
+def _occurrences(point: str) -> Sequence[int]:
+    return POINTS[point] if point in POINTS else ENGINE_POINTS[point][1]
+
+
+def _kill_of(point: str, occurrence: int, shim: Shim) -> Kill:
+    if point in POINTS:
+        return partial(_kill_at, point, occurrence)
+    return partial(_kill_in_engine, shim.killing(ENGINE_POINTS[point][0], occurrence))
 
 
 def _kill_at(point: str, occurrence: int, site: Site) -> End:

@@ -7,8 +7,8 @@
  * GREENROOM_CRASH_KILL   step:n; steps: pages (before a write of pages), sync (before a sync), meta (before the write of
  *                        the meta page), done (after it)
  *
- * A record: kind (1 byte: W write, D write that is durable when it returns, S sync, M mark), length (4), offset (8),
- * all little endian, then the bytes.
+ * A record: kind (1 byte: W write, D write that is durable when it returns, S sync, M mark, U removal of the file
+ * "creating", F sync of a directory), length (4), offset (8), all little endian, then the bytes.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -155,11 +155,23 @@ ssize_t write(int fd, const void *bytes, size_t length)
 
 static int synced(int fd, int number)
 {
-    if (!is_data(fd))
-        return (int)syscall(number, fd);
+    if (!is_data(fd)) {
+        int result = (int)syscall(number, fd);
+        record('F', 0, 0, 0);
+        return result;
+    }
     reach("sync");
     int result = (int)syscall(number, fd);
     record('S', 0, 0, 0);
+    return result;
+}
+
+int unlink(const char *path)
+{
+    int result = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    size_t n = strlen(path);
+    if (!result && n >= 9 && !memcmp(path + n - 9, "/creating", 9))
+        record('U', 0, 0, 0);
     return result;
 }
 

@@ -17,7 +17,12 @@ HEAD = struct.Struct("<cIQ")
 
 
 class Record(NamedTuple):
-    """One thing a process did: wrote (``W``), wrote durably (``D``), synced (``S``), said something outside (``M``)."""
+    """One thing a process did.
+
+    Args:
+        kind: ``W`` wrote, ``D`` wrote durably, ``S`` synced, ``M`` said something outside, ``U`` removed the mark of
+            creation, ``F`` synced another file or a directory.
+    """
 
     kind: bytes
     offset: int

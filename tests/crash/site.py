@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,18 +37,29 @@ class Site:
     """A directory with a journal, the log of acknowledgements and the log of effects.
 
     Args:
-        path: an empty or new directory.
+        path: the directory; a journal in it is taken over.
         seed: what the load of each generation is drawn from, together with its number.
+        generation: how many processes had the journal before.
+        evidence: what is known of it already.
+        known: its open runs as (workflow id, type).
     """
 
-    def __init__(self, path: Path, seed: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        seed: str,
+        *,
+        generation: int = 0,
+        evidence: Evidence | None = None,
+        known: Sequence[tuple[str, str]] = (),
+    ) -> None:
         path.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.journal = path / "journal"
         self.seed = seed
-        self.generation = 0
-        self.evidence = Evidence()
-        self.known: list[tuple[str, str]] = []
+        self.generation = generation
+        self.evidence = Evidence() if evidence is None else evidence
+        self.known = list(known)
         self._acks = path / "acks.log"
         self._effects = path / "effects.log"
         self._effects_read = 0
