@@ -20,13 +20,18 @@ from .model.activity_definition import ActivityDefinition, definitions_of
 from .model.definitions import DEFINITION, WorkflowDefinition
 from .model.durations import to_ns
 from .model.errors import RuntimeClosedError
-from .model.ids import check_id, new_workflow_id
-from .model.options import WorkflowIDConflictPolicy, WorkflowIDReusePolicy, WorkflowOptions
+from .model.ids import check_id
+from .model.options import (
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+    WorkflowOptions,
+    encode_workflow_options,
+)
 from .model.payloads import Converter
 from .model.registry import Registry
-from .shell.desk import StartRequest
 from .shell.hands import Hands, Seams, Settings
 from .shell.journal_seam import translated
+from .shell.starting import StartRequest
 from .workflow import FunctionWorkflow
 
 __all__ = ["Runtime"]
@@ -241,7 +246,7 @@ class Runtime:
         Args:
             workflow: its class, its run method, the function, or its registered name.
             *args: the workflow's arguments.
-            id: its id; one is made up if not given.
+            id: its id; if not given, that of its first run.
             id_conflict_policy: what to do if a run of that id is open: fail, use that one, or terminate it.
             id_reuse_policy: what to do if the last run of that id has ended.
             run_timeout: how long the run may take (seconds or timedelta); then it is closed as timed out.
@@ -259,8 +264,8 @@ class Runtime:
         request, definition = self._request(hands, workflow, args, **options)
         hint = definition.signature.result_type
 
-        def handle(run_id: str) -> WorkflowHandle[Any]:
-            return WorkflowHandle(hands.desk, hands.converter, hands.history, request.workflow_id, run_id, hint)
+        def handle(workflow_id: str, run_id: str) -> WorkflowHandle[Any]:
+            return WorkflowHandle(hands.desk, hands.converter, hands.history, workflow_id, run_id, hint)
 
         return hands.desk.start(request._replace(answer=handle))
 
@@ -340,15 +345,16 @@ class Runtime:
             and id_conflict_policy is not WorkflowIDConflictPolicy.FAIL
         ):
             raise ValueError("TERMINATE_IF_RUNNING says what to do with an open run; leave out id_conflict_policy")
-        options = _NO_OPTIONS
+        options, options_data = _NO_OPTIONS, _NO_OPTIONS_DATA
         if run_timeout is not None or execution_timeout is not None:
             options = WorkflowOptions(
                 run_timeout_ns=to_ns(run_timeout, "run_timeout"),
                 execution_timeout_ns=to_ns(execution_timeout, "execution_timeout"),
             )
-        workflow_id = new_workflow_id() if id is None else check_id(id, "workflow id")
+            options_data = encode_workflow_options(options)
+        workflow_id = "" if id is None else check_id(id, "workflow id")
         data = hands.converter.encode_args(args)
-        request = StartRequest(name, data, workflow_id, options, id_conflict_policy, id_reuse_policy, _run_id_alone)
+        request = StartRequest(name, data, workflow_id, options, options_data, id_conflict_policy, id_reuse_policy)
         return request, definition
 
     @property
@@ -359,10 +365,7 @@ class Runtime:
 
 
 _NO_OPTIONS = WorkflowOptions()
-
-
-def _run_id_alone(run_id: str) -> str:
-    return run_id
+_NO_OPTIONS_DATA = encode_workflow_options(_NO_OPTIONS)
 
 
 def _workflow_of(target: Any) -> WorkflowDefinition:

@@ -8,26 +8,27 @@ is known and has no effect: a signal that arrives after the run stopped waiting 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import IntEnum
 
 __all__ = ["ACTIVITY", "EXTERNAL_SIGNAL", "Event", "State", "Table"]
 
 
-class State(Enum):
+# IntEnum: the tables are looked up once a turn, and hashing a plain Enum is a call of its own.
+class State(IntEnum):
     """Where the thing is in its life."""
 
-    PENDING = "pending"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    PENDING = 1
+    COMPLETED = 2
+    FAILED = 3
+    CANCELLED = 4
 
 
-class Event(Enum):
+class Event(IntEnum):
     """What can happen to it."""
 
-    COMPLETE = "complete"
-    FAIL = "fail"
-    CANCEL = "cancel"
+    COMPLETE = 1
+    FAIL = 2
+    CANCEL = 3
 
 
 Table = Mapping[tuple[State, Event], State]

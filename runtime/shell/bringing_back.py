@@ -60,7 +60,7 @@ class BringingBack:
             raise InternalError(f"run {run.run_no} of workflow {run.header.workflow_id!r} is not in the journal")
         run.header = header
         run.forget()
-        if run.status.is_open:
+        if not run.is_closed:
             items = journal.items(run.run_no)
             run.load(items)
             self.attempts, self._mail = items.attempts, items.mail

@@ -25,6 +25,7 @@ from .history import read_history
 from .journal_seam import translated
 from .performer import Outcome, Performer, Task
 from .recovery import Recovery
+from .starting import Starts
 from .sweep import Sweep
 from .timekeeper import Timekeeper
 from .waiters import Waiters
@@ -138,11 +139,16 @@ class Hands:
         self.desk = Desk(
             dispatcher=self.dispatcher,
             directory=self.directory,
-            journal=journal,
+            starts=Starts(
+                dispatcher=self.dispatcher,
+                directory=self.directory,
+                store_uuid=journal.store_uuid,
+                sweep=self.sweep,
+                waiters=self.waiters,
+                converter=converter,
+                clock=clock,
+            ),
             sweep=self.sweep,
-            waiters=self.waiters,
-            converter=converter,
-            clock=clock,
             attempts=self.attempts,
             mailbox_limit=settings.mailbox_limit,
         )

@@ -58,6 +58,11 @@ class RunState:
         self.is_active = False
 
     @property
+    def is_closed(self) -> bool:
+        """Whether the run has ended."""
+        return self.header.closed_ns is not None
+
+    @property
     def status(self) -> WorkflowExecutionStatus:
         """Where the run stands."""
         return WorkflowExecutionStatus(self.header.status)

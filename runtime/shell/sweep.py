@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from ...actors import Future
 from ...storage import Batch, Journal, StorageError
 from ..model.errors import GreenroomError
 from .delivery import Delivery
@@ -66,6 +67,16 @@ class Sweep:
         """Have ``action(*args, error)`` done if the batch does not get to disk, before runs are rolled back."""
         self._undo.append((action, args))
 
+    def answer(self, future: Future[Any], value: Any) -> None:
+        """Give a caller what the open sweep may have decided: not before it is on disk."""
+        self._after.append((future.set, (value,)))
+        self._undo.append((_fail, (future,)))
+
+    def refuse(self, future: Future[Any], error: BaseException) -> None:
+        """Tell a caller of something that the open sweep may have decided: not before it is on disk."""
+        self._after.append((_fail, (future, error)))
+        self._undo.append((_fail, (future,)))
+
     def close(self) -> None:
         """End the sweep: write, then let go. The dispatcher calls this after the last turn."""
         # What is let go may ask for more to be written or let go.
@@ -100,3 +111,8 @@ class Sweep:
             by_taker.setdefault(taker, []).append(delivery)
         for taker, deliveries in by_taker.items():
             taker.roll_back(deliveries, error)
+
+
+def _fail(future: Future[Any], error: BaseException) -> None:
+    if not future.done():
+        future.fail(error)
