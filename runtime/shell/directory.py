@@ -6,7 +6,6 @@ from ...actors import Dispatcher
 from ...storage import Journal, RunHeader, StorageError
 from ..core.messages import Message
 from ..model.ids import run_no_of
-from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
 from .effects import Tools
 from .journal_seam import public_error
@@ -31,6 +30,7 @@ class Directory:
         self._max_residents = max_residents
         # Least recently spoken to first.
         self._residents: dict[int, WorkflowActor] = {}
+        self._is_crowded = False
         # Runs whose first turn is not on disk yet, by workflow id.
         self._unborn: dict[str, WorkflowActor] = {}
 
@@ -56,7 +56,7 @@ class Directory:
             self._residents[run_no] = actor
             return actor
         header = self.header(run_no)
-        if header is None or not WorkflowExecutionStatus(header.status).is_open:
+        if header is None or header.closed_ns is not None:
             return None
         actor = self._make(RunState(run_no, header, is_stored=True), Standing.DORMANT)
         self._make_room()
@@ -104,7 +104,7 @@ class Directory:
             actor.accept(Delivery(message, is_lasting=True))
 
     def evict(self, *, keep: int = 0) -> int:
-        """Put idle runs away until ``keep`` are in memory, the least recently used first.
+        """Put idle runs away until ``keep`` are in memory, the least recently used first; only between sweeps.
 
         Returns:
             How many were put away.
@@ -124,7 +124,7 @@ class Directory:
     def close(self) -> None:
         """Put every run away, whatever it is doing."""
         for actor in self._residents.values():
-            actor.evict()
+            actor.close()
         self._residents.clear()
 
     def _make(self, run: RunState, standing: Standing) -> WorkflowActor:
@@ -134,9 +134,15 @@ class Directory:
         return actor
 
     def _make_room(self) -> None:
+        # Not now: what the runs of the open sweep have decided, and what was left for them, is not on disk yet.
+        if len(self._residents) > self._max_residents and not self._is_crowded:
+            self._is_crowded = True
+            self._dispatcher.call_soon(self._evict_some)
+
+    def _evict_some(self) -> None:
+        self._is_crowded = False
         # A little more than needed at a time, so that the search is not repeated for each run.
-        if len(self._residents) > self._max_residents:
-            self.evict(keep=self._max_residents - self._max_residents // 16)
+        self.evict(keep=self._max_residents - self._max_residents // 16)
 
     def born(self, actor: WorkflowActor) -> None:
         """The first turn of a run is on disk: the journal knows its workflow id now."""

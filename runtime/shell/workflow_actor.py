@@ -28,6 +28,7 @@ from ..model.errors import (
     InternalError,
     NondeterminismError,
     NotRegisteredError,
+    RuntimeClosedError,
     WorkflowClosedError,
     WorkflowSuspendedError,
 )
@@ -63,7 +64,7 @@ class Question(Delivery):
 
     __slots__ = ("ask",)
 
-    def __init__(self, ask: Callable[[WorkflowActor], Any], reply_to: Future[Any]) -> None:
+    def __init__(self, ask: Callable[[WorkflowActor], Any], reply_to: Future[Any] | None) -> None:
         super().__init__(_NO_MESSAGE, reply_to)
         self.ask = ask
 
@@ -97,6 +98,7 @@ class WorkflowActor(Actor):
         self._gone = gone
         self._back: BringingBack | None = None
         self._tries_again = False
+        self._waits_to_go_on = False
 
     def __str__(self) -> str:
         return f"workflow {self.run.header.workflow_id!r} ({self.standing.value})"
@@ -108,8 +110,8 @@ class WorkflowActor(Actor):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is queued for the run."""
-        return not self.actor_inbox.is_scheduled and self.actor_inbox.empty()
+        """Whether nothing is queued for the run, and nothing will be done for it by itself."""
+        return not self._waits_to_go_on and not self.actor_inbox.is_scheduled and self.actor_inbox.empty()
 
     # Mail.
 
@@ -141,7 +143,7 @@ class WorkflowActor(Actor):
     def wake(self) -> None:
         """Have a dormant run brought back though no mail has come."""
         if self.standing is Standing.DORMANT and not self.actor_inbox.is_scheduled:
-            self.actor_inbox.attach(self.dispatcher, self)
+            self.actor_inbox.put(Question(WorkflowActor.describe, None), Lane.SYSTEM)
 
     # Turns.
 
@@ -176,6 +178,9 @@ class WorkflowActor(Actor):
     def _decide(self, delivery: Delivery) -> None:
         """Decide: the run's code takes the message. Then write, in the open sweep."""
         run, message, execution = self.run, delivery.message, self.execution
+        if delivery.seq is not None and delivery.seq not in run.rows:
+            # It was in memory when the run was brought back with the same message from the disk, and that was taken.
+            return
         if run.is_stale(message):
             self._take_row(delivery)
             return
@@ -210,7 +215,7 @@ class WorkflowActor(Actor):
             (batch.set_active if run.is_active else batch.clear_active)(run.run_no)
         if delivery.reply_to is not None:
             sweep.after(delivery.reply_to.set, delivery.answer)
-        if not run.status.is_open:
+        if run.is_closed:
             self._leave()
 
     def _take_row(self, delivery: Delivery) -> None:
@@ -278,7 +283,7 @@ class WorkflowActor(Actor):
             self._stop_here(error)
             return True
         self._back = back
-        if not self.run.status.is_open:
+        if self.run.is_closed:
             self.standing = Standing.CLOSED
             self._gone(self)
         elif self.run.status is WorkflowExecutionStatus.SUSPENDED and not self._tries_again:
@@ -366,6 +371,16 @@ class WorkflowActor(Actor):
         self.run.rows.clear()
         self.standing = Standing.DORMANT
 
+    def close(self) -> None:
+        """Put the run away for good; whoever still waits to be heard by it is told that nobody listens."""
+        self.evict()
+        self._refuse_all(RuntimeClosedError())
+
+    def _refuse_all(self, error: GreenroomError) -> None:
+        for envelope in self.actor_inbox.close():
+            if isinstance(envelope.reply_to, Future):
+                _fail(envelope.reply_to, error)
+
     def roll_back(self, deliveries: list[Delivery], error: GreenroomError) -> None:
         """The turns could not be written: forget them. What tells of things that have happened is taken again, a
         little later."""
@@ -380,11 +395,13 @@ class WorkflowActor(Actor):
             self.standing = Standing.CLOSED
             for future in self._tools.waiters.take(self.run.run_no):
                 future.fail(error)
+            self._refuse_all(error)
             self._gone(self)
             return
         self.standing = Standing.DORMANT
         self.run.rows.clear()
         self._read_header_again()
+        self._waits_to_go_on = True
         self.actor_inbox.hold(True)
         self.actor_inbox.put_back(again)
         self.dispatcher.call_at(self._tools.clock.now_ns() + HOLD_NS, self._go_on)
@@ -400,6 +417,7 @@ class WorkflowActor(Actor):
             self.run.header = header
 
     def _go_on(self) -> None:
+        self._waits_to_go_on = False
         self.actor_inbox.hold(False)
         self.wake()
 

@@ -22,6 +22,7 @@ from greenroom.runtime.model.errors import (
 from greenroom.runtime.model.options import WorkflowExecutionStatus as Status
 from greenroom.runtime.model.options import WorkflowIDConflictPolicy as Conflict
 from greenroom.runtime.model.options import WorkflowIDReusePolicy as Reuse
+from greenroom.runtime.model.payloads import Converter
 from tests.runtime.rig import WAIT, error_of
 
 
@@ -252,7 +253,7 @@ def test_an_id_may_be_anything_printable_up_to_480_bytes(runtime: Runtime, id: s
 
 def test_a_start_by_name_by_class_and_by_method_is_the_same(runtime: Runtime) -> None:
     for target in ("Errand", Errand, Errand.run):
-        assert runtime.execute_workflow(target, "well").get(timeout=WAIT) == "well"  # type: ignore[call-overload]  # a union fits no single overload
+        assert runtime.execute_workflow(target, "well").get(timeout=WAIT) == "well"
 
 
 def test_a_workflow_that_is_not_registered_is_refused_with_the_names_that_are(runtime: Runtime) -> None:
@@ -262,7 +263,7 @@ def test_a_workflow_that_is_not_registered_is_refused_with_the_names_that_are(ru
 
 def test_what_is_no_workflow_is_refused(runtime: Runtime) -> None:
     with pytest.raises(TypeError, match=r"is not a workflow; declare"):
-        runtime.start_workflow(print)
+        runtime.start_workflow(Converter)
 
 
 def test_arguments_that_do_not_fit_are_refused_before_anything_is_written(runtime: Runtime) -> None:
