@@ -1,4 +1,4 @@
-"""What tests of workflows are made with: the real runtime, driven by hand, with faults, crashes and replays on demand."""
+"""What tests of workflows are made with: the real runtime, driven by hand, with crashes and replays on demand."""
 
 from __future__ import annotations
 

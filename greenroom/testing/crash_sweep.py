@@ -1,17 +1,17 @@
-"""Crashes a scenario at every commit, before and after the disk has it, and compares how it ends with a run that did not."""
+"""Crashes a scenario at every commit, before and after the disk has it: it must end as one that did not crash."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from time import perf_counter
 from typing import Any, NamedTuple
 
 from ..runtime.client import WorkflowHandle
 from ..runtime.model.errors import WorkflowAlreadyStartedError
 from ..runtime.model.options import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from ..storage import check
 from .endings import Ending, differences, ending_of
-from .errors import Crash, SweepError
+from .errors import Crash, LeakError, SweepError
 from .faults import When
 from .runtime import TestRuntime
 
@@ -39,9 +39,9 @@ class CrashSweep(NamedTuple):
 def crash_sweep(scenario: Scenario, *, make: Callable[[], TestRuntime] = TestRuntime) -> CrashSweep:
     """Run a scenario once, then once for each commit × {before, after}, crashing there and going on to the end.
 
-    After the crash the scenario is called again from its beginning, as a client would be that died with the runtime: it
-    must find what it has started (``start_once``). What it returns must be the same, and so must be what each run was told and
-    asked for; signals of the scenario itself may come twice.
+    After the crash the scenario is called again from its beginning, as a client would be that died with the runtime:
+    it must find what it has started (``start_once``). What it returns must be the same, and so must be what each run
+    was told and asked for; signals of the scenario itself may come twice.
 
     Args:
         scenario: given an open runtime, has workflows run, and returns something that can be compared.
@@ -85,7 +85,6 @@ def start_once(runtime: TestRuntime, workflow: Any, *args: Any, id: str) -> Work
 class _End(NamedTuple):
     returned: object
     runs: dict[str, Ending]
-    problems: list[str]
     performed: int
 
 
@@ -99,16 +98,18 @@ def _crashed(scenario: Scenario, make: Callable[[], TestRuntime], commit: int, w
     runtime = make()
     runtime.store.crash_at_commit(commit, when)
     try:
-        runtime.open()
-        _run(scenario, runtime)
-    except Crash:
-        runtime.crash()
-    try:
-        end = _run(scenario, runtime)
-    finally:
-        runtime.close()
+        with ExitStack() as closing:
+            closing.push(runtime)
+            try:
+                runtime.open()
+                _run(scenario, runtime)
+            except Crash:
+                runtime.crash()
+            end = _run(scenario, runtime)
+    except LeakError as error:
+        raise SweepError(commit, when, error.leaks) from error
     if not runtime.crashes:
-        end.problems.append(f"it did not get to commit {commit} this time: is the scenario deterministic?")
+        raise SweepError(commit, when, [f"it did not get to commit {commit} this time: is the scenario deterministic?"])
     return end
 
 
@@ -116,12 +117,11 @@ def _run(scenario: Scenario, runtime: TestRuntime) -> _End:
     returned = scenario(runtime)
     runtime.run_until_idle()
     runs = {run.header.workflow_id: ending_of(run) for run in runtime.recorded()}
-    problems = [str(problem) for problem in check(runtime.hands.journal)]
-    return _End(returned, runs, problems, runtime.performed)
+    return _End(returned, runs, runtime.performed)
 
 
 def _compare(end: _End, expected: _End) -> list[str]:
-    problems = differences(end.runs, expected.runs) + end.problems
+    problems = differences(end.runs, expected.runs)
     if end.returned != expected.returned:
         problems.append(f"it returned {end.returned!r} instead of {expected.returned!r}")
     return problems

@@ -71,4 +71,6 @@ class SweepError(AssertionError):
 
     def __str__(self) -> str:
         lines = "\n  ".join(self.differences)
-        return f"after a crash {self.when} the disk had commit {self.commit}, the scenario ended differently:\n  {lines}"
+        return (
+            f"after a crash {self.when} the disk had commit {self.commit}, the scenario ended differently:\n  {lines}"
+        )

@@ -27,7 +27,7 @@ class FaultyStore:
         self.inner = inner
         self.commits = 0
         self.is_crashed = False
-        # Number of a commit → what becomes of it: an error (None for a crash), and whether the disk has the batch first.
+        # Number of a commit → its error (None for a crash), and whether the disk has the batch first.
         self._plan: dict[int, tuple[BaseException | None, When]] = {}
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Iterable
 
@@ -44,8 +45,8 @@ class LeakCheck:
 def _alive(executions: Iterable[Execution]) -> list[str]:
     names: list[str] = []
     for execution in executions:
-        for task in execution.loop.unfinished():
+        for task in asyncio.all_tasks(execution.loop):
             coroutine = task.get_coro()
             if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) != inspect.CORO_CLOSED:
                 names.append(coroutine.__qualname__)
-    return names
+    return sorted(names)

@@ -83,4 +83,5 @@ class ManualPerformer(Performer):
         for _ in range(UNWIND_ROUNDS):
             if not self.loop.spin():
                 break
+        self.loop.end()
         return left

@@ -18,8 +18,8 @@ __all__ = ["replay", "replay_every_prefix"]
 def replay_every_prefix(runtime: TestRuntime) -> int:
     """Replay every prefix of every run that the runtime has recorded.
 
-    After the prefix the run goes on live, as after a crash. What it asks for must be what is recorded, in all fields. (A
-    turn that made side effects is replayed all the same: performed again, they need not give the same.)
+    After the prefix the run goes on live, as after a crash. What it asks for must be what is recorded, in all fields.
+    (A turn that made side effects is replayed all the same: performed again, they need not give the same.)
 
     Returns:
         How many prefixes were replayed.

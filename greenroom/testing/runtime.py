@@ -73,7 +73,8 @@ class TestRuntime(Runtime):
         check_leaks: bool = True,
         **options: Any,
     ) -> None:
-        super().__init__("test", **{"switch_interval": None, **options})
+        options.setdefault("switch_interval", None)
+        super().__init__("test", **options)
         self.clock = self._clock = ManualClock() if clock is None else clock
         self.store = FaultyStore(seeded_store(seed) if store is None else store)
         self.auto_skip = auto_skip

@@ -1,7 +1,7 @@
 """Random workflow programs, and what one run of each leaves in the journal; the same in every process.
 
-A program is plain data that one workflow interprets. A seed gives the program, the signals that it gets and when. Run as a
-script it prints a digest of the histories of a range of seeds, so that processes can be compared.
+A program is plain data that one workflow interprets. A seed gives the program, the signals that it gets and when. Run
+as a script it prints a digest of the histories of a range of seeds, so that processes can be compared.
 """
 
 from __future__ import annotations

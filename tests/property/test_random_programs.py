@@ -1,4 +1,4 @@
-"""Must hold for every workflow: put away after each turn, replayed from any prefix or run in another process, it is the same."""
+"""Must hold for all workflows: put away after each turn, replayed from any prefix or in another process, it is the same."""
 
 from __future__ import annotations
 

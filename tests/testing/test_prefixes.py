@@ -1,0 +1,95 @@
+"""Replaying every prefix of a history: what is deterministic passes, what is not is seen."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Protocol
+
+import pytest
+
+from greenroom import activity, workflow
+from greenroom.runtime.model.errors import NondeterminismError
+from greenroom.testing import TestRuntime, replay, replay_every_prefix
+
+counter = itertools.count()
+
+
+class Greetings(Protocol):
+    @property
+    def scenario(self) -> Callable[[TestRuntime], list[object]]: ...
+
+
+@activity.defn(name="prefixes.take")
+def take(number: int) -> int:
+    return number
+
+
+@workflow.defn(name="prefixes.impure")
+async def impure() -> None:
+    await workflow.sleep(1)
+    if next(counter) == 0:
+        await workflow.execute_activity(take, 1)
+    else:
+        await workflow.sleep(2)
+
+
+@workflow.defn(name="prefixes.other_argument")
+async def other_argument() -> None:
+    await workflow.sleep(1)
+    await workflow.execute_activity(take, next(counter))
+
+
+@workflow.defn(name="prefixes.recorded")
+async def recorded() -> int:
+    first = workflow.side_effect(lambda: next(counter))
+    await workflow.sleep(1)
+    await workflow.execute_activity(take, first)
+    return first + workflow.side_effect(lambda: next(counter))
+
+
+@pytest.fixture(autouse=True)
+def _count_from_zero() -> None:
+    global counter
+    counter = itertools.count()
+
+
+def test_every_prefix_of_the_greeter_is_replayed(greetings: Greetings) -> None:
+    with TestRuntime() as runtime:
+        greetings.scenario(runtime)
+        turns = sum(len(run.turns) + 1 for run in runtime.recorded())
+
+        assert replay_every_prefix(runtime) == turns
+
+
+def test_recorded_side_effects_are_not_performed_again() -> None:
+    with TestRuntime() as runtime:
+        assert runtime.wait(runtime.execute_workflow(recorded)) == 1
+
+        replay_every_prefix(runtime)
+
+    assert next(counter) == 2
+
+
+def test_code_that_takes_another_way_is_seen() -> None:
+    with TestRuntime() as runtime:
+        runtime.wait(runtime.execute_workflow(impure))
+
+        with pytest.raises(NondeterminismError):
+            replay_every_prefix(runtime)
+
+
+def test_code_that_asks_the_same_with_another_argument_is_seen() -> None:
+    with TestRuntime() as runtime:
+        runtime.wait(runtime.execute_workflow(other_argument))
+
+        with pytest.raises(AssertionError, match="asked for something else"):
+            replay_every_prefix(runtime)
+
+
+def test_a_whole_run_is_replayed_when_no_prefix_is_given() -> None:
+    with TestRuntime() as runtime:
+        runtime.wait(runtime.execute_workflow(recorded))
+        (run,) = runtime.recorded()
+
+        replay(run, runtime.hands)

@@ -1,0 +1,378 @@
+"""TestRuntime: the real runtime, one turn at a time, with time that passes only when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import timedelta
+
+import pytest
+
+from greenroom import activity, workflow
+from greenroom.actors import ManualClock
+from greenroom.runtime.model.errors import (
+    ActivityError,
+    RuntimeClosedError,
+    TimeoutError,
+    WorkflowFailureError,
+)
+from greenroom.runtime.model.retry import RetryPolicy
+from greenroom.storage import MemoryStore
+from greenroom.testing import Crash, LeakError, StuckError, TestRuntime
+from greenroom.testing.faults import When
+
+NS = 1_000_000_000
+performed: list[str] = []
+threads: set[int] = set()
+
+
+@activity.defn(name="runtime.note")
+def note(name: str) -> str:
+    performed.append(name)
+    threads.add(threading.get_ident())
+    return name
+
+
+@activity.defn(name="runtime.wait")
+async def wait(seconds: float) -> float:
+    threads.add(threading.get_ident())
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+@activity.defn(name="runtime.forever")
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+@activity.defn(name="runtime.flaky")
+def flaky(failures: int) -> int:
+    if activity.info().attempt <= failures:
+        raise ValueError("not yet")
+    return activity.info().attempt
+
+
+@workflow.defn(name="runtime.sleeper")
+async def sleeper(seconds: float) -> int:
+    await workflow.sleep(seconds)
+    return workflow.time_ns()
+
+
+@workflow.defn(name="runtime.three")
+async def three() -> list[str]:
+    return list(await asyncio.gather(*(workflow.execute_activity(note, name) for name in "abc")))
+
+
+@workflow.defn(name="runtime.waits")
+async def waits(seconds: float) -> float:
+    return await workflow.execute_activity(wait, seconds)
+
+
+@workflow.defn(name="runtime.hopes")
+async def hopes() -> None:
+    await workflow.execute_activity(forever, start_to_close_timeout=60, retry_policy=RetryPolicy(maximum_attempts=2))
+
+
+@workflow.defn(name="runtime.tries")
+async def tries(failures: int, attempts: int) -> int:
+    policy = RetryPolicy(maximum_attempts=attempts)
+    return await workflow.execute_activity(flaky, failures, retry_policy=policy)
+
+
+@workflow.defn(name="runtime.listener")
+async def listener(count: int) -> list[object]:
+    channel = workflow.signal_channel()
+    return [await channel.receive("word") for _ in range(count)]
+
+
+@workflow.defn(name="runtime.dice")
+async def dice() -> int:
+    return workflow.random().randrange(2**60)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_performed() -> None:
+    performed.clear()
+    threads.clear()
+
+
+def test_nothing_happens_until_it_is_driven() -> None:
+    with TestRuntime() as runtime:
+        started = runtime.start_workflow(three, id="w")
+
+        assert not started.done()
+        assert runtime.recorded() == []
+
+
+def test_a_step_takes_exactly_one_turn_and_commits_it() -> None:
+    with TestRuntime() as runtime:
+        handle = runtime.wait(runtime.start_workflow(listener, 2, id="w"))
+        commits = runtime.store.commits
+        handle.signal("word", 1)
+        handle.signal("word", 2)
+
+        has_run = runtime.step()
+
+        assert has_run
+        assert runtime.store.commits == commits + 1
+        assert len(runtime.recorded()[0].turns) == 2
+
+
+def test_a_step_with_nothing_to_do_says_so() -> None:
+    with TestRuntime() as runtime:
+        runtime.run_until_idle()
+
+        assert not runtime.step()
+
+
+def test_waiting_for_a_result_skips_the_time_in_which_nothing_happens() -> None:
+    with TestRuntime() as runtime:
+        begun_ns = runtime.clock.now_ns()
+
+        woken_ns = runtime.wait(runtime.execute_workflow(sleeper, 30 * 86400.0))
+
+        assert woken_ns == begun_ns + 30 * 86400 * NS
+
+
+def test_without_auto_skip_a_wait_that_needs_time_is_stuck() -> None:
+    with TestRuntime(auto_skip=False) as runtime:
+        result = runtime.execute_workflow(sleeper, 5.0)
+
+        with pytest.raises(StuckError, match=r"due in 5\.0 s and auto_skip is off"):
+            runtime.wait(result)
+        runtime.advance(5)
+
+        assert result.done()
+
+
+def test_a_wait_for_what_can_never_come_is_stuck() -> None:
+    with TestRuntime() as runtime:
+        result = runtime.execute_workflow(listener, 1)
+
+        with pytest.raises(StuckError, match="no message, no activity and no timer is left"):
+            runtime.wait(result)
+
+
+def test_a_wait_does_not_move_the_clock_beyond_its_limit() -> None:
+    with TestRuntime() as runtime:
+        result = runtime.execute_workflow(sleeper, 5.0)
+
+        with pytest.raises(StuckError, match="after the limit"):
+            runtime.wait(result, limit=timedelta(seconds=4))
+
+
+def test_time_that_is_advanced_fires_what_is_due_at_its_own_time() -> None:
+    with TestRuntime() as runtime:
+        begun_ns = runtime.clock.now_ns()
+        late, early = runtime.execute_workflow(sleeper, 20.0), runtime.execute_workflow(sleeper, 10.0)
+
+        runtime.advance(timedelta(seconds=60))
+
+        assert early.get() == begun_ns + 10 * NS
+        assert late.get() == begun_ns + 20 * NS
+        assert runtime.clock.now_ns() == begun_ns + 60 * NS
+
+
+def test_activities_are_performed_on_the_callers_thread_in_their_order() -> None:
+    with TestRuntime() as runtime:
+        result = runtime.wait(runtime.execute_workflow(three))
+
+    assert result == ["a", "b", "c"]
+    assert performed == ["a", "b", "c"]
+    assert threads == {threading.get_ident()}
+
+
+def test_a_seed_chooses_the_order_of_activities() -> None:
+    orders: set[str] = set()
+    for seed in range(40):
+        performed.clear()
+        with TestRuntime(shuffle=seed) as runtime:
+            runtime.wait(runtime.execute_workflow(three))
+        orders.add("".join(performed))
+
+    assert orders == {"abc", "acb", "bac", "bca", "cab", "cba"}
+
+
+def test_an_async_activity_sleeps_in_the_time_of_the_test() -> None:
+    with TestRuntime() as runtime:
+        begun_ns = runtime.clock.now_ns()
+
+        result = runtime.wait(runtime.execute_workflow(waits, 3600.0))
+
+        assert result == 3600.0
+        assert runtime.clock.now_ns() - begun_ns == 3600 * NS
+    assert threads == {threading.get_ident()}
+
+
+def test_an_async_activity_that_hangs_is_timed_out() -> None:
+    with TestRuntime() as runtime:
+        result = runtime.execute_workflow(hopes)
+
+        with pytest.raises(WorkflowFailureError) as raised:
+            runtime.wait(result)
+
+    assert isinstance(raised.value.cause, ActivityError)
+    assert isinstance(raised.value.cause.cause, TimeoutError)
+
+
+def test_a_counted_attempt_gets_its_permit_without_a_thread() -> None:
+    with TestRuntime() as runtime:
+        assert runtime.wait(runtime.execute_workflow(tries, 2, 3)) == 3
+
+        with pytest.raises(WorkflowFailureError):
+            runtime.wait(runtime.execute_workflow(tries, 3, 3))
+
+
+def test_the_same_seed_gives_the_same_random_numbers() -> None:
+    drawn: list[int] = []
+    for seed in (1, 1, 2):
+        with TestRuntime(seed=seed) as runtime:
+            drawn.append(runtime.wait(runtime.execute_workflow(dice)))
+
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_run_outlives_a_crash() -> None:
+    with TestRuntime() as runtime:
+        handle = runtime.wait(runtime.start_workflow(listener, 2, id="w"))
+        runtime.wait(handle.signal("word", "one"))
+
+        runtime.crash()
+        handle = runtime.get_workflow_handle("w")
+        runtime.wait(handle.signal("word", "two"))
+
+        assert runtime.wait(handle.result()) == ["one", "two"]
+
+
+def test_a_crash_tells_those_who_wait_for_a_result() -> None:
+    with TestRuntime() as runtime:
+        result = runtime.execute_workflow(listener, 1)
+        runtime.run_until_idle()
+
+        runtime.crash()
+
+        with pytest.raises(RuntimeClosedError):
+            runtime.wait(result)
+
+
+@pytest.mark.parametrize(("when", "runs"), [("before", 0), ("after", 1)])
+def test_a_commit_that_crashes_is_on_disk_or_not_as_was_asked(when: When, runs: int) -> None:
+    with TestRuntime() as runtime:
+        runtime.store.crash_at_commit(1, when)
+        started = runtime.start_workflow(listener, 1, id="w")
+
+        with pytest.raises(Crash):
+            runtime.wait(started)
+        runtime.crash()
+
+        assert len(runtime.recorded()) == runs
+    assert not started.done()
+
+
+def test_a_runtime_that_has_crashed_closes_without_writing() -> None:
+    store = MemoryStore()
+    with TestRuntime(store) as runtime:
+        runtime.store.crash_at_commit(2)
+        runtime.start_workflow(listener, 1, id="w")
+        runtime.start_workflow(listener, 1, id="x")
+        with pytest.raises(Crash):
+            runtime.run_until_idle()
+
+    with TestRuntime(store) as runtime:
+        assert [run.header.workflow_id for run in runtime.recorded()] == ["w"]
+
+
+def test_a_store_may_outlive_the_runtime() -> None:
+    store = MemoryStore()
+    clock = ManualClock()
+    with TestRuntime(store, clock=clock) as runtime:
+        runtime.wait(runtime.start_workflow(sleeper, 100.0, id="w"))
+
+    with TestRuntime(store, clock=clock) as runtime:
+        runtime.wait(runtime.get_workflow_handle("w").result())
+
+
+def test_many_runtimes_are_open_in_one_process() -> None:
+    runtimes = [TestRuntime(seed=seed).open() for seed in range(50)]
+    results = [runtime.execute_workflow(waits, 1.0) for runtime in runtimes]
+
+    assert [runtime.wait(result) for runtime, result in zip(runtimes, results, strict=True)] == [1.0] * 50
+
+    for runtime in runtimes:
+        runtime.close()
+
+
+async def _inside_asyncio() -> float:
+    async with TestRuntime() as runtime:
+        future = runtime.execute_workflow(waits, 10.0)
+        runtime.wait(future)
+        return await future
+
+
+def test_it_works_inside_an_asyncio_program() -> None:
+    assert asyncio.run(_inside_asyncio()) == 10.0
+
+
+def test_opening_and_running_starts_no_thread() -> None:
+    before = threading.active_count()
+
+    with TestRuntime() as runtime:
+        runtime.wait(runtime.execute_workflow(waits, 1.0))
+        runtime.wait(runtime.execute_workflow(three))
+
+        assert threading.active_count() == before
+
+
+def test_closing_leaves_a_run_with_activities_for_the_next_opening() -> None:
+    store = MemoryStore()
+    with TestRuntime(store) as runtime:
+        runtime.wait(runtime.start_workflow(three, id="w"))
+        runtime.wait(runtime.start_workflow(waits, 1.0, id="x"))
+        runtime.run_until_idle()
+
+    with TestRuntime(store) as runtime:
+        assert runtime.wait(runtime.get_workflow_handle("x").result()) == 1.0
+
+
+async def stay() -> None:
+    for _ in range(100):
+        try:
+            await asyncio.Event().wait()
+        except BaseException:
+            continue
+
+
+@workflow.defn(name="runtime.stubborn")
+async def stubborn() -> None:
+    task = asyncio.create_task(stay())
+    await workflow.wait_condition(task.done)
+
+
+def test_a_coroutine_that_will_not_end_is_reported_at_close() -> None:
+    runtime = TestRuntime().open()
+    runtime.wait(runtime.start_workflow(stubborn, id="w"))
+
+    with pytest.raises(LeakError, match="the coroutine stay would not end"):
+        runtime.close()
+
+
+def test_a_damaged_journal_is_reported_at_close() -> None:
+    runtime = TestRuntime().open()
+    runtime.wait(runtime.start_workflow(listener, 1, id="w"))
+    batch = runtime.hands.journal.batch()
+    batch.clear_active(1)
+    batch.take_mail(1, 99)
+    batch.set_current("nobody", 77)
+    runtime.hands.journal.commit(batch)
+
+    with pytest.raises(LeakError, match="left behind at close"):
+        runtime.close()
+
+
+def test_an_error_that_escapes_a_commit_reaches_the_test() -> None:
+    with TestRuntime() as runtime:
+        runtime.store.fail_commit(error=ZeroDivisionError("a fault of ours"))
+        runtime.start_workflow(listener, 1, id="w")
+
+        with pytest.raises(ZeroDivisionError, match="a fault of ours"):
+            runtime.run_until_idle()
