@@ -18,6 +18,7 @@ from greenroom.storage import FormatError, Journal, LocationError, check
 from .audit import audit, read_runs
 from .child import Orders
 from .evidence import Evidence
+from .replays import replay
 
 __all__ = ["ROOT", "End", "Site"]
 
@@ -98,7 +99,7 @@ class Site:
             if process.poll() is None and not self._is_ending(process):
                 process.kill()
                 process.wait()
-        return self._judge(process.returncode, is_stuck=is_stuck)
+        return self._judge(process.returncode, is_stuck=is_stuck, is_healing=wish.heal)
 
     def _listen(self, process: subprocess.Popen[bytes], acks: int, kill_after_s: float | None) -> bool:
         """Log what the child acknowledges until it has ended; whether it had to be ended because it was stuck."""
@@ -132,7 +133,7 @@ class Site:
             return False
         return True
 
-    def _judge(self, code: int, *, is_stuck: bool) -> End:
+    def _judge(self, code: int, *, is_stuck: bool, is_healing: bool) -> End:
         self.evidence.end()
         with open(self._effects, "rb") as file:
             file.seek(self._effects_read)
@@ -140,7 +141,7 @@ class Site:
         self._effects_read += len(effects)
         self.evidence.take(effects)
         self.evidence.end()
-        findings = self.audit()
+        findings = self.audit(is_final=is_healing)
         is_killed, is_done = code == -signal.SIGKILL, code == 0
         stderr = self.path / f"stderr-{self.generation}.log"
         if is_stuck:
@@ -152,8 +153,8 @@ class Site:
             stderr.unlink()
         return End(is_killed, is_done, findings)
 
-    def audit(self) -> list[str]:
-        """Hold the journal against the evidence, and learn what is open."""
+    def audit(self, *, is_final: bool = False) -> list[str]:
+        """Hold the journal against the evidence, and learn what is open; in the end replay every history as well."""
         if not (self.journal / "journal" / "data.mdb").exists():
             return self._nothing("there is no data file")
         try:
@@ -164,6 +165,8 @@ class Site:
         try:
             findings += audit(journal, self.evidence)
             runs = read_runs(journal)
+            if is_final:
+                findings += replay(runs)
             self.known = [(run.header.workflow_id, run.header.workflow_type) for run in runs if run.status.is_open]
             position = (journal.epoch, journal.sequence)
         finally:

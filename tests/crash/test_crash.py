@@ -16,6 +16,7 @@ from tests.crash.audit import audit, read_runs
 from tests.crash.evidence import Evidence
 from tests.crash.images import cut, images
 from tests.crash.load import Order, record_effects_to
+from tests.crash.replays import replay
 from tests.crash.shim import Record
 from tests.crash.site import ROOT
 
@@ -124,6 +125,27 @@ def test_audit_names_a_doubled_signal_and_a_doubled_outcome(finished: tuple[Path
 
     assert any("signal c1.0 is there twice" in each for each in found)
     assert any("that is not waited for (any more)" in each for each in found)
+
+
+def test_a_history_is_replayed_whole(finished: tuple[Path, bytes]) -> None:
+    journal = Journal.open(finished[0], read_only=True)
+
+    found = replay(read_runs(journal))
+
+    assert found == []
+    journal.close()
+
+
+def test_a_history_that_lacks_a_command_is_named(finished: tuple[Path, bytes]) -> None:
+    journal = Journal.open(finished[0], read_only=True)
+    [run] = read_runs(journal)
+    steps = [step._replace(commands=[]) for step in run.steps]
+
+    found = replay([run._replace(steps=steps)])
+
+    assert len(found) == 1
+    assert "cannot be replayed" in found[0]
+    journal.close()
 
 
 def test_evidence_does_not_count_half_a_line() -> None:
