@@ -95,7 +95,7 @@ class Runtime:
     ) -> None:
         self._path = os.fspath(path)
         self._workflows = None if workflows is None else Registry("workflow", map(_workflow_of, workflows))
-        self._activities = None if activities is None else list(activities)
+        self._activities = None if activities is None else _activities(activities)
         self._open_journal: Callable[[], Journal] = lambda: Journal.open(
             self._path,
             durability=durability,
@@ -154,25 +154,31 @@ class Runtime:
         hands, self._hands = self._hands, None
         if hands is None:
             return 0
-        left = hands.close(grace=self._grace)
-        if self._switch_interval is not None:
-            _SwitchInterval.release()
-        return left
+        try:
+            with translated(self._path):
+                return hands.close(grace=self._grace)
+        finally:
+            if self._switch_interval is not None:
+                _SwitchInterval.release()
 
     def _build(self) -> Hands:
         with translated(self._path):
             journal = self._open_journal()
-        return Hands(
-            journal,
-            path=self._path,
-            settings=self._settings,
-            clock=self._clock,
-            converter=self._converter,
-            workflows=registry.workflows if self._workflows is None else self._workflows,
-            activities=_activities(self._activities),
-            executor=self._executor,
-            seams=self._seams,
-        )
+        try:
+            return Hands(
+                journal,
+                path=self._path,
+                settings=self._settings,
+                clock=self._clock,
+                converter=self._converter,
+                workflows=registry.workflows if self._workflows is None else self._workflows,
+                activities=registry.activities if self._activities is None else self._activities,
+                executor=self._executor,
+                seams=self._seams,
+            )
+        except BaseException:
+            journal.close()
+            raise
 
     @property
     def is_open(self) -> bool:
@@ -376,9 +382,7 @@ def _workflow_of(target: Any) -> WorkflowDefinition:
     return definition
 
 
-def _activities(listed: list[object] | None) -> Registry[ActivityDefinition]:
-    if listed is None:
-        return registry.activities
+def _activities(listed: Iterable[object]) -> Registry[ActivityDefinition]:
     return Registry("activity", [definition for each in listed for definition in definitions_of(each)])
 
 

@@ -217,7 +217,7 @@ def test_many_runs_take_turns_in_a_memory_for_few(max_residents: int) -> None:
 
         results = [runtime.wait(runtime.wait(worker).result()) for worker in workers]
 
-        assert results == [[f"w{n}-{step}!" for step in range(3)] for n in range(40)]
+        assert results == [[f"w{n}-{turn}!" for turn in range(3)] for n in range(40)]
         assert runtime.performed == 120
 
 

@@ -192,7 +192,7 @@ def test_a_disk_that_stays_full_refuses_clients_and_keeps_what_it_acknowledged()
         for n in range(1, 4):
             runtime.store.fail_commit(n, FullError("here", "no room"))
 
-        refused = []
+        refused: list[JournalFullError] = []
         for number in range(100, 103):
             with pytest.raises(JournalFullError, match="make room") as caught:
                 runtime.wait(collector.signal(Collector.add, number))
