@@ -1,4 +1,4 @@
-"""Must hold for all workflows: put away after each turn, replayed from any prefix or in another process, it is the same."""
+"""Put away after each turn, replayed from any prefix or run in another process, a workflow has the same history."""
 
 from __future__ import annotations
 
