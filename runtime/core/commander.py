@@ -30,18 +30,11 @@ from .commands import (
     StartTimer,
 )
 from .handles import ActivityHandle, PendingHandle
-from .loop import TimerHandle, WorkflowLoop
+from .loop import RunPutAway, TimerHandle, WorkflowLoop
 from .machines import ACTIVITY, EXTERNAL_SIGNAL, Event
 from .messages import SignalReceived
 
-__all__ = ["Commander", "RunPutAway"]
-
-
-class RunPutAway(BaseException):
-    """The run is being put away: it cannot ask for anything.
-
-    Derives from BaseException so that ``except Exception`` lets it pass.
-    """
+__all__ = ["Commander"]
 
 
 class Commander:
@@ -88,9 +81,9 @@ class Commander:
         self, name: str, args: tuple[object, ...], options: ActivityOptions, result_type: Any
     ) -> ActivityHandle[Any]:
         number = self._next("starting an activity")
-        data = self._converter.encode_args(args)
+        if not self._repeats(number, ScheduleActivity, name):
+            self._ask(number, ScheduleActivity, name, self._converter.encode_args(args), options)
         handle: ActivityHandle[Any] = ActivityHandle(self.loop, number, ACTIVITY, result_type, self._cancel_activity)
-        self._ask(number, ScheduleActivity, name, data, options)
         self.pending[number] = handle
         return handle
 
@@ -98,9 +91,9 @@ class Commander:
         self, workflow_id: str, run_id: str, name: str, args: tuple[object, ...]
     ) -> PendingHandle[None]:
         number = self._next("signalling another workflow")
-        data = self._converter.encode_args(args)
+        if not self._repeats(number, SignalExternal, name):
+            self._ask(number, SignalExternal, name, workflow_id, run_id, self._converter.encode_args(args))
         handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL_SIGNAL, None, self._cancel_signal)
-        self._ask(number, SignalExternal, name, workflow_id, run_id, data)
         self.pending[number] = handle
         return handle
 
@@ -198,19 +191,22 @@ class Commander:
         return self._last_id
 
     def _ask(self, number: int, command: type[Command], name: str, *fields: Any, key: int | None = None) -> None:
-        if self.closing is None:
-            site = call_site() if self._recorded is None else self._replayed_site(number, command, name)
-            self._turn[number if key is None else key] = command(number, name, site, *fields)
+        if self.closing is None and not self._repeats(number, command, name, key=key):
+            self._turn[number if key is None else key] = command(number, name, call_site(), *fields)
 
-    def _replayed_site(self, number: int, command: type[Command], name: str) -> str:
-        # The site is only shown when code and history differ: where they agree so far, the recorded one will do.
+    def _repeats(self, number: int, command: type[Command], name: str, *, key: int | None = None) -> bool:
+        """Whether a replay asks for what the history has in this place; the recorded command then stands for it."""
         recorded = self._recorded
+        if recorded is None or self.closing is not None:
+            return False
         place = len(self._turn)
-        if recorded is not None and place < len(recorded):
-            expected = recorded[place]
-            if expected.id == number and expected.__class__ is command and expected.name == name:
-                return expected.site
-        return call_site()
+        if place >= len(recorded):
+            return False
+        expected = recorded[place]
+        if expected.id != number or expected.__class__ is not command or expected.name != name:
+            return False
+        self._turn[number if key is None else key] = expected
+        return True
 
     def _close(self, command: Command) -> None:
         self.closing = command

@@ -54,8 +54,8 @@ class Conditions:
             try:
                 met = context.run(self.is_met, predicate)
             except StopIteration as error:
-                # A future refuses this one, since it would end the generator that awaits it.
-                future.set_exception(RuntimeError(f"the wait condition {predicate!r} raised {error!r}"))
+                # A future refuses this one: it would end the coroutine that awaits it, silently.
+                future.set_exception(RuntimeError(f"the wait condition raised {error!r}"))
                 woken = True
             except BaseException as error:
                 future.set_exception(error)

@@ -17,12 +17,12 @@ from ..model.definitions import SignalDefinition, WorkflowDefinition
 from ..model.errors import FailureError
 from ..model.payloads import Converter
 from .channels import SignalChannel
-from .commander import Commander, RunPutAway
+from .commander import Commander
 from .commands import Command
 from .conditions import Conditions
 from .context import Info
 from .handlers import Signals
-from .loop import WorkflowLoop
+from .loop import RunPutAway, WorkflowLoop
 from .machines import Event
 from .messages import (
     ActivityCompleted,
@@ -124,24 +124,27 @@ class Execution(Commander):
             NondeterminismError: it asks for something else now.
             WorkflowBugError: the code raised something that is not a failure.
         """
-        started = self.started
-        turn_no = self.turns
         bug: WorkflowBugError | None = None
         try:
             produced: Sequence[Command] = self._turn_of(message, time_ns, recorded)
         except WorkflowBugError as error:
             bug, produced = error, self.end_turn()
+        if produced != recorded:
+            self._compare(produced, recorded)
+        if bug is not None:
+            raise bug
+
+    def _compare(self, produced: Sequence[Command], recorded: Sequence[Command]) -> None:
+        started = self.started
         # Code that differs from its history often fails just because of that: the difference is the better answer.
         compare(
             produced,
             recorded,
             workflow_id=started.workflow_id,
             run_id=started.run_id,
-            turn_no=turn_no,
+            turn_no=self.turns - 1,
             recorded_python=started.python,
         )
-        if bug is not None:
-            raise bug
 
     def close(self) -> list[str]:
         """Put the run away: its coroutines end, children first, without asking for anything.
@@ -173,7 +176,7 @@ class Execution(Commander):
             loop.now_ns = time_ns
         before = loop.enter()
         try:
-            self._context.run(self._TAKE[message.__class__], self, message)
+            self._TAKE[message.__class__](self, message)
             if not self._ended:
                 loop.run_ready(self._conditions.check)
         finally:
@@ -194,6 +197,9 @@ class Execution(Commander):
     # What can happen.
 
     def _take_started(self, message: WorkflowStarted) -> None:
+        self._context.run(self._start, message)
+
+    def _start(self, message: WorkflowStarted) -> None:
         self.loop.started_ns = self.loop.now_ns
         definition = self._definition
         try:
@@ -222,7 +228,7 @@ class Execution(Commander):
             self._raised(error)
 
     def _take_signal(self, message: SignalReceived) -> None:
-        self._signals.deliver(message)
+        self._context.run(self._signals.deliver, message)
 
     def _take_activity_completed(self, message: ActivityCompleted) -> None:
         self.resolve(message.id, Event.COMPLETE, message.result)

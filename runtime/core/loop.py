@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import functools
 import logging
 import sys
 from collections import deque
@@ -17,7 +16,7 @@ from typing import Any, NoReturn, TypeVar, TypeVarTuple, cast
 
 from ..model.errors import ReadOnlyContextError
 
-__all__ = ["Future", "Handle", "Task", "TimerHandle", "WorkflowLoop"]
+__all__ = ["Future", "Handle", "RunPutAway", "Task", "TimerHandle", "WorkflowLoop"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -25,6 +24,13 @@ Ts = TypeVarTuple("Ts")
 CLOSE_ATTEMPTS = 16
 
 logger = logging.getLogger("greenroom")
+
+
+class RunPutAway(BaseException):
+    """The run is being put away: it cannot ask for anything.
+
+    Derives from BaseException so that ``except Exception`` lets it pass.
+    """
 
 
 class Handle(asyncio.Handle):
@@ -199,7 +205,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         """Make this the running loop of the thread; returns what ``leave`` needs."""
         before = (asyncio._get_running_loop(), sys.get_asyncgen_hooks())
         asyncio._set_running_loop(self)
-        sys.set_asyncgen_hooks(firstiter=self._generator_started, finalizer=self._generator_dropped)
+        sys.set_asyncgen_hooks(self._generator_started, _generator_dropped)
         return before
 
     def leave(self, before: Any) -> None:
@@ -338,9 +344,6 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             self._generators = alive = [each for each in generators if not _has_ended(each)]
             self._generators_limit = 2 * len(alive) + 16
 
-    def _generator_dropped(self, generator: AsyncGenerator[Any, Any]) -> None:
-        """Nothing may run when the collector finds a generator, at whatever moment and on whatever thread."""
-
     run_in_executor = _refusal("loop.run_in_executor", _USE_AN_ACTIVITY)
     call_soon_threadsafe = _refusal(
         "loop.call_soon_threadsafe", "another thread reaches a workflow by handle.signal(...)"
@@ -363,36 +366,28 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     set_exception_handler = _refusal("an exception handler", "what tasks let out closes or suspends the run")
 
 
+def _generator_dropped(generator: AsyncGenerator[Any, Any]) -> None:
+    """Nothing may run when the collector finds a generator, at whatever moment and on whatever thread."""
+
+
 # What would not end stays referenced: a collector that runs its finalizers on some other thread would be worse.
 _KEPT: list[object] = []
 
 
 def _close(coroutine: Coroutine[Any, Any, Any]) -> bool:
+    # Not close(): on its way GeneratorExit leaves out async generators that wait for something (CPython 3.11).
     for _ in range(CLOSE_ATTEMPTS):
         try:
-            coroutine.close()
+            coroutine.throw(RunPutAway())
         except BaseException:
-            continue
-        return True
+            return True
     return False
 
 
 def _close_generator(generator: AsyncGenerator[Any, Any]) -> bool:
-    closing = generator.aclose()
-    step = functools.partial(closing.send, None)
     for _ in range(CLOSE_ATTEMPTS):
-        if _has_ended(generator):
-            return True
-        try:
-            step()
-        except BaseException:
-            # It ended, or it yielded a value: then it wants to be closed anew.
-            closing = generator.aclose()
-            step = functools.partial(closing.send, None)
-        else:
-            # It awaits something in its cleanup: that must end too.
-            step = functools.partial(closing.throw, GeneratorExit)
-    closing.close()
+        if _has_ended(generator) or not _close(generator.athrow(RunPutAway())):
+            break
     return _has_ended(generator)
 
 

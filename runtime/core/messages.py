@@ -79,9 +79,9 @@ class ExternalSignalResolved(Message, frozen=True, array_like=True, tag="externa
 
 
 class RunTimedOut(Message, frozen=True, array_like=True, tag="run-timed-out"):
-    """The run's deadline passed; the run is closed without asking its code."""
+    """The run's deadline passed, or that of its chain; the run is closed without asking its code."""
 
-    execution: bool = False
+    is_execution: bool = False
 
 
 class RunTerminated(Message, frozen=True, array_like=True, tag="run-terminated"):
