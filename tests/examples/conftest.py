@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN_ID = re.compile(r"\b[0-9a-f]{16}-[0-9a-f]{16}\b")
-_TIME = re.compile(r"\b\d\d:\d\d:\d\d\.\d{6}\b")
+_TIME = re.compile(r"\b\d\d:\d\d:\d\d\.\d{6}\b|\b\d+\.\d\ds$", re.MULTILINE)
 
 
 Command = tuple[str, str, str]
