@@ -75,17 +75,22 @@ def _sum(one: Tally, other: Tally) -> Tally:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
-    parser.add_argument("--seed", default=str(SystemRandom().randrange(1 << 32)), help="what everything is drawn from")
+    seed = str(SystemRandom().randrange(1 << 32))
+    parser.add_argument(
+        "--seed", default=seed, help="what loads, delays and images are drawn from; instants are the clock's"
+    )
     parser.add_argument("--only", action="append", choices=PARTS, help="run only this part (may be repeated)")
     parser.add_argument("--quick", action="store_true", help="a few of each: half a minute")
     parser.add_argument("--instants", type=int, help="how many kills at random instants (300; quick: 6)")
-    parser.add_argument("--images", type=int, help="how many images of power cuts (20,000; quick: 500)")
+    parser.add_argument(
+        "--images", type=int, help="how many images of power cuts (20,400, of which some may be alike; quick: 500)"
+    )
     parser.add_argument("--processes", type=int, default=min(4, os.cpu_count() or 2), help="how many at a time")
     parser.add_argument("--directory", help="where journals are made (default: the system's temporary directory)")
     options = parser.parse_args()
     options.only = options.only or PARTS
     options.instants = options.instants or (6 if options.quick else 300)
-    options.images = options.images or (500 if options.quick else 20_000)
+    options.images = options.images or (500 if options.quick else 20_400)
     return options
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from random import Random
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from .shim import Record
 __all__ = ["Image", "cut", "images"]
 
 SECTOR = 512
+TRIES = 10
 
 Write = tuple[int, bytes]
 
@@ -109,17 +111,23 @@ def positions(records: Sequence[Record], count: int, dice: Random) -> list[int]:
 
 
 def images(records: Sequence[Record], count: int, seed: str) -> Iterator[tuple[Image, Evidence]]:
-    """``count`` images of power cuts, each with what the world had been told by then.
+    """Up to ``count`` images of power cuts, no two alike, each with what the world had been told by then.
 
     The evidence is one object that grows from image to image.
     """
     dice = Random(seed)
     disk, evidence, done = Disk(), Evidence(), 0
+    seen: set[tuple[int, bool, bytes]] = set()
     for position in positions(records, count, dice):
         for record in records[done:position]:
             disk.take(record)
             if record.kind == b"M":
                 evidence.take(record.data)
         done = position
-        data = cut(disk.sure, disk.unsure, dice)
-        yield Image(position, len(disk.unsure), data, dice.choice(disk.creating)), evidence
+        for _ in range(TRIES):
+            image = Image(position, len(disk.unsure), cut(disk.sure, disk.unsure, dice), dice.choice(disk.creating))
+            mark = (position, image.is_creating, blake2b(image.data, digest_size=16).digest())
+            if mark not in seen:
+                seen.add(mark)
+                yield image, evidence
+                break

@@ -168,6 +168,14 @@ def test_what_was_synced_is_in_every_image() -> None:
             assert image.data[8192:] == b"meta"
 
 
+def test_no_two_images_are_alike() -> None:
+    log = [Record(b"W", 0, b"a" * 1024), Record(b"S", 0, b""), Record(b"M", 0, b'["starting", "order"]\n')]
+
+    found = [(image.position, image.is_creating, bytes(image.data)) for image, _ in images(log, 200, "seed")]
+
+    assert len(found) == len(set(found))
+
+
 def test_images_differ_in_what_was_not_synced() -> None:
     dice = Random(1)
 
