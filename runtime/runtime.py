@@ -149,10 +149,12 @@ class Runtime:
         """Take no more requests, let activities end within the grace period, write the last commit, let the journal go.
 
         Returns:
-            How many activities were left behind. Closing a closed runtime does nothing.
+            How many activities were left behind. Closing a closed runtime does nothing, nor does closing one in a
+            forked child.
         """
         hands, self._hands = self._hands, None
-        if hands is None:
+        if hands is None or hands.desk.is_forked:
+            # A forked child has none of the threads, and what is on disk is its parent's.
             return 0
         try:
             with translated(self._path):

@@ -3,6 +3,7 @@ thread."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from ...storage import RunHeader
 from ..core.messages import Message, RunTerminated
 from ..model.errors import (
     GreenroomError,
+    JournalForkedError,
     MailboxFullError,
     RuntimeClosedError,
     WorkflowClosedError,
@@ -34,12 +36,14 @@ class Desk:
     """Takes requests from any thread.
 
     Args:
+        path: where the journal is, for messages.
         mailbox_limit: messages that may wait for one run.
     """
 
     def __init__(
         self,
         *,
+        path: str,
         dispatcher: Dispatcher,
         directory: Directory,
         starts: Starts,
@@ -54,6 +58,8 @@ class Desk:
         self._attempts = attempts
         self._mailbox_limit = mailbox_limit
         self._is_closed = False
+        self._path = path
+        self._process = os.getpid()
 
     # From any thread.
 
@@ -85,11 +91,20 @@ class Desk:
         """The number and the header of a run."""
         return self._ask(Future(), self._find, workflow_id, run_id)
 
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process was forked from the one that made it: there is no dispatcher here."""
+        return os.getpid() != self._process
+
     def close(self) -> None:
         """Refuse whatever is asked from now on."""
         self._is_closed = True
 
     def _ask(self, future: Future[Any], handle: Callable[..., None], *args: Any) -> Future[Any]:
+        if self.is_forked:
+            # Before any lock: a thread that no longer exists may hold it.
+            future.fail(JournalForkedError(self._path))
+            return future
         if self._is_closed:
             future.fail(RuntimeClosedError())
             return future

@@ -220,8 +220,14 @@ def _cancel_timer(tools: Tools, peer: Peer, command: CancelTimer, time_ns: int) 
 
 
 def _signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns: int) -> None:
-    target = tools.find_open(command.workflow_id, command.run_id)
     failure: Failure | None = None
+    try:
+        target = tools.find_open(command.workflow_id, command.run_id)
+    except GreenroomError as damage:
+        error = ApplicationError(f"workflow {command.workflow_id!r} cannot be signalled: {damage}", type="JournalError")
+        failure = to_failure(error, tools.converter)
+        _leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
+        return
     if target is None:
         error = ApplicationError(
             f"no open workflow {command.workflow_id!r} to signal", type="ExternalWorkflowExecutionNotFound"

@@ -137,6 +137,7 @@ class Hands:
             workflows=workflows,
         )
         self.desk = Desk(
+            path=path,
             dispatcher=self.dispatcher,
             directory=self.directory,
             starts=Starts(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ...actors import Dispatcher
 from ...storage import CorruptError, Journal
+from ..model.errors import GreenroomError
 from .directory import Directory
 
 __all__ = ["Recovery"]
@@ -36,7 +37,12 @@ class Recovery:
             logger.error("%s", error)
         for key, run_no in page:
             self._after = key
-            actor = self._directory.of_run(run_no)
+            try:
+                actor = self._directory.of_run(run_no)
+            except GreenroomError as error:
+                # One damaged run stops that run.
+                logger.error("run %d cannot be brought back: %s", run_no, error)
+                continue
             if actor is not None:
                 actor.resume()
         if len(page) < PAGE:
