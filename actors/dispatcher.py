@@ -28,6 +28,9 @@ from .wakeups import hold_wakeups
 
 __all__ = ["Dispatcher", "Runnable"]
 
+# What is handed in is taken this much at a time, so that a flood of it holds up nobody who has a turn to take.
+_MAX_INTAKE = 1000
+
 # A suspended machine or a stepped system clock is noticed after this long.
 _LONGEST_WAIT_SECONDS = 60.0
 
@@ -232,7 +235,7 @@ class Dispatcher:
         intake, ready, is_full = self._intake, self._ready, self._is_full
         has_run = False
         with hold_wakeups():
-            for _ in range(len(intake)):
+            for _ in range(min(len(intake), _MAX_INTAKE)):
                 has_run = True
                 self._guarded(intake.popleft())
             if self._deadlines:

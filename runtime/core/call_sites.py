@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import sys
+from types import FrameType
 
 __all__ = ["call_site"]
 
@@ -21,7 +21,7 @@ _SHOWN: dict[str, str] = {}
 
 def call_site() -> str:
     """``file:line`` of the user's code that is running, the file relative to the import path; "" if there is none."""
-    frame = inspect.currentframe()
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
         shown = _SHOWN.get(file)
