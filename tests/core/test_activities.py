@@ -1,0 +1,295 @@
+"""Activities are scheduled when they are called, in the order of the calls; a handle is a future of the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from greenroom.runtime import activity, workflow
+from greenroom.runtime.core.commands import CancelActivity, ScheduleActivity
+from greenroom.runtime.core.execution import WorkflowBugError
+from greenroom.runtime.model.errors import ApplicationError, PayloadDecodeError
+from greenroom.runtime.model.options import ActivityOptions
+from greenroom.runtime.model.retry import RetryPolicy
+from tests.core.driving import Drive
+
+Start = Callable[..., Drive]
+
+
+@dataclass
+class Order:
+    """Something to pay for."""
+
+    item: str
+    price: int = 1
+
+
+@activity.defn(name="core tests: charge", start_to_close_timeout=5, summary="its own")
+def charge(order: Order) -> Order:
+    return order
+
+
+@activity.defn(name="core tests: ship")
+async def ship(item: str, count: int = 1) -> int:
+    return len(item) * count
+
+
+class Shop:
+    """A class with activities."""
+
+    @activity.defn(name="core tests: pack")
+    def pack(self, item: str) -> str:
+        return item
+
+
+@workflow.defn
+async def calling() -> list[Any]:
+    workflow.start_activity("never awaited")
+    order = await workflow.execute_activity(charge, Order("book"))
+    return [type(order).__name__, order.price, await workflow.execute_activity(ship, "book", 2)]
+
+
+def test_an_activity_is_scheduled_when_it_is_called_even_if_nobody_awaits_it(drive: Start) -> None:
+    run = drive(calling)
+
+    run.complete(2, Order("book", 7))
+    run.complete(3, 8)
+
+    assert run.names()[:3] == ["never awaited", "core tests: charge", "core tests: ship"]
+    assert run.result == ["Order", 7, 8]
+
+
+def test_every_command_says_where_in_the_code_it_was_asked_for(drive: Start) -> None:
+    run = drive(calling)
+
+    assert all(each.site.startswith("tests/core/test_activities.py:") for each in run.all_of(ScheduleActivity))
+
+
+@workflow.defn
+async def calling_methods() -> str:
+    handle = workflow.start_activity_method(Shop.pack, "one")
+    return str(await handle) + str(await workflow.execute_activity_method(Shop.pack, "two"))
+
+
+def test_a_method_is_called_by_its_class(drive: Start) -> None:
+    run = drive(calling_methods)
+
+    run.complete(1, "1")
+    run.complete(2, "2")
+
+    assert run.result == "12"
+
+
+@workflow.defn
+async def with_options() -> None:
+    workflow.start_activity(charge, Order("x"))
+    workflow.start_activity(
+        charge,
+        Order("x"),
+        start_to_close_timeout=timedelta(seconds=1),
+        schedule_to_close_timeout=2,
+        schedule_to_start_timeout=0.5,
+        retry_policy=RetryPolicy(maximum_attempts=3),
+        summary="given",
+    )
+    workflow.start_activity("plain", start_to_close_timeout=None)
+
+
+def test_options_given_go_before_those_of_the_declaration(drive: Start) -> None:
+    own, given, plain = drive(with_options).all_of(ScheduleActivity)
+
+    assert own.options == ActivityOptions(start_to_close_timeout_ns=5_000_000_000, summary="its own")
+    assert given.options.start_to_close_timeout_ns == 1_000_000_000
+    assert given.options.schedule_to_close_timeout_ns == 2_000_000_000
+    assert given.options.schedule_to_start_timeout_ns == 500_000_000
+    assert given.options.retry_policy == RetryPolicy(maximum_attempts=3)
+    assert given.options.summary == "given"
+    assert plain.options == ActivityOptions()
+
+
+def undeclared(item: str) -> str:
+    return item
+
+
+start_anything: Any = workflow.start_activity
+
+WRONG: dict[str, tuple[Callable[[], object], str]] = {
+    "undeclared": (lambda: start_anything(undeclared, "x"), "is not an activity; declare it with @activity.defn"),
+    "too few": (lambda: start_anything(ship), "activity 'core tests: ship' misses item"),
+    "too many": (lambda: start_anything(ship, 1, 2, 3), "takes 2 arguments, 3 were given"),
+    "unknown option": (lambda: start_anything(ship, "x", timeout=1), "no activity option 'timeout'"),
+    "bad length": (lambda: start_anything(ship, "x", start_to_close_timeout="1"), "start_to_close_timeout is a str"),
+    "cannot be stored": (lambda: start_anything(ship, object()), "args"),
+}
+
+
+@workflow.defn
+async def calling_wrongly(what: str) -> str:
+    try:
+        WRONG[what][0]()
+    except Exception as error:
+        return str(error)
+    return "allowed"
+
+
+@pytest.mark.parametrize("what", sorted(WRONG))
+def test_a_call_that_cannot_work_is_refused_where_it_is_made(drive: Start, what: str) -> None:
+    run = drive(calling_wrongly, what)
+
+    assert WRONG[what][1] in run.result
+    assert run.all_of(ScheduleActivity) == []
+
+
+@workflow.defn
+async def cancelling_at_once() -> list[Any]:
+    handle = workflow.start_activity("taken back")
+    first, again = handle.cancel(), handle.cancel()
+    try:
+        await handle
+    except asyncio.CancelledError:
+        return [first, again, handle.cancelled()]
+    return []
+
+
+def test_an_activity_that_is_cancelled_in_its_turn_is_never_recorded(drive: Start) -> None:
+    run = drive(cancelling_at_once)
+
+    assert [type(each).__name__ for each in run.last] == ["CompleteWorkflow"]
+    assert run.result == [True, False, True]
+
+
+@workflow.defn
+class CancelledLater:
+    @workflow.signal
+    def stop(self) -> None:
+        self.handle.cancel("enough")
+
+    @workflow.run
+    async def run(self) -> str:
+        self.handle = workflow.start_activity("slow")
+        try:
+            await self.handle
+        except asyncio.CancelledError:
+            await workflow.sleep(60)
+            return f"cancelled {self.handle!r}"
+        return "done"
+
+
+def test_cancelling_a_handle_ends_the_wait_at_once_and_takes_the_activity_back(drive: Start) -> None:
+    run = drive(CancelledLater)
+
+    asked = run.signal("stop")
+
+    assert [(type(each).__name__, each.id) for each in asked] == [("CancelActivity", 1), ("StartTimer", 2)]
+    assert run.execution.pending == {}
+
+
+def test_an_outcome_after_the_cancel_is_ignored(drive: Start) -> None:
+    run = drive(CancelledLater)
+    run.signal("stop")
+
+    late = run.complete(1, "late"), run.fail(1, ApplicationError("late"))
+    run.fire()
+
+    assert late == ([], [])
+    assert run.result == "cancelled <ActivityHandle cancelled>"
+
+
+@workflow.defn
+async def cancelled_before_its_start() -> str:
+    task = asyncio.create_task(workflow.execute_activity("never"))
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        return "cancelled"
+    return "done"
+
+
+def test_a_call_that_is_cancelled_before_it_begins_asks_for_nothing(drive: Start) -> None:
+    assert drive(cancelled_before_its_start).all_of(ScheduleActivity) == []
+
+
+@workflow.defn
+async def shown() -> str:
+    handle = workflow.start_activity("a")
+    return repr(handle)
+
+
+def test_a_handle_can_be_shown(drive: Start) -> None:
+    assert drive(shown).result == "<ActivityHandle pending>"
+
+
+@workflow.defn
+async def typed_wrongly() -> str:
+    try:
+        return str(await workflow.execute_activity("a", result_type=int))
+    except PayloadDecodeError as error:
+        return f"{error}"
+
+
+def test_a_result_of_another_type_is_an_error_of_the_wait(drive: Start) -> None:
+    run = drive(typed_wrongly)
+
+    run.complete(1, "text")
+
+    assert "int" in run.result
+
+
+@workflow.defn
+async def failing() -> str:
+    await workflow.execute_activity("a")
+    return "done"
+
+
+def test_a_failure_closes_the_run_unless_it_is_caught(drive: Start) -> None:
+    run = drive(failing)
+
+    run.fail(1, ApplicationError("no money", 5, type="Poor", non_retryable=True))
+
+    failure = run.failure
+    assert isinstance(failure, ApplicationError)
+    assert (failure.message, failure.details, failure.type) == ("no money", (5,), "Poor")
+
+
+def test_the_failure_of_an_activity_is_thrown_where_it_is_awaited(drive: Start) -> None:
+    run = drive(failing)
+
+    run.fail(1, ApplicationError("no money"))
+
+    assert "in failing" in getattr(run.failure, "stack", "")
+
+
+def test_an_outcome_of_something_never_asked_for_is_ignored(drive: Start) -> None:
+    run = drive(failing)
+
+    assert run.complete(17) == []
+    assert run.all_of(CancelActivity) == []
+
+
+@workflow.defn
+async def bare(what: str) -> None:
+    if what == "number":
+        await Yields(5)
+
+
+class Yields:
+    """Awaiting it gives the loop something that it does not know."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __await__(self) -> Any:
+        yield self.value
+
+
+def test_awaiting_what_is_no_future_is_a_bug_at_once(drive: Start) -> None:
+    run = drive(bare, "number", start=False)
+
+    with pytest.raises(WorkflowBugError, match="bad yield"):
+        run.send(run.started)

@@ -1,0 +1,261 @@
+"""How a run ends: failures close it, bugs are not recorded, what comes first counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from greenroom.runtime import workflow
+from greenroom.runtime.core.commands import CompleteWorkflow, FailWorkflow, StartTimer
+from greenroom.runtime.core.execution import WorkflowBugError
+from greenroom.runtime.core.messages import RunTerminated, RunTimedOut
+from greenroom.runtime.model import errors
+from greenroom.runtime.model.errors import ApplicationError, PayloadDecodeError, PayloadEncodeError
+from tests.core.driving import Drive
+
+Start = Callable[..., Drive]
+
+
+class Declined(Exception):
+    """A failure by declaration."""
+
+
+RAISED: dict[str, Callable[[], BaseException]] = {
+    "application": lambda: ApplicationError("wrong", type="Wrong"),
+    "own timeout": lambda: errors.TimeoutError("late", type=errors.TimeoutType.RUN),
+    "timeout": lambda: TimeoutError("late"),
+    "cancelled": asyncio.CancelledError,
+    "declared": lambda: Declined("no"),
+    "told to the runtime": lambda: LookupError("no"),
+    "bug": lambda: ValueError("a bug"),
+    "exit": lambda: SystemExit(3),
+    "interrupt": KeyboardInterrupt,
+    "deep": RecursionError,
+}
+
+
+@workflow.defn(failure_exception_types=(Declined,))
+async def raising(what: str) -> None:
+    raise RAISED[what]()
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [
+        ("application", ApplicationError),
+        ("own timeout", errors.TimeoutError),
+        ("timeout", errors.FailureError),
+        ("cancelled", errors.CancelledError),
+        ("declared", ApplicationError),
+        ("told to the runtime", ApplicationError),
+    ],
+)
+def test_a_failure_closes_the_run(drive: Start, what: str, kind: type[BaseException]) -> None:
+    run = drive(raising, what, failure_types=(LookupError,))
+
+    assert isinstance(run.failure, kind)
+    assert run.execution.is_closed
+
+
+@pytest.mark.parametrize("what", ["bug", "told to the runtime", "exit", "interrupt", "deep"])
+def test_anything_else_is_a_bug_that_is_not_recorded(drive: Start, what: str) -> None:
+    run = drive(raising, what, start=False)
+
+    with pytest.raises(WorkflowBugError) as caught:
+        run.send(run.started)
+
+    assert type(caught.value.__cause__) is type(RAISED[what]())
+    assert not run.execution.is_closed
+
+
+@workflow.defn
+async def taking(number: int) -> int:
+    return number
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x01\xc1", b"\x07"])
+def test_start_arguments_that_cannot_be_decoded_are_a_bug(drive: Start, payload: bytes) -> None:
+    run = drive(taking, start=False, payload=payload)
+
+    with pytest.raises(WorkflowBugError) as caught:
+        run.send(run.started)
+
+    assert isinstance(caught.value.__cause__, PayloadDecodeError)
+
+
+def test_start_arguments_that_cannot_be_decoded_fail_the_run_if_the_runtime_says_so(drive: Start) -> None:
+    run = drive(taking, "text", failure_types=(Exception,))
+
+    assert isinstance(run.failure, ApplicationError)
+    assert "PayloadDecodeError" in str(run.failure)
+
+
+def test_too_few_start_arguments_are_a_bug(drive: Start) -> None:
+    run = drive(taking, start=False)
+
+    with pytest.raises(WorkflowBugError, match="number"):
+        run.send(run.started)
+
+
+@workflow.defn
+async def returning_what_cannot_be_stored() -> object:
+    return object()
+
+
+def test_a_result_that_cannot_be_stored_is_a_bug(drive: Start) -> None:
+    run = drive(returning_what_cannot_be_stored, start=False)
+
+    with pytest.raises(WorkflowBugError) as caught:
+        run.send(run.started)
+
+    assert isinstance(caught.value.__cause__, PayloadEncodeError)
+
+
+@workflow.defn
+class FailingInit:
+    @workflow.init
+    def __init__(self, number: int) -> None:
+        if number:
+            raise ApplicationError("not in the mood")
+        raise ValueError("a bug in __init__")
+
+    @workflow.run
+    async def run(self, number: int) -> None:
+        """Never gets here."""
+
+
+def test_a_failure_in_init_closes_the_run(drive: Start) -> None:
+    assert str(drive(FailingInit, 1).failure) == "not in the mood"
+
+
+def test_a_bug_in_init_is_a_bug(drive: Start) -> None:
+    run = drive(FailingInit, 0, start=False)
+
+    with pytest.raises(WorkflowBugError, match="a bug in __init__"):
+        run.send(run.started)
+
+
+@workflow.defn
+class First:
+    def __init__(self) -> None:
+        self.go = False
+
+    @workflow.signal
+    async def fail(self) -> None:
+        self.go = True
+        await asyncio.sleep(0)
+        raise ApplicationError("the handler fails")
+
+    @workflow.signal
+    def fail_at_once(self) -> None:
+        self.go = True
+        raise ApplicationError("the handler fails at once")
+
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.wait_condition(lambda: self.go)
+        return "completed"
+
+
+def test_a_handler_that_fails_before_the_main_function_returns_wins(drive: Start) -> None:
+    run = drive(First)
+
+    run.signal("fail_at_once")
+
+    assert str(run.failure) == "the handler fails at once"
+    assert [type(each) for each in run.last] == [FailWorkflow]
+
+
+def test_a_handler_that_fails_in_the_turn_in_which_it_woke_the_main_function_wins(drive: Start) -> None:
+    run = drive(First)
+
+    run.signal("fail")
+
+    assert [type(each) for each in run.last] == [FailWorkflow]
+
+
+@workflow.defn
+async def completing_first() -> str:
+    async def failing() -> None:
+        await asyncio.sleep(0)
+        raise ApplicationError("too late")
+
+    async def asking() -> None:
+        await asyncio.sleep(0)
+        handle = workflow.start_activity("too late")
+        timer = asyncio.create_task(workflow.sleep(5))
+        await asyncio.sleep(0)
+        handle.cancel()
+        timer.cancel()
+        workflow.side_effect(int)
+
+    asyncio.get_running_loop().call_soon(lambda: None)
+    tasks = [asyncio.create_task(failing()), asyncio.create_task(asking())]
+    tasks[0].add_done_callback(lambda task: task.exception())
+    workflow.start_activity("in time")
+    return "first"
+
+
+def test_what_is_asked_for_after_the_end_is_dropped(drive: Start) -> None:
+    run = drive(completing_first)
+
+    assert run.names() == ["in time", ""]
+    assert [type(each) for each in run.last][1:] == [CompleteWorkflow]
+    assert run.result == "first"
+
+
+@workflow.defn
+class ClosingTwice:
+    def __init__(self) -> None:
+        self.go = False
+
+    @workflow.signal
+    async def fail(self) -> None:
+        self.go = True
+        await workflow.wait_condition(lambda: True)
+        await asyncio.sleep(0)
+        raise ApplicationError("second")
+
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.wait_condition(lambda: self.go)
+        return "first"
+
+
+def test_the_first_of_two_ends_in_a_turn_counts(drive: Start) -> None:
+    run = drive(ClosingTwice)
+
+    run.signal("fail")
+
+    assert run.result == "first"
+
+
+ASKED: list[str] = []
+
+
+@workflow.defn
+async def watching_the_clock() -> None:
+    began = workflow.time_ns()
+
+    def is_late() -> bool:
+        ASKED.append("asked")
+        return workflow.time_ns() > began
+
+    await workflow.wait_condition(is_late)
+    await workflow.sleep(1)
+
+
+@pytest.mark.parametrize("message", [RunTimedOut(), RunTerminated("enough")])
+def test_a_run_that_is_ended_from_outside_is_not_asked(drive: Start, message: Any) -> None:
+    run = drive(watching_the_clock)
+    ASKED.clear()
+
+    asked = run.send(message, after=5)
+
+    assert asked == []
+    assert ASKED == []
+    assert run.all_of(StartTimer) == []
+    assert run.execution.is_closed

@@ -1,0 +1,127 @@
+"""Signals to other workflows: awaited until they are in the other's mailbox, or refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from greenroom.runtime import workflow
+from greenroom.runtime.core.commands import SignalExternal
+from greenroom.runtime.core.execution import WorkflowBugError
+from greenroom.runtime.core.messages import ExternalSignalResolved
+from greenroom.runtime.model.errors import ApplicationError
+from greenroom.runtime.model.failures import to_failure
+from tests.core.driving import Drive
+
+Start = Callable[..., Drive]
+
+
+@workflow.defn
+class Other:
+    @workflow.signal(name="greet")
+    def hear(self, name: str) -> None:
+        """Hears a greeting."""
+
+    @workflow.signal(dynamic=True)
+    def anything(self, name: str) -> None:
+        """Hears anything."""
+
+    def not_a_signal(self) -> None:
+        """Is not for others."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+
+@workflow.defn
+async def greeting(run_id: str | None) -> str:
+    other = workflow.get_external_workflow_handle("other", run_id=run_id)
+    try:
+        await other.signal(Other.hear, "Kyle")
+    except ApplicationError as error:
+        return f"{error.type}"
+    return f"{other.id} {other.run_id} {other!r}"
+
+
+@pytest.mark.parametrize(
+    ("run_id", "shown"), [(None, "other None <workflow 'other'>"), ("r", "other r <workflow 'other' run r>")]
+)
+def test_a_signal_that_arrives_lets_the_sender_go_on(drive: Start, run_id: str | None, shown: str) -> None:
+    run = drive(greeting, run_id)
+
+    run.send(ExternalSignalResolved(1))
+
+    (command,) = run.all_of(SignalExternal)
+    assert (command.name, command.workflow_id, command.run_id) == ("greet", "other", run_id or "")
+    assert run.result == shown
+
+
+def test_a_signal_that_is_refused_is_an_error_of_the_wait(drive: Start) -> None:
+    run = drive(greeting, None)
+
+    refusal = ApplicationError("there is none", type="ExternalWorkflowExecutionNotFound")
+    run.send(ExternalSignalResolved(1, to_failure(refusal, run.converter)))
+
+    assert run.result == "ExternalWorkflowExecutionNotFound"
+
+
+@workflow.defn
+async def giving_up(wait: bool) -> str:
+    other = workflow.get_external_workflow_handle("other")
+    task = asyncio.create_task(other.signal("greet", "Kyle"))
+    await asyncio.sleep(0)
+    if wait:
+        await workflow.sleep(1)
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        await workflow.sleep(1)
+        return "cancelled"
+    return "sent"
+
+
+def test_a_signal_that_is_cancelled_in_its_turn_is_never_sent(drive: Start) -> None:
+    run = drive(giving_up, False)
+
+    run.fire()
+
+    assert run.all_of(SignalExternal) == []
+    assert run.execution.pending == {}
+    assert run.result == "cancelled"
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_signal_that_is_on_its_way_cannot_be_taken_back_but_its_news_is_ignored(drive: Start, refused: bool) -> None:
+    run = drive(giving_up, True)
+    run.fire()
+
+    failure = to_failure(ApplicationError("gone"), run.converter) if refused else None
+    run.send(ExternalSignalResolved(1, failure))
+    run.fire()
+
+    assert len(run.all_of(SignalExternal)) == 1
+    assert run.result == "cancelled"
+
+
+BAD: dict[str, Any] = {"no handler": Other.not_a_signal, "a catch-all": Other.anything}
+
+
+@workflow.defn
+async def signalling_wrongly(what: str) -> str:
+    await workflow.get_external_workflow_handle("other").signal(BAD[what])
+    return "sent"
+
+
+@pytest.mark.parametrize(
+    ("what", "said"), [("no handler", "is not a signal handler"), ("a catch-all", "pass the name")]
+)
+def test_a_reference_to_what_has_no_signal_name_is_refused(drive: Start, what: str, said: str) -> None:
+    run = drive(signalling_wrongly, what, start=False)
+
+    with pytest.raises(WorkflowBugError, match=said):
+        run.send(run.started)

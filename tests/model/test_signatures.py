@@ -1,0 +1,93 @@
+"""Signatures are resolved when they are first needed, and say why a call could not work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from greenroom.runtime.model.signatures import Signature
+
+
+def described(first: Later, second: int = 1, *rest: str, option: bool = False) -> list[Later]:
+    return [first]
+
+
+@dataclass
+class Later:
+    """Is declared behind the function that names it."""
+
+
+def endless(*args: int) -> None:
+    """Takes anything."""
+
+
+def untyped(first: Any, second: Any = 1) -> Any:
+    return first, second
+
+
+untyped.__annotations__.clear()
+
+
+def unresolvable(first: Any, second: int) -> int:
+    return second
+
+
+# A name that only type checkers know: written like this, they need not know it either.
+unresolvable.__annotations__["first"] = "Missing"
+
+
+def nothing() -> None:
+    """Takes nothing."""
+
+
+class Methods:
+    def method(self, first: int) -> str:
+        return str(first)
+
+
+def test_types_may_be_declared_further_down() -> None:
+    signature = Signature(described)
+
+    assert signature.arg_types == (Later, int)
+    assert signature.result_type == list[Later]
+
+
+def test_what_is_not_annotated_is_any() -> None:
+    assert Signature(untyped).arg_types == (Any, Any)
+    assert Signature(untyped).result_type is Any
+
+
+def test_a_name_that_cannot_be_resolved_leaves_the_call_untyped() -> None:
+    assert Signature(unresolvable).arg_types == (Any, Any)
+
+
+def test_leading_parameters_can_be_left_out() -> None:
+    assert Signature(Methods.method, skip=1).arg_types == (int,)
+    assert Signature(Methods().method).arg_types == (int,)
+    assert Signature(Methods.method, skip=1).result_type is str
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "problem"),
+    [
+        (described, (), "misses first"),
+        (described, (1,), None),
+        (described, (1, 2, "3", "4"), None),
+        (endless, (), None),
+        (endless, (1, 2, 3), None),
+        (untyped, (1, 2, 3), "takes 2 arguments, 3 were given"),
+        (unresolvable, (), "misses first, second"),
+        (nothing, (1,), "takes no arguments, 1 were given"),
+        (Methods().method, (1, 2), "takes 1 argument, 2 were given"),
+    ],
+)
+def test_a_call_that_could_not_work_says_why(
+    function: Callable[..., Any], args: tuple[object, ...], problem: str | None
+) -> None:
+    signature = Signature(function)
+
+    assert signature.problem_with(args) == problem
+    assert signature.problem_with(args) == problem

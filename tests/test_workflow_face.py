@@ -1,0 +1,75 @@
+"""The face that workflows are written against: sorted, documented, and explained where it cannot be used."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from greenroom.runtime import workflow
+from greenroom.runtime.model.errors import NotInWorkflowError
+
+
+def test_the_names_are_sorted_and_there() -> None:
+    assert sorted(workflow.__all__) == workflow.__all__
+    assert all(hasattr(workflow, name) for name in workflow.__all__)
+
+
+@pytest.mark.parametrize("name", workflow.__all__)
+def test_every_name_is_documented(name: str) -> None:
+    assert inspect.getdoc(getattr(workflow, name))
+
+
+OUTSIDE: dict[str, Callable[[], Any]] = {
+    "start_activity": lambda: workflow.start_activity("a"),
+    "info": workflow.info,
+    "now": workflow.now,
+    "time_ns": workflow.time_ns,
+    "random": workflow.random,
+    "uuid4": workflow.uuid4,
+    "uuid7": workflow.uuid7,
+    "side_effect": lambda: workflow.side_effect(int),
+    "signal_channel": workflow.signal_channel,
+    "set_signal_handler": lambda: workflow.set_signal_handler("a", print),
+    "get_signal_handler": lambda: workflow.get_signal_handler("a"),
+    "set_dynamic_signal_handler": lambda: workflow.set_dynamic_signal_handler(None),
+    "get_dynamic_signal_handler": workflow.get_dynamic_signal_handler,
+    "all_handlers_finished": workflow.all_handlers_finished,
+}
+
+AWAITED: dict[str, Callable[[], Any]] = {
+    "execute_activity": lambda: workflow.execute_activity("a"),
+    "sleep": lambda: workflow.sleep(1),
+    "sleep_until": lambda: workflow.sleep_until(datetime.now(UTC)),
+    "wait_condition": lambda: workflow.wait_condition(lambda: True),
+    "external signal": lambda: workflow.get_external_workflow_handle("other").signal("greet"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(OUTSIDE))
+def test_outside_a_workflow_it_says_so(name: str) -> None:
+    with pytest.raises(NotInWorkflowError, match="no workflow is running here"):
+        OUTSIDE[name]()
+
+
+@pytest.mark.parametrize("name", sorted(AWAITED))
+def test_in_another_event_loop_it_says_so(name: str) -> None:
+    async def ask() -> None:
+        assert not workflow.in_workflow()
+        await AWAITED[name]()
+
+    with pytest.raises(NotInWorkflowError, match="no workflow is running here"):
+        asyncio.run(ask())
+
+
+def test_nothing_here_is_a_workflow() -> None:
+    assert not workflow.in_workflow()
+
+
+def test_an_external_handle_needs_a_workflow_id() -> None:
+    with pytest.raises(ValueError, match="workflow id is empty"):
+        workflow.get_external_workflow_handle("")
