@@ -52,8 +52,11 @@ class Timekeeper:
         if at_ns > self._read_until_ns:
             self._read_again_for(at_ns)
             return
-        deadline = self._near.pop(key, None)
+        deadline = self._near.get(key)
         if deadline is not None:
+            if deadline.at_ns == at_ns:
+                # A run that comes back arms what is armed: it keeps its place among what is due at the same instant.
+                return
             deadline.cancel()
         self._near[key] = self._dispatcher.call_at(at_ns, self._due, Due(at_ns, run_no, kind, item))
 
