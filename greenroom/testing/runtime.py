@@ -32,6 +32,7 @@ T = TypeVar("T")
 Duration = timedelta | float
 
 LIMIT = timedelta(days=36525)
+MOST_SKIPS = 10_000
 
 
 class TestRuntime(Runtime):
@@ -210,21 +211,28 @@ class TestRuntime(Runtime):
         self.clock.advance_to(until_ns)
         self.run_until_idle()
 
-    def wait(self, future: Future[T], *, limit: Duration = LIMIT) -> T:
+    def wait(self, future: Future[T], *, limit: Duration = LIMIT, most_skips: int = MOST_SKIPS) -> T:
         """Drive until a future is done, and give its value.
 
         Args:
             future: of any call of this runtime or of a handle.
             limit: how far the clock may be moved for it (seconds or timedelta).
+            most_skips: how often the clock may be moved for it.
 
         Raises:
-            StuckError: it cannot be done: nothing is left to do, or ``limit`` is over.
+            StuckError: it cannot be done: nothing is left to do, or ``limit`` is over, or the same is tried for ever.
             BaseException: what the future failed with.
         """
         until_ns = self.clock.now_ns() + (to_ns(limit, "limit") or 0)
+        skips = 0
         while not future.done():
-            if not self.step() and not self.perform_activity() and not (self.auto_skip and self._skip(until_ns)):
+            if self.step() or self.perform_activity():
+                continue
+            if skips == most_skips:
+                raise StuckError(f"the clock was moved {skips} times for it; is something repeated for ever?")
+            if not (self.auto_skip and self._skip(until_ns)):
                 raise StuckError(self._why_stuck(until_ns))
+            skips += 1
         return future.get()
 
     @property

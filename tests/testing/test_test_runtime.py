@@ -79,6 +79,12 @@ async def tries(failures: int, attempts: int) -> int:
     return await workflow.execute_activity(flaky, failures, retry_policy=policy)
 
 
+@workflow.defn(name="runtime.teller")
+async def teller(name: str) -> None:
+    await workflow.sleep(1)
+    await workflow.get_external_workflow_handle("listener").signal("word", name)
+
+
 @workflow.defn(name="runtime.listener")
 async def listener(count: int) -> list[object]:
     channel = workflow.signal_channel()
@@ -159,6 +165,26 @@ def test_a_wait_does_not_move_the_clock_beyond_its_limit() -> None:
 
         with pytest.raises(StuckError, match="after the limit"):
             runtime.wait(result, limit=timedelta(seconds=4))
+
+
+def test_a_wait_for_what_is_tried_for_ever_is_stuck() -> None:
+    with TestRuntime() as runtime:
+        result = runtime.execute_workflow(tries, 10**9, 0)
+
+        with pytest.raises(StuckError, match="the clock was moved 50 times"):
+            runtime.wait(result, most_skips=50)
+
+
+@pytest.mark.parametrize("evict", [False, True])
+def test_what_is_due_at_the_same_instant_keeps_its_order_when_a_run_is_put_away(evict: bool) -> None:
+    with TestRuntime(evict_after_every_turn=evict) as runtime:
+        listening = runtime.wait(runtime.start_workflow(listener, 2, id="listener"))
+        first = runtime.wait(runtime.start_workflow(teller, "first", id="first"))
+        runtime.wait(runtime.start_workflow(teller, "second", id="second"))
+        runtime.advance(0.5)
+        runtime.wait(first.signal("nothing", 1))
+
+        assert runtime.wait(listening.result()) == ["first", "second"]
 
 
 def test_time_that_is_advanced_fires_what_is_due_at_its_own_time() -> None:
