@@ -33,8 +33,10 @@ class _Rate:
     def __init__(self) -> None:
         self.best = 0.0
         self.commits = 0.0
+        self.cpu = float("inf")
 
-    def note(self, rate: float, commits: float) -> None:
+    def note(self, rate: float, commits: float, cpu: float) -> None:
+        self.cpu = min(self.cpu, cpu)
         if rate > self.best:
             self.best, self.commits = rate, commits
 
@@ -62,6 +64,9 @@ def measure(*, quick: bool) -> Report:
                 "bare_workflows_per_s": bare[in_flight].best,
                 "bare_commits_per_workflow": bare[in_flight].commits,
                 "ratio": ratios[in_flight],
+                "cpu_us_per_workflow": 1e6 * ours[in_flight].cpu,
+                "bare_cpu_us_per_workflow": 1e6 * bare[in_flight].cpu,
+                "cpu_ratio": bare[in_flight].cpu / ours[in_flight].cpu,
             }
             for in_flight in (100, 1000)
         },
@@ -83,15 +88,19 @@ def measure(*, quick: bool) -> Report:
 def _bare(rate: _Rate, count: int, in_flight: int) -> None:
     with journal_folder() as folder:
         engine = BareEngine(folder)
+        cpu = time.process_time()
         seconds = _drive(lambda number: engine.start(number, "Kyle", 3), count, in_flight)
+        cpu = time.process_time() - cpu
         engine.close()
-    rate.note(count / seconds, engine.commits / count)
+    rate.note(count / seconds, engine.commits / count, cpu / count)
 
 
 def _ours(rate: _Rate, count: int, in_flight: int, *, computing: bool = False) -> None:
     with journal_folder() as folder:
+        cpu = time.process_time()
         seconds = _run(folder / "journal", count, in_flight, computing=computing)
-        rate.note(count / seconds, commits_in(folder / "journal") / count)
+        cpu = time.process_time() - cpu
+        rate.note(count / seconds, commits_in(folder / "journal") / count, cpu / count)
 
 
 def _run(path: Path, count: int, in_flight: int, *, computing: bool) -> float:

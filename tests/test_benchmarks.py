@@ -15,7 +15,14 @@ FIGURES = {
     "w1_throughput": {"workflows", "rounds", "in_flight_100", "in_flight_1000", "beside_computing"},
     "w2_latency": {"p50_ms", "p99_ms", "commits_per_workflow", "syncs_per_workflow", "bare_p50_ms", "ratio"},
     "w7_history": {"rounds", "live", "replay"},
-    "w8_recovery": {"activity_s", "from_start_ms", "from_open_ms", "until_imported_ms", "bare_process_ms", "ratio"},
+    "w8_recovery": {
+        "activity_s",
+        "from_start_ms",
+        "from_open_ms",
+        "until_imported_ms",
+        "bare_process_ms",
+        "ratio",
+    },
     "replay_beside_signals": {"turns", "signals", "p50_ms", "p99_ms", "alone_p99_ms", "ratio"},
     "signal_backlog": {"signals", "window", "handled", "unread", "ratio"},
 }
