@@ -348,6 +348,9 @@ class Runtime:
         problem = definition.signature.problem_with(args)
         if problem is not None:
             raise TypeError(f"workflow {name!r} {problem}")
+        data = hands.converter.encode_args(args)
+        # The run would be suspended by arguments that its annotations do not allow: better to say so here.
+        hands.converter.decode_args(data, definition.signature.arg_types)
         if (
             id_reuse_policy is WorkflowIDReusePolicy.TERMINATE_IF_RUNNING
             and id_conflict_policy is not WorkflowIDConflictPolicy.FAIL
@@ -361,7 +364,6 @@ class Runtime:
             )
             options_data = encode_workflow_options(options)
         workflow_id = "" if id is None else check_id(id, "workflow id")
-        data = hands.converter.encode_args(args)
         request = StartRequest(name, data, workflow_id, options, options_data, id_conflict_policy, id_reuse_policy)
         return request, definition
 

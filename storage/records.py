@@ -12,7 +12,7 @@ __all__ = ["Attempt", "DeadLetter", "Due", "Items", "Mail", "Meta", "RunHeader",
 class RunHeader(NamedTuple):
     """What is known of a run without replaying it.
 
-    ``turns`` and ``crc`` are zero until the run is closed or suspended; then they say how many turns there are and
+    ``turns`` and ``crc`` are zero until the run is closed; then they say how many turns there are and
     which checksum the last one has. ``status``, ``flags``, ``options`` and ``outcome`` mean nothing here.
     """
 

@@ -80,7 +80,7 @@ class NondeterminismError(GreenroomError):
             )
         return (
             f"workflow {self.workflow_id!r} (run {self.run_id}) is not deterministic at turn {self.turn_no}\n{table}"
-            f"{versions}\nPut the old behaviour behind workflow.patched(...) or undo the change, then resume the run."
+            f"{versions}\nUndo the change, then resume the run."
         )
 
 
@@ -198,7 +198,7 @@ class WorkflowNotFoundError(GreenroomError):
 
     def __str__(self) -> str:
         run = "" if self.run_id is None else f" with run id {self.run_id}"
-        return f"no workflow {self.workflow_id!r}{run} in this journal; list_workflows() shows what there is"
+        return f"no workflow {self.workflow_id!r}{run} in this journal; check the id, and that this is the journal it was started in"
 
 
 class WorkflowClosedError(WorkflowNotFoundError):
@@ -210,7 +210,7 @@ class WorkflowClosedError(WorkflowNotFoundError):
 
     def __str__(self) -> str:
         run = f"workflow {self.workflow_id!r} (run {self.run_id})"
-        return f"{run} has ended ({self.status}); result() and queries still work"
+        return f"{run} has ended ({self.status}); result() and fetch_history() still work"
 
 
 class WorkflowSuspendedError(GreenroomError):

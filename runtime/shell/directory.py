@@ -62,6 +62,11 @@ class Directory:
         self._make_room()
         return actor
 
+    def is_coming_back(self, run_no: int) -> bool:
+        """Whether a suspended run is about to be tried again."""
+        actor = self._residents.get(run_no)
+        return actor is not None and actor.is_coming_back
+
     def header(self, run_no: int) -> RunHeader | None:
         """What is known of a run without replaying it.
 

@@ -104,7 +104,7 @@ class Starts:
 
     def attach(self, future: ResultFuture, run_no: int, header: RunHeader) -> None:
         """Give a caller the outcome of a run, now or when there is one."""
-        if header.status == WorkflowExecutionStatus.SUSPENDED:
+        if header.status == WorkflowExecutionStatus.SUSPENDED and not self._directory.is_coming_back(run_no):
             reason = header.note.strip().rpartition("\n")[2]
             self._sweep.refuse(
                 future, WorkflowSuspendedError(header.workflow_id, header.run_id, reason, stack=header.note)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ...actors import Future
 from ...storage import Batch, Journal, StorageError
-from ..model.errors import GreenroomError
+from ..model.errors import GreenroomError, InternalError
 from .delivery import Delivery
 from .journal_seam import public_error
 
@@ -50,6 +50,7 @@ class Sweep:
         self._turns: list[tuple[TurnTaker, Delivery]] = []
         self._after: list[Action] = []
         self._undo: list[Action] = []
+        self._spoiled_by: Exception | None = None
 
     def is_full(self) -> bool:
         """Whether it is time to commit."""
@@ -66,6 +67,10 @@ class Sweep:
     def undo(self, action: Callable[..., object], *args: Any) -> None:
         """Have ``action(*args, error)`` done if the batch does not get to disk, before runs are rolled back."""
         self._undo.append((action, args))
+
+    def spoil(self, error: Exception) -> None:
+        """Make sure that nothing of the open sweep is written: what stands in its batch is not whole."""
+        self._spoiled_by = error
 
     def answer(self, future: Future[Any], value: Any) -> None:
         """Give a caller what the open sweep may have decided: not before it is on disk."""
@@ -90,9 +95,12 @@ class Sweep:
         self._turns, self._after, self._undo = [], [], []
         if batch:
             try:
-                self._journal.commit(batch)
+                self._commit(batch)
             except StorageError as error:
                 self._roll_back(turns, undo, public_error(error, self._path))
+                return
+            except InternalError as error:
+                self._roll_back(turns, undo, error)
                 return
             self.commits += 1
         for action, args in after:
@@ -101,6 +109,12 @@ class Sweep:
             except Exception:
                 # One release must not keep the others from happening: all of them are durable.
                 logger.critical("releasing %r failed", action, exc_info=True)
+
+    def _commit(self, batch: Batch) -> None:
+        spoiled_by, self._spoiled_by = self._spoiled_by, None
+        if spoiled_by is not None:
+            raise InternalError(f"a turn could not be written: {spoiled_by!r}") from spoiled_by
+        self._journal.commit(batch)
 
     def _roll_back(self, turns: list[tuple[TurnTaker, Delivery]], undo: list[Action], error: GreenroomError) -> None:
         logger.error("a sweep of %d turns could not be written: %s", len(turns), error)

@@ -37,7 +37,7 @@ from .bringing_back import BringingBack, begin_execution
 from .delivery import Delivery
 from .describing import describe
 from .effects import Tools, took, wants
-from .encoding import TurnTooLargeError, encode_turn
+from .encoding import encode_turn
 from .journal_seam import public_error
 from .run_state import RunState
 
@@ -112,6 +112,11 @@ class WorkflowActor(Actor):
     def is_idle(self) -> bool:
         """Whether nothing is queued for the run, and nothing will be done for it by itself."""
         return not self._waits_to_go_on and not self.actor_inbox.is_scheduled and self.actor_inbox.empty()
+
+    @property
+    def is_coming_back(self) -> bool:
+        """Whether the run is being brought back, or is about to be, though it was suspended."""
+        return self._tries_again or self.standing is Standing.REPLAYING
 
     # Mail.
 
@@ -191,10 +196,15 @@ class WorkflowActor(Actor):
                 self.execution = execution = begin_execution(self._tools, message)
             commands = execution.apply(message, time_ns)
             record = encode_turn(message, commands)
-        except (WorkflowBugError, NotRegisteredError, TurnTooLargeError) as error:
+        except Exception as error:
+            # The outermost step of an actor: whatever cannot be decided, a bug of ours included, stops this run alone.
             self._suspend(error, delivery)
             return
-        self._write(delivery, record, commands, time_ns)
+        try:
+            self._write(delivery, record, commands, time_ns)
+        except Exception as error:
+            # Half a turn stands in the batch: nothing of this sweep may reach the disk.
+            self._tools.sweep.spoil(error)
 
     def _write(self, delivery: Delivery, record: tuple[bytes, bytes], commands: list[Command], time_ns: int) -> None:
         run, tools, message = self.run, self._tools, delivery.message
@@ -398,6 +408,8 @@ class WorkflowActor(Actor):
             self._refuse_all(error)
             self._gone(self)
             return
+        # One that was being tried again is tried again: whoever waits for it is told how that ends.
+        self._tries_again = self.standing is not Standing.SUSPENDED
         self.standing = Standing.DORMANT
         self.run.rows.clear()
         self._read_header_again()
