@@ -21,7 +21,8 @@ _SHOWN: dict[str, str] = {}
 
 def call_site() -> str:
     """``file:line`` of the user's code that is running, the file relative to the import path; "" if there is none."""
-    frame: FrameType | None = sys._getframe(1)
+    # inspect.currentframe() is this with a frame more.
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # a documented function
     while frame is not None:
         file = frame.f_code.co_filename
         shown = _SHOWN.get(file)

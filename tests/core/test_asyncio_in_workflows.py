@@ -498,6 +498,22 @@ def test_the_loop_itself_can_be_used(drive: Start) -> None:
     assert run.result == [True, False, False, False, True, False, True, "soon", "later", False, 5.0, None, None]
 
 
+@workflow.defn
+async def calling_at_once() -> list[str]:
+    loop, seen = asyncio.get_running_loop(), list[str]()
+    loop.call_later(0, seen.append, "later")
+    loop.call_at(loop.time() - 5, seen.append, "at")
+    await asyncio.sleep(0)
+    return seen
+
+
+def test_a_callback_that_is_due_needs_no_timer(drive: Start) -> None:
+    run = drive(calling_at_once)
+
+    assert run.all_of(StartTimer) == []
+    assert run.result == ["later", "at"]
+
+
 def asks(loop: asyncio.AbstractEventLoop, what: str) -> Any:
     """Call a method of the loop that needs the world outside."""
     return getattr(loop, what)(None, None)

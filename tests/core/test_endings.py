@@ -72,6 +72,19 @@ def test_anything_else_is_a_bug_that_is_not_recorded(drive: Start, what: str) ->
 
 
 @workflow.defn
+async def with_two_bugs() -> None:
+    asyncio.get_running_loop().call_soon(dict[str, int]().popitem)
+    raise ValueError("the first bug")
+
+
+def test_the_first_of_two_bugs_is_told(drive: Start) -> None:
+    run = drive(with_two_bugs, start=False)
+
+    with pytest.raises(WorkflowBugError, match="the first bug"):
+        run.send(run.started)
+
+
+@workflow.defn
 async def taking(number: int) -> int:
     return number
 

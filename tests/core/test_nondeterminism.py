@@ -126,6 +126,25 @@ async def awaits_only() -> None:
 
 
 @workflow.defn
+async def ends_with(value: int) -> int:
+    return value
+
+
+@workflow.defn
+async def ends_with_more(value: int) -> int:
+    return value + 1
+
+
+def test_values_may_change_as_long_as_the_questions_stay(drive: Start) -> None:
+    run = drive(ends_with, 1)
+
+    execution = run.replayed(target=ends_with_more)
+
+    assert execution.is_closed
+    run.put_away(execution)
+
+
+@workflow.defn
 async def nothing_more() -> None:
     await workflow.signal_channel().receive("go")
     await workflow.signal_channel().receive("never")

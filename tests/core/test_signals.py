@@ -436,6 +436,45 @@ def test_readers_that_gave_up_are_forgotten(drive: Start) -> None:
 
 
 @workflow.defn
+async def all_readers_cancelled() -> int:
+    channel = workflow.signal_channel()
+    readers = [asyncio.create_task(channel.receive("item")) for _ in range(3)]
+    await channel.receive("stop")
+    for reader in readers:
+        reader.cancel()
+    await asyncio.wait(readers)
+    return int(await channel.receive("item"))
+
+
+def test_a_signal_waits_for_the_next_reader_if_all_gave_up(drive: Start) -> None:
+    run = drive(all_readers_cancelled)
+
+    run.signal("stop")
+    run.signal("item", 1)
+
+    assert run.result == 1
+
+
+@workflow.defn
+async def woken_and_all_cancelled() -> list[Any]:
+    channel = workflow.signal_channel()
+    readers = [asyncio.create_task(channel.receive("item")) for _ in range(2)]
+    await asyncio.sleep(0)
+    signals: Any = vars(type(channel))["_signals"].__get__(channel)
+    signals.deliver(SignalReceived("item", b"\x01\x91\x01"))
+    for reader in readers:
+        reader.cancel()
+    await asyncio.wait(readers)
+    return [channel.poll("item"), *[reader.cancelled() for reader in readers]]
+
+
+def test_a_signal_stays_if_all_readers_are_cancelled_when_one_was_woken(drive: Start) -> None:
+    run = drive(woken_and_all_cancelled)
+
+    assert run.result == [1, True, True]
+
+
+@workflow.defn
 class HandlerOverChannel:
     def __init__(self) -> None:
         self.seen: list[Any] = []

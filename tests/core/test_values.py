@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from greenroom.runtime import workflow
 from greenroom.runtime.core import commands, messages
 from greenroom.runtime.core.call_sites import call_site
 from greenroom.runtime.core.commands import Command, decode_commands, encode_commands, kind_of
 from greenroom.runtime.core.messages import Message, decode_message, encode_message
 from greenroom.runtime.model.failures import Failure, FailureKind
 from greenroom.runtime.model.options import ActivityOptions, WorkflowOptions
+from tests.core.driving import Drive
 
 FAILURE = Failure(FailureKind.APPLICATION, "wrong")
 EXAMPLES: dict[str, object] = {
@@ -92,6 +95,23 @@ def test_a_call_site_is_the_nearest_line_of_the_users_code() -> None:
 
     assert file == "tests/core/test_values.py"
     assert line.isdigit()
+
+
+def test_a_turn_without_user_code_has_no_call_site(drive: Callable[..., Drive]) -> None:
+    run = drive(hearing)
+
+    (letter,) = run.signal("hear", "no number")
+
+    assert letter.site == ""
+
+
+@workflow.defn
+async def hearing() -> None:
+    def hear(number: int) -> None:
+        """Hears a number."""
+
+    workflow.set_signal_handler("hear", hear)
+    await workflow.wait_condition(lambda: False)
 
 
 def test_code_without_a_file_on_the_path_is_named_as_it_is() -> None:
