@@ -11,14 +11,14 @@ from random import Random
 from .faults import FAULTS
 from .points import ENGINE_POINTS, POINTS
 from .shim import Shim
-from .site import End, Site
+from .site import End, Site, When
 from .tally import Tally
 
 __all__ = ["control", "named_point", "random_instants", "several_points"]
 
 Kill = Callable[[Site], End]
 
-WARM_UP_S = 0.25
+WARM_UP = When(0.0, promises=40)
 SMALL_MAP = 1 << 16
 CONTROL_TRIES = 12
 
@@ -35,10 +35,18 @@ def several_points(folder: Path, seed: str, points: Sequence[str], shim: Shim) -
 
 
 def random_instants(folder: Path, seed: str, number: int, count: int) -> Tally:
-    """Kill one journal's processes at random instants; every third soon after opening, so that recovery is hit too."""
+    """Kill one journal's processes at random instants: under load, after some promises, and while it is opened."""
     dice = Random(f"{seed}/instants/{number}")
-    limits = [0.06 if kill % 3 == 2 else 0.4 for kill in range(count)]
-    kills = [partial(_kill_after, dice.random() * limit) for limit in limits]
+    whens: list[When] = []
+    for kill in range(count):
+        match kill % 3:
+            case 0:
+                whens.append(When(dice.random() * 0.3))
+            case 1:
+                whens.append(When(dice.random() * 0.01, promises=dice.randrange(1, 100)))
+            case _:
+                whens.append(When(dice.random() * 0.06, "opening"))
+    kills = [partial(_kill_when, when) for when in whens]
     return _campaign("random instants", folder, f"{seed}/{number}", kills)
 
 
@@ -81,14 +89,14 @@ def _kill_in_engine(environment: dict[str, str], site: Site) -> End:
     return site.run(environment=environment)
 
 
-def _kill_after(seconds: float, site: Site) -> End:
-    return site.run(kill_after_s=seconds)
+def _kill_when(when: When, site: Site) -> End:
+    return site.run(kill=when)
 
 
 def _campaign(name: str, folder: Path, seed: str, kills: Sequence[Kill]) -> Tally:
     """Warm a journal up, kill its processes one after the other, and see that the last one ends everything."""
     site = Site(folder, f"{seed}/{name}")
-    end = site.run(kill_after_s=WARM_UP_S)
+    end = site.run(kill=WARM_UP)
     findings = [f"warming up: {finding}" for finding in end.findings]
     done = 0
     for number, kill in enumerate(kills):

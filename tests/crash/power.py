@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 from .faults import FAULTS
 from .image_reader import Wish
 from .shim import Shim
-from .site import ROOT, Site
+from .site import ROOT, Site, When
 from .tally import Tally
 
 __all__ = ["control", "power_cuts"]
@@ -50,10 +50,12 @@ def power_cuts(folder: Path, seed: str, number: int, count: int, shim: Shim) -> 
     seed = f"{seed}/power/{number}"
     site = Site(folder, seed)
     environment = shim.logging(folder / "disk.log")
-    growing = {"map_size": SMALL_MAP} if number % 2 else {}
+    map_size = SMALL_MAP if number % 2 else 0
     dice = Random(seed)
-    first = site.run(kill_after_s=0.1 + 0.2 * dice.random(), environment=environment, **growing)
-    second = site.run(operations=40, environment=environment, **growing)
+    first = site.run(
+        kill=When(0.005 * dice.random(), promises=dice.randrange(20, 50)), environment=environment, map_size=map_size
+    )
+    second = site.run(operations=40, environment=environment, map_size=map_size)
     findings = [f"recording: {finding}" for finding in first.findings + second.findings]
     if not second.is_done:
         findings.append("recording: the second process did not come to its end")

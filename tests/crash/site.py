@@ -20,10 +20,24 @@ from .child import Orders
 from .evidence import Evidence
 from .replays import replay
 
-__all__ = ["ROOT", "End", "Site"]
+__all__ = ["ROOT", "End", "Site", "When"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 90.0
+
+
+class When(NamedTuple):
+    """The instant of a kill: so long after the child said something, whatever the speed of the machine.
+
+    Args:
+        seconds: the delay.
+        progress: what the child must have said: ``opening`` or ``open``.
+        promises: how many acknowledgements it must have given out after that.
+    """
+
+    seconds: float
+    progress: str = "open"
+    promises: int = 0
 
 
 class End(NamedTuple):
@@ -66,13 +80,11 @@ class Site:
         self._effects_read = 0
         self._last = (0, 0)
 
-    def run(
-        self, *, kill_after_s: float | None = None, environment: dict[str, str] | None = None, **orders: Any
-    ) -> End:
+    def run(self, *, kill: When | None = None, environment: dict[str, str] | None = None, **orders: Any) -> End:
         """Run one child until it is killed or done.
 
         Args:
-            kill_after_s: kill it so long after it began to open the journal.
+            kill: when to kill it.
             environment: more of it; ``GREENROOM_CRASH_MARKS`` is filled in.
             **orders: what the child is to do, see ``Orders``.
         """
@@ -93,7 +105,7 @@ class Site:
         os.close(effects)
         os.close(child_acks)
         try:
-            is_stuck = self._listen(process, acks, kill_after_s)
+            is_stuck = self._listen(process, acks, kill)
         finally:
             os.close(acks)
             if process.poll() is None and not self._is_ending(process):
@@ -101,11 +113,11 @@ class Site:
                 process.wait()
         return self._judge(process.returncode, is_stuck=is_stuck, is_healing=wish.heal)
 
-    def _listen(self, process: subprocess.Popen[bytes], acks: int, kill_after_s: float | None) -> bool:
+    def _listen(self, process: subprocess.Popen[bytes], acks: int, kill: When | None) -> bool:
         """Log what the child acknowledges until it has ended; whether it had to be ended because it was stuck."""
         limit = time.monotonic() + LIMIT_S
         kill_at: float | None = None
-        before = len(self.evidence.progress)
+        said, promised = len(self.evidence.progress), self.evidence.acknowledgements
         with open(self._acks, "ab") as log:
             while True:
                 now = time.monotonic()
@@ -123,8 +135,12 @@ class Site:
                 if not chunk:
                     return False
                 self.evidence.take(chunk)
-                if kill_after_s is not None and len(self.evidence.progress) > before:
-                    kill_at, kill_after_s = time.monotonic() + kill_after_s, None
+                if (
+                    kill is not None
+                    and kill.progress in self.evidence.progress[said:]
+                    and self.evidence.acknowledgements - promised >= kill.promises
+                ):
+                    kill_at, kill = time.monotonic() + kill.seconds, None
 
     def _is_ending(self, process: subprocess.Popen[bytes]) -> bool:
         try:
