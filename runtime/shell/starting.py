@@ -105,10 +105,8 @@ class Starts:
     def attach(self, future: ResultFuture, run_no: int, header: RunHeader) -> None:
         """Give a caller the outcome of a run, now or when there is one."""
         if header.status == WorkflowExecutionStatus.SUSPENDED and not self._directory.is_coming_back(run_no):
-            reason = header.note.strip().rpartition("\n")[2]
-            self._sweep.refuse(
-                future, WorkflowSuspendedError(header.workflow_id, header.run_id, reason, stack=header.note)
-            )
+            error = WorkflowSuspendedError(header.workflow_id, header.run_id, _reason(header.note), stack=header.note)
+            self._sweep.refuse(future, error)
         elif header.closed_ns is None:
             self._waiters.add(run_no, future)
         else:
@@ -189,6 +187,12 @@ class Starts:
             answer = None if request.answer is None else request.answer(workflow_id, run_id)
             start = Delivery(message, future, answer=answer)
         self._directory.begin(RunState(run_no, header, is_stored=False), start)
+
+
+def _reason(note: str) -> str:
+    """The line of a traceback that says what happened; what an exception tells may have many lines."""
+    told = note.rpartition("Traceback (most recent call last):\n")[2]
+    return next((line for line in told.splitlines() if line and not line.startswith(" ")), "")
 
 
 def _deadline(now_ns: int, options: WorkflowOptions) -> int | None:

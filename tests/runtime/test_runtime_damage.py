@@ -21,7 +21,9 @@ from greenroom.runtime.model.errors import (
     JournalLocationError,
     WorkflowSuspendedError,
 )
-from greenroom.storage import MemoryStore, Tree
+from greenroom.storage import MemoryStore, Meta, Tree, codec
+from greenroom.storage.environment import Environment
+from greenroom.storage.store import META_KEY
 from greenroom.testing import TestRuntime
 from tests.runtime.rig import WAIT, error_of
 
@@ -218,35 +220,24 @@ def test_a_truncated_file_is_damage(path: Path) -> None:
         opened(path)
 
 
-def test_a_newer_format_is_refused_with_what_to_do(path: Path) -> None:
-    from greenroom.storage.environment import Environment
-    from greenroom.storage.store import META_KEY
-
+def test_a_newer_format_is_refused_with_what_to_do(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Environment.open(path)
     row = store.get(Tree.META, META_KEY)
     assert row is not None
-    store.commit({Tree.META: {META_KEY: newer(row)}})
+    meta = codec.decode(Meta, META_KEY, row)
+    with monkeypatch.context() as later:
+        later.setattr(codec, "FORMAT", codec.FORMAT + 1)
+        newer = codec.encode(META_KEY, meta)
+    store.commit({Tree.META: {META_KEY: newer}})
     store.close()
 
     with pytest.raises(JournalFormatError, match="open it with the version that wrote it"):
         opened(path)
 
 
-def newer(row: bytes) -> bytes:
-    """The same row, as a later format would write it."""
-    import greenroom.storage.codec as codec
-
-    before = codec.FORMAT
-    meta = codec.decode(codec.Meta, b"meta", row)
-    vars(codec)["FORMAT"] = before + 1
-    try:
-        return codec.encode(b"meta", meta._replace(format=before + 1))
-    finally:
-        vars(codec)["FORMAT"] = before
-
-
 def test_something_else_than_a_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "journal").mkdir(mode=0o700)
+    (tmp_path / "journal" / "data.mdb").touch(mode=0o600)
     (tmp_path / "journal" / "data.mdb").write_bytes(b"not a journal" * 1000)
 
     with pytest.raises((JournalFormatError, JournalCorruptError)):

@@ -1,0 +1,351 @@
+"""Code that cannot go on: the run stops, nothing sent to it is lost, and it goes on once the code is mended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from greenroom import activity, workflow
+from greenroom.runtime.model.errors import (
+    ApplicationError,
+    TerminatedError,
+    TimeoutType,
+    WorkflowFailureError,
+    WorkflowSuspendedError,
+)
+from greenroom.runtime.model.errors import TimeoutError as GreenroomTimeoutError
+from greenroom.storage import MemoryStore
+from greenroom.testing import TestRuntime
+
+performed: Counter[str] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def _forget_what_was_performed() -> None:
+    performed.clear()
+
+
+@activity.defn
+def work(name: str) -> str:
+    performed[name] += 1
+    return name
+
+
+def named(name: str) -> Any:
+    @activity.defn(name=name)
+    def work_of_that_name() -> str:
+        performed[name] += 1
+        return name
+
+    return work_of_that_name
+
+
+ACTIVITIES = [work, *map(named, "abcx")]
+
+
+def counter(*, bug: bool) -> type:
+    """Two versions of one workflow: one has a bug in its handler."""
+
+    @workflow.defn(name="Counter")
+    class Counter:
+        def __init__(self) -> None:
+            self.sum = 0
+
+        @workflow.run
+        async def run(self, goal: int) -> int:
+            await workflow.wait_condition(lambda: self.sum >= goal)
+            return self.sum
+
+        @workflow.signal
+        def add(self, number: int) -> None:
+            if bug and number == 13:
+                raise KeyError("thirteen is not handled")
+            self.sum += number
+
+    return Counter
+
+
+def ordering(*steps: str) -> type:
+    """Versions of one workflow that differ in the activities they ask for, by name."""
+
+    @workflow.defn(name="Ordering")
+    class Ordering:
+        def __init__(self) -> None:
+            self.go = False
+
+        @workflow.run
+        async def run(self) -> list[str]:
+            done = [await workflow.execute_activity(step) for step in steps[:-1]]
+            await workflow.wait_condition(lambda: self.go)
+            return [*done, await workflow.execute_activity(steps[-1])]
+
+        @workflow.signal
+        def proceed(self) -> None:
+            self.go = True
+
+    return Ordering
+
+
+def make(store: MemoryStore, *workflows: object, **options: Any) -> TestRuntime:
+    return TestRuntime(store, workflows=workflows, activities=ACTIVITIES, **options)
+
+
+def suspend(runtime: TestRuntime, **options: Any) -> Any:
+    """A run that has counted 1, could not count 13, and has 2 waiting behind that."""
+    handle = runtime.wait(runtime.start_workflow("Counter", 16, id="counter", **options))
+    for number in (1, 13, 2):
+        runtime.wait(handle.signal("add", number))
+    return handle
+
+
+def test_a_bug_suspends_the_run_and_acknowledges_the_sender() -> None:
+    with make(MemoryStore(), counter(bug=True)) as runtime:
+        handle = runtime.wait(runtime.start_workflow("Counter", 16, id="counter"))
+        waiting = handle.result()
+
+        for number in (1, 13, 2):
+            assert runtime.wait(handle.signal("add", number)) is None
+
+        for future in (waiting, handle.result()):
+            with pytest.raises(WorkflowSuspendedError, match="thirteen is not handled") as caught:
+                runtime.wait(future)
+            assert "KeyError" in caught.value.stack
+            assert "in add" in caught.value.stack
+            assert caught.value.run_id == handle.run_id
+        described = runtime.wait(handle.describe())
+        assert described.status.name == "SUSPENDED"
+        assert described.waiting_messages == 2
+        assert described.suspended_error is not None
+        assert "in add" in described.suspended_error
+        # The turn of the bug is not in the history, nor is what came after it.
+        assert runtime.wait(handle.fetch_history()).kinds() == ["WorkflowStarted", "SignalReceived"]
+
+
+def test_other_runs_go_on_beside_a_suspended_one() -> None:
+    with make(MemoryStore(), counter(bug=True)) as runtime:
+        suspend(runtime)
+
+        other = runtime.wait(runtime.start_workflow("Counter", 1, id="other"))
+        runtime.wait(other.signal("add", 1))
+
+        assert runtime.wait(other.result()) == 1
+
+
+def test_resuming_with_the_same_bug_suspends_again_and_loses_nothing() -> None:
+    with make(MemoryStore(), counter(bug=True)) as runtime:
+        handle = suspend(runtime)
+        for _ in range(3):
+            runtime.wait(handle.resume())
+            runtime.run_until_idle()
+
+            described = runtime.wait(handle.describe())
+
+            assert (described.status.name, described.waiting_messages) == ("SUSPENDED", 2)
+
+
+@pytest.mark.parametrize("evict", [False, True])
+def test_opening_with_mended_code_goes_on_where_the_run_stopped(evict: bool) -> None:
+    store = MemoryStore()
+    with make(store, counter(bug=True), evict_after_every_turn=evict) as runtime:
+        suspend(runtime)
+
+    with make(store, counter(bug=False), evict_after_every_turn=evict) as runtime:
+        assert runtime.wait(runtime.get_workflow_handle("counter").result()) == 16
+
+
+def test_opening_with_the_bug_tries_once_more_and_suspends_again() -> None:
+    store = MemoryStore()
+    with make(store, counter(bug=True)) as runtime:
+        suspend(runtime)
+
+    with make(store, counter(bug=True)) as runtime:
+        runtime.run_until_idle()
+        described = runtime.wait(runtime.get_workflow_handle("counter").describe())
+
+        assert (described.status.name, described.waiting_messages) == ("SUSPENDED", 2)
+
+
+def test_resuming_after_the_code_is_mended_in_the_process_goes_on() -> None:
+    store = MemoryStore()
+    with make(store, counter(bug=True)) as runtime:
+        handle = suspend(runtime)
+        runtime.hands.workflows.add(vars(counter(bug=False))["__greenroom_workflow__"])
+
+        runtime.wait(handle.resume())
+
+        assert runtime.wait(handle.result()) == 16
+
+
+def test_resuming_a_run_that_is_not_suspended_changes_nothing() -> None:
+    with make(MemoryStore(), counter(bug=False)) as runtime:
+        handle = runtime.wait(runtime.start_workflow("Counter", 3, id="counter"))
+        runtime.wait(handle.signal("add", 1))
+
+        runtime.wait(handle.resume())
+        runtime.wait(handle.signal("add", 2))
+
+        assert runtime.wait(handle.result()) == 3
+
+
+def test_a_suspended_run_can_be_terminated() -> None:
+    with make(MemoryStore(), counter(bug=True)) as runtime:
+        handle = suspend(runtime)
+
+        runtime.wait(handle.terminate("given up"))
+
+        with pytest.raises(WorkflowFailureError, match="given up") as caught:
+            runtime.wait(handle.result())
+        assert isinstance(caught.value.cause, TerminatedError)
+        assert len(runtime.hands.journal.dead_letters()) == 2
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_a_suspended_run_times_out(reopened: bool) -> None:
+    store = MemoryStore()
+    with make(store, counter(bug=True)) as runtime:
+        suspend(runtime, run_timeout=timedelta(seconds=30))
+        if not reopened:
+            runtime.advance(31)
+            assert_timed_out(runtime)
+    if reopened:
+        with make(store, counter(bug=True), clock=runtime.clock) as runtime:
+            runtime.run_until_idle()
+            runtime.advance(31)
+            assert_timed_out(runtime)
+
+
+def assert_timed_out(runtime: TestRuntime) -> None:
+    with pytest.raises(WorkflowFailureError) as caught:
+        runtime.wait(runtime.get_workflow_handle("counter").result())
+    assert isinstance(caught.value.cause, GreenroomTimeoutError)
+    assert caught.value.cause.type is TimeoutType.RUN
+
+
+def test_a_bug_before_anything_was_recorded_keeps_the_start() -> None:
+    @workflow.defn(name="Early")
+    async def broken() -> str:
+        raise ZeroDivisionError("at once")
+
+    @workflow.defn(name="Early")
+    async def mended() -> str:
+        return "fine"
+
+    store = MemoryStore()
+    with make(store, broken) as runtime:
+        handle = runtime.wait(runtime.start_workflow("Early", id="early"))
+        with pytest.raises(WorkflowSuspendedError, match="at once"):
+            runtime.wait(handle.result())
+
+    with make(store, mended) as runtime:
+        assert runtime.wait(runtime.get_workflow_handle("early").result()) == "fine"
+
+
+def test_a_different_question_than_in_the_history_suspends_and_the_old_code_goes_on() -> None:
+    store = MemoryStore()
+    with make(store, ordering("a", "b", "c")) as runtime:
+        runtime.wait(runtime.start_workflow("Ordering", id="ordering"))
+        runtime.run_until_idle()
+
+    with make(store, ordering("a", "x", "c")) as runtime:
+        handle = runtime.get_workflow_handle("ordering")
+        runtime.wait(handle.signal("proceed"))
+        with pytest.raises(WorkflowSuspendedError, match="not deterministic") as caught:
+            runtime.wait(handle.result())
+        assert "in the history" in caught.value.stack
+        assert "patched" in caught.value.stack
+
+    with make(store, ordering("a", "b", "c")) as runtime:
+        assert runtime.wait(runtime.get_workflow_handle("ordering").result()) == ["a", "b", "c"]
+    assert performed == {"a": 1, "b": 1, "c": 1}
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_the_outcome_of_an_activity_that_ends_while_its_run_is_suspended_is_kept(reopened: bool) -> None:
+    def version(*, bug: bool) -> type:
+        @workflow.defn(name="Busy")
+        class Busy:
+            def __init__(self) -> None:
+                self.notes: list[str] = []
+
+            @workflow.run
+            async def run(self) -> list[str]:
+                done = await asyncio.gather(*(workflow.execute_activity(work, f"part {n}") for n in range(3)))
+                await workflow.wait_condition(lambda: bool(self.notes))
+                return [*done, *self.notes]
+
+            @workflow.signal
+            def note(self, text: str) -> None:
+                if bug:
+                    raise LookupError(text)
+                self.notes.append(text)
+
+        return Busy
+
+    store = MemoryStore()
+    with make(store, version(bug=True)) as runtime:
+        handle = runtime.wait(runtime.start_workflow("Busy", id="busy"))
+        runtime.wait(handle.signal("note", "x"))
+        runtime.run_until_idle()
+        assert sum(performed.values()) == 3
+        assert runtime.wait(handle.describe()).status.name == "SUSPENDED"
+        if not reopened:
+            runtime.hands.workflows.add(vars(version(bug=False))["__greenroom_workflow__"])
+            runtime.wait(handle.resume())
+            assert runtime.wait(handle.result()) == ["part 0", "part 1", "part 2", "x"]
+    if reopened:
+        with make(store, version(bug=False)) as runtime:
+            result = runtime.wait(runtime.get_workflow_handle("busy").result())
+            assert result == ["part 0", "part 1", "part 2", "x"]
+    assert set(performed.values()) == {1}
+
+
+def test_a_failure_closes_the_run_and_does_not_suspend_it() -> None:
+    @workflow.defn(name="Failing")
+    async def failing() -> None:
+        raise ApplicationError("no stock", "detail", type="OutOfStock")
+
+    with make(MemoryStore(), failing) as runtime, pytest.raises(WorkflowFailureError, match="no stock") as caught:
+        runtime.wait(runtime.execute_workflow("Failing", id="failing"))
+    cause = caught.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert (cause.type, cause.details) == ("OutOfStock", ("detail",))
+    assert "failing" in cause.stack
+
+
+def test_exceptions_that_were_declared_failures_close_the_run() -> None:
+    @workflow.defn(name="Failing")
+    async def failing() -> None:
+        raise KeyError("gone")
+
+    with (
+        make(MemoryStore(), failing, failure_exception_types=[LookupError]) as runtime,
+        pytest.raises(WorkflowFailureError, match="gone"),
+    ):
+        runtime.wait(runtime.execute_workflow("Failing", id="failing"))
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, MemoryError, RecursionError])
+def test_whatever_workflow_code_raises_stops_its_run_and_nothing_else(kind: type[BaseException]) -> None:
+    @workflow.defn(name="Wild")
+    async def wild() -> None:
+        raise kind("wild")
+
+    with make(MemoryStore(), wild, counter(bug=False)) as runtime:
+        handle = runtime.wait(runtime.start_workflow("Wild", id="wild"))
+        with pytest.raises(WorkflowSuspendedError):
+            runtime.wait(handle.result())
+
+        assert runtime.wait(runtime.execute_workflow("Counter", 0)) == 0
+
+
+def test_a_turn_that_asks_for_too_much_suspends_the_run() -> None:
+    @workflow.defn(name="Greedy")
+    async def greedy() -> None:
+        await asyncio.gather(*(workflow.sleep(60) for _ in range(10_001)))
+
+    with make(MemoryStore(), greedy) as runtime, pytest.raises(WorkflowSuspendedError, match="10,000"):
+        runtime.wait(runtime.execute_workflow("Greedy", id="greedy"))
