@@ -293,9 +293,9 @@ def start_activity(
     definition = definition_of(activity)
     if definition is None:
         raise TypeError(f"{activity!r} is not an activity; declare it with @activity.defn")
-    problem = definition.problem_with(args)
-    if problem is not None:
-        raise TypeError(f"activity {definition.name!r} {problem}")
+    least, most = definition.arity
+    if not least <= len(args) <= most:
+        raise TypeError(f"activity {definition.name!r} {definition.problem_with(args)}")
     hint = definition.result_type if result_type is None else result_type
     return current().start_activity(definition.name, args, _options(definition, options), hint)
 

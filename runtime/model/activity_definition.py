@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = ["ActivityDefinition", "declare", "define_activity", "definition_of", 
 
 DEFINITION = "__greenroom_activity__"
 _NO_OPTIONS = ActivityOptions()
+_UNKNOWN = object()
 
 
 class ActivityDefinition:
@@ -30,9 +32,20 @@ class ActivityDefinition:
         is_async: whether calling ``fn`` gives something to await.
         options: the defaults that stand on the decorator; what a caller says goes before them.
         needs_instance: whether ``fn`` is a method or a class that still lacks its instance, and so cannot be performed.
+        arity: the least and the most positional arguments it takes.
     """
 
-    __slots__ = ("_arg_types", "_signature", "fn", "is_async", "name", "needs_instance", "options")
+    __slots__ = (
+        "_arg_types",
+        "_result_type",
+        "_signature",
+        "arity",
+        "fn",
+        "is_async",
+        "name",
+        "needs_instance",
+        "options",
+    )
 
     def __init__(self, name: str, fn: Callable[..., Any], options: ActivityOptions = _NO_OPTIONS) -> None:
         self.name = name
@@ -43,6 +56,12 @@ class ActivityDefinition:
         called = _called(fn)
         self._signature = Signature(called, skip=1 if self.needs_instance else 0)
         self._arg_types: tuple[Any, ...] | None = None
+        self._result_type: Any = _UNKNOWN
+        try:
+            self.arity = self._signature.arity
+        except ValueError:
+            # Some functions written in C tell nothing about themselves.
+            self.arity = (0, sys.maxsize)
 
     @property
     def arg_types(self) -> tuple[Any, ...] | None:
@@ -55,10 +74,12 @@ class ActivityDefinition:
     @property
     def result_type(self) -> Any:
         """The type of the result, resolved at first use; ``Any`` where nothing is said."""
-        try:
-            return self._signature.result_type
-        except ValueError:
-            return Any
+        if self._result_type is _UNKNOWN:
+            try:
+                self._result_type = self._signature.result_type
+            except ValueError:
+                self._result_type = Any
+        return self._result_type
 
     def problem_with(self, args: tuple[object, ...]) -> str | None:
         """Why a call with these arguments cannot work whatever the code does, or None."""

@@ -39,11 +39,16 @@ class Signature:
         """The annotation of the result, ``Any`` where there is none."""
         return self._resolve()[1]
 
-    def problem_with(self, args: Sequence[object]) -> str | None:
-        """Why a call with these positional arguments could not work, or None."""
+    @property
+    def arity(self) -> tuple[int, int]:
+        """The least and the most positional arguments."""
         if self._arity is None:
             self._arity = self._count()
-        least, most = self._arity
+        return self._arity
+
+    def problem_with(self, args: Sequence[object]) -> str | None:
+        """Why a call with these positional arguments could not work, or None."""
+        least, most = self.arity
         if least <= len(args) <= most:
             return None
         if len(args) > most:

@@ -33,7 +33,9 @@ class Delivery(Envelope[Message]):
         seq: int | None = None,
         is_lasting: bool = False,
     ) -> None:
-        super().__init__(message, reply_to)
+        # Not by way of the envelope's own: one is made for every message.
+        self.message = message
+        self.reply_to = reply_to
         self.answer = answer
         self.seq = seq
         self.is_lasting = is_lasting

@@ -67,10 +67,13 @@ EXAMPLES = [
         "a payload of 3,000,000 bytes is over the limit of 2,097,152; store the data elsewhere and pass a reference, "
         "or raise the limit of the converter",
     ),
-    (WorkflowNotFoundError("w"), "no workflow 'w' in this journal; list_workflows() shows what there is"),
+    (
+        WorkflowNotFoundError("w"),
+        "no workflow 'w' in this journal; check the id, and that this is the journal it was started in",
+    ),
     (
         WorkflowClosedError("w", "r", "COMPLETED"),
-        "workflow 'w' (run r) has ended (COMPLETED); result() and queries still work",
+        "workflow 'w' (run r) has ended (COMPLETED); result() and fetch_history() still work",
     ),
     (
         MailboxFullError("w", 10_000),
@@ -145,7 +148,7 @@ def test_a_nondeterminism_error_shows_both_sides_and_both_versions() -> None:
         "  ! activity 'a'  app.py:7 | activity 'b'  app.py:9",
         "  ! timer 2                | (nothing)",
         "The history was written by Python 3.11 and replayed by 3.12, whose asyncio may order tasks differently.",
-        "Put the old behaviour behind workflow.patched(...) or undo the change, then resume the run.",
+        "Undo the change, then resume the run.",
     ]
 
 

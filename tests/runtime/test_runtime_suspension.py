@@ -256,7 +256,7 @@ def test_a_different_question_than_in_the_history_suspends_and_the_old_code_goes
         with pytest.raises(WorkflowSuspendedError, match="not deterministic") as caught:
             runtime.wait(handle.result())
         assert "in the history" in caught.value.stack
-        assert "patched" in caught.value.stack
+        assert "Undo the change" in caught.value.stack
 
     with make(store, ordering("a", "b", "c")) as runtime:
         assert runtime.wait(runtime.get_workflow_handle("ordering").result()) == ["a", "b", "c"]
