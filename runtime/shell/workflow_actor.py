@@ -28,7 +28,6 @@ from ..model.errors import (
     InternalError,
     NondeterminismError,
     NotRegisteredError,
-    RuntimeClosedError,
     WorkflowClosedError,
     WorkflowSuspendedError,
 )
@@ -70,6 +69,7 @@ class Question(Delivery):
 
 
 _NO_MESSAGE = Message()
+_ENDS = (RunTimedOut, RunTerminated)
 
 
 class WorkflowActor(Actor):
@@ -122,8 +122,9 @@ class WorkflowActor(Actor):
 
     def accept(self, delivery: Delivery) -> None:
         """Put a message behind the mail that is there; one that ends the run goes before it."""
-        is_end = isinstance(delivery.message, (RunTimedOut, RunTerminated))
-        self.actor_inbox.put(delivery, Lane.SYSTEM if is_end else Lane.MAIL)
+        is_end = isinstance(delivery.message, _ENDS)
+        # Nothing goes before the start of a run: without it there is nothing to end.
+        self.actor_inbox.put(delivery, Lane.SYSTEM if is_end and self.standing is not Standing.NEW else Lane.MAIL)
 
     def accept_row(self, seq: int, message: Message) -> None:
         """A message for this run is on disk now. What is not awake finds it there when it wakes."""
@@ -173,9 +174,12 @@ class WorkflowActor(Actor):
             self._answer(delivery)
         elif self.standing is Standing.CLOSED:
             self._refuse(delivery)
+        elif self.standing is Standing.NEW and self.run.is_stored and isinstance(delivery.message, _ENDS):
+            # It was suspended before anything was recorded, and is tried again: its start waits in the mail.
+            self._end_without_code(delivery)
         elif self.standing is not Standing.SUSPENDED:
             self._decide(delivery)
-        elif isinstance(delivery.message, (RunTimedOut, RunTerminated)):
+        elif isinstance(delivery.message, _ENDS):
             self._end_without_code(delivery)
         else:
             self._keep(delivery)
@@ -381,10 +385,10 @@ class WorkflowActor(Actor):
         self.run.rows.clear()
         self.standing = Standing.DORMANT
 
-    def close(self) -> None:
-        """Put the run away for good; whoever still waits to be heard by it is told that nobody listens."""
+    def close(self, error: GreenroomError) -> None:
+        """Put the run away for good; whoever still waits to be heard by it is told ``error``."""
         self.evict()
-        self._refuse_all(RuntimeClosedError())
+        self._refuse_all(error)
 
     def _refuse_all(self, error: GreenroomError) -> None:
         for envelope in self.actor_inbox.close():

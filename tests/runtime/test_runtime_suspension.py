@@ -244,6 +244,28 @@ def test_a_bug_before_anything_was_recorded_keeps_the_start() -> None:
         assert runtime.wait(runtime.get_workflow_handle("early").result()) == "fine"
 
 
+@pytest.mark.parametrize("end", ["timeout", "terminate"])
+def test_a_run_that_was_suspended_before_anything_was_recorded_can_be_ended_while_it_is_tried_again(end: str) -> None:
+    @workflow.defn(name="Early")
+    async def broken() -> str:
+        raise ZeroDivisionError("at once")
+
+    store = MemoryStore()
+    with make(store, broken) as runtime:
+        runtime.wait(runtime.start_workflow("Early", id="early", run_timeout=30))
+        runtime.run_until_idle()
+    runtime.clock.advance(60 if end == "timeout" else 0)
+
+    with make(store, broken, clock=runtime.clock) as again:
+        handle = again.get_workflow_handle("early")
+        if end == "terminate":
+            again.wait(handle.terminate())
+        again.run_until_idle()
+
+        with pytest.raises(WorkflowFailureError):
+            again.wait(handle.result())
+
+
 def test_a_different_question_than_in_the_history_suspends_and_the_old_code_goes_on() -> None:
     store = MemoryStore()
     with make(store, ordering("a", "b", "c")) as runtime:
