@@ -57,7 +57,7 @@ class Desk:
         self._sweep = sweep
         self._attempts = attempts
         self._mailbox_limit = mailbox_limit
-        self._is_closed = False
+        self._closed_by: GreenroomError | None = None
         self._path = path
         self._process = os.getpid()
 
@@ -96,17 +96,17 @@ class Desk:
         """Whether this process was forked from the one that made it: there is no dispatcher here."""
         return os.getpid() != self._process
 
-    def close(self) -> None:
-        """Refuse whatever is asked from now on."""
-        self._is_closed = True
+    def close(self, error: GreenroomError | None = None) -> None:
+        """Refuse whatever is asked from now on, with ``error`` or because the runtime is closed."""
+        self._closed_by = self._closed_by or error or RuntimeClosedError()
 
     def _ask(self, future: Future[Any], handle: Callable[..., None], *args: Any) -> Future[Any]:
         if self.is_forked:
             # Before any lock: a thread that no longer exists may hold it.
             future.fail(JournalForkedError(self._path))
             return future
-        if self._is_closed:
-            future.fail(RuntimeClosedError())
+        if self._closed_by is not None:
+            future.fail(self._closed_by)
             return future
         try:
             self._dispatcher.call_soon(self._handle, future, handle, args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...actors import Dispatcher
 from ...storage import Journal, RunHeader, StorageError
 from ..core.messages import Message
+from ..model.errors import GreenroomError
 from ..model.ids import run_no_of
 from .delivery import Delivery
 from .effects import Tools
@@ -30,6 +31,7 @@ class Directory:
         self._max_residents = max_residents
         # Least recently spoken to first.
         self._residents: dict[int, WorkflowActor] = {}
+        self._is_closed = False
         self._is_crowded = False
         # Runs whose first turn is not on disk yet, by workflow id.
         self._unborn: dict[str, WorkflowActor] = {}
@@ -55,7 +57,7 @@ class Directory:
         if actor is not None:
             self._residents[run_no] = actor
             return actor
-        header = self.header(run_no)
+        header = None if self._is_closed else self.header(run_no)
         if header is None or header.closed_ns is not None:
             return None
         actor = self._make(RunState(run_no, header, is_stored=True), Standing.DORMANT)
@@ -126,10 +128,11 @@ class Directory:
             del self._residents[actor.run.run_no]
         return len(victims)
 
-    def close(self) -> None:
-        """Put every run away, whatever it is doing."""
+    def close(self, error: GreenroomError) -> None:
+        """Put every run away, whatever it is doing, and bring none back; ``error`` is for whoever waits to be heard."""
+        self._is_closed = True
         for actor in self._residents.values():
-            actor.close()
+            actor.close(error)
         self._residents.clear()
 
     def _make(self, run: RunState, standing: Standing) -> WorkflowActor:

@@ -12,7 +12,7 @@ from ...storage import CorruptError, Due, DueKind, Journal, RunHeader
 from ..core.messages import RunTimedOut, TimerFired
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import RuntimeClosedError
+from ..model.errors import GreenroomError, RuntimeClosedError
 from ..model.history import WorkflowHistory
 from ..model.options import decode_workflow_options
 from ..model.payloads import Converter
@@ -92,7 +92,7 @@ class Hands:
         self.journal = journal
         self.converter = converter
         self.workflows = workflows
-        self.sweep = Sweep(journal, path)
+        self.sweep = Sweep(journal, path, lost=self._lose)
         self.dispatcher = Dispatcher(
             name="greenroom",
             clock=clock,
@@ -183,16 +183,26 @@ class Hands:
         self.desk.close()
         left = self.performer.close(grace=grace)
         self.dispatcher.close()
-        for future in self.waiters.take_all():
-            future.fail(RuntimeClosedError("waiting for a result"))
-        self.directory.close()
+        self._leave(RuntimeClosedError("waiting for a result"))
         self.journal.close()
         return left
+
+    def _lose(self, error: GreenroomError) -> None:
+        """The journal can never be written again: stop, and tell everybody who waits or asks."""
+        logger.critical("the runtime on %s has stopped; open it again: %s", self._path, error)
+        self.desk.close(error)
+        self.performer.close(grace=0)
+        self._leave(error)
+
+    def _leave(self, error: GreenroomError) -> None:
+        for future in self.waiters.take_all():
+            future.fail(error)
+        self.directory.close(error)
 
     def drop(self) -> None:
         """Let go of everything in memory without writing or waiting, as a crash would."""
         self.desk.close()
-        self.directory.close()
+        self.directory.close(RuntimeClosedError())
 
     def _report(self, task: Task, outcome: Outcome) -> None:
         self.attempts.ended(task, outcome)

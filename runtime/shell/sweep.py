@@ -12,7 +12,16 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ...actors import Future
-from ...storage import Batch, Journal, StorageError
+from ...storage import (
+    Batch,
+    ClosedError,
+    FencedError,
+    ForkedError,
+    Journal,
+    LocationError,
+    OutcomeUnknownError,
+    StorageError,
+)
 from ..model.errors import GreenroomError, InternalError
 from .delivery import Delivery
 from .journal_seam import public_error
@@ -20,6 +29,8 @@ from .journal_seam import public_error
 __all__ = ["Sweep", "TurnTaker"]
 
 MAX_BYTES = 8 * 1024 * 1024
+
+_LOST = (ClosedError, FencedError, ForkedError, LocationError, OutcomeUnknownError)
 
 logger = logging.getLogger("greenroom")
 
@@ -38,10 +49,14 @@ class Sweep:
     Args:
         journal: where it is written.
         path: the journal's place, for messages.
+        lost: told when a commit shows that this journal can never be written again.
         max_bytes: a sweep that has collected this much is full.
     """
 
-    def __init__(self, journal: Journal, path: str, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, journal: Journal, path: str, *, lost: Callable[[GreenroomError], None], max_bytes: int = MAX_BYTES
+    ) -> None:
+        self._lost = lost
         self.batch: Batch = journal.batch()
         self.commits = 0
         self._journal = journal
@@ -97,7 +112,10 @@ class Sweep:
             try:
                 self._commit(batch)
             except StorageError as error:
-                self._roll_back(turns, undo, public_error(error, self._path))
+                public = public_error(error, self._path)
+                self._roll_back(turns, undo, public)
+                if isinstance(error, _LOST):
+                    self._lost(public)
                 return
             except InternalError as error:
                 self._roll_back(turns, undo, error)
