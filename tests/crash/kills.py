@@ -21,6 +21,7 @@ Kill = Callable[[Site], End]
 WARM_UP = When(0.0, promises=40)
 SMALL_MAP = 1 << 16
 CONTROL_TRIES = 12
+OPERATIONS = {"close": 30, "recovery": 200}
 
 
 def named_point(folder: Path, seed: str, point: str, shim: Shim) -> Tally:
@@ -76,13 +77,17 @@ def _kill_of(point: str, occurrence: int, shim: Shim) -> Kill:
 
 
 def _kill_at(point: str, occurrence: int, site: Site) -> End:
-    is_closing, is_growing = point.startswith("close"), point.startswith("growth")
-    return site.run(
+    stage = point.partition(":")[0]
+    end = site.run(
         point=point,
         occurrence=occurrence,
-        operations=30 if is_closing else 4000,
-        map_size=SMALL_MAP if is_growing else 0,
+        operations=OPERATIONS.get(stage, 4000),
+        map_size=SMALL_MAP if stage == "growth" else 0,
     )
+    if end.is_done and not end.findings and occurrence > 1:
+        # How many runs there are to be brought back is a matter of chance.
+        return _kill_at(point, occurrence // 2, site)
+    return end
 
 
 def _kill_in_engine(environment: dict[str, str], site: Site) -> End:
