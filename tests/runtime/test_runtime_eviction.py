@@ -105,8 +105,8 @@ class Worker:
     @workflow.run
     async def run(self, name: str) -> list[str]:
         done: list[str] = []
-        for step in range(3):
-            done.append(await workflow.execute_activity(stamp, f"{name}{step}"))
+        while len(done) < 3:
+            done.append(await workflow.execute_activity(stamp, f"{name}{len(done)}"))
             await workflow.sleep(60)
         return done
 

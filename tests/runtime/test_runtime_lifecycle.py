@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from greenroom import Runtime, activity, workflow
+from greenroom.actors import Future
 from greenroom.runtime.model.errors import (
     InvalidActivityError,
     JournalInUseError,
@@ -159,7 +160,7 @@ def test_a_closed_runtime_refuses_every_call(path: Path) -> None:
     ):
         with pytest.raises(RuntimeClosedError, match="open the journal again"):
             call()
-    refused = [
+    refused: list[Future[Any]] = [
         handle.result(),
         handle.signal(Waiting.see, 1),
         handle.terminate(),
@@ -346,6 +347,7 @@ def test_its_repr_says_where_and_whether_it_is_open(path: Path) -> None:
 LEFT_OPEN = """
 import sys
 from greenroom import Runtime, activity, workflow
+from greenroom.actors import Future
 
 @activity.defn
 def stuck() -> None:

@@ -44,6 +44,7 @@ def named(name: str) -> Any:
     return work_of_that_name
 
 
+PARTS = ["part 0", "part 1", "part 2"]
 ACTIVITIES = [work, *map(named, "abcx")]
 
 
@@ -295,7 +296,7 @@ def test_the_outcome_of_an_activity_that_ends_while_its_run_is_suspended_is_kept
 
             @workflow.run
             async def run(self) -> list[str]:
-                done = await asyncio.gather(*(workflow.execute_activity(work, f"part {n}") for n in range(3)))
+                done = await asyncio.gather(*(workflow.execute_activity(work, part) for part in PARTS))
                 await workflow.wait_condition(lambda: bool(self.notes))
                 return [*done, *self.notes]
 
@@ -317,11 +318,11 @@ def test_the_outcome_of_an_activity_that_ends_while_its_run_is_suspended_is_kept
         if not reopened:
             runtime.hands.workflows.add(vars(version(bug=False))["__greenroom_workflow__"])
             runtime.wait(handle.resume())
-            assert runtime.wait(handle.result()) == ["part 0", "part 1", "part 2", "x"]
+            assert runtime.wait(handle.result()) == [*PARTS, "x"]
     if reopened:
         with make(store, version(bug=False)) as runtime:
             result = runtime.wait(runtime.get_workflow_handle("busy").result())
-            assert result == ["part 0", "part 1", "part 2", "x"]
+            assert result == [*PARTS, "x"]
     assert set(performed.values()) == {1}
 
 

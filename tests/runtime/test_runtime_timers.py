@@ -181,8 +181,9 @@ def test_a_run_timeout_of_30_seconds_is_kept(state: str) -> None:
     assert isinstance(caught.value.cause, GreenroomTimeoutError)
     assert caught.value.cause.type is TimeoutType.RUN
     assert described.status is Status.TIMED_OUT
-    assert described.deadline == described.start_time + timedelta(seconds=30)
     assert described.close_time is not None
+    assert described.deadline is not None
+    assert described.deadline == described.start_time + timedelta(seconds=30)
     assert described.close_time >= described.deadline
 
 
