@@ -213,6 +213,7 @@ def calls_of(work: Callable[[], object]) -> int:
     return calls
 
 
+@pytest.mark.slow
 def test_what_a_signal_costs_does_not_depend_on_the_signals_before_it() -> None:
     store = FaultyStore()
     with TestRuntime(store, workflows=WORKFLOWS, check_leaks=False) as runtime:
