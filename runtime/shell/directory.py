@@ -69,6 +69,10 @@ class Directory:
         actor = self._residents.get(run_no)
         return actor is not None and actor.is_coming_back
 
+    def unborn(self, workflow_id: str) -> WorkflowActor | None:
+        """The actor of a run whose first turn is not on disk yet, or None."""
+        return self._unborn.get(workflow_id)
+
     def header(self, run_no: int) -> RunHeader | None:
         """What is known of a run without replaying it.
 

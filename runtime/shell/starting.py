@@ -24,6 +24,7 @@ from .outcomes import Outcome, ResultFuture, resolve
 from .run_state import RunState
 from .sweep import Sweep
 from .waiters import Waiters
+from .workflow_actor import Question
 
 __all__ = ["StartRequest", "Starts"]
 
@@ -129,7 +130,13 @@ class Starts:
         if isinstance(future, ResultFuture):
             self.attach(future, run_no, header)
         elif request.answer is not None:
-            self._sweep.answer(future, request.answer(header.workflow_id, header.run_id))
+            answer = request.answer(header.workflow_id, header.run_id)
+            unborn = self._directory.unborn(header.workflow_id)
+            if unborn is None:
+                self._sweep.answer(future, answer)
+            else:
+                # Its start may be for a later sweep, and may not get to disk: this is answered after it, or fails too.
+                unborn.ask(Question(lambda actor: answer, future))
 
     def _replace(self, future: Future[Any], request: StartRequest, run_no: int) -> None:
         actor = self._directory.of_run(run_no)

@@ -12,7 +12,7 @@ import pytest
 
 from greenroom import Runtime, workflow
 from greenroom.actors import Future
-from greenroom.runtime.model.errors import WorkflowAlreadyStartedError
+from greenroom.runtime.model.errors import JournalWriteError, WorkflowAlreadyStartedError
 from greenroom.runtime.model.options import WorkflowIDConflictPolicy as Conflict
 from greenroom.storage import MemoryStore
 from greenroom.testing import TestRuntime
@@ -125,6 +125,27 @@ def test_a_run_that_is_replaced_in_the_sweep_of_its_start_was_started_all_the_sa
 
         statuses = [runtime.wait(start.get().describe()).status.name for start in starts]
         assert sorted(statuses) == ["RUNNING", *["TERMINATED"] * 9]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_is_not_told_of_before_its_start_is_on_disk(fails: bool) -> None:
+    with TestRuntime(workflows=WORKFLOWS, check_leaks=False) as runtime:
+        # More than one sweep takes.
+        starts = [runtime.start_workflow(Tally.run, id=f"tally-{n}") for n in range(300)]
+        existing = runtime.start_workflow(Tally.run, id="tally-299", id_conflict_policy=Conflict.USE_EXISTING)
+
+        runtime.hands.dispatcher.sweep()
+
+        assert starts[0].done()
+        assert runtime.hands.journal.current_run("tally-299") is None
+        assert not existing.done()
+        if fails:
+            runtime.store.fail_commit(1)
+            runtime.hands.dispatcher.sweep()
+            with pytest.raises(JournalWriteError):
+                runtime.wait(existing)
+        else:
+            assert runtime.wait(existing).run_id == runtime.wait(starts[299]).run_id
 
 
 def test_100_simultaneous_first_starts_of_one_type_all_run(path: Path) -> None:
