@@ -23,6 +23,9 @@ Ts = TypeVarTuple("Ts")
 
 CLOSE_ATTEMPTS = 16
 
+_get_running_loop = asyncio._get_running_loop
+_set_running_loop = asyncio._set_running_loop
+
 logger = logging.getLogger("greenroom")
 
 
@@ -183,6 +186,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self._generators: list[AsyncGenerator[Any, Any]] = []
         self._generators_limit = 16
         self._closed = False
+        self._hooks_before: Any = (None, None)
 
     # What the execution drives.
 
@@ -201,18 +205,20 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             if not settle():
                 return
 
-    def enter(self) -> object:
+    def enter(self) -> Any:
         """Make this the running loop of the thread; returns what ``leave`` needs."""
-        before = (asyncio._get_running_loop(), sys.get_asyncgen_hooks())
-        asyncio._set_running_loop(self)
-        sys.set_asyncgen_hooks(self._generator_started, _generator_dropped)
+        before = _get_running_loop()
+        if before is not self:
+            _set_running_loop(self)
+            self._hooks_before = sys.get_asyncgen_hooks()
+            sys.set_asyncgen_hooks(self._generator_started, _generator_dropped)
         return before
 
     def leave(self, before: Any) -> None:
         """Put back what was there before ``enter``."""
-        loop, hooks = before
-        asyncio._set_running_loop(loop)
-        sys.set_asyncgen_hooks(*hooks)
+        if before is not self:
+            _set_running_loop(before)
+            sys.set_asyncgen_hooks(*self._hooks_before)
 
     def destroy(self) -> list[str]:
         """Close every coroutine that is still waiting, children first, with this loop running.

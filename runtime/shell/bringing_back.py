@@ -3,7 +3,7 @@ what was under way."""
 
 from __future__ import annotations
 
-from ...storage import Attempt, DueKind, Mail
+from ...storage import Attempt, DueKind, Mail, Turn
 from ..core.execution import Execution
 from ..core.messages import ActivityCompleted, ActivityFailed, Message, WorkflowStarted, decode_message
 from ..model.errors import InternalError
@@ -79,14 +79,20 @@ class BringingBack:
         """
         run = self.run
         turns = self._tools.journal.turns(run.run_no, first=run.turn_no, limit=SLICE, crc=run.crc)
+        if turns:
+            if self.execution is None:
+                self.execution = begin_execution(self._tools, decode_message(turns[0].message))
+            with self.execution.at_work():
+                self._replay(self.execution, turns)
+        return len(turns) < SLICE
+
+    def _replay(self, execution: Execution, turns: list[Turn]) -> None:
+        run = self.run
         for turn in turns:
             message, commands = decode_turn(turn)
-            if self.execution is None:
-                self.execution = begin_execution(self._tools, message)
-            self.execution.replay(message, turn.time_ns, commands)
+            execution.replay(message, turn.time_ns, commands)
             run.note(message, commands, turn.time_ns)
             run.turn_no, run.crc, run.last_ns = turn.turn_no + 1, turn.crc, turn.time_ns
-        return len(turns) < SLICE
 
     def take_up(self) -> list[Delivery]:
         """The end of the history is reached: timers are armed, activities go on.
