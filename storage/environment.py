@@ -66,7 +66,7 @@ class Environment:
         self._commits = 0
         self._env: lmdb.Environment | None = None
         self._env, self._trees = _open_engine(files, settings, settings.map_size)
-        self._found = files.fingerprint()
+        files.watch()
         self.engine = "lmdb " + ".".join(map(str, self._env.lib_version()))
 
     @classmethod
@@ -210,7 +210,12 @@ class Environment:
                 db = trees[tree]
                 for key in deletes:
                     txn.delete(key, db=db)
-                if puts and txn.cursor(db).putmulti(puts) != (len(puts), len(puts)):
+                # Each call gives up the interpreter's lock, so there are as few as can be.
+                if len(puts) == 1:
+                    done = txn.put(*puts[0], db=db)
+                else:
+                    done = not puts or txn.cursor(db).putmulti(puts) == (len(puts), len(puts))
+                if not done:
                     raise WriteError(self.path, "the engine took over less than the batch")
             txn.commit()
         except BaseException:
@@ -281,7 +286,7 @@ class Environment:
         env = self._engine()
         if self.read_only:
             raise LocationError(self.path, "it was opened read-only", "open it for writing")
-        if self._files.fingerprint() != self._found:
+        if self._files.were_replaced():
             why = "its files were moved, removed or replaced while it was open"
             raise LocationError(self.path, why, "stop this runtime and put them back, or open the journal again")
         self._commits += 1

@@ -27,6 +27,8 @@ class Files:
         self.lock = os.path.join(self.directory, "lock.mdb")
         self.owner = os.path.join(self.path, "owner.lock")
         self.creating = os.path.join(self.path, "creating")
+        self._found: list[tuple[int, int] | None] = []
+        self._entries: list[tuple[int, int, int] | None] = []
 
     def prepare(self, *, create: bool, allow_remote: bool) -> None:
         """See to it that the directory is there, is ours and is on this machine.
@@ -107,8 +109,24 @@ class Files:
         os.unlink(self.creating)
         location.sync_directory(self.path)
 
-    def fingerprint(self) -> list[tuple[int, int] | None]:
-        """Return which files these are, to notice when they are replaced under their owner."""
+    def watch(self) -> None:
+        """Note which files these are, to notice when they are replaced under their owner."""
+        self._found = self._fingerprint()
+        self._entries = [_entries(self.path), _entries(self.directory)]
+
+    def were_replaced(self) -> bool:
+        """Whether they were moved, removed or replaced since ``watch``.
+
+        Directories whose entries nobody has touched still have the same files, and each look gives up the interpreter's
+        lock: so there are two, and not one for each file.
+        """
+        entries = [_entries(self.path), _entries(self.directory)]
+        if entries == self._entries and None not in entries:
+            return False
+        self._entries = entries
+        return self._fingerprint() != self._found
+
+    def _fingerprint(self) -> list[tuple[int, int] | None]:
         return [_identity(self.data), _identity(self.lock), _identity(self.owner)]
 
     def room(self) -> int:
@@ -129,6 +147,15 @@ class Files:
             with contextlib.suppress(OSError):
                 if os.path.samestat(os.fstat(descriptor), wanted):
                     os.set_inheritable(descriptor, False)
+
+
+def _entries(directory: str) -> tuple[int, int, int] | None:
+    """Which directory it is, and when an entry of it was last made or removed."""
+    try:
+        facts = os.stat(directory)
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino, facts.st_mtime_ns
 
 
 def _identity(name: str) -> tuple[int, int] | None:

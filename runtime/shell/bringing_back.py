@@ -105,7 +105,8 @@ class BringingBack:
             run.header = run.header._replace(status=int(WorkflowExecutionStatus.RUNNING), note="")
             tools.sweep.batch.put_header(run.run_no, run.header)
             if not run.activities:
-                tools.sweep.batch.clear_active(run.run_no)
+                tools.marks.drop(run)
+        tools.marks.settle(run)
         for item, at_ns in run.timers.items():
             tools.timekeeper.arm(run.run_no, DueKind.TIMER, item, at_ns)
         mail = [Delivery(decode_message(mail.message), seq=mail.seq) for mail in self._mail]

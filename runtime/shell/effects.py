@@ -40,6 +40,7 @@ from ..model.failures import Failure, to_failure
 from ..model.options import WorkflowExecutionStatus
 from ..model.payloads import Converter
 from ..model.registry import Registry
+from .active_marks import ActiveMarks
 from .attempts import Attempts
 from .outcomes import Outcome, release_outcome
 from .run_state import RunState
@@ -73,6 +74,7 @@ class Tools:
         "find_open",
         "journal",
         "mailbox_limit",
+        "marks",
         "path",
         "sweep",
         "timekeeper",
@@ -89,6 +91,7 @@ class Tools:
         failure_types: tuple[type[BaseException], ...],
         find_open: Callable[[str, str], Peer | None],
         journal: Journal,
+        marks: ActiveMarks,
         mailbox_limit: int,
         path: str,
         sweep: Sweep,
@@ -102,6 +105,7 @@ class Tools:
         self.failure_types = failure_types
         self.find_open = find_open
         self.journal = journal
+        self.marks = marks
         self.mailbox_limit = mailbox_limit
         self.path = path
         self.sweep = sweep
@@ -134,7 +138,7 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
     for item in run.activities:
         tools.attempts.forget(run_no, item)
     if run.is_active:
-        batch.clear_active(run_no)
+        tools.marks.drop(run)
     if run.header.deadline_ns is not None:
         batch.drop_timer(run_no, DueKind.RUN_TIMEOUT, 0, run.header.deadline_ns)
         tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.RUN_TIMEOUT, 0)
@@ -143,7 +147,7 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
         if isinstance(decode_message(data), SignalReceived):
             reason = f"workflow {run.header.workflow_id!r} has ended ({status.name})"
             batch.put_dead_letter(run_no, time_ns, reason, data)
-    run.timers, run.activities, run.rows, run.is_active = {}, {}, {}, False
+    run.timers, run.activities, run.rows = {}, {}, {}
     run.header = run.header._replace(
         status=int(status), closed_ns=time_ns, turns=run.turn_no, crc=run.crc, outcome=outcome.encode(), note=""
     )

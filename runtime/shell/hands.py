@@ -17,6 +17,7 @@ from ..model.history import WorkflowHistory
 from ..model.options import decode_workflow_options
 from ..model.payloads import Converter
 from ..model.registry import Registry
+from .active_marks import ActiveMarks
 from .attempts import Attempts
 from .desk import Desk
 from .directory import Directory
@@ -101,6 +102,7 @@ class Hands:
             on_error=seams.on_error,
         )
         self.waiters = Waiters()
+        self.marks = ActiveMarks(self.sweep)
         self.directory = Directory(
             journal=journal, path=path, dispatcher=self.dispatcher, max_residents=settings.max_residents
         )
@@ -129,6 +131,7 @@ class Hands:
             failure_types=settings.failure_exception_types,
             find_open=self.directory.find_open,
             journal=journal,
+            marks=self.marks,
             mailbox_limit=settings.mailbox_limit,
             path=path,
             sweep=self.sweep,
@@ -157,7 +160,9 @@ class Hands:
 
     def recover(self) -> None:
         """Have what is due and what was under way taken up; before the first sweep."""
-        recovery = Recovery(journal=self.journal, dispatcher=self.dispatcher, directory=self.directory)
+        recovery = Recovery(
+            journal=self.journal, dispatcher=self.dispatcher, directory=self.directory, marks=self.marks
+        )
         self.dispatcher.call_soon(self.timekeeper.start)
         self.dispatcher.call_soon(recovery.start)
 
@@ -182,6 +187,7 @@ class Hands:
         """
         self.desk.close()
         left = self.performer.close(grace=grace)
+        self.dispatcher.call_soon(self.marks.take_all_away)
         self.dispatcher.close()
         self._leave(RuntimeClosedError("waiting for a result"))
         self.journal.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ...actors import Dispatcher
 from ...storage import CorruptError, Journal
 from ..model.errors import GreenroomError
+from .active_marks import ActiveMarks
 from .directory import Directory
 
 __all__ = ["Recovery"]
@@ -23,8 +24,10 @@ class Recovery:
     """Wakes the runs that have activities to perform or mail on disk; cost grows with what is due, not with what
     exists."""
 
-    def __init__(self, *, journal: Journal, dispatcher: Dispatcher, directory: Directory) -> None:
+    def __init__(self, *, journal: Journal, dispatcher: Dispatcher, directory: Directory, marks: ActiveMarks) -> None:
         self._queues: list[ReadPage] = [journal.active, journal.waiting]
+        self._marks = marks
+        self._is_marks = True
         self._dispatcher = dispatcher
         self._directory = directory
         self._after = b""
@@ -43,10 +46,13 @@ class Recovery:
                 # One damaged run stops that run.
                 logger.error("run %d cannot be brought back: %s", run_no, error)
                 continue
+            if self._is_marks:
+                self._marks.find(run_no, is_open=actor is not None)
             if actor is not None:
                 actor.resume()
         if len(page) < PAGE:
             del self._queues[0]
+            self._is_marks = False
             self._after = b""
         if self._queues:
             self._dispatcher.call_soon(self.start)

@@ -18,7 +18,6 @@ from ...storage import (
     FencedError,
     ForkedError,
     Journal,
-    LocationError,
     OutcomeUnknownError,
     StorageError,
 )
@@ -30,7 +29,7 @@ __all__ = ["Sweep", "TurnTaker"]
 
 MAX_BYTES = 8 * 1024 * 1024
 
-_LOST = (ClosedError, FencedError, ForkedError, LocationError, OutcomeUnknownError)
+_LOST = (ClosedError, FencedError, ForkedError, OutcomeUnknownError)
 
 logger = logging.getLogger("greenroom")
 
@@ -46,6 +45,11 @@ class TurnTaker(Protocol):
 class Sweep:
     """The open sweep.
 
+    Attributes:
+        batch: what it will write.
+        commits: how many sweeps were written.
+        before_commit: called before a batch is written, to add what has waited for a commit to go with.
+
     Args:
         journal: where it is written.
         path: the journal's place, for messages.
@@ -59,6 +63,7 @@ class Sweep:
         self._lost = lost
         self.batch: Batch = journal.batch()
         self.commits = 0
+        self.before_commit: Callable[[], None] | None = None
         self._journal = journal
         self._path = path
         self._max_bytes = max_bytes
@@ -104,6 +109,8 @@ class Sweep:
             self._close_once()
 
     def _close_once(self) -> None:
+        if self.batch and self.before_commit is not None:
+            self.before_commit()
         batch, turns, after, undo = self.batch, self._turns, self._after, self._undo
         if batch:
             self.batch = self._journal.batch()

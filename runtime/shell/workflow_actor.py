@@ -225,8 +225,7 @@ class WorkflowActor(Actor):
         for command in commands:
             wants(tools, self, command, time_ns)
         if bool(run.activities) is not run.is_active:
-            run.is_active = not run.is_active
-            (batch.set_active if run.is_active else batch.clear_active)(run.run_no)
+            (tools.marks.drop if run.is_active else tools.marks.put)(run)
         if delivery.reply_to is not None:
             sweep.after(delivery.reply_to.set, delivery.answer)
         if run.is_closed:
@@ -349,8 +348,7 @@ class WorkflowActor(Actor):
         self._put_away()
         tools.sweep.batch.put_header(run.run_no, run.header)
         # Opening the journal brings active runs back, and so tries this one again.
-        tools.sweep.batch.set_active(run.run_no)
-        run.is_active = True
+        tools.marks.put(run)
         tools.sweep.after(self._tell_waiters, str(cause) or type(cause).__name__, note)
 
     def _tell_waiters(self, reason: str, note: str) -> None:

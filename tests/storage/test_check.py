@@ -105,10 +105,6 @@ def add_mail_to_closed(store: MemoryStore, batch: Batch) -> None:
     batch.put_mail(CLOSED, 1, b"")
 
 
-def activate_closed(store: MemoryStore, batch: Batch) -> None:
-    batch.set_active(CLOSED)
-
-
 def activate_nobody(store: MemoryStore, batch: Batch) -> None:
     batch.set_active(1_000)
 
@@ -178,7 +174,6 @@ BREAKS: list[tuple[str, Break, str, int | None]] = [
     ("damaged header", damage_header, "the header of run 1: the checksum does not match", OPEN),
     ("newer header", newer_header, "the header of run 1: it has format 7", OPEN),
     ("mail for closed", add_mail_to_closed, "run 2: it is closed, yet 1 items wait for it", CLOSED),
-    ("closed is active", activate_closed, "run 2: it is marked active and is closed", CLOSED),
     ("nobody is active", activate_nobody, "run 1000: it is marked active and has no header", 1_000),
     ("closed has timeout", timeout_of_closed, "run 2: item 0 (kind 3) is due at 90 and does not wait", CLOSED),
     ("wrong time", timer_at_another_time, "run 1: item 1 (kind 1) is due at 51 and does not wait", OPEN),
