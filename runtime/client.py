@@ -89,7 +89,9 @@ class WorkflowHandle(Generic[R]):
         Raises (from the future):
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
         """
-        return self._desk.send(self._workflow_id, self._run_id, RunTerminated(reason))
+        # A file name may bring lone surrogates into a message, and those cannot be written.
+        written = reason.encode("utf-8", "backslashreplace").decode()
+        return self._desk.send(self._workflow_id, self._run_id, RunTerminated(written))
 
     def resume(self) -> Future[None]:
         """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it

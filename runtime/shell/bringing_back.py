@@ -101,6 +101,7 @@ class BringingBack:
             The mail that waited on disk, oldest first.
         """
         run, tools = self.run, self._tools
+        run.knows_its_end = True
         if run.status is WorkflowExecutionStatus.SUSPENDED:
             run.header = run.header._replace(status=int(WorkflowExecutionStatus.RUNNING), note="")
             tools.sweep.batch.put_header(run.run_no, run.header)

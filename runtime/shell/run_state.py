@@ -3,7 +3,7 @@ here."""
 
 from __future__ import annotations
 
-from ...storage import Items, RunHeader
+from ...storage import Items, RunHeader, Turn
 from ..core.commands import CancelActivity, Command, ScheduleActivity
 from ..core.messages import ActivityCompleted, ActivityFailed, Message, TimerFired
 from ..model.options import WorkflowExecutionStatus
@@ -24,6 +24,7 @@ class RunState:
         rows: sequence number of each message that waits on disk → the message.
         is_active: whether the journal has the run among those with activities.
         is_stored: whether the journal has the run at all.
+        knows_its_end: whether turn_no, crc and last_ns are those of the end of the history.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class RunState:
         "header",
         "is_active",
         "is_stored",
+        "knows_its_end",
         "last_ns",
         "owner",
         "rows",
@@ -56,6 +58,7 @@ class RunState:
         self.activities: dict[int, tuple[ScheduleActivity, int]] = {}
         self.timers: dict[int, int] = {}
         self.is_active = False
+        self.knows_its_end = not self.is_stored
 
     @property
     def is_closed(self) -> bool:
@@ -66,6 +69,12 @@ class RunState:
     def status(self) -> WorkflowExecutionStatus:
         """Where the run stands."""
         return WorkflowExecutionStatus(self.header.status)
+
+    def go_to_end(self, last: Turn | None) -> None:
+        """Take the place behind the last turn of the history, without having read the others."""
+        if last is not None:
+            self.turn_no, self.crc, self.last_ns = last.turn_no + 1, last.crc, max(last.time_ns, self.last_ns)
+        self.knows_its_end = True
 
     def load(self, items: Items) -> None:
         """Take over what the journal says waits for the run; rows of the open sweep are known already and not there

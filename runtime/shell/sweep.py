@@ -25,7 +25,7 @@ from ..model.errors import GreenroomError, InternalError
 from .delivery import Delivery
 from .journal_seam import public_error
 
-__all__ = ["Sweep", "TurnTaker"]
+__all__ = ["Sweep", "TurnTaker", "fail_if_pending"]
 
 MAX_BYTES = 8 * 1024 * 1024
 
@@ -67,7 +67,7 @@ class Sweep:
         self._journal = journal
         self._path = path
         self._max_bytes = max_bytes
-        self._turns: list[tuple[TurnTaker, Delivery]] = []
+        self._turns: list[tuple[TurnTaker, Delivery | None]] = []
         self._after: list[Action] = []
         self._undo: list[Action] = []
         self._spoiled_by: Exception | None = None
@@ -88,6 +88,10 @@ class Sweep:
         """Have ``action(*args, error)`` done if the batch does not get to disk, before runs are rolled back."""
         self._undo.append((action, args))
 
+    def touched(self, taker: TurnTaker) -> None:
+        """Note whose rows stand in the batch though it took no turn."""
+        self._turns.append((taker, None))
+
     def spoil(self, error: Exception) -> None:
         """Make sure that nothing of the open sweep is written: what stands in its batch is not whole."""
         self._spoiled_by = error
@@ -95,12 +99,12 @@ class Sweep:
     def answer(self, future: Future[Any], value: Any) -> None:
         """Give a caller what the open sweep may have decided: not before it is on disk."""
         self._after.append((future.set, (value,)))
-        self._undo.append((_fail, (future,)))
+        self._undo.append((fail_if_pending, (future,)))
 
     def refuse(self, future: Future[Any], error: BaseException) -> None:
         """Tell a caller of something that the open sweep may have decided: not before it is on disk."""
-        self._after.append((_fail, (future, error)))
-        self._undo.append((_fail, (future,)))
+        self._after.append((fail_if_pending, (future, error)))
+        self._undo.append((fail_if_pending, (future,)))
 
     def close(self) -> None:
         """End the sweep: write, then let go. The dispatcher calls this after the last turn."""
@@ -124,34 +128,47 @@ class Sweep:
                 if isinstance(error, _LOST):
                     self._lost(public)
                 return
-            except InternalError as error:
-                self._roll_back(turns, undo, error)
+            except Exception as error:
+                # Whatever else it is, the batch did not get to disk, and nothing may be built upon it.
+                self._roll_back(turns, undo, InternalError(f"a sweep could not be written: {error!r}"))
                 return
             self.commits += 1
-        for action, args in after:
-            try:
-                action(*args)
-            except Exception:
-                # One release must not keep the others from happening: all of them are durable.
-                logger.critical("releasing %r failed", action, exc_info=True)
+        _do_all(after)
 
     def _commit(self, batch: Batch) -> None:
         spoiled_by, self._spoiled_by = self._spoiled_by, None
         if spoiled_by is not None:
-            raise InternalError(f"a turn could not be written: {spoiled_by!r}") from spoiled_by
+            raise spoiled_by
         self._journal.commit(batch)
 
-    def _roll_back(self, turns: list[tuple[TurnTaker, Delivery]], undo: list[Action], error: GreenroomError) -> None:
+    def _roll_back(
+        self, turns: list[tuple[TurnTaker, Delivery | None]], undo: list[Action], error: GreenroomError
+    ) -> None:
         logger.error("a sweep of %d turns could not be written: %s", len(turns), error)
-        for action, args in undo:
-            action(*args, error)
         by_taker: dict[TurnTaker, list[Delivery]] = {}
         for taker, delivery in turns:
-            by_taker.setdefault(taker, []).append(delivery)
-        for taker, deliveries in by_taker.items():
-            taker.roll_back(deliveries, error)
+            deliveries = by_taker.setdefault(taker, [])
+            if delivery is not None:
+                deliveries.append(delivery)
+        _do_all([(action, (*args, error)) for action, args in undo])
+        _do_all([(taker.roll_back, (deliveries, error)) for taker, deliveries in by_taker.items()])
 
 
-def _fail(future: Future[Any], error: BaseException) -> None:
+def _do_all(actions: list[Action]) -> None:
+    """Do each, whatever another lets out: a callback of the user's may raise anything."""
+    interrupt: KeyboardInterrupt | None = None
+    for action, args in actions:
+        try:
+            action(*args)
+        except KeyboardInterrupt as error:
+            interrupt = error
+        except BaseException:
+            logger.critical("%r failed at the end of a sweep; the others go on", action, exc_info=True)
+    if interrupt is not None:
+        raise interrupt
+
+
+def fail_if_pending(future: Future[Any], error: BaseException) -> None:
+    """Fail a future that nobody has answered yet."""
     if not future.done():
         future.fail(error)

@@ -26,8 +26,6 @@ from ..model.description import WorkflowExecutionDescription
 from ..model.errors import (
     GreenroomError,
     InternalError,
-    NondeterminismError,
-    NotRegisteredError,
     WorkflowClosedError,
     WorkflowSuspendedError,
 )
@@ -39,6 +37,7 @@ from .effects import Tools, took, wants
 from .encoding import encode_turn
 from .journal_seam import public_error
 from .run_state import RunState
+from .sweep import fail_if_pending
 
 __all__ = ["Question", "Standing", "WorkflowActor"]
 
@@ -191,6 +190,7 @@ class WorkflowActor(Actor):
             # It was in memory when the run was brought back with the same message from the disk, and that was taken.
             return
         if run.is_stale(message):
+            self._tools.sweep.touched(self)
             self._take_row(delivery)
             return
         clock_ns = self._tools.clock.now_ns()
@@ -261,9 +261,16 @@ class WorkflowActor(Actor):
     def _end_without_code(self, delivery: Delivery) -> None:
         """End a run whose code cannot be asked."""
         run, tools = self.run, self._tools
-        tools.attempts.forget_run(run.run_no, [] if self._back is None else self._back.attempts)
-        time_ns = max(tools.clock.now_ns(), run.last_ns)
-        self._write(delivery, encode_turn(delivery.message, []), [], time_ns)
+        try:
+            if not run.knows_its_end:
+                run.go_to_end(tools.journal.last_turn(run.run_no))
+            tools.attempts.forget_run(run.run_no, [] if self._back is None else self._back.attempts)
+            time_ns = max(tools.clock.now_ns(), run.last_ns)
+            self._write(delivery, encode_turn(delivery.message, []), [], time_ns)
+        except Exception as error:
+            # As for a turn: what stands in the batch is not whole.
+            tools.sweep.took_turn(self, delivery)
+            tools.sweep.spoil(error)
 
     def _refuse(self, delivery: Delivery) -> None:
         """The run has ended. Whoever is told so must not learn it before the disk does."""
@@ -271,7 +278,7 @@ class WorkflowActor(Actor):
         if reply is not None:
             error = WorkflowClosedError(header.workflow_id, header.run_id, self.run.status.name)
             self._tools.sweep.after(reply.set_exception, (type(error), error, None))
-            self._tools.sweep.undo(_fail, reply)
+            self._tools.sweep.undo(fail_if_pending, reply)
 
     def _answer(self, question: Question) -> None:
         reply = question.reply_to
@@ -283,7 +290,7 @@ class WorkflowActor(Actor):
             self._tools.sweep.after(reply.set_exception, (type(error), error, error.__traceback__))
         else:
             self._tools.sweep.after(reply.set, answer)
-        self._tools.sweep.undo(_fail, reply)
+        self._tools.sweep.undo(fail_if_pending, reply)
 
     # Bringing back.
 
@@ -314,11 +321,13 @@ class WorkflowActor(Actor):
             raise InternalError(f"{self} is not being brought back")
         try:
             if back.replay_slice():
+                self._tools.sweep.touched(self)
                 self.actor_inbox.put_back(back.take_up())
                 self.execution = back.execution
                 self.standing = Standing.NEW if self.run.turn_no == 0 else Standing.LIVE
                 self._back = None
-        except (StorageError, ValueError, NondeterminismError, WorkflowBugError, NotRegisteredError) as error:
+        except Exception as error:
+            # The outermost step of an actor, as in a turn that is live.
             self.execution = back.execution
             self._stop_here(error)
         return True
@@ -327,8 +336,13 @@ class WorkflowActor(Actor):
 
     def _suspend(self, error: BaseException, delivery: Delivery) -> None:
         """The code cannot take this message: the turn is discarded, the message is kept on disk, and the run stops."""
-        self._mark_suspended(error)
-        self._keep(delivery)
+        try:
+            self._mark_suspended(error)
+            self._keep(delivery)
+        except Exception as fault:
+            # As for a turn: what stands in the batch is not whole.
+            self._tools.sweep.took_turn(self, delivery)
+            self._tools.sweep.spoil(fault)
 
     def _stop_here(self, error: BaseException) -> None:
         """The history cannot be replayed: the run stops where the journal has it."""
@@ -339,8 +353,10 @@ class WorkflowActor(Actor):
     def _mark_suspended(self, error: BaseException) -> None:
         run, tools = self.run, self._tools
         cause = error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error
-        note = "".join(traceback.format_exception(cause))
-        logger.error("%s is suspended: %s", self, cause, exc_info=cause)
+        note = _storable("".join(traceback.format_exception(cause)))
+        reason = _storable("".join(traceback.format_exception_only(cause)).strip())
+        logger.error("%s is suspended: %s", self, reason, exc_info=cause)
+        tools.sweep.touched(self)
         run.header = run.header._replace(status=int(WorkflowExecutionStatus.SUSPENDED), note=note)
         if self.standing is Standing.NEW and not run.is_stored:
             self._write_birth()
@@ -349,7 +365,7 @@ class WorkflowActor(Actor):
         tools.sweep.batch.put_header(run.run_no, run.header)
         # Opening the journal brings active runs back, and so tries this one again.
         tools.marks.put(run)
-        tools.sweep.after(self._tell_waiters, str(cause) or type(cause).__name__, note)
+        tools.sweep.after(self._tell_waiters, reason, note)
 
     def _tell_waiters(self, reason: str, note: str) -> None:
         header = self.run.header
@@ -391,7 +407,7 @@ class WorkflowActor(Actor):
     def _refuse_all(self, error: GreenroomError) -> None:
         for envelope in self.actor_inbox.close():
             if isinstance(envelope.reply_to, Future):
-                _fail(envelope.reply_to, error)
+                fail_if_pending(envelope.reply_to, error)
 
     def roll_back(self, deliveries: list[Delivery], error: GreenroomError) -> None:
         """The turns could not be written: forget them. What tells of things that have happened is taken again, a
@@ -400,7 +416,7 @@ class WorkflowActor(Actor):
         again: list[Delivery] = []
         for delivery in deliveries:
             if isinstance(delivery.reply_to, Future):
-                _fail(delivery.reply_to, error)
+                fail_if_pending(delivery.reply_to, error)
             elif delivery.is_lasting:
                 again.append(delivery)
         if not self.run.is_stored:
@@ -450,6 +466,6 @@ class WorkflowActor(Actor):
     }
 
 
-def _fail(reply: Future[Any], error: GreenroomError) -> None:
-    if not reply.done():
-        reply.fail(error)
+def _storable(text: str) -> str:
+    """The text without what cannot be written: a file name may bring lone surrogates into a message."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -79,4 +79,4 @@ def test_an_activity_whose_outcome_waits_on_disk_is_not_performed_again(caplog: 
 
     assert result == 7
     assert performed == [7]
-    assert "is suspended: a bug" in caplog.text
+    assert "is suspended: RuntimeError: a bug" in caplog.text

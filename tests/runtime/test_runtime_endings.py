@@ -1,0 +1,155 @@
+"""A run that is ended while its code cannot be asked: its history stays what it was, with the end behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from greenroom import WorkflowExecutionStatus, WorkflowFailureError, WorkflowSuspendedError, activity, workflow
+from greenroom.storage import check
+from greenroom.testing import TestRuntime
+
+MINUTE = 60
+
+
+@activity.defn
+def one() -> int:
+    return 1
+
+
+@workflow.defn
+class Counter:
+    def __init__(self) -> None:
+        self.count = 0
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: self.count >= 100)
+
+    @workflow.signal
+    def add(self) -> None:
+        self.count += 1
+
+    @workflow.signal
+    def stumble(self, text: str) -> None:
+        raise ValueError(text)
+
+
+@workflow.defn(name="steps")
+async def three_sleeps() -> None:
+    for _ in range(3):
+        await workflow.sleep(1)
+    await workflow.sleep(1000)
+
+
+@workflow.defn(name="steps")
+async def a_sleep_and_an_activity() -> None:
+    await workflow.sleep(1)
+    await workflow.execute_activity(one)
+
+
+def messages(runtime: TestRuntime) -> list[str]:
+    (run,) = runtime.recorded()
+    return [type(message).__name__ for message in run.messages()]
+
+
+def terminate(runtime: TestRuntime) -> None:
+    runtime.wait(runtime.get_workflow_handle("it").terminate("enough"))
+
+
+def time_out(runtime: TestRuntime) -> None:
+    runtime.advance(10 * MINUTE)
+
+
+ENDS: dict[str, tuple[Callable[[TestRuntime], None], str, WorkflowExecutionStatus]] = {
+    "terminated": (terminate, "RunTerminated", WorkflowExecutionStatus.TERMINATED),
+    "timed out": (time_out, "RunTimedOut", WorkflowExecutionStatus.TIMED_OUT),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize("is_evicted", [False, True], ids=["resident", "evicted"])
+def test_a_suspended_run_ends_behind_its_history(how: str, is_evicted: bool) -> None:
+    end, message, status = ENDS[how]
+    with TestRuntime(workflows=[Counter]) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Counter.run, id="it", run_timeout=5 * MINUTE))
+        for _ in range(3):
+            runtime.wait(handle.signal(Counter.add))
+        runtime.wait(handle.signal(Counter.stumble, "over a stone"))
+        before = messages(runtime)
+        if is_evicted:
+            runtime.hands.directory.evict()
+
+        end(runtime)
+
+        assert messages(runtime) == [*before, message]
+        assert runtime.wait(handle.describe()).status is status
+        assert check(runtime.hands.journal) == []
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_run_whose_code_has_changed_ends_behind_its_history(how: str) -> None:
+    end, message, status = ENDS[how]
+    with TestRuntime(workflows=[three_sleeps]) as first:
+        first.wait(first.start_workflow(three_sleeps, id="it", run_timeout=5 * MINUTE))
+        first.advance(10)
+        before = messages(first)
+        store, clock = first.store.inner, first.clock
+
+    with TestRuntime(store, clock=clock, workflows=[a_sleep_and_an_activity]) as second:
+        second.run_until_idle()
+        handle = second.get_workflow_handle("it")
+        assert second.wait(handle.describe()).status is WorkflowExecutionStatus.SUSPENDED
+
+        end(second)
+
+        assert messages(second) == [*before, message]
+        assert second.wait(handle.describe()).status is status
+        assert check(second.hands.journal) == []
+
+
+def test_a_bug_whose_message_cannot_be_written_suspends_like_any_other() -> None:
+    with TestRuntime(workflows=[Unprintable]) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Unprintable.run, id="it"))
+        result = handle.result()
+
+        # \udc80 stands for a byte of a file name that is no text.
+        runtime.wait(handle.signal("read"))
+
+        with pytest.raises(WorkflowSuspendedError, match="udc80"):
+            runtime.wait(result)
+        assert runtime.wait(handle.describe()).status is WorkflowExecutionStatus.SUSPENDED
+
+
+@workflow.defn
+class Unprintable(Counter):
+    @workflow.run
+    async def run(self) -> None:
+        await super().run()
+
+    @workflow.signal
+    def read(self) -> None:
+        raise ValueError("a file named \udc80")
+
+
+def test_a_reason_that_cannot_be_written_terminates_all_the_same() -> None:
+    with TestRuntime(workflows=[Counter]) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Counter.run, id="it"))
+
+        runtime.wait(handle.terminate("because of \udc80"))
+
+        with pytest.raises(WorkflowFailureError, match="udc80"):
+            runtime.wait(handle.result())
+
+
+def test_what_a_callback_raises_keeps_nobody_else_from_being_told() -> None:
+    with TestRuntime(workflows=[Counter]) as runtime:
+        first, second = (runtime.start_workflow(Counter.run, id=name) for name in ("one", "two"))
+
+        def leave(_: object) -> None:
+            raise SystemExit("a callback of the user's")
+
+        first.add_done_callback(leave)
+
+        assert runtime.wait(second).id == "two"
