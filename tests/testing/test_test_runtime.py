@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from greenroom import activity, workflow
+from greenroom import InternalError, activity, workflow
 from greenroom.actors import ManualClock
 from greenroom.runtime.model.errors import (
     ActivityError,
@@ -395,10 +395,12 @@ def test_a_damaged_journal_is_reported_at_close() -> None:
         runtime.close()
 
 
-def test_an_error_that_escapes_a_commit_reaches_the_test() -> None:
+def test_a_fault_of_ours_in_a_commit_is_told_to_who_waits_and_nothing_is_written() -> None:
     with TestRuntime() as runtime:
         runtime.store.fail_commit(error=ZeroDivisionError("a fault of ours"))
-        runtime.start_workflow(listener, 1, id="w")
+        started = runtime.start_workflow(listener, 1, id="w")
+        runtime.run_until_idle()
 
-        with pytest.raises(ZeroDivisionError, match="a fault of ours"):
-            runtime.run_until_idle()
+        with pytest.raises(InternalError, match="a fault of ours"):
+            started.get(timeout=0)
+        assert runtime.recorded() == []
