@@ -11,17 +11,19 @@ import contextvars
 import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from ..model.definitions import SignalDefinition, WorkflowDefinition
 from ..model.errors import FailureError
+from ..model.instants import instant
 from ..model.payloads import Converter
 from .channels import SignalChannel
 from .commander import Commander
 from .commands import Command
 from .conditions import Conditions
 from .context import Info
+from .flags import check_flags
 from .handlers import Signals
 from .loop import RunPutAway, WorkflowLoop
 from .machines import Event
@@ -66,6 +68,9 @@ class Execution(Commander):
         definition: the workflow's code.
         converter: values to payloads and back.
         failure_types: exceptions, beside failures, that close the run as failed instead of being bugs.
+
+    Raises:
+        UnknownFlagsError: the run was begun by a release that decides in a way unknown here.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class Execution(Commander):
         converter: Converter,
         failure_types: tuple[type[BaseException], ...] = (),
     ) -> None:
+        check_flags(started)
         super().__init__(started.run_id, converter)
         self.started = started
         self.turns = 0
@@ -267,7 +273,7 @@ class Execution(Commander):
             first_run_id=started.first_run_id,
             workflow_type=started.workflow_type,
             attempt=1,
-            start_time=_instant(self.loop.started_ns),
+            start_time=instant(self.loop.started_ns),
             run_timeout=_duration(options.run_timeout_ns),
             execution_timeout=_duration(options.execution_timeout_ns),
             history_length=self.turns,
@@ -314,10 +320,6 @@ class Execution(Commander):
         RunTimedOut: _take_end,
         RunTerminated: _take_end,
     }
-
-
-def _instant(at_ns: int) -> datetime:
-    return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC) + timedelta(microseconds=at_ns % 1_000_000_000 // 1000)
 
 
 def _duration(value_ns: int | None) -> timedelta | None:

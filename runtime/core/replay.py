@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..model.errors import NondeterminismError
 from .commands import Command, kind_of
 
-__all__ = ["compare", "same"]
+__all__ = ["RUNNING_PYTHON", "compare", "same"]
 
 RUNNING_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 

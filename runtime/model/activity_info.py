@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from .durations import to_timedelta
+from .instants import instant
 from .options import ActivityOptions
 from .retry import RetryPolicy
 
 __all__ = ["ActivityInfo"]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ActivityInfo(msgspec.Struct, frozen=True):
@@ -57,17 +56,17 @@ class ActivityInfo(msgspec.Struct, frozen=True):
     @property
     def scheduled_time(self) -> datetime:
         """When the workflow asked for the activity (aware, UTC)."""
-        return _instant(self.scheduled_at_ns)
+        return instant(self.scheduled_at_ns)
 
     @property
     def current_attempt_scheduled_time(self) -> datetime:
         """When this attempt was handed over (aware, UTC)."""
-        return _instant(self.attempt_scheduled_at_ns)
+        return instant(self.attempt_scheduled_at_ns)
 
     @property
     def started_time(self) -> datetime:
         """When this attempt began (aware, UTC)."""
-        return _instant(self.started_at_ns)
+        return instant(self.started_at_ns)
 
     @property
     def schedule_to_close_timeout(self) -> timedelta | None:
@@ -107,10 +106,6 @@ class ActivityInfo(msgspec.Struct, frozen=True):
     def started(self, at_ns: int) -> ActivityInfo:
         """The same facts of an attempt that began at another instant."""
         return msgspec.structs.replace(self, started_at_ns=at_ns)
-
-
-def _instant(ns: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=ns // 1_000)
 
 
 def _length(ns: int | None) -> timedelta | None:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from .options import WorkflowExecutionStatus
 
-__all__ = ["PendingActivity", "PendingTimer", "WorkflowExecutionDescription", "instant"]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def instant(at_ns: int) -> datetime:
-    """An aware datetime of an instant in ns since 1970 (UTC); microseconds are what it can hold."""
-    return _EPOCH + timedelta(microseconds=at_ns // 1000)
+__all__ = ["PendingActivity", "PendingTimer", "WorkflowExecutionDescription"]
 
 
 class PendingActivity(msgspec.Struct, frozen=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..core.commands import ScheduleActivity
-from ..model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription, instant
+from ..model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription
+from ..model.instants import instant
 from ..model.options import WorkflowExecutionStatus
 from .attempts import ActivityState, Attempts
 from .run_state import RunState

@@ -9,9 +9,9 @@ from ...storage import Journal, RunHeader
 from ..core import commands, messages
 from ..core.commands import Command
 from ..core.messages import Message
-from ..model.description import instant
 from ..model.failures import Failure
 from ..model.history import HistoryEvent, WorkflowHistory
+from ..model.instants import instant
 from ..model.payloads import Converter
 from .encoding import decode_turn
 

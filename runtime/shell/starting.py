@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, NoReturn
 
 from ...actors import Clock, Dispatcher, Future
 from ...storage import RunHeader
+from ..core.flags import NEW_RUN_FLAGS
 from ..core.messages import RunTerminated, WorkflowStarted
+from ..core.replay import RUNNING_PYTHON
 from ..model.errors import GreenroomError, WorkflowAlreadyStartedError, WorkflowClosedError, WorkflowSuspendedError
 from ..model.ids import run_id_of
 from ..model.options import (
@@ -22,16 +24,11 @@ from .delivery import Delivery
 from .directory import Directory
 from .outcomes import Outcome, ResultFuture, resolve
 from .run_state import RunState
-from .sweep import Sweep
+from .sweep import Sweep, fail_if_pending
 from .waiters import Waiters
 from .workflow_actor import Question
 
 __all__ = ["StartRequest", "Starts"]
-
-FLAGS = 0
-"""The behaviour flags that new runs get. A replay obeys the flags that stand in its run's start."""
-
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 _RUNNING = int(WorkflowExecutionStatus.RUNNING)
 _FAILED = frozenset(
@@ -101,7 +98,24 @@ class Starts:
         elif existing == replaced or _may_reuse(request.reuse, WorkflowExecutionStatus(header.status)):
             self._begin(future, request)
         else:
-            self._sweep.refuse(future, _already_started(header))
+            self.tell(future, existing, partial(_refuse_start, header))
+
+    def tell(self, future: Future[Any], run_no: int, say: Callable[[], Any]) -> None:
+        """Tell a caller what is true only if the start of a run gets to disk: after it, or it fails as the start does.
+
+        Args:
+            say: gives the answer, or raises it.
+        """
+        unborn = self._directory.unborn(run_no)
+        if unborn is not None:
+            unborn.ask(Question(lambda actor: say(), future))
+            return
+        try:
+            answer = say()
+        except GreenroomError as error:
+            self._sweep.refuse(future, error)
+        else:
+            self._sweep.answer(future, answer)
 
     def attach(self, future: ResultFuture, run_no: int, header: RunHeader) -> None:
         """Give a caller the outcome of a run, now or when there is one."""
@@ -112,7 +126,7 @@ class Starts:
             self._waiters.add(run_no, future)
         else:
             self._sweep.after(resolve, future, self._converter, header, Outcome.decode(header.outcome))
-            self._sweep.undo(_fail, future)
+            self._sweep.undo(fail_if_pending, future)
 
     def _meet(self, future: Future[Any], request: StartRequest, run_no: int, header: RunHeader) -> None:
         """What becomes of a start whose workflow id is that of an open run."""
@@ -124,19 +138,13 @@ class Starts:
         ):
             self._replace(future, request, run_no)
         else:
-            self._sweep.refuse(future, _already_started(header))
+            self.tell(future, run_no, partial(_refuse_start, header))
 
     def _use(self, future: Future[Any], request: StartRequest, run_no: int, header: RunHeader) -> None:
         if isinstance(future, ResultFuture):
             self.attach(future, run_no, header)
         elif request.answer is not None:
-            answer = request.answer(header.workflow_id, header.run_id)
-            unborn = self._directory.unborn(header.workflow_id)
-            if unborn is None:
-                self._sweep.answer(future, answer)
-            else:
-                # Its start may be for a later sweep, and may not get to disk: this is answered after it, or fails too.
-                unborn.ask(Question(lambda actor: answer, future))
+            self.tell(future, run_no, partial(request.answer, header.workflow_id, header.run_id))
 
     def _replace(self, future: Future[Any], request: StartRequest, run_no: int) -> None:
         actor = self._directory.of_run(run_no)
@@ -156,6 +164,9 @@ class Starts:
             self._dispatcher.call_soon(self._try_again, future, request, run_no)
 
     def _try_again(self, future: Future[Any], request: StartRequest, run_no: int) -> None:
+        if self._directory.closed_by is not None:
+            future.fail(self._directory.closed_by)
+            return
         try:
             self.start(future, request, run_no)
         except GreenroomError as error:
@@ -176,8 +187,8 @@ class Starts:
             closed_ns=None,
             deadline_ns=_deadline(now_ns, options),
             first_run_id=run_id,
-            python=PYTHON,
-            flags=FLAGS,
+            python=RUNNING_PYTHON,
+            flags=NEW_RUN_FLAGS,
             turns=0,
             crc=0,
             options=request.options_data,
@@ -185,7 +196,7 @@ class Starts:
             note="",
         )
         message = WorkflowStarted(
-            request.workflow_type, request.args, workflow_id, run_id, run_id, options, PYTHON, FLAGS
+            request.workflow_type, request.args, workflow_id, run_id, run_id, options, RUNNING_PYTHON, NEW_RUN_FLAGS
         )
         if isinstance(future, ResultFuture):
             self._waiters.add(run_no, future)
@@ -213,10 +224,5 @@ def _may_reuse(policy: WorkflowIDReusePolicy, status: WorkflowExecutionStatus) -
     return policy is not WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY or status in _FAILED
 
 
-def _already_started(header: RunHeader) -> WorkflowAlreadyStartedError:
-    return WorkflowAlreadyStartedError(header.workflow_id, header.run_id, header.workflow_type)
-
-
-def _fail(future: Future[Any], error: GreenroomError) -> None:
-    if not future.done():
-        future.fail(error)
+def _refuse_start(header: RunHeader) -> NoReturn:
+    raise WorkflowAlreadyStartedError(header.workflow_id, header.run_id, header.workflow_type)
