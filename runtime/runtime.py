@@ -135,9 +135,15 @@ class Runtime:
             JournalInUseError: another runtime owns it.
             JournalError: it cannot be opened; each kind says what to do.
         """
+        return self._begin(None)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop | None) -> Self:
         if self._hands is not None:
             raise RuntimeError(f"the runtime on {self._path} is open already")
         hands = self._build()
+        if loop is not None:
+            # Before anything is taken up: an activity that was under way belongs on this loop too.
+            hands.performer.use_loop(loop)
         self._hands = hands
         if self._switch_interval is not None:
             _SwitchInterval.hold(self._switch_interval)
@@ -151,7 +157,15 @@ class Runtime:
         Returns:
             How many activities were left behind. Closing a closed runtime does nothing, nor does closing one in a
             forked child.
+
+        Raises:
+            RuntimeError: called where workflows run, in a done callback for example: closing waits for that thread.
         """
+        if self._hands is not None and self._hands.dispatcher.is_current() and not self._hands.desk.is_forked:
+            raise RuntimeError(
+                f"the runtime on {self._path} was told to close by a done callback or a workflow, on the thread that "
+                "closing waits for; close it on another thread"
+            )
         hands, self._hands = self._hands, None
         if hands is None or hands.desk.is_forked:
             # A forked child has none of the threads, and what is on disk is its parent's.
@@ -196,9 +210,7 @@ class Runtime:
         self.close()
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self.open)
-        self._opened.performer.use_loop(asyncio.get_running_loop())
-        return self
+        return await asyncio.to_thread(self._begin, asyncio.get_running_loop())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

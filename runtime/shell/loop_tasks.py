@@ -52,7 +52,13 @@ class LoopTasks(Generic[T]):
         return self._loop is not None and asyncio._get_running_loop() is self._loop
 
     def use(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Work on the application's loop from now on, with the caller's context variables."""
+        """Work on the application's loop from now on, with the caller's context variables.
+
+        Raises:
+            RuntimeError: items are worked on by a loop of our own already; tasks cannot change loops.
+        """
+        if self._own is not None:
+            raise RuntimeError(f"a loop of its own was begun for {self._name}; give it the loop before the first item")
         self._loop = loop
         self._context = contextvars.copy_context()
 
@@ -147,6 +153,7 @@ class LoopTasks(Generic[T]):
             next(iter(self._tasks.values())).add_done_callback(lambda _: self._when_idle(then))
             return
         then()
-        if self._own is not None:
+        if threading.current_thread() is self._own:
+            # Only ours: the application's loop goes on.
             self._over = True
             asyncio.get_running_loop().stop()

@@ -42,6 +42,18 @@ def test_given_a_loop_they_run_there(performer: Performer, make: Make) -> None:
     assert asyncio.run(main()) == threading.current_thread().name
 
 
+def test_once_they_run_on_a_loop_of_our_own_no_other_is_taken(performer: Performer, make: Make, result: Any) -> None:
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="before the first item"):
+            performer.use_loop(asyncio.get_running_loop())
+
+    performer.perform(make(where, item=1))
+    asyncio.run(main())
+    performer.perform(make(where, item=2))
+
+    assert [result(), result()] == ["greenroom-activity-loop"] * 2
+
+
 def test_on_the_applications_loop_they_see_its_context_variables(
     performer: Performer, make: Make, reports: SimpleQueue[tuple[Task, Outcome]], result: Any
 ) -> None:
