@@ -117,6 +117,10 @@ class Desk:
     # On the dispatcher's thread.
 
     def _handle(self, future: Future[Any], handle: Callable[..., None], args: tuple[Any, ...]) -> None:
+        if self._directory.closed_by is not None:
+            # Asked before that became known.
+            future.fail(self._directory.closed_by)
+            return
         try:
             handle(future, *args)
         except GreenroomError as error:
@@ -124,8 +128,7 @@ class Desk:
 
     def _send(self, future: Future[None], workflow_id: str, run_id: str, message: Message) -> None:
         actor = self._open_actor(workflow_id, run_id)
-        waiting = len(actor.actor_inbox) + len(actor.run.rows)
-        if waiting >= self._mailbox_limit and not isinstance(message, RunTerminated):
+        if actor.waiting_messages >= self._mailbox_limit and not isinstance(message, RunTerminated):
             raise MailboxFullError(workflow_id, self._mailbox_limit)
         actor.accept(Delivery(message, future))
 
@@ -144,10 +147,12 @@ class Desk:
     def _resume(self, future: Future[None], workflow_id: str, run_id: str) -> None:
         actor = self._open_actor(workflow_id, run_id)
         actor.resume()
-        future.set(None)
+        self._starts.tell(future, actor.run.run_no, lambda: None)
 
     def _find(self, future: Future[tuple[int, RunHeader]], workflow_id: str, run_id: str) -> None:
-        self._sweep.answer(future, self._known(workflow_id, run_id))
+        run_no, header = self._known(workflow_id, run_id)
+        # Found again by its own id when it is told: its header may be another by then.
+        self._starts.tell(future, run_no, lambda: self._known(header.workflow_id, header.run_id))
 
     def _known(self, workflow_id: str, run_id: str) -> tuple[int, RunHeader]:
         run_no = self._directory.find(workflow_id, run_id)

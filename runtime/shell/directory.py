@@ -19,6 +19,9 @@ __all__ = ["Directory"]
 class Directory:
     """The actors of runs; used on the dispatcher's thread only.
 
+    Attributes:
+        closed_by: what is told to whoever asks for a run from now on, or None while runs can be brought back.
+
     Args:
         max_residents: runs in memory beyond this number are put away once they are idle.
     """
@@ -31,9 +34,9 @@ class Directory:
         self._max_residents = max_residents
         # Least recently spoken to first.
         self._residents: dict[int, WorkflowActor] = {}
-        self._is_closed = False
+        self.closed_by: GreenroomError | None = None
         self._is_crowded = False
-        # Runs whose first turn is not on disk yet, by workflow id.
+        # Runs whose start is not on disk yet, by workflow id: the journal does not find them.
         self._unborn: dict[str, WorkflowActor] = {}
 
     def __len__(self) -> int:
@@ -57,7 +60,7 @@ class Directory:
         if actor is not None:
             self._residents[run_no] = actor
             return actor
-        header = None if self._is_closed else self.header(run_no)
+        header = None if self.closed_by is not None else self.header(run_no)
         if header is None or header.closed_ns is not None:
             return None
         actor = self._make(RunState(run_no, header, is_stored=True), Standing.DORMANT)
@@ -69,9 +72,10 @@ class Directory:
         actor = self._residents.get(run_no)
         return actor is not None and actor.is_coming_back
 
-    def unborn(self, workflow_id: str) -> WorkflowActor | None:
-        """The actor of a run whose first turn is not on disk yet, or None."""
-        return self._unborn.get(workflow_id)
+    def unborn(self, run_no: int) -> WorkflowActor | None:
+        """The actor of a run whose start has not been taken yet, or None."""
+        actor = self._residents.get(run_no)
+        return actor if actor is not None and actor.is_unborn else None
 
     def header(self, run_no: int) -> RunHeader | None:
         """What is known of a run without replaying it.
@@ -103,10 +107,10 @@ class Directory:
         return run_no if header is not None and (header.workflow_id, header.run_id) == (workflow_id, run_id) else None
 
     def find_open(self, workflow_id: str, run_id: str) -> WorkflowActor | None:
-        """The actor of an open run, or None."""
+        """The actor of an open run that is on disk, or will be with the open sweep; None if there is none."""
         run_no = self.find(workflow_id, run_id)
         actor = None if run_no is None else self.of_run(run_no)
-        return actor if actor is not None and actor.is_open else None
+        return actor if actor is not None and actor.is_open and not actor.is_unborn else None
 
     def deliver(self, run_no: int, message: Message) -> None:
         """Give a run a message that tells of something that has happened; a run that has ended need not know."""
@@ -134,13 +138,14 @@ class Directory:
 
     def close(self, error: GreenroomError) -> None:
         """Put every run away, whatever it is doing, and bring none back; ``error`` is for whoever waits to be heard."""
-        self._is_closed = True
+        self.closed_by = self.closed_by or error
         for actor in self._residents.values():
             actor.close(error)
         self._residents.clear()
+        self._unborn.clear()
 
     def _make(self, run: RunState, standing: Standing) -> WorkflowActor:
-        actor = WorkflowActor(run, standing, self.tools, self._dispatcher, self._gone)
+        actor = WorkflowActor(run, standing, self.tools, self._dispatcher, born=self._born, gone=self._gone)
         self._residents[run.run_no] = actor
         actor.launch()
         return actor
@@ -156,12 +161,12 @@ class Directory:
         # A little more than needed at a time, so that the search is not repeated for each run.
         self.evict(keep=self._max_residents - self._max_residents // 16)
 
-    def born(self, actor: WorkflowActor) -> None:
-        """The first turn of a run is on disk: the journal knows its workflow id now."""
+    def _born(self, actor: WorkflowActor) -> None:
+        # The journal finds it now.
         if self._unborn.get(actor.run.header.workflow_id) is actor:
             del self._unborn[actor.run.header.workflow_id]
 
     def _gone(self, actor: WorkflowActor) -> None:
-        self.born(actor)
+        self._born(actor)
         if self._residents.get(actor.run.run_no) is actor:
             del self._residents[actor.run.run_no]

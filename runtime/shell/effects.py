@@ -56,6 +56,9 @@ class Peer(Protocol):
 
     run: RunState
 
+    @property
+    def waiting_messages(self) -> int: ...
+
     def accept_row(self, seq: int, message: Message) -> None: ...
 
 
@@ -63,7 +66,8 @@ class Tools:
     """What the hands share; all of it is used on the dispatcher's thread only.
 
     Attributes:
-        find_open: gives the open run of a workflow id (and run id, if not empty), or None.
+        find_open: gives the open run of a workflow id (and run id, if not empty) that is on disk or in the open sweep,
+            or None.
     """
 
     __slots__ = (
@@ -237,7 +241,7 @@ def _signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns:
             f"no open workflow {command.workflow_id!r} to signal", type="ExternalWorkflowExecutionNotFound"
         )
         failure = to_failure(error, tools.converter)
-    elif len(target.run.rows) >= tools.mailbox_limit:
+    elif target.waiting_messages >= tools.mailbox_limit:
         error = ApplicationError(f"the mailbox of workflow {command.workflow_id!r} is full", type="MailboxFull")
         failure = to_failure(error, tools.converter)
     else:

@@ -78,6 +78,7 @@ class WorkflowActor(Actor):
         run: what is known of it.
         standing: NEW for a run whose first message is on its way, DORMANT for one that the journal has.
         tools: what the hands share.
+        born: called with the actor once the start of its run is on disk.
         gone: called with the actor when it has nothing more to do with its run.
     """
 
@@ -87,6 +88,8 @@ class WorkflowActor(Actor):
         standing: Standing,
         tools: Tools,
         dispatcher: Dispatcher,
+        *,
+        born: Callable[[WorkflowActor], None],
         gone: Callable[[WorkflowActor], None],
     ) -> None:
         super().__init__(dispatcher=dispatcher)
@@ -94,6 +97,7 @@ class WorkflowActor(Actor):
         self.standing = standing
         self.execution: Execution | None = None
         self._tools = tools
+        self._born = born
         self._gone = gone
         self._back: BringingBack | None = None
         self._tries_again = False
@@ -106,6 +110,19 @@ class WorkflowActor(Actor):
     def is_open(self) -> bool:
         """Whether the run can still take messages."""
         return self.standing is not Standing.CLOSED
+
+    @property
+    def is_unborn(self) -> bool:
+        """Whether the start of the run is neither on disk nor in the open sweep: there may never be such a run."""
+        return self.standing is Standing.NEW and not self.run.is_stored
+
+    @property
+    def waiting_messages(self) -> int:
+        """How many messages wait for the run.
+
+        What waits on disk waits in memory too while the run is awake, so the two are not added up.
+        """
+        return max(len(self.actor_inbox), len(self.run.rows))
 
     @property
     def is_idle(self) -> bool:
@@ -141,7 +158,7 @@ class WorkflowActor(Actor):
         return describe(
             self.run,
             self._tools.attempts,
-            waiting_messages=max(len(self.actor_inbox), len(self.run.rows)),
+            waiting_messages=self.waiting_messages,
             buffered_signals=0 if self.execution is None else self.execution.unread_signals,
         )
 
@@ -251,6 +268,7 @@ class WorkflowActor(Actor):
 
     def _is_born(self) -> None:
         self.run.is_stored = True
+        self._born(self)
 
     def _leave(self) -> None:
         """The run has ended: its code goes, and once that is on disk so does the actor."""
