@@ -8,7 +8,7 @@ from .dead_letters import DeadLetter, DeadLetters
 from .deadlines import Deadline, Deadlines
 from .dispatcher import Dispatcher, Runnable
 from .dispatcher_threads import on_dispatcher_thread
-from .errors import ActorError, BlockingCallError, DispatcherClosedError, MailboxFullError
+from .errors import ActorError, BlockingCallError, DispatcherClosedError, MailboxFullError, WaitTimeoutError
 from .future import Future, hold_wakeups
 from .mailbox import Lane, Mailbox, Scheduler
 from .pykka_seam import ActorStop, Envelope
@@ -35,6 +35,7 @@ __all__ = [
     "Scheduler",
     "StoppedFlag",
     "SystemClock",
+    "WaitTimeoutError",
     "default_dispatcher",
     "hold_wakeups",
     "on_dispatcher_thread",

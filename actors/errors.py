@@ -1,6 +1,7 @@
 """What the actor layer raises itself: one small tree, each message made from facts kept as attributes.
 
-``pykka.ActorDeadError`` and ``pykka.Timeout`` keep pykka's meaning and are raised as they are.
+``pykka.ActorDeadError`` keeps pykka's meaning and is raised as it is. ``WaitTimeoutError`` is a ``pykka.Timeout`` and a
+``TimeoutError``, so that whoever catches either is served.
 
     ActorError
     ├── BlockingCallError       the caller waits where waiting would stop every actor
@@ -10,11 +11,24 @@
 
 from __future__ import annotations
 
-__all__ = ["ActorError", "BlockingCallError", "DispatcherClosedError", "MailboxFullError"]
+import pykka
+
+__all__ = ["ActorError", "BlockingCallError", "DispatcherClosedError", "MailboxFullError", "WaitTimeoutError"]
 
 
 class ActorError(Exception):
     """Base of what the actor layer raises itself."""
+
+
+class WaitTimeoutError(pykka.Timeout, TimeoutError):
+    """Nothing came within the time that a caller was willing to wait; what it waits for goes on."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"no outcome within {self.seconds:g} s; what was waited for goes on, and may be waited for again"
 
 
 class BlockingCallError(ActorError):

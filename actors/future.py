@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pykka
 
 from .dispatcher_threads import refuse_to_block
+from .errors import WaitTimeoutError
 from .wakeups import hold_wakeups, wake
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Future(pykka.Future[T]):
 
         Raises:
             BlockingCallError: there is no outcome yet and this is a dispatcher thread.
-            pykka.Timeout: there was no outcome within ``timeout``.
+            WaitTimeoutError: there was no outcome within ``timeout``; it is a ``pykka.Timeout`` and a ``TimeoutError``.
             BaseException: what the future failed with.
         """
         value = self._value
@@ -237,7 +238,7 @@ class Future(pykka.Future[T]):
     def _wait(self, timeout: float | None) -> None:
         """Block this thread until there is an outcome."""
         if timeout is not None and timeout <= 0:
-            raise pykka.Timeout(f"{timeout} seconds")
+            raise WaitTimeoutError(timeout or 0.0)
         refuse_to_block()
         gate = threading.Lock()
         gate.acquire()
@@ -249,7 +250,7 @@ class Future(pykka.Future[T]):
         try:
             # A signal handler that raises (Ctrl-C) ends this wait.
             if not gate.acquire(timeout=-1 if timeout is None else min(timeout, threading.TIMEOUT_MAX)):
-                raise pykka.Timeout(f"{timeout} seconds")
+                raise WaitTimeoutError(timeout or 0.0)
         finally:
             self._forget(open_gate)
 
@@ -278,7 +279,7 @@ class Future(pykka.Future[T]):
         if not hook.lock.acquire(blocking=False):
             refuse_to_block()
             if not hook.lock.acquire(timeout=-1 if timeout is None else min(max(0.0, timeout), threading.TIMEOUT_MAX)):
-                raise pykka.Timeout(f"{timeout} seconds")
+                raise WaitTimeoutError(timeout or 0.0)
         try:
             if self._value is _PENDING:
                 left = None if until is None else max(0.0, until - monotonic())

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .actors.errors import WaitTimeoutError
     from .actors.future import Future
     from .runtime import activity, workflow
     from .runtime.client import WorkflowHandle
@@ -101,6 +102,7 @@ _HOMES = {
     "TerminatedError": ".runtime.model.errors",
     "TimeoutError": ".runtime.model.errors",
     "TimeoutType": ".runtime.model.errors",
+    "WaitTimeoutError": ".actors.errors",
     "WorkflowAlreadyStartedError": ".runtime.model.errors",
     "WorkflowClosedError": ".runtime.model.errors",
     "WorkflowExecutionDescription": ".runtime.model.description",
@@ -156,6 +158,7 @@ __all__ = [
     "TerminatedError",
     "TimeoutError",
     "TimeoutType",
+    "WaitTimeoutError",
     "WorkflowAlreadyStartedError",
     "WorkflowClosedError",
     "WorkflowExecutionDescription",

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from ..actors import Future
 from .core.messages import RunTerminated, SignalReceived
-from .model.definitions import signal_name
+from .model.definitions import signal_name, signal_signature
 from .model.description import WorkflowExecutionDescription
 from .model.history import WorkflowHistory
 from .model.ids import check_id
@@ -75,12 +75,25 @@ class WorkflowHandle(Generic[R]):
             signal: the signal's name, or a reference to its handler.
             *args: its arguments.
 
+        Raises:
+            TypeError: the arguments do not fit the handler that is referred to.
+            PayloadError: an argument cannot be stored, or is not of the type that the handler's annotation allows.
+
         Raises (from the future):
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
             MailboxFullError: too many messages wait for it; nothing was sent, try again later.
             JournalError: it could not be written; nothing was sent.
         """
-        message = SignalReceived(check_id(signal_name(signal), "signal name"), self._converter.encode_args(args))
+        name = check_id(signal_name(signal), "signal name")
+        data = self._converter.encode_args(args)
+        signature = signal_signature(signal)
+        if signature is not None:
+            # The run would put the signal aside as a dead letter: better to say so here.
+            problem = signature.problem_with(args)
+            if problem is not None:
+                raise TypeError(f"signal {name!r} {problem}")
+            self._converter.decode_args(data, signature.arg_types)
+        message = SignalReceived(name, data)
         return self._desk.send(self._workflow_id, self._run_id, message)
 
     def terminate(self, reason: str = "") -> Future[None]:

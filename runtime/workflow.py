@@ -21,6 +21,7 @@ from .model.ids import check_id
 from .model.options import ActivityOptions
 from .model.registry import workflows
 from .model.retry import RetryPolicy
+from .model.signatures import Signature
 
 __all__ = [
     "ActivityHandle",
@@ -175,7 +176,13 @@ def signal(
         check_id(name, "signal name")
 
     def note(function: F) -> F:
-        mark(function, "signal", name=None if dynamic else name or function.__name__, description=description)
+        mark(
+            function,
+            "signal",
+            name=None if dynamic else name or function.__name__,
+            description=description,
+            signature=Signature(function, skip=1),
+        )
         return function
 
     return note if method is None else note(method)

@@ -18,6 +18,7 @@ __all__ = [
     "mark",
     "marks_of",
     "signal_name",
+    "signal_signature",
 ]
 
 MARK = "__greenroom_mark__"
@@ -134,6 +135,15 @@ def signal_name(signal: str | Callable[..., Any]) -> str:
         raise TypeError(f"{signal!r} hears every signal: pass the name of the one you mean")
     name: str = facts["name"]
     return name
+
+
+def signal_signature(signal: str | Callable[..., Any]) -> Signature | None:
+    """What the arguments of a signal must be, if it is given as a reference to its handler."""
+    facts = marks_of(signal).get("signal")
+    if facts is None or facts["name"] is None:
+        return None
+    signature: Signature = facts["signature"]
+    return signature
 
 
 def define_function(

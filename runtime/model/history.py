@@ -34,7 +34,7 @@ class HistoryEvent(msgspec.Struct, frozen=True):
 
 
 class WorkflowHistory(msgspec.Struct, frozen=True):
-    """The events of one run, oldest first; ``str()`` of it is a table."""
+    """The events of one run, oldest first; ``str()`` of it is a table, with the date where the day changes."""
 
     workflow_id: str
     run_id: str
@@ -46,4 +46,12 @@ class WorkflowHistory(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         head = f"workflow {self.workflow_id}, run {self.run_id}\n   #  turn  time             event"
-        return "\n".join([head, *map(str, self.events)])
+        lines = [head]
+        days = {event.time.date() for event in self.events}
+        day = None
+        for event in self.events:
+            if len(days) > 1 and event.time.date() != day:
+                day = event.time.date()
+                lines.append(f"{day:%Y-%m-%d}")
+            lines.append(str(event))
+        return "\n".join(lines)

@@ -55,6 +55,9 @@ class WorkflowExecutionStatus(IntEnum):
     TIMED_OUT = 7
     SUSPENDED = 9
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def is_open(self) -> bool:
         """Whether the run can still take messages; a suspended run can."""

@@ -34,7 +34,21 @@ class Registry(Generic[D]):
         self.kind = kind
         self._by_name: dict[str, D] = {}
         for definition in definitions:
-            self.add(definition)
+            self.add_new(definition)
+
+    def add_new(self, definition: D) -> None:
+        """Make a definition known whose name nobody has yet.
+
+        Raises:
+            ValueError: another one has that name.
+        """
+        other = self._by_name.get(definition.name)
+        if other is not None and other is not definition:
+            raise ValueError(
+                f"two {self.kind} definitions are named {definition.name!r}; give one of them another name with "
+                f"@{self.kind}.defn(name=…)"
+            )
+        self._by_name[definition.name] = definition
 
     def add(self, definition: D) -> None:
         """Make a definition known; a later one of the same name takes the place of an earlier one, as a reloaded

@@ -198,7 +198,7 @@ class WorkflowNotFoundError(GreenroomError):
 
     def __str__(self) -> str:
         run = "" if self.run_id is None else f" with run id {self.run_id}"
-        return f"no workflow {self.workflow_id!r}{run} in this journal; check the id, and that this is the journal it was started in"
+        return f"no workflow {self.workflow_id!r}{run} in this journal; check the id, and the journal"
 
 
 class WorkflowClosedError(WorkflowNotFoundError):
@@ -335,5 +335,6 @@ class RuntimeClosedError(GreenroomError):
 
     def __str__(self) -> str:
         return (
-            f"{self.action} needs an open runtime and this one is closed; open the journal again, nothing in it is lost"
+            f"{self.action} needs an open runtime and this one is not open; use `with Runtime(…)` or open(), "
+            "nothing in its journal is lost"
         )

@@ -5,6 +5,7 @@ A function writes rows into the open sweep, and says what is released once they 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -49,6 +50,8 @@ from .timekeeper import Timekeeper
 from .waiters import Waiters
 
 __all__ = ["Peer", "Tools", "close_run", "took", "wants"]
+
+logger = logging.getLogger("greenroom")
 
 
 class Peer(Protocol):
@@ -264,6 +267,8 @@ def _forget_row(run: RunState, seq: int, error: GreenroomError) -> None:
 
 
 def _dead_letter(tools: Tools, peer: Peer, command: DeadLetterSignal, time_ns: int) -> None:
+    workflow_id = peer.run.header.workflow_id
+    logger.warning("signal %r of workflow %r is a dead letter: %s", command.name, workflow_id, command.reason)
     signal = SignalReceived(command.name, command.args, command.sender)
     tools.sweep.batch.put_dead_letter(peer.run.run_no, time_ns, command.reason, encode_message(signal))
 

@@ -62,7 +62,7 @@ def test_set_without_a_value_sets_none(kind: type[pykka.Future[Any]]) -> None:
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize("timeout", [0, 0.001])
 def test_get_raises_timeout_if_nothing_came(kind: type[pykka.Future[Any]], timeout: float) -> None:
-    with pytest.raises(pykka.Timeout, match=f"{timeout} seconds"):
+    with pytest.raises(pykka.Timeout, match=f"{timeout} s"):
         kind().get(timeout=timeout)
 
 

@@ -234,10 +234,19 @@ def test_a_declared_workflow_is_registered() -> None:
 def test_a_registry_knows_the_last_of_each_name_and_lists_them_when_asked_for_another() -> None:
     first = define_function(good, name="a", failure_exception_types=())
     second = define_function(good, name="a", failure_exception_types=())
-    registry = Registry("workflow", [first, second])
+    registry = Registry("workflow", [first])
+    registry.add(second)
 
     with pytest.raises(NotRegisteredError, match=r"no workflow named 'b' \(declared: 'a'\)"):
         registry.get("b")
 
     assert registry.get("a") is second
     assert registry.names() == ["a"]
+
+
+def test_a_list_with_two_definitions_of_one_name_is_refused() -> None:
+    first = define_function(good, name="a", failure_exception_types=())
+    second = define_function(good, name="a", failure_exception_types=())
+
+    with pytest.raises(ValueError, match="two workflow definitions are named 'a'"):
+        Registry("workflow", [first, second])

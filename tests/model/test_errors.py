@@ -69,7 +69,7 @@ EXAMPLES = [
     ),
     (
         WorkflowNotFoundError("w"),
-        "no workflow 'w' in this journal; check the id, and that this is the journal it was started in",
+        "no workflow 'w' in this journal; check the id, and the journal",
     ),
     (
         WorkflowClosedError("w", "r", "COMPLETED"),

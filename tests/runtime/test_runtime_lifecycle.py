@@ -158,7 +158,7 @@ def test_a_closed_runtime_refuses_every_call(path: Path) -> None:
         lambda: runtime.execute_workflow(Waiting.run),
         lambda: runtime.get_workflow_handle("waiting"),
     ):
-        with pytest.raises(RuntimeClosedError, match="open the journal again"):
+        with pytest.raises(RuntimeClosedError, match="this one is not open"):
             call()
     refused: list[Future[Any]] = [
         handle.result(),
