@@ -354,9 +354,20 @@ class Runtime:
         id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
         run_timeout: Duration | None = None,
         execution_timeout: Duration | None = None,
+        **unknown: Any,
     ) -> tuple[StartRequest, WorkflowDefinition]:
+        if unknown:
+            raise TypeError(
+                f"no start option {next(iter(unknown))!r} (there are: {', '.join(_START_OPTIONS)}); "
+                "the workflow's own arguments are positional"
+            )
         name = workflow if isinstance(workflow, str) else _workflow_of(workflow).name
         definition = hands.workflows.get(name)
+        if not isinstance(workflow, str) and definition is not _workflow_of(workflow):
+            raise ValueError(
+                f"another workflow is registered under the name {name!r}; give one of the two another name with "
+                "@workflow.defn(name=…)"
+            )
         problem = definition.signature.problem_with(args)
         if problem is not None:
             raise TypeError(f"workflow {name!r} {problem}")
@@ -386,6 +397,7 @@ class Runtime:
         return self._hands
 
 
+_START_OPTIONS = ("id", "id_conflict_policy", "id_reuse_policy", "run_timeout", "execution_timeout")
 _NO_OPTIONS = WorkflowOptions()
 _NO_OPTIONS_DATA = encode_workflow_options(_NO_OPTIONS)
 

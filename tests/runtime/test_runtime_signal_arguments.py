@@ -52,3 +52,23 @@ def test_a_signal_by_name_that_cannot_be_taken_is_a_dead_letter_that_the_log_tel
 
         assert "signal 'set_price' of workflow 'it' is a dead letter" in caplog.text
         assert len(runtime.hands.journal.dead_letters()) == 1
+
+
+def test_an_option_that_is_none_is_refused_with_those_that_are() -> None:
+    with (
+        TestRuntime(workflows=[Priced]) as runtime,
+        pytest.raises(TypeError, match="no start option 'workflow_id'.*id"),
+    ):
+        runtime.start_workflow("Priced", workflow_id="it")  # type: ignore[call-overload]  # that is the claim
+
+
+@workflow.defn(name="Priced")
+class OtherPriced:
+    @workflow.run
+    async def run(self) -> None:
+        return None
+
+
+def test_a_workflow_whose_name_means_another_one_here_is_refused() -> None:
+    with TestRuntime(workflows=[Priced]) as runtime, pytest.raises(ValueError, match="another workflow is registered"):
+        runtime.start_workflow(OtherPriced.run)
