@@ -76,6 +76,12 @@ class Flight:
     def key(self) -> Key:
         return self.owner.run_no, self.command.id
 
+    @property
+    def is_limited(self) -> bool:
+        options = self.command.options
+        limits = options.start_to_close_timeout_ns, options.schedule_to_close_timeout_ns
+        return limits != (None, None) or options.schedule_to_start_timeout_ns is not None
+
 
 class Attempts:
     """Every activity that is under way or waits for its next attempt; used on the dispatcher's thread only.
@@ -215,11 +221,7 @@ class Attempts:
         info = ActivityInfo(str(command.id), command.name, attempt, *owner[1:], scheduled_ns, now_ns, now_ns, options)
         permit = self._permit if options.retry_policy is not None and options.retry_policy.maximum_attempts else None
         self._performer.perform(Task(owner.run_no, command.id, definition, command.args, info, permit))
-        if (
-            options.start_to_close_timeout_ns is not None
-            or options.schedule_to_close_timeout_ns is not None
-            or options.schedule_to_start_timeout_ns is not None
-        ):
+        if flight.is_limited:
             self._watch(flight)
 
     def ended(self, task: Task, outcome: Outcome) -> None:
@@ -329,7 +331,8 @@ class Attempts:
     def _record_begin(self, task: Task, granted: Callable[[bool], None]) -> None:
         key = task.run_no, task.item
         flight = self._flights.get(key)
-        if flight is None:
+        # An attempt that was given up may still ask, when the next one is under way.
+        if flight is None or flight.attempt != task.info.attempt:
             granted(False)
             return
         before = self._rows.get(key)
@@ -367,7 +370,9 @@ class Attempts:
         self._over.add(key)
 
     def _take_back(self, key: Key, flight: Flight, error: GreenroomError) -> None:
-        self._flights.setdefault(key, flight)
+        if self._flights.setdefault(key, flight) is flight and flight.is_limited:
+            # Once the runs have been rolled back: its time may be over, and they must be able to hear so.
+            self._dispatcher.call_soon(self._watch, flight)
 
 
 _DEFAULT_POLICY = RetryPolicy()
