@@ -6,14 +6,15 @@ import logging
 from collections.abc import Callable
 
 from ...actors import Dispatcher
-from ...storage import CorruptError, Journal
-from ..model.errors import GreenroomError
+from ...storage import CorruptError, Journal, StorageError
+from ..model.errors import GreenroomError, JournalCorruptError, JournalFormatError
 from .active_marks import ActiveMarks
 from .directory import Directory
 
 __all__ = ["Recovery"]
 
 PAGE = 250
+AGAIN_AFTER_NS = 1_000_000_000
 
 logger = logging.getLogger("greenroom")
 
@@ -34,25 +35,36 @@ class Recovery:
 
     def start(self) -> None:
         """Wake the first page; each page asks for the next once its runs have had a turn."""
-        damaged: list[CorruptError] = []
-        page = self._queues[0](after=self._after, limit=PAGE, damaged=damaged)
-        for error in damaged:
-            logger.error("%s", error)
-        for key, run_no in page:
-            self._after = key
-            try:
-                actor = self._directory.of_run(run_no)
-            except GreenroomError as error:
-                # One damaged run stops that run.
-                logger.error("run %d cannot be brought back: %s", run_no, error)
-                continue
-            if self._is_marks:
-                self._marks.find(run_no, is_open=actor is not None)
-            if actor is not None:
-                actor.resume()
-        if len(page) < PAGE:
+        try:
+            is_last = self._take_page()
+        except (StorageError, GreenroomError) as error:
+            # The disk may be read again soon; nobody else would bring these runs back.
+            logger.error("runs that were under way cannot be looked for, which is tried again: %s", error)
+            self._dispatcher.call_at(self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self.start)
+            return
+        if is_last:
             del self._queues[0]
             self._is_marks = False
             self._after = b""
         if self._queues:
             self._dispatcher.call_soon(self.start)
+
+    def _take_page(self) -> bool:
+        """Wake one page of runs; whether it was the last of its queue."""
+        damaged: list[CorruptError] = []
+        page = self._queues[0](after=self._after, limit=PAGE, damaged=damaged)
+        for each in damaged:
+            logger.error("%s", each)
+        for key, run_no in page:
+            try:
+                actor = self._directory.of_run(run_no)
+            except (JournalCorruptError, JournalFormatError) as error:
+                # One damaged run stops that run.
+                logger.error("run %d cannot be brought back: %s", run_no, error)
+            else:
+                if self._is_marks:
+                    self._marks.find(run_no, is_open=actor is not None)
+                if actor is not None:
+                    actor.resume()
+            self._after = key
+        return len(page) < PAGE

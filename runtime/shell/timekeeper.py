@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from ...actors import Deadline, Dispatcher
-from ...storage import CorruptError, Due, Journal
+from ...storage import CorruptError, Due, Journal, StorageError
+from ..model.errors import GreenroomError, JournalCorruptError, JournalFormatError
 
 __all__ = ["Timekeeper"]
 
 HORIZON_NS = 60 * 1_000_000_000
 PAGE = 1000
+AGAIN_AFTER_NS = 1_000_000_000
 _END_OF_TIME = 2**63 - 1
+
+logger = logging.getLogger("greenroom")
 
 
 class Timekeeper:
@@ -67,11 +72,30 @@ class Timekeeper:
             deadline.cancel()
 
     def _due(self, due: Due) -> None:
-        self._near.pop((due.run_no, due.kind, due.item), None)
-        self._fire(due)
+        key = (due.run_no, due.kind, due.item)
+        self._near.pop(key, None)
+        try:
+            self._fire(due)
+        except (CorruptError, JournalCorruptError, JournalFormatError) as error:
+            # One damaged run stops that run.
+            logger.error("run %d cannot be told of what is due: %s", due.run_no, error)
+        except (StorageError, GreenroomError) as error:
+            logger.error("run %d cannot be told of what is due, which is tried again: %s", due.run_no, error)
+            self._near[key] = self._again(self._due, due)
+
+    def _again(self, action: Callable[..., object], *args: Due) -> Deadline:
+        """The disk may be read again soon; nobody else would look."""
+        return self._dispatcher.call_at(self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, action, *args)
 
     def _read_page(self) -> None:
         """Read one page, then let a sweep go by before the next."""
+        try:
+            self._take_page()
+        except StorageError as error:
+            logger.error("what is due cannot be looked for, which is tried again: %s", error)
+            self._again(self._read_page)
+
+    def _take_page(self) -> None:
         damaged: list[CorruptError] = []
         page = self._journal.due(until_ns=self._read_until_ns, after=self._after, limit=PAGE, damaged=damaged)
         for error in damaged:
