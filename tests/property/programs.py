@@ -30,6 +30,9 @@ CONTAINERS = ("gather", "group", "timeout", "wait_for", "first", "locked", "shie
 
 side_effects = itertools.count()
 
+is_mended = False
+"""Whether the handler of ``break_down`` can take its signal; it may become so, and never the other way round."""
+
 
 @activity.defn(name="property.echo")
 def echo(value: int) -> int:
@@ -77,6 +80,13 @@ class Program:
             self.log.append(["slept", value])
         elif value % 3 == 1:
             self.log.append(await workflow.execute_activity(echo, value))
+
+    @workflow.signal
+    async def break_down(self, value: int) -> None:
+        await workflow.sleep(value / 50)
+        if not is_mended:
+            raise KeyError(f"{value} is not handled")
+        self.log.append(["mended", value])
 
     async def guarded(self, node: Node) -> None:
         """Perform a node; what it raises is logged and the program goes on."""
@@ -252,6 +262,12 @@ def end(runtime: TestRuntime, handle: WorkflowHandle[Any]) -> None:
         runtime.wait(handle.result())
     except WorkflowFailureError:
         pass
+
+
+def mend(*, mended: bool) -> None:
+    """Have the code of the programs mended, or as it was in the beginning."""
+    global is_mended
+    is_mended = mended
 
 
 def drive(runtime: TestRuntime, seed: int) -> RecordedRun:
