@@ -22,7 +22,7 @@ from .attempts import Attempts
 from .desk import Desk
 from .directory import Directory
 from .effects import Tools
-from .history import read_history
+from .history import HistoryFuture, read_history
 from .journal_seam import translated
 from .performer import Outcome, Performer, Task
 from .recovery import Recovery
@@ -167,14 +167,14 @@ class Hands:
         self.dispatcher.call_soon(recovery.start)
 
     def history(self, workflow_id: str, run_id: str) -> Future[WorkflowHistory]:
-        """The history of a run; it is read on the thread that asks for the future's value."""
+        """The history of a run; it is read on the thread that gets the future's value, never on a loop."""
 
         def read(found: tuple[int, RunHeader]) -> WorkflowHistory:
             run_no, header = found
             with translated(self._path):
                 return read_history(self.journal, self.converter, run_no, header)
 
-        return self.desk.find(workflow_id, run_id).map(read)
+        return HistoryFuture(self.desk.find(workflow_id, run_id), read)
 
     def close(self, *, grace: float) -> int:
         """Take no more, let activities end, write what is decided, then let go of the journal.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
+from ...actors import Future
 from ...storage import Journal, RunHeader
 from ..core import commands, messages
 from ..core.commands import Command
@@ -15,9 +17,35 @@ from ..model.instants import instant
 from ..model.payloads import Converter
 from .encoding import decode_turn
 
-__all__ = ["read_history"]
+__all__ = ["HistoryFuture", "read_history"]
 
 SLICE = 1000
+
+Found = tuple[int, RunHeader]
+
+
+class HistoryFuture(Future[WorkflowHistory]):
+    """A history that is read on the thread that gets it, and on a thread of its own for a loop that awaits it.
+
+    Args:
+        found: the run's number and header.
+        read: reads its history.
+    """
+
+    __slots__ = ("_found",)
+
+    def __init__(self, found: Future[Found], read: Callable[[Found], WorkflowHistory]) -> None:
+        super().__init__()
+        self._found = found
+        derived = Future._derived(lambda timeout: read(found.get(timeout=timeout)), found)
+        self._hook = derived._hook
+
+    def __await__(self) -> Generator[Any, None, WorkflowHistory]:
+        """Wait in asyncio; the loop goes on while a long history is read."""
+        yield from self._found.__await__()
+        return (yield from asyncio.to_thread(self.get).__await__())
+
+    __iter__ = __await__
 
 
 def read_history(journal: Journal, converter: Converter, run_no: int, header: RunHeader) -> WorkflowHistory:
