@@ -49,6 +49,14 @@ def test_the_architecture_names_only_files_that_are_there() -> None:
     assert [name for name in named if not (ROOT / name).is_file()] == []
 
 
+def test_the_architecture_names_every_file_of_the_library() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    folders = ("actors", "greenroom", "greenroom/testing", "runtime", "runtime/core", "runtime/model", "runtime/shell")
+    files = [path.relative_to(ROOT) for folder in (*folders, "storage") for path in (ROOT / folder).glob("*.py")]
+
+    assert [str(path) for path in files if path.name != "__init__.py" and f"`{path}`" not in text] == []
+
+
 @pytest.mark.parametrize("record", [Meta, RunHeader, Mail, Attempt, Timer, DeadLetter])
 def test_the_format_lists_the_fields_of_a_record_in_their_order(record: type) -> None:
     fields: tuple[str, ...] = getattr(record, "_fields", ())
