@@ -11,6 +11,8 @@ import pytest
 
 from greenroom import Runtime, activity, workflow
 from greenroom.actors import Future
+from greenroom.runtime.shell.hands import Seams
+from greenroom.runtime.shell.performer import Performer, Task
 from greenroom.storage import MemoryStore
 from tests.runtime.rig import WAIT, runtime_on
 
@@ -38,6 +40,21 @@ async def returns() -> str:
     return "done"
 
 
+handed_over = threading.Event()
+
+
+class TellingPerformer(Performer):
+    """A performer that tells when it was given something to perform."""
+
+    def perform(self, task: Task) -> None:
+        super().perform(task)
+        handed_over.set()
+
+
+def hold_until_handed_over() -> None:
+    assert handed_over.wait(WAIT)
+
+
 OPTIONS: dict[str, Any] = {"workflows": [asks, returns], "activities": [interrupted], "shutdown_grace": 0}
 
 
@@ -46,6 +63,7 @@ def _forget() -> None:
     loops.clear()
     began.clear()
     may_end.clear()
+    handed_over.clear()
 
 
 @pytest.fixture
@@ -60,9 +78,17 @@ def store() -> MemoryStore:
     return store
 
 
+def reopened(store: MemoryStore) -> Runtime:
+    """A runtime that takes up what was under way while the loop that opens it does something else."""
+    runtime = runtime_on(store, **OPTIONS)
+    vars(runtime)["_seams"] = Seams(performer=TellingPerformer)
+    asyncio.get_running_loop().call_soon(hold_until_handed_over)
+    return runtime
+
+
 def test_an_async_activity_that_was_under_way_goes_on_on_the_callers_loop(store: MemoryStore) -> None:
     async def program() -> tuple[str, bool]:
-        async with runtime_on(store, **OPTIONS) as runtime:
+        async with reopened(store) as runtime:
             ran_on = await runtime.get_workflow_handle("asks").result()
         return ran_on, loops == [asyncio.get_running_loop()]
 
@@ -71,7 +97,7 @@ def test_an_async_activity_that_was_under_way_goes_on_on_the_callers_loop(store:
 
 def test_the_callers_loop_goes_on_after_the_runtime_is_closed(store: MemoryStore) -> None:
     async def program() -> str:
-        async with runtime_on(store, **OPTIONS) as runtime:
+        async with reopened(store) as runtime:
             await runtime.get_workflow_handle("asks").result()
         # Whatever closing left on the loop gets its turn.
         await asyncio.to_thread(lambda: None)
