@@ -60,7 +60,6 @@ def defn(
     start_to_close_timeout: timedelta | float | None = None,
     schedule_to_close_timeout: timedelta | float | None = None,
     schedule_to_start_timeout: timedelta | float | None = None,
-    heartbeat_timeout: timedelta | float | None = None,
     retry_policy: RetryPolicy | None = None,
     summary: str | None = None,
 ) -> Callable[[F], F]: ...
@@ -72,7 +71,6 @@ def defn(
     start_to_close_timeout: timedelta | float | None = None,
     schedule_to_close_timeout: timedelta | float | None = None,
     schedule_to_start_timeout: timedelta | float | None = None,
-    heartbeat_timeout: timedelta | float | None = None,
     retry_policy: RetryPolicy | None = None,
     summary: str | None = None,
 ) -> F | Callable[[F], F]:
@@ -88,7 +86,6 @@ def defn(
         start_to_close_timeout: the limit of one attempt.
         schedule_to_close_timeout: the limit of all attempts and the waits between them.
         schedule_to_start_timeout: the limit of an attempt's wait for a thread.
-        heartbeat_timeout: the longest silence of an attempt.
         retry_policy: how failed attempts are repeated.
         summary: a line for people.
 
@@ -103,7 +100,6 @@ def defn(
             start_to_close_timeout=start_to_close_timeout,
             schedule_to_close_timeout=schedule_to_close_timeout,
             schedule_to_start_timeout=schedule_to_start_timeout,
-            heartbeat_timeout=heartbeat_timeout,
             retry_policy=retry_policy,
             summary=summary,
         )

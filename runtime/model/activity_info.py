@@ -84,11 +84,6 @@ class ActivityInfo(msgspec.Struct, frozen=True):
         return _length(self.options.start_to_close_timeout_ns)
 
     @property
-    def heartbeat_timeout(self) -> timedelta | None:
-        """The longest silence of an attempt; None for no limit."""
-        return _length(self.options.heartbeat_timeout_ns)
-
-    @property
     def retry_policy(self) -> RetryPolicy | None:
         """How failed attempts are repeated; None stands for the default policy."""
         return self.options.retry_policy

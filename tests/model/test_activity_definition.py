@@ -122,14 +122,12 @@ def test_every_length_of_time_has_its_place() -> None:
         start_to_close_timeout=timedelta(seconds=1),
         schedule_to_close_timeout=2,
         schedule_to_start_timeout=0.5,
-        heartbeat_timeout=4,
     )
 
     options = definition.options
     assert options.start_to_close_timeout_ns == 1_000_000_000
     assert options.schedule_to_close_timeout_ns == 2_000_000_000
     assert options.schedule_to_start_timeout_ns == 500_000_000
-    assert options.heartbeat_timeout_ns == 4_000_000_000
 
 
 def test_types_that_only_checkers_know_leave_the_activity_untyped() -> None:
@@ -238,7 +236,7 @@ def test_all_problems_are_told_at_once() -> None:
         yield 1
 
     with pytest.raises(InvalidActivityError) as caught:
-        activity.defn(name="", start_to_close_timeout=-1, heartbeat_timeout=float("nan"))(bad)
+        activity.defn(name="", start_to_close_timeout=-1, schedule_to_start_timeout=float("nan"))(bad)
 
     reasons = "\n".join(caught.value.reasons)
     assert len(caught.value.reasons) == 6
@@ -248,7 +246,7 @@ def test_all_problems_are_told_at_once() -> None:
         "**more",
         "activity name is empty",
         "start_to_close_timeout",
-        "heartbeat_timeout",
+        "schedule_to_start_timeout",
     ):
         assert said in reasons
 

@@ -33,11 +33,7 @@ def test_info_tells_the_facts_of_the_attempt(performer: Performer, make: Make, r
     assert info.scheduled_time == datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
     assert info.current_attempt_scheduled_time == datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)
     assert info.start_to_close_timeout == timedelta(seconds=30)
-    assert (info.schedule_to_close_timeout, info.schedule_to_start_timeout, info.heartbeat_timeout) == (
-        None,
-        None,
-        None,
-    )
+    assert (info.schedule_to_close_timeout, info.schedule_to_start_timeout) == (None, None)
     assert (info.retry_policy, info.priority, info.task_queue) == (None, None, None)
 
 
