@@ -265,19 +265,16 @@ class Performer:
         return False
 
     def _call(self, attempt: _Performance) -> None:
-        CURRENT.set(attempt)
-        attempt.started_at_ns = self._clock()
-        task = attempt.task
         args: list[Any] | None = None
         result: object = None
         outcome: Outcome
         try:
-            args = self._decode(task.args, task.definition.arg_types)
-            result = task.definition.fn(*args)
+            args = self._begin(attempt)
+            result = attempt.task.definition.fn(*args)
             outcome = Completed(self._encode(result))
         except BaseException as error:
             # Whatever user code raises, SystemExit included, is how this attempt ended and nothing more.
-            outcome = self._failed(explained(error, task, args, result))
+            outcome = self._failed(explained(error, attempt.task, args, result))
         self._settle(attempt, outcome)
 
     async def _perform_on_loop(self, attempt: _Performance) -> None:
@@ -285,20 +282,24 @@ class Performer:
             return
         if attempt.task.permit is not None and not await self._permitted_on_loop(attempt, attempt.task.permit):
             return
-        CURRENT.set(attempt)
-        attempt.started_at_ns = self._clock()
-        task = attempt.task
         args: list[Any] | None = None
         result: object = None
         outcome: Outcome
         try:
-            args = self._decode(task.args, task.definition.arg_types)
-            result = await task.definition.fn(*args)
+            args = self._begin(attempt)
+            result = await attempt.task.definition.fn(*args)
             outcome = Completed(self._encode(result))
         except BaseException as error:
             # CancelledError too: only an abandoned attempt or a closing application's task is cancelled.
-            outcome = self._failed(explained(error, task, args, result))
+            outcome = self._failed(explained(error, attempt.task, args, result))
         self._settle(attempt, outcome)
+
+    def _begin(self, attempt: _Performance) -> list[Any]:
+        """Make it the attempt that its own code sees from here on; gives the arguments."""
+        CURRENT.set(attempt)
+        attempt.started_at_ns = self._clock()
+        task = attempt.task
+        return self._decode(task.args, task.definition.arg_types)
 
     def _lost(self, attempt: _Performance) -> None:
         """Report a task that the application cancelled before the attempt began; any other has settled itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -225,23 +226,23 @@ def test_closing_from_the_loop_itself_does_not_wait_for_its_tasks(
 
 @pytest.mark.slow
 def test_an_async_activity_that_will_not_be_cancelled_is_left_alone(performer: Performer, make: Make) -> None:
-    begun, release, over = threading.Event(), threading.Event(), threading.Event()
+    begun: SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = SimpleQueue()
+    over = threading.Event()
 
     async def stubborn() -> None:
-        begun.set()
+        release = asyncio.Event()
+        begun.put((asyncio.get_running_loop(), release))
         while not release.is_set():
-            try:
-                await asyncio.sleep(0.001)
-            except asyncio.CancelledError:
-                continue
+            with contextlib.suppress(asyncio.CancelledError):
+                await release.wait()
         over.set()
 
     performer.perform(make(stubborn))
-    assert begun.wait(10)
+    loop, release = begun.get(timeout=10)
 
     left = performer.close(grace=0)
 
-    release.set()
+    loop.call_soon_threadsafe(release.set)
     assert left == 1
     assert over.wait(10)
 
