@@ -86,6 +86,11 @@ class Failure(msgspec.Struct, frozen=True, array_like=True):
     facts: Facts = {}
 
     @property
+    def headline(self) -> str:
+        """Its type and its message, in a line."""
+        return f"{self.type}: {self.message}" if self.type else self.message
+
+    @property
     def timeout_type(self) -> TimeoutType | None:
         """Which time limit passed, if that is what happened."""
         number = self.facts.get("type")

@@ -7,80 +7,38 @@ number of attempts, that one has begun.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from typing import NamedTuple
 
-from ...actors import Deadline, Dispatcher
+from ...actors import Dispatcher
 from ...storage import Attempt, DueKind, Journal
 from ..core.commands import ScheduleActivity, decode_commands, encode_commands
 from ..core.messages import ActivityCompleted, ActivityFailed, Message, decode_message, encode_message
 from ..model.activity_definition import ActivityDefinition
 from ..model.activity_info import ActivityInfo
-from ..model.errors import ApplicationError, GreenroomError, NotRegisteredError, RetryState, TimeoutError, TimeoutType
+from ..model.errors import (
+    ApplicationError,
+    ApplicationErrorCategory,
+    GreenroomError,
+    NotRegisteredError,
+    RetryState,
+    TimeoutError,
+    TimeoutType,
+)
 from ..model.failures import Failure, FailureKind, to_failure
 from ..model.payloads import Converter
 from ..model.registry import Registry
 from ..model.retry import Retry, RetryPolicy, decide
+from .flights import ActivityState, Flight, Key, Owner
 from .performer import Completed, Failed, Outcome, Performer, Task
 from .sweep import Sweep
 from .timekeeper import Timekeeper
 
-__all__ = ["ActivityState", "Attempts", "Owner"]
+__all__ = ["Attempts"]
 
 AGAIN_AFTER_NS = 1_000_000_000
 
-Key = tuple[int, int]
-
-
-class Owner(NamedTuple):
-    """The run that an activity belongs to."""
-
-    run_no: int
-    workflow_id: str
-    run_id: str
-    workflow_type: str
-
-
-class ActivityState(NamedTuple):
-    """Where an activity stands: which attempt, since when it runs or when it is due, and how the last one failed."""
-
-    attempt: int
-    started_ns: int | None
-    next_ns: int | None
-    last_failure: Failure | None
-
-
-class Flight:
-    """One attempt that was handed to the performer."""
-
-    __slots__ = ("attempt", "command", "deadline", "handed_ns", "last_failure", "owner", "scheduled_ns")
-
-    def __init__(
-        self,
-        owner: Owner,
-        command: ScheduleActivity,
-        scheduled_ns: int,
-        attempt: int,
-        last_failure: bytes,
-        handed_ns: int,
-    ) -> None:
-        self.owner = owner
-        self.command = command
-        self.scheduled_ns = scheduled_ns
-        self.attempt = attempt
-        self.last_failure = last_failure
-        self.handed_ns = handed_ns
-        self.deadline: Deadline | None = None
-
-    @property
-    def key(self) -> Key:
-        return self.owner.run_no, self.command.id
-
-    @property
-    def is_limited(self) -> bool:
-        options = self.command.options
-        limits = options.start_to_close_timeout_ns, options.schedule_to_close_timeout_ns
-        return limits != (None, None) or options.schedule_to_start_timeout_ns is not None
+logger = logging.getLogger("greenroom")
 
 
 class Attempts:
@@ -251,6 +209,16 @@ class Attempts:
             failure,
             now_ns - flight.scheduled_ns,
             options.schedule_to_close_timeout_ns,
+        )
+        is_benign = failure.category == ApplicationErrorCategory.BENIGN
+        logger.log(
+            logging.DEBUG if is_benign else logging.WARNING,
+            "activity %r of workflow %r failed at attempt %d: %s; %s",
+            flight.command.name,
+            flight.owner.workflow_id,
+            flight.attempt,
+            failure.headline,
+            f"the next is in {verdict.delay_ns / 1e9:g} s" if isinstance(verdict, Retry) else verdict.retry_state.name,
         )
         if isinstance(verdict, Retry):
             self._wait(flight, failure, now_ns + verdict.delay_ns)

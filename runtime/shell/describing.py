@@ -6,7 +6,8 @@ from ..core.commands import ScheduleActivity
 from ..model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription
 from ..model.instants import instant
 from ..model.options import WorkflowExecutionStatus
-from .attempts import ActivityState, Attempts
+from .attempts import Attempts
+from .flights import ActivityState
 from .run_state import RunState
 
 __all__ = ["describe"]
@@ -47,7 +48,7 @@ def _activity(command: ScheduleActivity, scheduled_ns: int, state: ActivityState
         is_running=state.started_ns is not None,
         started_time=None if state.started_ns is None else instant(state.started_ns),
         next_attempt_time=None if state.next_ns is None else instant(state.next_ns),
-        last_failure=None if state.last_failure is None else state.last_failure.message,
+        last_failure=None if state.last_failure is None else state.last_failure.headline,
         scheduled_time=instant(scheduled_ns),
         summary=command.options.summary,
     )

@@ -93,7 +93,7 @@ def _value(converter: Converter, data: bytes) -> object:
 def _why(failure: Failure | None) -> str | None:
     parts: list[str] = []
     while failure is not None:
-        parts.append(f"{failure.type}: {failure.message}" if failure.type else failure.message)
+        parts.append(failure.headline)
         failure = failure.cause
     return " <- ".join(parts) or None
 

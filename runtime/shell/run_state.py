@@ -7,7 +7,7 @@ from ...storage import Items, RunHeader, Turn
 from ..core.commands import CancelActivity, Command, ScheduleActivity
 from ..core.messages import ActivityCompleted, ActivityFailed, Message, TimerFired
 from ..model.options import WorkflowExecutionStatus
-from .attempts import Owner
+from .flights import Owner
 
 __all__ = ["RunState"]
 

@@ -1,0 +1,65 @@
+"""What is known of one activity: whose it is, the attempt that is under way, and where it stands."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...actors import Deadline
+from ..core.commands import ScheduleActivity
+from ..model.failures import Failure
+
+__all__ = ["ActivityState", "Flight", "Key", "Owner"]
+
+Key = tuple[int, int]
+"""A run's number, and the number of the activity in it."""
+
+
+class Owner(NamedTuple):
+    """The run that an activity belongs to."""
+
+    run_no: int
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+
+
+class ActivityState(NamedTuple):
+    """Where an activity stands: which attempt, since when it runs or when it is due, and how the last one failed."""
+
+    attempt: int
+    started_ns: int | None
+    next_ns: int | None
+    last_failure: Failure | None
+
+
+class Flight:
+    """One attempt that was handed to the performer."""
+
+    __slots__ = ("attempt", "command", "deadline", "handed_ns", "last_failure", "owner", "scheduled_ns")
+
+    def __init__(
+        self,
+        owner: Owner,
+        command: ScheduleActivity,
+        scheduled_ns: int,
+        attempt: int,
+        last_failure: bytes,
+        handed_ns: int,
+    ) -> None:
+        self.owner = owner
+        self.command = command
+        self.scheduled_ns = scheduled_ns
+        self.attempt = attempt
+        self.last_failure = last_failure
+        self.handed_ns = handed_ns
+        self.deadline: Deadline | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.owner.run_no, self.command.id
+
+    @property
+    def is_limited(self) -> bool:
+        options = self.command.options
+        limits = options.start_to_close_timeout_ns, options.schedule_to_close_timeout_ns
+        return limits != (None, None) or options.schedule_to_start_timeout_ns is not None
