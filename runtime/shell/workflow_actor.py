@@ -420,6 +420,8 @@ class WorkflowActor(Actor):
     def close(self, error: GreenroomError) -> None:
         """Put the run away for good; whoever still waits to be heard by it is told ``error``."""
         self.evict()
+        # It may stand in the run queue still, and must not go to the journal for its run.
+        self.standing = Standing.CLOSED
         self._refuse_all(error)
 
     def _refuse_all(self, error: GreenroomError) -> None:

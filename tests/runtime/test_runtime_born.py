@@ -61,11 +61,6 @@ async def adds(to: str, times: int) -> str:
 
 
 @workflow.defn
-async def asks_for_what_is_not_here() -> None:
-    await workflow.execute_activity("nobody performs this")
-
-
-@workflow.defn
 class AddsWhenTold:
     def __init__(self) -> None:
         self.is_told = False
@@ -81,7 +76,7 @@ class AddsWhenTold:
 
 
 def make(**options: Any) -> TestRuntime:
-    return TestRuntime(workflows=[Counter, adds, AddsWhenTold, asks_for_what_is_not_here], **options)
+    return TestRuntime(workflows=[Counter, adds, AddsWhenTold], **options)
 
 
 def unborn(runtime: TestRuntime) -> dict[str, object]:
@@ -285,18 +280,39 @@ def test_what_was_asked_while_the_journal_was_being_lost_is_refused_with_the_rea
 
 def test_a_replacement_that_waits_while_the_journal_is_lost_is_refused_with_the_reason() -> None:
     with make(check_leaks=False) as runtime:
-        runtime.wait(runtime.start_workflow(Counter.run, 1, id="counter"))
-        # One commit ends the first run. The next, before the new run can begin, is for the retry of an activity that
-        # cannot be performed, and is the last.
-        replacement = runtime.start_workflow(Counter.run, 1, id="counter", id_conflict_policy=REPLACE)
-        runtime.start_workflow(asks_for_what_is_not_here, id="other")
+        first = runtime.wait(runtime.start_workflow(Counter.run, 1, id="counter"))
+        other = runtime.wait(runtime.start_workflow(Counter.run, 1, id="other"))
+        # One commit ends the first run. More is asked than a sweep takes, so that the next, which is the last, comes
+        # before the new run can begin.
         runtime.store.fail_commit(2, FencedError("the journal"))
+        replacement = runtime.start_workflow(Counter.run, 1, id="counter", id_conflict_policy=REPLACE)
+        for _ in range(1500):
+            runtime.hands.desk.find("other", "")
+        lost = other.signal(Counter.add)
+        for _ in range(1500):
+            runtime.hands.desk.find("other", "")
 
         while runtime.hands.dispatcher.sweep():
             pass
 
-        assert statuses([replacement]) == [JournalInUseError]
-        assert [run.header.workflow_id for run in runtime.recorded()] == ["counter", "other"]
+        assert statuses([lost, replacement]) == [JournalInUseError] * 2
+        assert [run.header.run_id for run in runtime.recorded() if run.header.closed_ns] == [first.run_id]
+        assert len(runtime.recorded()) == 2
+
+
+def test_a_run_that_was_queued_when_the_journal_was_lost_takes_no_turn(caplog: pytest.LogCaptureFixture) -> None:
+    with make(check_leaks=False) as runtime:
+        first = runtime.start_workflow(Counter.run, 1, id="first")
+        second = runtime.start_workflow(Counter.run, 1, id="second")
+        runtime.store.fail_commit(1, FencedError("the journal"))
+        commits = runtime.store.commits
+
+        runtime.run_until_idle()
+
+        assert statuses([first, second]) == [JournalInUseError] * 2
+        assert runtime.store.commits == commits + 1
+        assert [run.header.workflow_id for run in runtime.recorded()] == []
+        assert "suspended" not in caplog.text
 
 
 def test_what_was_asked_before_closing_is_still_done() -> None:
