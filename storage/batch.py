@@ -13,6 +13,7 @@ from .store import Tree
 __all__ = ["Batch", "Numbers"]
 
 _TURN = int(Kind.TURN)
+_TIMER_KINDS = (DueKind.TIMER, DueKind.RUN_TIMEOUT)
 _turn_key = keys.TURN_KEY.pack
 
 
@@ -61,10 +62,6 @@ class Batch:
     def new_run_no(self) -> int:
         """Return a run number that no other run of the journal has or will have."""
         return self._numbers.run_no()
-
-    def new_seq(self) -> int:
-        """Return the next number of the journal-wide sequence."""
-        return self._numbers.seq()
 
     def put_header(self, run_no: int, header: RunHeader) -> None:
         """Write the header of a run, over the one before."""
@@ -132,7 +129,7 @@ class Batch:
         A run timeout has item 0 and no row of its own beside the run: its time is ``deadline_ns`` of the header.
 
         Args:
-            kind: a ``DueKind`` other than ATTEMPT, or a number from 4 to 255.
+            kind: ``DueKind.TIMER`` or ``DueKind.RUN_TIMEOUT``.
         """
         _check_timer_kind(kind)
         self._put_due(keys.DUE_KEY.pack(keys.DUE, at_ns, run_no, kind, item))
@@ -198,5 +195,5 @@ class Batch:
 
 
 def _check_timer_kind(kind: int) -> None:
-    if kind == DueKind.ATTEMPT or not 0 < kind < 256:
-        raise ValueError(f"{kind} is no kind of timer; use 1 or 3 to 255, and put_attempt for attempts of activities")
+    if kind not in _TIMER_KINDS:
+        raise ValueError(f"{kind!r} is no kind of timer; use TIMER or RUN_TIMEOUT, and put_attempt for an activity")

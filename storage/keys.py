@@ -73,7 +73,7 @@ class Kind(IntEnum):
 
 
 class DueKind(IntEnum):
-    """What is due at a time; kinds from 4 to 255 are timers of the caller's own naming."""
+    """What is due at a time."""
 
     TIMER = 1
     ATTEMPT = 2

@@ -108,7 +108,7 @@ def test_numbers_are_not_given_twice_after_reopening(reopen: OpenJournal) -> Non
     again = reopen().batch()
 
     assert again.new_run_no() == max(runs) + 1
-    assert again.new_seq() == seq + 1
+    assert again.put_mail(1, 0, b"y") == seq + 1
 
 
 def test_turns_are_read_in_slices_with_and_without_the_checksum_before(journal: Journal) -> None:
@@ -231,7 +231,7 @@ def test_items_returns_all_that_waits_for_one_run(journal: Journal) -> None:
     seq = batch.put_mail(1, 3, b"hello")
     batch.put_attempt(1, Attempt(1, 1, None, True, b"", b""))
     batch.put_timer(1, DueKind.TIMER, 2, 9)
-    batch.put_timer(1, 77, 2, 9)
+    batch.put_timer(1, DueKind.TIMER, 3, 9)
     batch.put_mail(2, 3, b"not this one")
     journal.commit(batch)
 
@@ -239,7 +239,7 @@ def test_items_returns_all_that_waits_for_one_run(journal: Journal) -> None:
 
     assert items.mail == [Mail(seq, 3, b"hello")]
     assert items.attempts == [Attempt(1, 1, None, True, b"", b"")]
-    assert items.timers == [Timer(2, 9), Timer(2, 9, 77)]
+    assert items.timers == [Timer(2, 9), Timer(3, 9)]
 
 
 def test_more_items_than_a_slice_are_all_returned(journal: Journal) -> None:
@@ -274,9 +274,10 @@ def test_a_workflow_id_of_480_bytes_is_taken_and_a_longer_one_refused(journal: J
         journal.current_run("")
 
 
-def test_attempts_are_no_timers(journal: Journal) -> None:
+@pytest.mark.parametrize("kind", [0, DueKind.ATTEMPT, 4, 255])
+def test_only_timers_and_run_timeouts_are_timers(journal: Journal, kind: int) -> None:
     with pytest.raises(ValueError, match="no kind of timer"):
-        journal.batch().put_timer(1, DueKind.ATTEMPT, 1, 1)
+        journal.batch().put_timer(1, kind, 1, 1)
 
 
 def test_a_row_that_no_version_writes_is_damage(store: Store) -> None:

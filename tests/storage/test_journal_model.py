@@ -27,7 +27,7 @@ class _Model:
         self.turns: dict[int, list[Turn]] = {}
         self.mail: dict[int, list[Mail]] = {}
         self.attempts: dict[int, dict[int, Attempt]] = {}
-        self.timers: dict[int, dict[tuple[int, int], Timer]] = {}
+        self.timers: dict[int, dict[int, Timer]] = {}
         self.active: set[int] = set()
 
 
@@ -96,15 +96,15 @@ class MemoryJournalMachine(RuleBasedStateMachine):
             self.batch.take_mail(run_no, mail.pop(number % len(mail)).seq)
 
     @precondition(has_open_run)
-    @rule(number=PICK, kind=st.sampled_from([1, 9]), item=st.integers(0, 3), at_ns=TIMES)
-    def set_timer(self, number: int, kind: int, item: int, at_ns: int) -> None:
+    @rule(number=PICK, item=st.integers(0, 3), at_ns=TIMES)
+    def set_timer(self, number: int, item: int, at_ns: int) -> None:
         run_no = self.pick(number)
         timers = self.model.timers[run_no]
-        if old := timers.pop((kind, item), None):
-            self.batch.drop_timer(run_no, kind, item, old.at_ns)
+        if old := timers.pop(item, None):
+            self.batch.drop_timer(run_no, DueKind.TIMER, item, old.at_ns)
         else:
-            self.batch.put_timer(run_no, kind, item, at_ns)
-            timers[kind, item] = Timer(item, at_ns, kind)
+            self.batch.put_timer(run_no, DueKind.TIMER, item, at_ns)
+            timers[item] = Timer(item, at_ns)
 
     @precondition(has_open_run)
     @rule(number=PICK, item=st.integers(0, 3), next_ns=st.none() | TIMES, drop=st.booleans())
@@ -136,8 +136,8 @@ class MemoryJournalMachine(RuleBasedStateMachine):
         model, batch = self.model, self.batch
         for mail in model.mail[run_no]:
             batch.take_mail(run_no, mail.seq)
-        for (kind, item), timer in model.timers[run_no].items():
-            batch.drop_timer(run_no, kind, item, timer.at_ns)
+        for item, timer in model.timers[run_no].items():
+            batch.drop_timer(run_no, DueKind.TIMER, item, timer.at_ns)
         for attempt in model.attempts[run_no].values():
             batch.drop_attempt(run_no, attempt.item, attempt.next_ns)
         model.mail[run_no], model.timers[run_no], model.attempts[run_no] = [], {}, {}
