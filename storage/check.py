@@ -53,6 +53,9 @@ def check(source: Journal | str | os.PathLike[str], *, allow_remote: bool = Fals
         return _walk_steadily(source.store)
     files = Files(source)
     files.prepare(create=False, allow_remote=allow_remote)
+    if not files.traces():
+        # Taking the lock would leave a trace, and the next owner would look for the journal that it is one of.
+        files.look(create=False)
     try:
         owner = OwnerLock.take(files.owner, files.path)
     except InUseError:
@@ -194,6 +197,8 @@ class _Walk:
     def _read_timer(self, run: _Run, key: bytes, row: bytes) -> None:
         run.items += 1
         timer = decode(Timer, key, row)
+        if timer.kind != DueKind.TIMER:
+            self._report(keys.describe(key), _STRANGE, run.run_no)
         self._expect_due(key, keys.DUE_KEY.pack(keys.DUE, timer.at_ns, run.run_no, timer.kind, timer.item))
 
     def _expect_due(self, key: bytes, due: bytes) -> None:

@@ -7,6 +7,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from .errors import CorruptError, FormatError
+from .location import refusing
 
 __all__ = ["FileFacts", "inspect"]
 
@@ -36,13 +37,15 @@ def inspect(path: str) -> FileFacts | None:
     Raises:
         FormatError: it is no LMDB file, or one of another LMDB version.
         CorruptError: its meta pages are damaged or cut off.
+        LocationError: it cannot be read.
     """
-    try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            head = file.read(_LARGEST_PAGE + _PAGE_HEADER + _META.size)
-    except FileNotFoundError:
-        return None
+    with refusing(path):
+        try:
+            with open(path, "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                head = file.read(_LARGEST_PAGE + _PAGE_HEADER + _META.size)
+        except FileNotFoundError:
+            return None
     if not head.strip(b"\0") and size <= 2 * _LARGEST_PAGE:
         return None
     if size < _PAGE_HEADER + _META.size:

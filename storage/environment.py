@@ -14,7 +14,7 @@ from typing import TypeAlias, TypeVar
 import lmdb
 
 from . import forks
-from .datafile import inspect
+from .datafile import FileFacts
 from .errors import (
     ClosedError,
     CorruptError,
@@ -30,6 +30,7 @@ from .errors import (
 )
 from .files import Files
 from .gate import Gate
+from .location import MORE_FILES
 from .ownership import OwnerLock
 from .settings import DEFAULTS, Durability, Settings
 from .store import BAD_KEY, META_KEY, Changes, Plan, Tree
@@ -37,6 +38,7 @@ from .store import plan as sort
 
 __all__ = ["Environment", "verify"]
 
+_CURE = "see that this process may read and write the directory"
 _SMALLEST_MAP = 1 << 20
 _SLACK = 1 << 16
 _TRIES = 3
@@ -64,8 +66,11 @@ class Environment:
         self._writing = Lock()
         self._forked = False
         self._commits = 0
+        self._closed = False
+        # None while the store is closed, and after a reopening that failed: the next use tries again.
         self._env: lmdb.Environment | None = None
         self._env, self._trees = _open_engine(files, settings, settings.map_size)
+        self._map_size: int = self._env.info()["map_size"]
         files.watch()
         self.engine = "lmdb " + ".".join(map(str, self._env.lib_version()))
 
@@ -89,13 +94,9 @@ class Environment:
         is_writer = not settings.read_only
         files = Files(path)
         files.prepare(create=is_writer, allow_remote=allow_remote)
-        owner = OwnerLock.take(files.owner, files.path) if is_writer else None
+        owner = files.claim() if is_writer else None
         try:
-            facts = files.look(create=is_writer)
-            # Pages never used may be missing at the end of a sound file, so it is walked before it is refused.
-            if facts is not None and facts.file_size < facts.used_size and (problems := verify(files.data)):
-                why = f"it ends after {facts.file_size} of {facts.used_size} bytes: {problems[0]}"
-                raise CorruptError(files.data, why)
+            _look(files, create=is_writer)
             if is_writer:
                 files.reserve_lock()
             store = cls(files, settings, owner)
@@ -130,13 +131,14 @@ class Environment:
         """Write a batch, everything or nothing; it is durable when this returns.
 
         Raises:
-            LocationError: opened read-only, or the files were moved or replaced under the owner.
+            LocationError: opened read-only, or the files were moved or replaced under the owner; nothing was written.
             FencedError, FullError, WriteError, OutcomeUnknownError, ValueError: as every ``Store`` does.
         """
         plan = sort(changes)
         self._check_process()
         with self._writing:
             self._check_owner()
+            self._revive()
             failures = 0
             is_unsure = False
             while True:
@@ -168,6 +170,7 @@ class Environment:
         if self._forked:
             return
         with self._writing, self._gate.shut():
+            self._closed = True
             env, self._env = self._env, None
             owner, self._owner = self._owner, None
             try:
@@ -186,19 +189,21 @@ class Environment:
         while True:
             self._check_process()
             with self._gate:
-                env = self._engine()
-                try:
-                    with env.begin() as txn:
-                        return look(txn)
-                except _STALE:
-                    pass
-                except lmdb.Error as error:
-                    otherwise = StorageError(f"cannot read the journal {self.path}: {error}")
-                    raise _refusal(self.path, error, otherwise) from error
+                self._check_open()
+                env = self._env
+                if env is not None:
+                    try:
+                        with env.begin() as txn:
+                            return look(txn)
+                    except _STALE:
+                        pass
+                    except lmdb.Error as error:
+                        otherwise = StorageError(f"cannot read the journal {self.path}: {error}")
+                        raise _refusal(self.path, error, otherwise) from error
             # The engine refuses since a commit failed, or another process has made the map larger.
             with self._writing:
-                if self._env is env:
-                    self._reopen(env.info()["map_size"])
+                if self._env is env and not self._closed:
+                    self._reopen(self._map_size)
 
     def _write(self, plan: Plan, expect: bytes | None) -> None:
         trees = self._trees
@@ -224,11 +229,11 @@ class Environment:
             raise
 
     def _write_refusal(self, plan: Plan, error: lmdb.Error) -> StorageError:
-        size = sum(len(key) + len(value) for _, puts, _ in plan for key, value in puts)
-        room = self._files.room()
         # A write that was cut short by a full disk comes back as an input/output error.
-        if error.code == errno.EIO and room < size + _SLACK:
-            return FullError(self.path, f"the disk or the file size limit leaves {room} bytes")
+        if error.code == errno.EIO and (room := self._files.room()) is not None:
+            size = sum(len(key) + len(value) for _, puts, _ in plan for key, value in puts)
+            if room < size + _SLACK:
+                return FullError(self.path, f"the disk or the file size limit leaves {room} bytes")
         return _refusal(self.path, error, WriteError(self.path, str(error)))
 
     def _works(self) -> bool:
@@ -246,36 +251,62 @@ class Environment:
         the same rows twice changes nothing.
         """
         try:
-            self._reopen(self._engine().info()["map_size"])
+            self._reopen(self._map_size)
             with self._engine().begin() as txn:
                 found = txn.get(META_KEY, db=self._trees[Tree.META])
-        except (lmdb.Error, StorageError, OSError) as error:
+        except (lmdb.Error, StorageError) as error:
+            self._give_up()
             raise OutcomeUnknownError(self.path, str(error)) from error
         written = changes.get(Tree.META, {}).get(META_KEY)
         return written if expect is not None and found == written else expect
 
     def _grow(self, cause: lmdb.Error) -> None:
-        size = self._engine().info()["map_size"]
+        size = self._map_size
         most = self._settings.max_map_size
         if size >= most:
             raise FullError(self.path, f"it has reached its limit of {most} bytes (max_map_size)") from cause
-        self._reopen(min(size * 2, most))
-        if self._engine().info()["map_size"] <= size:
+        try:
+            self._reopen(min(size * 2, most))
+        except LocationError as error:
+            raise WriteError(self.path, f"it cannot be reopened to grow: {error.why}") from error
+        if self._map_size <= size:
             raise FullError(self.path, f"this process may not map more than {size} bytes (see ulimit -v)") from cause
 
     def _reopen(self, map_size: int) -> None:
+        """Open the engine anew; if that fails, the next use of the store tries again."""
         with self._gate.shut():
-            if self._env is not None:
-                self._env.close()
-            self._env = None
-            facts = inspect(self._files.data)
+            facts = _look(self._files, create=False)
             size = max(map_size, 0 if facts is None else facts.map_size)
+            env, self._env = self._env, None
+            if env is not None:
+                env.close()
             self._env, self._trees = _open_engine(self._files, self._settings, size)
+            self._map_size = self._env.info()["map_size"]
+
+    def _revive(self) -> None:
+        """Have an engine, if the last reopening failed."""
+        if self._env is None:
+            try:
+                self._reopen(self._map_size)
+            except LocationError as error:
+                raise WriteError(self.path, f"it cannot be reopened: {error.why}") from error
+
+    def _give_up(self) -> None:
+        """Be as good as closed, but for the ownership."""
+        with self._gate.shut():
+            self._closed = True
+            env, self._env = self._env, None
+            if env is not None:
+                env.close()
 
     def _engine(self) -> lmdb.Environment:
         if self._env is None:
             raise ClosedError(f"the journal {self.path}")
         return self._env
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError(f"the journal {self.path}")
 
     def _check_process(self) -> None:
         # Before any lock: in a forked child a lock may be held by a thread that no longer exists.
@@ -283,15 +314,16 @@ class Environment:
             raise ForkedError(self.path)
 
     def _check_owner(self) -> None:
-        env = self._engine()
+        self._check_open()
         if self.read_only:
             raise LocationError(self.path, "it was opened read-only", "open it for writing")
         if self._files.were_replaced():
             why = "its files were moved, removed or replaced while it was open"
             raise LocationError(self.path, why, "stop this runtime and put them back, or open the journal again")
         self._commits += 1
-        if self._commits % _READER_CHECK_EVERY == 0:
-            env.reader_check()
+        if self._commits % _READER_CHECK_EVERY == 0 and self._env is not None:
+            with contextlib.suppress(lmdb.Error):
+                self._env.reader_check()
 
     def poison(self) -> None:
         """Make a forked child's copy useless, without touching the parent's lock or the engine."""
@@ -307,6 +339,16 @@ def verify(data: str) -> list[str]:
         return [str(finding) for finding in pages.verify(data)]
     except pages.VerifyError as error:
         return [str(error)]
+
+
+def _look(files: Files, *, create: bool) -> FileFacts | None:
+    """Look at the files before the engine maps them, and refuse a data file that lacks pages."""
+    facts = files.look(create=create)
+    # Pages never used may be missing at the end of a sound file, so it is walked before it is refused.
+    if facts is not None and facts.file_size < facts.used_size and (problems := verify(files.data)):
+        why = f"it ends after {facts.file_size} of {facts.used_size} bytes: {problems[0]}"
+        raise CorruptError(files.data, why)
+    return facts
 
 
 def _take(
@@ -342,7 +384,6 @@ def _open_engine(files: Files, settings: Settings, map_size: int) -> tuple[lmdb.
                 metasync=settings.durability is Durability.FULL,
                 mode=0o700,
                 create=not settings.read_only,
-                readahead=settings.readahead,
                 max_readers=1024,
                 max_dbs=len(Tree),
                 max_spare_txns=1,
@@ -364,7 +405,7 @@ def _open_engine(files: Files, settings: Settings, map_size: int) -> tuple[lmdb.
     try:
         files.keep_from_children()
         env.reader_check()
-        return env, _open_trees(files.path, env, read_only=settings.read_only)
+        return env, _open_trees(files, env, read_only=settings.read_only)
     except lmdb.Error as error:
         env.close()
         raise _open_refusal(files.path, error) from error
@@ -373,18 +414,24 @@ def _open_engine(files: Files, settings: Settings, map_size: int) -> tuple[lmdb.
         raise
 
 
-def _open_trees(path: str, env: lmdb.Environment, *, read_only: bool) -> list[lmdb._Database]:
+def _open_trees(files: Files, env: lmdb.Environment, *, read_only: bool) -> list[lmdb._Database]:
     names = [tree.name.lower().encode() for tree in Tree]
     try:
         if env.stat()["entries"]:
             return [env.open_db(name, create=False) for name in names]
     except lmdb.NotFoundError:
         why = "it is an LMDB file, but not a journal of greenroom"
-        raise FormatError(path, why, "choose another directory") from None
+        raise FormatError(files.path, why, "choose another directory") from None
+    if not files.is_new:
+        why = "it is an LMDB file with nothing in it, and no journal is being made here"
+        raise FormatError(files.path, why, "restore it from a backup, or choose another directory")
     if read_only:
-        raise LocationError(path, "it holds no journal", "open it for writing once, or correct the path")
+        raise LocationError(files.path, "it holds no journal", "open it for writing once, or correct the path")
     with env.begin(write=True) as txn:
-        return [env.open_db(name, txn=txn) for name in names]
+        trees = [env.open_db(name, txn=txn) for name in names]
+    # The mark of creation goes next, and with relaxed durability a power cut might undo the trees.
+    env.sync(True)
+    return trees
 
 
 def _refusal(path: str, error: lmdb.Error, otherwise: StorageError) -> StorageError:
@@ -401,5 +448,5 @@ def _open_refusal(path: str, error: lmdb.Error) -> StorageError:
         return FormatError(path, str(error), "choose another directory, or upgrade greenroom")
     if "already open in this process" in str(error):
         return InUseError(path, os.getpid(), "this host")
-    cure = "see that this process may read and write the directory"
+    cure = MORE_FILES if error.code in (errno.EMFILE, errno.ENFILE) else _CURE
     return _refusal(path, error, LocationError(path, str(error), cure))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import resource
+from collections.abc import Generator
 
 from . import location
 from .datafile import FileFacts, inspect
 from .errors import CorruptError, FormatError, FullError, LocationError
+from .ownership import OwnerLock
 
 __all__ = ["Files"]
 
@@ -18,7 +21,14 @@ _LOCK_SIZE = 17 * 4096
 
 
 class Files:
-    """The directory of one store: ``owner.lock`` beside the engine's own directory ``journal``."""
+    """The directory of one store: ``owner.lock`` beside the engine's own directory ``journal``.
+
+    While a store is made, the mark ``creating`` stands beside them. It is there before any of them and goes when all
+    are safe, so a store that lacks its data and has no mark is one that was lost, and is never begun again.
+
+    Attributes:
+        is_new: whether the mark stood there at the last ``look``.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: str = os.path.abspath(os.fspath(path))
@@ -27,6 +37,7 @@ class Files:
         self.lock = os.path.join(self.directory, "lock.mdb")
         self.owner = os.path.join(self.path, "owner.lock")
         self.creating = os.path.join(self.path, "creating")
+        self.is_new = False
         self._found: list[tuple[int, int] | None] = []
         self._entries: list[tuple[int, int, int] | None] = []
 
@@ -41,14 +52,39 @@ class Files:
             location.refuse_remote(self.path)
         location.check_file(self.owner)
 
+    def traces(self) -> list[str]:
+        """Return the names of the files that a store has left here; none if there never was one."""
+        files = (self.owner, self.lock, self.data)
+        return [os.path.relpath(file, self.path) for file in files if os.path.lexists(file)]
+
+    def claim(self) -> OwnerLock:
+        """Become the owner; where there never was a store, leave the mark of creation first.
+
+        Raises:
+            InUseError: somebody else is the owner.
+            LocationError: the directory cannot be written.
+        """
+        if os.path.lexists(self.owner):
+            return OwnerLock.take(self.owner, self.path)
+        # A mark left by one who comes late would stand in the finished store of another.
+        with self._alone():
+            if not self.traces():
+                self._leave_mark()
+            return OwnerLock.take(self.owner, self.path)
+
     def look(self, *, create: bool) -> FileFacts | None:
         """Check the engine's files, and return what the data file says of itself; None if the store is new.
 
         Raises:
-            LocationError: they are not ours, or missing although they may not be made.
-            FormatError, CorruptError: the data file is of another kind, or damaged.
+            LocationError: they are not ours, or there is no store and none may be made.
+            FormatError, CorruptError: the data file is of another kind, or it is damaged, or gone.
         """
-        location.prepare_directory(self.directory, create=create, private=True)
+        # In this order, a store that another process finishes meanwhile is not taken for a lost one.
+        traces = self.traces()
+        self.is_new = os.path.lexists(self.creating)
+        make = create and self.is_new
+        if make or os.path.lexists(self.directory):
+            location.prepare_directory(self.directory, create=make, private=True)
         location.check_file(self.data)
         location.check_file(self.lock)
         facts: FileFacts | None = None
@@ -56,25 +92,46 @@ class Files:
             facts = inspect(self.data)
         except (CorruptError, FormatError):
             # A power cut may leave any part of the first pages; nothing was acknowledged before they were safe.
-            if not os.path.exists(self.creating):
+            if traces and not self.is_new:
                 raise
         if facts is None:
-            if not create:
+            if traces and not self.is_new:
+                raise self._lost(traces)
+            if not make:
                 raise LocationError(self.path, "it holds no journal", "open it for writing once, or correct the path")
-            self._begin_creation()
+            self._clear_away()
         return facts
 
-    def _begin_creation(self) -> None:
-        """Leave a mark that lasts until the new files are safe, and clear away what is left of an earlier creation."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    def _lost(self, traces: list[str]) -> CorruptError:
+        state = "nothing is in it" if os.path.lexists(self.data) else f"it is missing beside {' and '.join(traces)}"
+        return CorruptError(self.data, f"{state}: the journal that was here is lost; remove {self.path} to give it up")
+
+    @contextlib.contextmanager
+    def _alone(self) -> Generator[None]:
+        """Keep others who come to make a store here out for the length of the block."""
+        with location.refusing(self.path):
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
+            # Some remote file systems lock no directories; whoever allowed one has promised to come alone.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            # A child forked meanwhile has the descriptor too, and closing this one would leave it the lock.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+    def _leave_mark(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        with location.refusing(self.path):
             os.close(os.open(self.creating, flags, 0o600))
             location.sync_directory(self.path)
-            with contextlib.suppress(FileNotFoundError):
-                os.truncate(self.data, 0)
-        except OSError as error:
-            why = f"{error.filename}: {error.strerror}"
-            raise LocationError(self.path, why, "choose a directory that this process may write") from error
+
+    def _clear_away(self) -> None:
+        """Take away what an earlier creation has left of the data."""
+        with location.refusing(self.path), contextlib.suppress(FileNotFoundError):
+            os.truncate(self.data, 0)
 
     def reserve_lock(self) -> None:
         """Give the engine's lock file all its blocks before the engine maps it.
@@ -102,12 +159,17 @@ class Files:
         """End the creation, if the files are new: make their entries durable, which the engine does not.
 
         The mark must be gone for good before anything is acknowledged.
+
+        Raises:
+            LocationError: the directory cannot be written.
         """
-        if not os.path.exists(self.creating):
+        if not self.is_new:
             return
-        location.sync_directory(self.directory)
-        os.unlink(self.creating)
-        location.sync_directory(self.path)
+        with location.refusing(self.path):
+            location.sync_directory(self.directory)
+            os.unlink(self.creating)
+            location.sync_directory(self.path)
+        self.is_new = False
 
     def watch(self) -> None:
         """Note which files these are, to notice when they are replaced under their owner."""
@@ -129,20 +191,29 @@ class Files:
     def _fingerprint(self) -> list[tuple[int, int] | None]:
         return [_identity(self.data), _identity(self.lock), _identity(self.owner)]
 
-    def room(self) -> int:
-        """Return by how many bytes the data file may still grow."""
-        disk = os.statvfs(self.directory)
+    def room(self) -> int | None:
+        """Return by how many bytes the data file may still grow, or None if the disk does not tell."""
+        try:
+            disk = os.statvfs(self.directory)
+            size = os.stat(self.data).st_size
+        except OSError:
+            return None
         free = disk.f_bavail * disk.f_frsize
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-        return free if limit == resource.RLIM_INFINITY else min(free, limit - os.stat(self.data).st_size)
+        return free if limit == resource.RLIM_INFINITY else min(free, limit - size)
 
     def keep_from_children(self) -> None:
-        """Keep the engine's descriptors from programs that this process starts: one of them lacks the flag."""
-        wanted = os.stat(self.data)
-        try:
-            descriptors = [int(name) for name in os.listdir("/proc/self/fd")]
-        except OSError:
-            return
+        """Keep the engine's descriptors from programs that this process starts: one of them lacks the flag.
+
+        Raises:
+            LocationError: they cannot be found out.
+        """
+        with location.refusing(self.path):
+            wanted = os.stat(self.data)
+            try:
+                descriptors = [int(name) for name in os.listdir("/proc/self/fd")]
+            except FileNotFoundError:
+                return
         for descriptor in descriptors:
             with contextlib.suppress(OSError):
                 if os.path.samestat(os.fstat(descriptor), wanted):

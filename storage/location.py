@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from .errors import LocationError
 
 __all__ = [
     "CURE",
+    "MORE_FILES",
     "REMOTE_FILE_SYSTEMS",
     "check_file",
     "file_system_of",
     "prepare_directory",
     "refuse_remote",
+    "refusing",
     "sync_directory",
 ]
 
 CURE = "choose a directory that this process may write, or open it read-only (read_only=True)"
+
+MORE_FILES = "close some files, or raise their limit (ulimit -n)"
 
 MOUNTINFO = "/proc/self/mountinfo"
 
@@ -92,6 +99,8 @@ def check_file(path: str) -> None:
         facts = os.lstat(path)
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise _refusal(path, error) from error
     if not stat.S_ISREG(facts.st_mode):
         raise LocationError(path, "it is not an ordinary file", "remove it, or choose another directory")
     _check_owner(path, facts, forbidden=0o077)
@@ -138,6 +147,15 @@ def file_system_of(path: str, mountinfo: str | None = None) -> str | None:
     return kind
 
 
+@contextmanager
+def refusing(path: str) -> Generator[None]:
+    """Turn what the system refuses inside into a LocationError for the path."""
+    try:
+        yield
+    except OSError as error:
+        raise _refusal(path, error) from error
+
+
 def sync_directory(path: str) -> None:
     """Make the entries of a directory durable."""
     descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -159,11 +177,16 @@ def _check_owner(path: str, facts: os.stat_result, *, forbidden: int) -> None:
 
 def _check_parent(path: str) -> None:
     parent = os.path.dirname(path)
-    facts = os.stat(parent)
+    with refusing(parent):
+        facts = os.stat(parent)
     if facts.st_mode & stat.S_IWOTH and not facts.st_mode & stat.S_ISVTX:
         why = f"everybody may replace it, its parent {parent} is open to all (mode {stat.S_IMODE(facts.st_mode):04o})"
         raise LocationError(path, why, f"chmod o-w {parent}")
 
 
 def _refusal(path: str, error: OSError) -> LocationError:
-    return LocationError(path, error.strerror or str(error), CURE)
+    why = error.strerror or str(error)
+    if error.filename not in (None, path):
+        why = f"{error.filename}: {why}"
+    cure = MORE_FILES if error.errno in (errno.EMFILE, errno.ENFILE) else CURE
+    return LocationError(path, why, cure)

@@ -25,15 +25,13 @@ class Settings(NamedTuple):
     """The choices of whoever opens a store.
 
     ``map_size`` is the address space reserved at first, in bytes; it is sparse, and less is taken where the process may
-    not have it. ``max_map_size`` is what the store may grow to, in bytes. ``readahead`` lets the system read ahead;
-    False helps when the store is far larger than memory.
+    not have it. ``max_map_size`` is what the store may grow to, in bytes.
     """
 
     durability: Durability = Durability.FULL
     map_size: int = 64 * _GIB
     max_map_size: int = 1024 * _GIB
     read_only: bool = False
-    readahead: bool = True
 
 
 DEFAULTS = Settings()

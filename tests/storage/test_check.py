@@ -20,6 +20,7 @@ from greenroom.storage import (
     Meta,
     Problem,
     RunHeader,
+    Timer,
     Tree,
     check,
     keys,
@@ -118,6 +119,12 @@ def timer_at_another_time(store: MemoryStore, batch: Batch) -> None:
     store.commit({Tree.DUE: {key: seal(key)}})
 
 
+def timer_of_no_kind(store: MemoryStore, batch: Batch) -> None:
+    due = keys.DUE_KEY.pack(keys.DUE, 5, OPEN, 9, 4)
+    row = keys.TIMER_KEY.pack(OPEN, Kind.TIMER, 9, 4)
+    store.commit({Tree.DUE: {due: seal(due)}, Tree.RUNS: {row: encode(row, Timer(4, 5, 9))}})
+
+
 def due_without_item(kind: int) -> Break:
     def run(store: MemoryStore, batch: Batch) -> None:
         key = keys.DUE_KEY.pack(keys.DUE, 5, OPEN, kind, 77)
@@ -177,6 +184,7 @@ BREAKS: list[tuple[str, Break, str, int | None]] = [
     ("nobody is active", activate_nobody, "run 1000: it is marked active and has no header", 1_000),
     ("closed has timeout", timeout_of_closed, "run 2: item 0 (kind 3) is due at 90 and does not wait", CLOSED),
     ("wrong time", timer_at_another_time, "run 1: item 1 (kind 1) is due at 51 and does not wait", OPEN),
+    ("no kind of timer", timer_of_no_kind, "timer 4 (kind 9) of run 1: no version of greenroom writes", OPEN),
     ("no such timer", due_without_item(1), "run 1: item 77 (kind 1) is due at 5", OPEN),
     ("no such attempt", due_without_item(2), "run 1: item 77 (kind 2) is due at 5", OPEN),
     ("no such mail", mail_without_item, "run 2: mail 1 is due and is not there", CLOSED),

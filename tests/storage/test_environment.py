@@ -183,9 +183,19 @@ def test_an_lmdb_file_of_somebody_else_is_refused_and_left_alone(path: Path) -> 
 def test_an_empty_lmdb_file_is_no_journal_for_a_reader(path: Path) -> None:
     (path / "journal").mkdir(parents=True, mode=0o700)
     lmdb.open(str(path / "journal"), lib_version=0, mode=0o700).close()
+    (path / "creating").touch(0o600)
 
     with pytest.raises(LocationError, match="it holds no journal"):
         Environment.open(path, settings=Settings(read_only=True))
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_an_empty_lmdb_file_does_not_become_a_journal(path: Path, read_only: bool) -> None:
+    (path / "journal").mkdir(parents=True, mode=0o700)
+    lmdb.open(str(path / "journal"), lib_version=0, mode=0o700).close()
+
+    with pytest.raises(FormatError, match="an LMDB file with nothing in it, and no journal is being made here"):
+        Environment.open(path, settings=Settings(read_only=read_only))
 
 
 def test_a_directory_without_a_journal_is_none_for_a_reader(path: Path) -> None:
@@ -201,6 +211,7 @@ def test_a_creation_that_was_cut_short_is_made_good(path: Path, size: int) -> No
     (path / "journal").mkdir(parents=True, mode=0o700)
     (path / "journal" / "data.mdb").write_bytes(bytes(size))
     (path / "journal" / "data.mdb").chmod(0o600)
+    (path / "creating").touch(0o600)
 
     store = Environment.open(path, settings=SMALL)
 
@@ -435,6 +446,103 @@ def test_growth_stops_where_the_address_space_does(path: Path) -> None:
     assert store.get(Tree.RUNS, b"big") is None
     put(store, b"big", big)
     store.close()
+
+
+@contextmanager
+def no_more_files(path: Path) -> Generator[Environment]:
+    """Open a store, and let one more file be open at a time: enough to look at the engine's, too few to reopen it."""
+    descriptor = os.open("/dev/null", os.O_RDONLY)
+    store = Environment.open(path, settings=SMALL)
+    put(store, b"kept")
+    os.close(descriptor)
+    with limited(resource.RLIMIT_NOFILE, descriptor + 1):
+        yield store
+
+
+def test_growth_that_may_open_no_file_leaves_the_engine_alone(disk: Environment) -> None:
+    put(disk, b"kept")
+
+    with (
+        limited(resource.RLIMIT_NOFILE, 3),
+        pytest.raises(WriteError, match=r"cannot be reopened to grow: .*Too many open files; nothing was written"),
+    ):
+        put(disk, b"big", bytes(3 * MIB))
+
+    assert disk.get(Tree.RUNS, b"kept") == b"value"
+    assert disk.get(Tree.RUNS, b"big") is None
+    put(disk, b"big", bytes(3 * MIB))
+    assert disk.get(Tree.RUNS, b"big") == bytes(3 * MIB)
+
+
+@pytest.mark.parametrize("is_read_first", [False, True])
+def test_growth_that_loses_the_engine_is_made_good_by_the_next_use(path: Path, is_read_first: bool) -> None:
+    with no_more_files(path) as disk:
+        with pytest.raises(WriteError, match=r"cannot be reopened to grow: .*Too many open files; nothing was written"):
+            put(disk, b"big", bytes(3 * MIB))
+        with pytest.raises(WriteError, match=r"cannot be reopened: .*Too many open files; nothing was written"):
+            put(disk, b"small")
+        with pytest.raises(LocationError, match=r"Too many open files; close some files, or raise their limit"):
+            disk.get(Tree.RUNS, b"kept")
+
+    if is_read_first:
+        assert disk.get(Tree.RUNS, b"kept") == b"value"
+    put(disk, b"big", bytes(3 * MIB))
+    assert disk.get(Tree.RUNS, b"kept") == b"value"
+    assert disk.get(Tree.RUNS, b"big") == bytes(3 * MIB)
+    disk.close()
+
+
+def test_a_store_that_lost_its_engine_closes_and_opens_again(path: Path) -> None:
+    with no_more_files(path) as store, pytest.raises(WriteError):
+        put(store, b"big", bytes(3 * MIB))
+
+    store.close()
+
+    with pytest.raises(ClosedError):
+        store.get(Tree.RUNS, b"kept")
+    with pytest.raises(ClosedError):
+        put(store, b"late")
+    again = Environment.open(path, settings=SMALL)
+    assert again.get(Tree.RUNS, b"kept") == b"value"
+    again.close()
+
+
+def test_a_data_file_emptied_under_its_owner_is_never_begun_again(path: Path) -> None:
+    with no_more_files(path) as store, pytest.raises(WriteError):
+        put(store, b"big", bytes(3 * MIB))
+    data = path / "journal" / "data.mdb"
+    os.truncate(data, 0)
+
+    with pytest.raises(CorruptError, match="nothing is in it: the journal that was here is lost"):
+        put(store, b"late")
+    with pytest.raises(CorruptError, match="nothing is in it: the journal that was here is lost"):
+        store.get(Tree.RUNS, b"kept")
+
+    assert data.stat().st_size == 0
+    store.close()
+
+
+def test_a_data_file_cut_off_under_its_owner_is_refused_before_it_is_mapped_again(path: Path) -> None:
+    with no_more_files(path) as store, pytest.raises(WriteError):
+        put(store, b"big", bytes(3 * MIB))
+    os.truncate(path / "journal" / "data.mdb", 2 * 4096)
+
+    with pytest.raises(CorruptError, match=r"it ends after 8192 of \d+ bytes"):
+        store.get(Tree.RUNS, b"kept")
+
+    store.close()
+
+
+def test_opening_where_no_file_may_be_opened_says_so(path: Path) -> None:
+    Environment.open(path, settings=SMALL).close()
+
+    lowest = os.open("/dev/null", os.O_RDONLY)
+    os.close(lowest)
+    for limit in range(lowest, lowest + 4):
+        with limited(resource.RLIMIT_NOFILE, limit), pytest.raises(LocationError, match="Too many open files"):
+            Environment.open(path, settings=SMALL)
+
+    Environment.open(path, settings=SMALL).close()
 
 
 def test_a_file_size_limit_refuses_the_batch_and_the_same_batch_is_taken_later(path: Path, disk: Environment) -> None:

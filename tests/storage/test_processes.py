@@ -468,6 +468,18 @@ def test_a_sync_that_keeps_failing_refuses_the_batch_and_what_was_refused_is_not
 
 
 @needs_strace
+def test_a_disk_that_tells_nothing_of_its_room_refuses_the_batch_all_the_same(path: Path) -> None:
+    Journal.open(path).close()
+    faults = ["-e", "inject=fdatasync:error=EIO:when=3..5", "-e", "inject=statfs:error=EIO"]
+    options = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,statfs", *faults]
+
+    lines = run(["strace", *options, *python(COMMIT_FIVE, path)])
+
+    assert [line.endswith("WriteError") for line in lines].count(True) == 1
+    assert len(lines) == 5
+
+
+@needs_strace
 @pytest.mark.parametrize("when", ["2", "3", "4", "5", "6", "3+"])
 def test_a_failing_write_is_settled_or_reported_truly(path: Path, when: str) -> None:
     Journal.open(path).close()
