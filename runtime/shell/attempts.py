@@ -266,7 +266,10 @@ class Attempts:
         if self._flights.get(flight.key) is not flight:
             return
         now_ns = self._dispatcher.clock.now_ns()
-        at_ns, limit = min(self._limits(flight, now_ns))
+        limits = self._limits(flight, now_ns)
+        if not limits:
+            return
+        at_ns, limit = min(limits)
         if at_ns > now_ns:
             flight.deadline = self._dispatcher.call_at(at_ns, self._watch, flight)
             return
@@ -288,7 +291,7 @@ class Attempts:
             limits.append(
                 (max(begin_ns, flight.handed_ns) + options.start_to_close_timeout_ns, TimeoutType.START_TO_CLOSE)
             )
-        return limits or [(now_ns + AGAIN_AFTER_NS, TimeoutType.START_TO_CLOSE)]
+        return limits
 
     # Attempts that are counted: the begin of each is on disk before it happens.
 

@@ -258,8 +258,9 @@ class _Judge:
     def _judge_open(self) -> None:
         """Everything that an open run waits for must have something that brings it."""
         run = self._run
-        if bool(self._activities) is not (run.run_no in self._active):
-            self._say(f"activities {sorted(self._activities)} have no outcome, and it is (not) among the active runs")
+        # A mark that is no longer needed is a hint that is taken away later.
+        if self._activities and run.run_no not in self._active:
+            self._say(f"activities {sorted(self._activities)} have no outcome, and it is not among the active runs")
         timers = {timer.item: timer.at_ns for timer in run.items.timers if timer.kind == DueKind.TIMER}
         if timers != self._timers:
             self._say(f"it waits for timers {self._timers} and the journal has {timers}")
