@@ -29,7 +29,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """A journal with one finished order, and the lines that tell the world of it."""
     folder = tmp_path_factory.mktemp("finished")
     effects = folder / "effects.log"
-    with effects.open("wb") as file, Runtime(folder / "journal") as runtime:
+    with effects.open("ab") as file, Runtime(folder / "journal") as runtime:
         record_effects_to(file.fileno())
         peers: list[str] = []
         order = runtime.start_workflow(Order.run, peers, id="order").get(timeout=30)
