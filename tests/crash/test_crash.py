@@ -15,7 +15,7 @@ from greenroom.storage import Journal, MemoryStore
 from tests.crash.audit import audit, read_runs
 from tests.crash.evidence import Evidence
 from tests.crash.images import cut, images
-from tests.crash.load import Order, record_effects_to
+from tests.crash.load import Order, counted, courier, effect, effect_async, flaky, record_effects_to
 from tests.crash.replays import replay
 from tests.crash.shim import Record
 from tests.crash.site import ROOT
@@ -29,7 +29,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """A journal with one finished order, and the lines that tell the world of it."""
     folder = tmp_path_factory.mktemp("finished")
     effects = folder / "effects.log"
-    with effects.open("ab") as file, Runtime(folder / "journal") as runtime:
+    # Other tests of the session declare activities of the same names.
+    activities = [effect, effect_async, flaky, counted]
+    with (
+        effects.open("ab") as file,
+        Runtime(folder / "journal", workflows=[Order, courier], activities=activities) as runtime,
+    ):
         record_effects_to(file.fileno())
         peers: list[str] = []
         order = runtime.start_workflow(Order.run, peers, id="order").get(timeout=30)
