@@ -218,7 +218,7 @@ class Attempts:
             flight.owner.workflow_id,
             flight.attempt,
             failure.headline,
-            f"the next is in {verdict.delay_ns / 1e9:g} s" if isinstance(verdict, Retry) else verdict.retry_state.name,
+            f"the next is in {verdict.delay_ns / 1e9:g} s" if isinstance(verdict, Retry) else "it was the last",
         )
         if isinstance(verdict, Retry):
             self._wait(flight, failure, now_ns + verdict.delay_ns)
