@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from hmac import compare_digest
-from random import SystemRandom
 
-__all__ = ["MAX_ID_BYTES", "check_id", "is_run_id_of", "new_workflow_id", "run_id_of", "run_no_of"]
+__all__ = ["MAX_ID_BYTES", "check_id", "is_run_id_of", "run_id_of", "run_no_of"]
 
 MAX_ID_BYTES = 480  # an id is part of an LMDB key, which holds 511 bytes
-
-# The global generator would repeat ids after random.seed() or a fork.
-_random_bits = SystemRandom().getrandbits
 
 
 def check_id(value: object, what: str) -> str:
@@ -38,11 +34,6 @@ def check_id(value: object, what: str) -> str:
     if size > MAX_ID_BYTES:
         raise ValueError(f"{what} has {size} bytes in UTF-8; {MAX_ID_BYTES} is the most (it starts {value[:40]!r})")
     return value
-
-
-def new_workflow_id() -> str:
-    """A workflow id for a caller that gives none: 128 random bits in hex."""
-    return f"{_random_bits(128):032x}"
 
 
 def run_id_of(store_uuid: bytes, run_no: int) -> str:

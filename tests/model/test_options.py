@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.runtime.model.durations import to_timedelta
-from greenroom.runtime.model.ids import check_id, is_run_id_of, new_workflow_id, run_id_of, run_no_of
+from greenroom.runtime.model.ids import check_id, is_run_id_of, run_id_of, run_no_of
 from greenroom.runtime.model.options import (
     ActivityCancellationType,
     ActivityOptions,
@@ -111,15 +110,6 @@ def test_an_id_may_be_any_printable_text(value: str) -> None:
 def test_an_id_that_cannot_be_a_key_or_be_printed_is_refused(value: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         check_id(value, "workflow id")
-
-
-def test_workflow_ids_differ_even_if_the_global_generator_is_seeded() -> None:
-    ids: set[str] = set()
-    for _ in range(100):
-        random.seed(1)
-        ids.add(new_workflow_id())
-
-    assert len(ids) == 100
 
 
 @given(st.integers(0, 2**64 - 1))
