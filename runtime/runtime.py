@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-import threading
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar, TypeVarTuple, overload
+from typing import Any, Self, TypeVar, TypeVarTuple, overload
 
 from ..actors import Clock, Future, SystemClock
 from ..storage import Journal, MemoryStore
@@ -32,6 +30,7 @@ from .model.registry import Registry
 from .shell.hands import Hands, Seams, Settings
 from .shell.journal_seam import translated
 from .shell.starting import StartRequest
+from .shell.switching import SwitchInterval
 from .workflow import FunctionWorkflow
 
 __all__ = ["Runtime"]
@@ -68,7 +67,8 @@ class Runtime:
         shutdown_grace: how long activities may go on when the runtime closes (seconds or timedelta); then async ones
             are cancelled, and threads are left behind. What has no outcome is performed again at the next opening.
         switch_interval: Python's thread switch interval while a runtime is open, in seconds; None leaves it alone.
-            The default keeps threads that compute from holding up every commit.
+            The default keeps threads that compute from holding up every turn, and while a commit is written it is
+            shorter still.
         allow_remote: open a journal on a network file system all the same.
         map_size: bytes of address space to begin with; it grows.
         max_map_size: bytes that the journal may grow to.
@@ -109,6 +109,7 @@ class Runtime:
             mailbox_limit=mailbox_limit,
             activity_threads=activity_threads,
             failure_exception_types=tuple(failure_exception_types),
+            switch_interval=switch_interval,
         )
         self._converter = Converter() if converter is None else converter
         self._grace = (to_ns(shutdown_grace, "shutdown_grace") or 0) / 1e9
@@ -146,7 +147,7 @@ class Runtime:
             hands.performer.use_loop(loop)
         self._hands = hands
         if self._switch_interval is not None:
-            _SwitchInterval.hold(self._switch_interval)
+            SwitchInterval.hold(self._switch_interval)
         hands.recover()
         hands.dispatcher.start()
         return self
@@ -175,7 +176,7 @@ class Runtime:
                 return hands.close(grace=self._grace)
         finally:
             if self._switch_interval is not None:
-                _SwitchInterval.release()
+                SwitchInterval.release(self._switch_interval)
 
     def _build(self) -> Hands:
         with translated(self._path):
@@ -412,26 +413,3 @@ def _workflow_of(target: Any) -> WorkflowDefinition:
 
 def _activities(listed: Iterable[object]) -> Registry[ActivityDefinition]:
     return Registry("activity", [definition for each in listed for definition in definitions_of(each)])
-
-
-class _SwitchInterval:
-    """Python's thread switch interval while any runtime is open: the shortest that one asks for, then what it was."""
-
-    _lock: ClassVar[threading.Lock] = threading.Lock()
-    _open: ClassVar[int] = 0
-    _before: ClassVar[float] = 0.0
-
-    @classmethod
-    def hold(cls, seconds: float) -> None:
-        with cls._lock:
-            if cls._open == 0:
-                cls._before = sys.getswitchinterval()
-            cls._open += 1
-            sys.setswitchinterval(min(seconds, sys.getswitchinterval()))
-
-    @classmethod
-    def release(cls) -> None:
-        with cls._lock:
-            cls._open -= 1
-            if cls._open == 0:
-                sys.setswitchinterval(cls._before)

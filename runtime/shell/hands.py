@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from typing import ClassVar, NamedTuple
 
 from ...actors import Clock, Dispatcher, Future
@@ -28,6 +29,7 @@ from .performer import Outcome, Performer, Task
 from .recovery import Recovery
 from .starting import Starts
 from .sweep import Sweep
+from .switching import Committing
 from .timekeeper import Timekeeper
 from .waiters import Waiters
 
@@ -44,12 +46,14 @@ class Settings(NamedTuple):
         mailbox_limit: messages that may wait for one run.
         activity_threads: sync activities at a time.
         failure_exception_types: exceptions that close any run as failed instead of suspending it.
+        switch_interval: seconds that the runtime holds Python's switch interval at; None if it leaves it alone.
     """
 
     max_residents: int = 2000
     mailbox_limit: int = 10_000
     activity_threads: int = 32
     failure_exception_types: tuple[type[BaseException], ...] = ()
+    switch_interval: float | None = None
 
 
 class Seams(NamedTuple):
@@ -93,7 +97,8 @@ class Hands:
         self.journal = journal
         self.converter = converter
         self.workflows = workflows
-        self.sweep = Sweep(journal, path, lost=self._lose)
+        committing = nullcontext() if settings.switch_interval is None else Committing()
+        self.sweep = Sweep(journal, path, lost=self._lose, committing=committing)
         self.dispatcher = Dispatcher(
             name="greenroom",
             clock=clock,

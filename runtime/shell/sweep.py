@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from ...actors import Future
@@ -29,6 +30,7 @@ __all__ = ["Sweep", "TurnTaker", "fail_if_pending"]
 
 MAX_BYTES = 8 * 1024 * 1024
 
+_NOTHING: AbstractContextManager[None] = nullcontext()
 _LOST = (ClosedError, FencedError, ForkedError, OutcomeUnknownError)
 
 logger = logging.getLogger("greenroom")
@@ -55,10 +57,17 @@ class Sweep:
         path: the journal's place, for messages.
         lost: told when a commit shows that this journal can never be written again.
         max_bytes: a sweep that has collected this much is full.
+        committing: entered while a batch is written.
     """
 
     def __init__(
-        self, journal: Journal, path: str, *, lost: Callable[[GreenroomError], None], max_bytes: int = MAX_BYTES
+        self,
+        journal: Journal,
+        path: str,
+        *,
+        lost: Callable[[GreenroomError], None],
+        max_bytes: int = MAX_BYTES,
+        committing: AbstractContextManager[None] = _NOTHING,
     ) -> None:
         self._lost = lost
         self.batch: Batch = journal.batch()
@@ -67,6 +76,7 @@ class Sweep:
         self._journal = journal
         self._path = path
         self._max_bytes = max_bytes
+        self._committing = committing
         self._turns: list[tuple[TurnTaker, Delivery | None]] = []
         self._after: list[Action] = []
         self._undo: list[Action] = []
@@ -139,7 +149,8 @@ class Sweep:
         spoiled_by, self._spoiled_by = self._spoiled_by, None
         if spoiled_by is not None:
             raise spoiled_by
-        self._journal.commit(batch)
+        with self._committing:
+            self._journal.commit(batch)
 
     def _roll_back(
         self, turns: list[tuple[TurnTaker, Delivery | None]], undo: list[Action], error: GreenroomError

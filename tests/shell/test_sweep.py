@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import pytest
 
@@ -219,3 +221,21 @@ def test_waiters_are_given_once_and_by_run() -> None:
     assert waiters.take(1) == []
     assert waiters.take_all() == [futures[1], futures[3]]
     assert len(waiters) == 0
+
+
+def test_a_batch_is_written_while_the_runtime_says_that_it_commits(store: FaultyStore, journal: Journal) -> None:
+    stages: list[tuple[str, int]] = []
+
+    @contextmanager
+    def committing() -> Generator[None, None, None]:
+        stages.append(("begun", store.commits))
+        yield
+        stages.append(("over", store.commits))
+
+    sweep = Sweep(journal, "here", lost=lambda error: None, committing=committing())
+    before = store.commits
+    sweep.batch.set_current("order", 1)
+
+    sweep.close()
+
+    assert stages == [("begun", before), ("over", before + 1)]
