@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Lock
 
 from . import keys
+from .active import ActiveRuns
 from .codec import chain_start, encode, encode_pointer, encode_turn, seal
 from .keys import DueKind, Kind
 from .records import Attempt, DeadLetter, Mail, RunHeader, Timer
@@ -44,20 +45,22 @@ class Batch:
     """The changes of one commit, in the order they were asked for: the last word on a row wins.
 
     Made by ``Journal.batch()``. A batch that is never committed costs numbers, nothing else. ``size`` is the bytes of
-    keys and values put so far.
+    keys and values put so far; ``active`` says of runs whether they are marked from this commit on.
     """
 
-    __slots__ = ("_due", "_numbers", "_runs", "changes", "size")
+    __slots__ = ("_due", "_marked", "_numbers", "_runs", "active", "changes", "size")
 
-    def __init__(self, numbers: Numbers) -> None:
+    def __init__(self, numbers: Numbers, marked: ActiveRuns) -> None:
         self._numbers = numbers
+        self._marked = marked
+        self.active: dict[int, bool] = {}
         self._runs: dict[bytes, bytes | None] = {}
         self._due: dict[bytes, bytes | None] = {}
         self.changes: dict[Tree, dict[bytes, bytes | None]] = {Tree.RUNS: self._runs, Tree.DUE: self._due}
         self.size = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self.changes.values()))
+        return sum(map(len, self.changes.values())) + len(self.active)
 
     def new_run_no(self) -> int:
         """Return a run number that no other run of the journal has or will have."""
@@ -116,12 +119,12 @@ class Batch:
         self._drop_due(keys.WAITING_KEY.pack(keys.WAITING, seq, run_no))
 
     def set_active(self, run_no: int) -> None:
-        """Mark a run that opening the journal must bring back: it has activities to perform."""
-        self._put_due(keys.ACTIVE_KEY.pack(keys.ACTIVE, run_no))
+        """Mark a run that opening the journal must bring back: it has activities to perform, or is suspended."""
+        self._mark(run_no, is_active=True)
 
     def clear_active(self, run_no: int) -> None:
         """Unmark a run that opening the journal need not bring back."""
-        self._drop_due(keys.ACTIVE_KEY.pack(keys.ACTIVE, run_no))
+        self._mark(run_no, is_active=False)
 
     def put_timer(self, run_no: int, kind: int, item: int, at_ns: int) -> None:
         """Make something of a run due at a time.
@@ -176,6 +179,11 @@ class Batch:
         self.changes.setdefault(Tree.DEAD, {})[key] = value
         self.size += len(key) + len(value)
         return seq
+
+    def _mark(self, run_no: int, *, is_active: bool) -> None:
+        # What is so already is no reason for a commit.
+        if self.active.get(run_no, run_no in self._marked) is not is_active:
+            self.active[run_no] = is_active
 
     def _put(self, key: bytes, value: bytes) -> None:
         self._runs[key] = value

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from . import keys
-from .codec import chain_start, decode, decode_pointer, decode_turns, sealed
+from .active import runs_in
+from .codec import chain_start, decode, decode_bits, decode_pointer, decode_turns, sealed
 from .environment import verify
 from .errors import CorruptError, FormatError, InUseError
 from .files import Files
@@ -234,28 +235,43 @@ class _Walk:
             size, judge = self._judges.get(key[0], (0, self._judge_mail))
             if size != len(key):
                 self._report(f"the due row {key.hex()}", _STRANGE)
-            elif not sealed(key, row):
-                self._report(f"the due row {key.hex()}", "the checksum does not match")
             else:
-                judge(key)
+                judge(key, row)
 
-    def _judge_mail(self, key: bytes) -> None:
+    def _is_sealed(self, key: bytes, row: bytes) -> bool:
+        if sealed(key, row):
+            return True
+        self._report(f"the due row {key.hex()}", "the checksum does not match")
+        return False
+
+    def _judge_mail(self, key: bytes, row: bytes) -> None:
+        if not self._is_sealed(key, row):
+            return
         _, seq, run_no = keys.WAITING_KEY.unpack(key)
         self._last_seq = max(self._last_seq, seq)
         if self._store.get(Tree.RUNS, keys.MAIL_KEY.pack(run_no, Kind.MAIL, seq)) is None:
             self._report(f"run {run_no}", f"mail {seq} is due and is not there", run_no)
 
-    def _judge_active(self, key: bytes) -> None:
-        _, run_no = keys.ACTIVE_KEY.unpack(key)
+    def _judge_active(self, key: bytes, row: bytes) -> None:
+        _, block = keys.ACTIVE_KEY.unpack(key)
         try:
-            header = self._header(run_no)
-        except _UNREADABLE:
-            return  # The walk over the runs has reported it.
-        if header is None:
-            self._report(f"run {run_no}", "it is marked active and has no header", run_no)
-        # A run that has closed may keep its mark for a while: marks are taken away later, a few at a time.
+            bits = decode_bits(key, row)
+        except CorruptError as error:
+            self._found.append(_problem(error))
+            return
+        for run_no in runs_in(block, bits):
+            try:
+                header = self._header(run_no)
+            except _UNREADABLE:
+                continue  # The walk over the runs has reported it.
+            if header is None:
+                self._report(f"run {run_no}", "it is marked active and has no header", run_no)
+            elif header.closed_ns is not None:
+                self._report(f"run {run_no}", "it is marked active and is closed", run_no)
 
-    def _judge_due(self, key: bytes) -> None:
+    def _judge_due(self, key: bytes, row: bytes) -> None:
+        if not self._is_sealed(key, row):
+            return
         _, at_ns, run_no, kind, item = keys.DUE_KEY.unpack(key)
         try:
             is_wanted = self._due_time(run_no, kind, item) == at_ns

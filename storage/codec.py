@@ -22,9 +22,11 @@ __all__ = [
     "FORMAT",
     "chain_start",
     "decode",
+    "decode_bits",
     "decode_pointer",
     "decode_turns",
     "encode",
+    "encode_bits",
     "encode_pointer",
     "encode_turn",
     "seal",
@@ -38,6 +40,7 @@ FORMAT = 1
 _UPGRADE = "upgrade greenroom to the version that wrote it"
 _TRAILER = Struct(">I")
 _POINTER = Struct(">Q")
+_BITS_SIZE = 32
 
 # One packer for all: making one costs more than packing a turn, and under the GIL a call on plain values is atomic.
 _pack = msgpack.Packer().pack
@@ -152,6 +155,24 @@ def seal(key: bytes) -> bytes:
 def sealed(key: bytes, data: bytes) -> bool:
     """Return whether a row whose key says everything is what was written."""
     return data == _crc_bytes(crc32(key))
+
+
+def encode_bits(key: bytes, bits: int) -> bytes:
+    """Return the value of a row that has a bit for each of 256 runs."""
+    body = bits.to_bytes(_BITS_SIZE, "big")
+    return body + _crc_bytes(crc32(body, crc32(key)))
+
+
+def decode_bits(key: bytes, data: bytes) -> int:
+    """Return the bits of a row that has one for each of 256 runs.
+
+    Raises:
+        CorruptError: the bytes are not what was written there.
+    """
+    body = data[:-4]
+    if len(body) != _BITS_SIZE or _crc_bytes(crc32(body, crc32(key))) != data[-4:]:
+        raise CorruptError(f"the due row {key.hex()}", "the checksum does not match")
+    return int.from_bytes(body, "big")
 
 
 def encode_pointer(key: bytes, run_no: int) -> bytes:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from . import keys
+from .active import ActiveRuns, rows_of, runs_in
 from .batch import Batch, Numbers
-from .codec import FORMAT, chain_start, decode, decode_pointer, decode_turns, encode, sealed, turn_crc
+from .codec import FORMAT, chain_start, decode, decode_bits, decode_pointer, decode_turns, encode, sealed, turn_crc
 from .environment import Environment
 from .errors import ClosedError, CorruptError, FormatError, LocationError
 from .keys import Kind
@@ -21,6 +22,8 @@ from .store import META_KEY, Store, Tree
 __all__ = ["Journal"]
 
 _SLICE = 1000
+# A damaged row of marks: each of its runs may be active.
+_ALL = (1 << 256) - 1
 _T = TypeVar("_T")
 
 
@@ -40,6 +43,7 @@ class Journal:
         self._numbers = Numbers(meta.next_run_no, meta.next_seq)
         self.store_uuid = meta.store_uuid
         self.epoch = meta.epoch
+        self._marked = ActiveRuns({} if store.read_only else self._blocks())
 
     @classmethod
     def open(
@@ -107,7 +111,7 @@ class Journal:
 
     def batch(self) -> Batch:
         """Return an empty batch."""
-        return Batch(self._numbers)
+        return Batch(self._numbers, self._marked)
 
     def commit(self, batch: Batch) -> None:
         """Write a batch, everything or nothing; it is durable when this returns. An empty batch is not written.
@@ -120,6 +124,9 @@ class Journal:
         if self.store.read_only:
             raise LocationError("this journal", "it was opened read-only", "open it for writing")
         changes = {tree: rows for tree, rows in batch.changes.items() if rows}
+        blocks = self._marked.changed(batch.active)
+        if blocks:
+            changes[Tree.DUE] = {**batch.changes[Tree.DUE], **rows_of(blocks)}
         if not changes:
             return
         numbers = self._numbers
@@ -130,6 +137,7 @@ class Journal:
         changes[Tree.META] = {META_KEY: row}
         self.store.commit(changes, expect=self._meta_row)
         self._meta, self._meta_row = meta, row
+        self._marked.take_over(blocks)
 
     def current_run(self, workflow_id: str) -> int | None:
         """Return the number of the current run of a workflow id, or None if there is none.
@@ -228,8 +236,17 @@ class Journal:
     def active(
         self, *, after: bytes = b"", limit: int = _SLICE, damaged: list[CorruptError] | None = None
     ) -> list[tuple[bytes, int]]:
-        """Return a page of active runs: (key, run number). The arguments are those of ``waiting``."""
-        return self._page(keys.ACTIVE, keys.ACTIVE_KEY.size, after, b"\x02", limit, _active_run, damaged)
+        """Return a page of active runs: (key, run number).
+
+        A key stands for up to 256 runs, which are all in the page: so it may be longer than ``limit``. Of a damaged row
+        every run is in the page that it can have told of. The arguments are those of ``waiting``.
+        """
+        page: list[tuple[bytes, int]] = []
+        for key, bits in self._marks(after, damaged):
+            page += [(key, run_no) for run_no in runs_in(int.from_bytes(key[1:], "big"), bits)]
+            if len(page) >= limit:
+                break
+        return page
 
     def due(
         self,
@@ -284,6 +301,27 @@ class Journal:
             start = keys.after(rows[-1][0])
         return page
 
+    def _blocks(self) -> dict[int, int]:
+        """The marks on disk: block number → bits."""
+        return {int.from_bytes(key[1:], "big"): bits for key, bits in self._marks(b"", [])}
+
+    def _marks(self, after: bytes, damaged: list[CorruptError] | None) -> Iterator[tuple[bytes, int]]:
+        """The rows of marks behind a key: (key, bits)."""
+        start = keys.after(after) if after else keys.ACTIVE.to_bytes()
+        while rows := self._scan(Tree.DUE, start, keys.DUE.to_bytes(), _SLICE):
+            for key, row in rows:
+                try:
+                    if len(key) != keys.ACTIVE_KEY.size:
+                        raise CorruptError(f"the due row {key.hex()}", "no version of greenroom writes such a key")
+                    yield key, decode_bits(key, row)
+                except CorruptError as error:
+                    if damaged is None:
+                        raise
+                    damaged.append(error)
+                    if len(key) == keys.ACTIVE_KEY.size:
+                        yield key, _ALL
+            start = keys.after(rows[-1][0])
+
     def _walk(self, run_no: int, first: Kind, last: Kind) -> Iterator[tuple[bytes, bytes]]:
         start, stop = keys.kind_range(run_no, first, last)
         while rows := self._scan(Tree.RUNS, start, stop, _SLICE):
@@ -307,10 +345,6 @@ class Journal:
 
 def _waiting_run(key: bytes) -> int:
     return int.from_bytes(key[9:], "big")
-
-
-def _active_run(key: bytes) -> int:
-    return int.from_bytes(key[1:], "big")
 
 
 def _due(key: bytes) -> Due:

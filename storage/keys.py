@@ -10,7 +10,7 @@ RUNS        ``run_no(8) ‖ 0x20 ‖ seq(8)``                            mail
 RUNS        ``run_no(8) ‖ 0x30 ‖ item(4)``                           attempt of an activity
 RUNS        ``run_no(8) ‖ 0x40 ‖ timer_kind(1) ‖ item(4)``           timer
 DUE         ``0x00 ‖ seq(8) ‖ run_no(8)``                            mail waits
-DUE         ``0x01 ‖ run_no(8)``                                     run is active
+DUE         ``0x01 ‖ block(8)``                                      which of 256 runs are active
 DUE         ``0x02 ‖ at_ns(8) ‖ run_no(8) ‖ due_kind(1) ‖ item(4)``  something is due at a time
 IDS         workflow id, UTF-8                                       its current run
 DEAD        ``seq(8)``                                               dead letter

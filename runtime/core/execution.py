@@ -96,14 +96,9 @@ class Execution(Commander):
         self._bug: BaseException | None = None
         # The run's own: nothing of the thread that happens to take the turn can be seen, nothing stays behind there.
         self._context = contextvars.Context()
-        self.loop = WorkflowLoop(
-            start_timer=self.start_loop_timer,
-            on_error=self._raised,
-            context=self,
-            first_order=zlib.crc32(started.run_id.encode()),
-        )
+        self.loop = WorkflowLoop(self, first_order=zlib.crc32(started.run_id.encode()))
         self._conditions = Conditions(self.loop)
-        self._signals = Signals(self.loop, converter.decode_args, self.dead_letter, self._raised)
+        self._signals = Signals(self.loop, converter)
 
     # The door.
 
@@ -176,6 +171,8 @@ class Execution(Commander):
             return self.loop.destroy()
         finally:
             self.loop.leave(before)
+            self.pending.clear()
+            self.timers.clear()
 
     @property
     def is_closed(self) -> bool:
@@ -201,7 +198,7 @@ class Execution(Commander):
             raise WorkflowBugError(self._bug)
         return self.end_turn()
 
-    def _raised(self, error: BaseException) -> None:
+    def raised(self, error: BaseException) -> None:
         """The main function, a handler or a callback let out ``error``: a failure closes the run, the rest is a bug."""
         if self.put_away or isinstance(error, RunPutAway):
             return
@@ -222,7 +219,7 @@ class Execution(Commander):
             args = self._converter.decode_args(message.args, definition.signature.arg_types)
             run = self._prepare(definition, args)
         except BaseException as error:
-            self._raised(error)
+            self.raised(error)
             return
         self.loop.create_task(self._main(run, args), name=definition.name)
 
@@ -241,7 +238,7 @@ class Execution(Commander):
         try:
             self.complete(await run(*args))
         except BaseException as error:
-            self._raised(error)
+            self.raised(error)
 
     def _take_signal(self, message: SignalReceived) -> None:
         self._context.run(self._signals.deliver, message)

@@ -9,40 +9,29 @@ from typing import Any
 
 from ..model.definitions import SignalDefinition
 from ..model.errors import PayloadError, ReadOnlyContextError
+from ..model.payloads import Converter
 from .loop import WorkflowLoop
 from .mailbag import Mailbag
 from .messages import SignalReceived
 
 __all__ = ["Signals"]
 
-Decode = Callable[[bytes, tuple[Any, ...] | None], list[Any]]
-
 
 class Signals:
     """The signal handlers and the unread signals of one run.
 
     Args:
-        loop: where handlers run, each as a task of its own.
-        decode: gives a signal's arguments, as their types say.
-        set_aside: called with a signal that cannot be taken, and why.
-        on_error: called with what a handler raised.
+        loop: where handlers run, each as a task of its own; its owner is told what they raise and cannot take.
+        converter: gives a signal's arguments, as their types say.
     """
 
-    __slots__ = ("_decode", "_dynamic", "_loop", "_named", "_on_error", "_readers", "_set_aside", "bag", "running")
+    __slots__ = ("_converter", "_dynamic", "_loop", "_named", "_readers", "bag", "running")
 
-    def __init__(
-        self,
-        loop: WorkflowLoop,
-        decode: Decode,
-        set_aside: Callable[[SignalReceived, str], None],
-        on_error: Callable[[BaseException], None],
-    ) -> None:
+    def __init__(self, loop: WorkflowLoop, converter: Converter) -> None:
         self.bag = Mailbag()
         self.running = 0
         self._loop = loop
-        self._decode = decode
-        self._set_aside = set_aside
-        self._on_error = on_error
+        self._converter = converter
         self._named: dict[str, SignalDefinition] = {}
         self._dynamic: SignalDefinition | None = None
         self._readers: dict[str, deque[asyncio.Future[None]]] = {}
@@ -114,9 +103,9 @@ class Signals:
 
     def _decoded(self, signal: SignalReceived, hints: tuple[Any, ...] | None) -> list[Any] | None:
         try:
-            return self._decode(signal.args, hints)
+            return self._converter.decode_args(signal.args, hints)
         except PayloadError as error:
-            self._set_aside(signal, str(error))
+            self._loop.owner.dead_letter(signal, str(error))
             return None
 
     def _spawn(self, handler: SignalDefinition, signal: SignalReceived) -> None:
@@ -126,7 +115,7 @@ class Signals:
         problem = handler.problem_with(values)
         if problem is not None:
             # The sender's mistake must not stop the run, as an error in the handler would.
-            self._set_aside(signal, f"the handler {problem}")
+            self._loop.owner.dead_letter(signal, f"the handler {problem}")
             return
         if handler.dynamic:
             values = [signal.name, *values]
@@ -139,6 +128,6 @@ class Signals:
             if isinstance(outcome, Coroutine):
                 await outcome
         except BaseException as error:
-            self._on_error(error)
+            self._loop.owner.raised(error)
         finally:
             self.running -= 1

@@ -12,11 +12,12 @@ import logging
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from typing import Any, NoReturn, TypeVar, TypeVarTuple, cast
+from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
 
 from ..model.errors import ReadOnlyContextError
+from .messages import SignalReceived
 
-__all__ = ["Future", "Handle", "RunPutAway", "Task", "TimerHandle", "WorkflowLoop"]
+__all__ = ["Future", "Handle", "Owner", "RunPutAway", "Task", "TimerHandle", "WorkflowLoop"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -136,7 +137,36 @@ class Future(asyncio.Future[T]):
         return self is other
 
 
-StartTimer = Callable[[int, TimerHandle], None]
+class Owner(Protocol):
+    """The execution that a loop belongs to."""
+
+    def start_loop_timer(self, at_ns: int, handle: TimerHandle) -> None:
+        """Have ``handle`` fire at an instant (ns), by a durable timer."""
+        ...
+
+    def raised(self, error: BaseException) -> None:
+        """A callback let out ``error``."""
+        ...
+
+    def dead_letter(self, signal: SignalReceived, reason: str) -> None:
+        """Put a signal aside that nobody can take."""
+        ...
+
+
+class _Nobody:
+    """Whom a loop belongs to once its run is put away."""
+
+    def start_loop_timer(self, at_ns: int, handle: TimerHandle) -> None:
+        raise RunPutAway("starting a timer")
+
+    def raised(self, error: BaseException) -> None:
+        """Nobody is there to be told."""
+
+    def dead_letter(self, signal: SignalReceived, reason: str) -> None:
+        raise RunPutAway("putting a signal aside")
+
+
+_NOBODY = _Nobody()
 
 
 def _refusal(what: str, instead: str) -> Any:
@@ -153,9 +183,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     """The loop of one run.
 
     Args:
-        start_timer: called with the instant (ns) and the handle of each timer that is asked for.
-        on_error: called with each exception that a callback let out.
-        context: the execution that workflow code speaks to while this loop runs.
+        owner: the execution that it belongs to, which workflow code speaks to while this loop runs.
         first_order: where the counter of hashes begins; the same in each replay of a run, and far from other runs'
             counters, since asyncio keeps the tasks of all loops in one set.
 
@@ -167,18 +195,15 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def __init__(
         self,
+        owner: Owner,
         *,
-        start_timer: StartTimer,
-        on_error: Callable[[BaseException], None],
-        context: object,
         first_order: int = 0,
     ) -> None:
-        self.greenroom_context = context
+        self.owner = owner
+        self.greenroom_context: object = owner
         self.now_ns = 0
         self.started_ns = 0
         self.read_only = ""
-        self._start_timer = start_timer
-        self._on_error = on_error
         self._ready: deque[Handle | TimerHandle] = deque()
         self._order = first_order
         self._tasks: list[Task[Any]] = []
@@ -201,7 +226,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                     try:
                         handle._context.run(handle._callback, *handle._args)
                     except BaseException as error:
-                        self._on_error(error)
+                        self.owner.raised(error)
             if not settle():
                 return
 
@@ -241,6 +266,11 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 stubborn.append(repr(generator))
                 _KEPT.append(generator)
         self._ready.clear()
+        # What refers to itself in a circle would wait for the collector.
+        self._tasks.clear()
+        self._generators.clear()
+        self.owner = _NOBODY
+        self.greenroom_context = None
         return stubborn
 
     # What asyncio asks of a loop.
@@ -272,7 +302,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         if at_ns <= self.now_ns:
             self._ready.append(handle)
         else:
-            self._start_timer(at_ns, handle)
+            self.owner.start_loop_timer(at_ns, handle)
         return handle
 
     def fire(self, handle: TimerHandle) -> None:

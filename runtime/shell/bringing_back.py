@@ -105,9 +105,9 @@ class BringingBack:
         if run.status is WorkflowExecutionStatus.SUSPENDED:
             run.header = run.header._replace(status=int(WorkflowExecutionStatus.RUNNING), note="")
             tools.sweep.batch.put_header(run.run_no, run.header)
-            if not run.activities:
-                tools.marks.drop(run)
-        tools.marks.settle(run)
+        if not run.is_active:
+            # It was suspended, or its mark was damaged.
+            tools.sweep.batch.clear_active(run.run_no)
         for item, at_ns in run.timers.items():
             tools.timekeeper.arm(run.run_no, DueKind.TIMER, item, at_ns)
         mail = [Delivery(decode_message(mail.message), seq=mail.seq) for mail in self._mail]

@@ -8,7 +8,7 @@ from ..core.messages import Message
 from ..model.errors import GreenroomError
 from ..model.ids import run_no_of
 from .delivery import Delivery
-from .effects import Tools
+from .effects import Peer, Tools
 from .journal_seam import public_error
 from .run_state import RunState
 from .workflow_actor import Standing, WorkflowActor
@@ -99,9 +99,13 @@ class Directory:
             if unborn is not None:
                 return unborn.run.run_no
             try:
-                return self._journal.current_run(workflow_id)
+                current = self._journal.current_run(workflow_id)
             except StorageError as error:
                 raise public_error(error, self._path) from error
+            if current is not None:
+                return current
+            # An id that nobody chose is that of the run itself, and has no row.
+            run_id = workflow_id
         run_no = run_no_of(run_id)
         header = None if run_no is None else self.header(run_no)
         return run_no if header is not None and (header.workflow_id, header.run_id) == (workflow_id, run_id) else None
@@ -145,7 +149,7 @@ class Directory:
         self._unborn.clear()
 
     def _make(self, run: RunState, standing: Standing) -> WorkflowActor:
-        actor = WorkflowActor(run, standing, self.tools, self._dispatcher, born=self._born, gone=self._gone)
+        actor = WorkflowActor(run, standing, self.tools, self._dispatcher)
         self._residents[run.run_no] = actor
         actor.launch()
         return actor
@@ -161,12 +165,13 @@ class Directory:
         # A little more than needed at a time, so that the search is not repeated for each run.
         self.evict(keep=self._max_residents - self._max_residents // 16)
 
-    def _born(self, actor: WorkflowActor) -> None:
-        # The journal finds it now.
-        if self._unborn.get(actor.run.header.workflow_id) is actor:
-            del self._unborn[actor.run.header.workflow_id]
+    def born(self, peer: Peer) -> None:
+        """The journal finds the run now."""
+        if self._unborn.get(peer.run.header.workflow_id) is peer:
+            del self._unborn[peer.run.header.workflow_id]
 
-    def _gone(self, actor: WorkflowActor) -> None:
-        self._born(actor)
-        if self._residents.get(actor.run.run_no) is actor:
-            del self._residents[actor.run.run_no]
+    def gone(self, peer: Peer) -> None:
+        """Nothing more is to be done with the run."""
+        self.born(peer)
+        if self._residents.get(peer.run.run_no) is peer:
+            del self._residents[peer.run.run_no]

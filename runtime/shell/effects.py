@@ -41,7 +41,6 @@ from ..model.failures import Failure, to_failure
 from ..model.options import WorkflowExecutionStatus
 from ..model.payloads import Converter
 from ..model.registry import Registry
-from .active_marks import ActiveMarks
 from .attempts import Attempts
 from .outcomes import Outcome, release_outcome
 from .run_state import RunState
@@ -65,23 +64,33 @@ class Peer(Protocol):
     def accept_row(self, seq: int, message: Message) -> None: ...
 
 
-class Tools:
-    """What the hands share; all of it is used on the dispatcher's thread only.
+class Peers(Protocol):
+    """Where runs find each other, and are known."""
 
-    Attributes:
-        find_open: gives the open run of a workflow id (and run id, if not empty) that is on disk or in the open sweep,
-            or None.
-    """
+    def find_open(self, workflow_id: str, run_id: str) -> Peer | None:
+        """The open run of a workflow id (and run id, if not empty) that is on disk or in the open sweep, or None."""
+        ...
+
+    def born(self, peer: Peer) -> None:
+        """The start of a run is on disk now."""
+        ...
+
+    def gone(self, peer: Peer) -> None:
+        """There is nothing more to do with a run."""
+        ...
+
+
+class Tools:
+    """What the hands share; all of it is used on the dispatcher's thread only."""
 
     __slots__ = (
         "attempts",
         "clock",
         "converter",
+        "directory",
         "failure_types",
-        "find_open",
         "journal",
         "mailbox_limit",
-        "marks",
         "path",
         "sweep",
         "timekeeper",
@@ -95,10 +104,9 @@ class Tools:
         attempts: Attempts,
         clock: Clock,
         converter: Converter,
+        directory: Peers,
         failure_types: tuple[type[BaseException], ...],
-        find_open: Callable[[str, str], Peer | None],
         journal: Journal,
-        marks: ActiveMarks,
         mailbox_limit: int,
         path: str,
         sweep: Sweep,
@@ -109,10 +117,9 @@ class Tools:
         self.attempts = attempts
         self.clock = clock
         self.converter = converter
+        self.directory = directory
         self.failure_types = failure_types
-        self.find_open = find_open
         self.journal = journal
-        self.marks = marks
         self.mailbox_limit = mailbox_limit
         self.path = path
         self.sweep = sweep
@@ -144,8 +151,8 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
         tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.TIMER, item)
     for item in run.activities:
         tools.attempts.forget(run_no, item)
-    if run.is_active:
-        tools.marks.drop(run)
+    batch.clear_active(run_no)
+    run.is_active = False
     if run.header.deadline_ns is not None:
         batch.drop_timer(run_no, DueKind.RUN_TIMEOUT, 0, run.header.deadline_ns)
         tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.RUN_TIMEOUT, 0)
@@ -233,7 +240,7 @@ def _cancel_timer(tools: Tools, peer: Peer, command: CancelTimer, time_ns: int) 
 def _signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns: int) -> None:
     failure: Failure | None = None
     try:
-        target = tools.find_open(command.workflow_id, command.run_id)
+        target = tools.directory.find_open(command.workflow_id, command.run_id)
     except GreenroomError as damage:
         error = ApplicationError(f"workflow {command.workflow_id!r} cannot be signalled: {damage}", type="JournalError")
         failure = to_failure(error, tools.converter)

@@ -18,7 +18,6 @@ from ..model.history import WorkflowHistory
 from ..model.options import decode_workflow_options
 from ..model.payloads import Converter
 from ..model.registry import Registry
-from .active_marks import ActiveMarks
 from .attempts import Attempts
 from .desk import Desk
 from .directory import Directory
@@ -107,7 +106,6 @@ class Hands:
             on_error=seams.on_error,
         )
         self.waiters = Waiters()
-        self.marks = ActiveMarks(self.sweep)
         self.directory = Directory(
             journal=journal, path=path, dispatcher=self.dispatcher, max_residents=settings.max_residents
         )
@@ -133,10 +131,9 @@ class Hands:
             attempts=self.attempts,
             clock=clock,
             converter=converter,
+            directory=self.directory,
             failure_types=settings.failure_exception_types,
-            find_open=self.directory.find_open,
             journal=journal,
-            marks=self.marks,
             mailbox_limit=settings.mailbox_limit,
             path=path,
             sweep=self.sweep,
@@ -166,7 +163,7 @@ class Hands:
     def recover(self) -> None:
         """Have what is due and what was under way taken up; before the first sweep."""
         recovery = Recovery(
-            journal=self.journal, dispatcher=self.dispatcher, directory=self.directory, marks=self.marks
+            journal=self.journal, dispatcher=self.dispatcher, directory=self.directory, sweep=self.sweep
         )
         self.dispatcher.call_soon(self.timekeeper.start)
         self.dispatcher.call_soon(recovery.start)
@@ -192,7 +189,6 @@ class Hands:
         """
         self.desk.close()
         left = self.performer.close(grace=grace)
-        self.dispatcher.call_soon(self.marks.take_all_away)
         self.dispatcher.close()
         self._leave(RuntimeClosedError("waiting for a result"))
         self.journal.close()

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from ...actors import Dispatcher
 from ...storage import CorruptError, Journal, StorageError
 from ..model.errors import GreenroomError, JournalCorruptError, JournalFormatError
-from .active_marks import ActiveMarks
 from .directory import Directory
+from .sweep import Sweep
 
 __all__ = ["Recovery"]
 
@@ -25,10 +25,9 @@ class Recovery:
     """Wakes the runs that have activities to perform or mail on disk; cost grows with what is due, not with what
     exists."""
 
-    def __init__(self, *, journal: Journal, dispatcher: Dispatcher, directory: Directory, marks: ActiveMarks) -> None:
+    def __init__(self, *, journal: Journal, dispatcher: Dispatcher, directory: Directory, sweep: Sweep) -> None:
         self._queues: list[ReadPage] = [journal.active, journal.waiting]
-        self._marks = marks
-        self._is_marks = True
+        self._sweep = sweep
         self._dispatcher = dispatcher
         self._directory = directory
         self._after = b""
@@ -44,7 +43,6 @@ class Recovery:
             return
         if is_last:
             del self._queues[0]
-            self._is_marks = False
             self._after = b""
         if self._queues:
             self._dispatcher.call_soon(self.start)
@@ -62,9 +60,10 @@ class Recovery:
                 # One damaged run stops that run.
                 logger.error("run %d cannot be brought back: %s", run_no, error)
             else:
-                if self._is_marks:
-                    self._marks.find(run_no, is_open=actor is not None)
-                if actor is not None:
+                if actor is None:
+                    # Only a damaged row of marks names such a run.
+                    self._sweep.batch.clear_active(run_no)
+                else:
                     actor.resume()
             self._after = key
         return len(page) < PAGE

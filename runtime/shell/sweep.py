@@ -50,7 +50,6 @@ class Sweep:
     Attributes:
         batch: what it will write.
         commits: how many sweeps were written.
-        before_commit: called before a batch is written, to add what has waited for a commit to go with.
 
     Args:
         journal: where it is written.
@@ -72,7 +71,6 @@ class Sweep:
         self._lost = lost
         self.batch: Batch = journal.batch()
         self.commits = 0
-        self.before_commit: Callable[[], None] | None = None
         self._journal = journal
         self._path = path
         self._max_bytes = max_bytes
@@ -123,8 +121,6 @@ class Sweep:
             self._close_once()
 
     def _close_once(self) -> None:
-        if self.batch and self.before_commit is not None:
-            self.before_commit()
         batch, turns, after, undo = self.batch, self._turns, self._after, self._undo
         if batch:
             self.batch = self._journal.batch()

@@ -78,27 +78,14 @@ class WorkflowActor(Actor):
         run: what is known of it.
         standing: NEW for a run whose first message is on its way, DORMANT for one that the journal has.
         tools: what the hands share.
-        born: called with the actor once the start of its run is on disk.
-        gone: called with the actor when it has nothing more to do with its run.
     """
 
-    def __init__(
-        self,
-        run: RunState,
-        standing: Standing,
-        tools: Tools,
-        dispatcher: Dispatcher,
-        *,
-        born: Callable[[WorkflowActor], None],
-        gone: Callable[[WorkflowActor], None],
-    ) -> None:
+    def __init__(self, run: RunState, standing: Standing, tools: Tools, dispatcher: Dispatcher) -> None:
         super().__init__(dispatcher=dispatcher)
         self.run = run
         self.standing = standing
         self.execution: Execution | None = None
         self._tools = tools
-        self._born = born
-        self._gone = gone
         self._back: BringingBack | None = None
         self._tries_again = False
         self._waits_to_go_on = False
@@ -242,7 +229,8 @@ class WorkflowActor(Actor):
         for command in commands:
             wants(tools, self, command, time_ns)
         if bool(run.activities) is not run.is_active:
-            (tools.marks.drop if run.is_active else tools.marks.put)(run)
+            run.is_active = not run.is_active
+            (batch.set_active if run.is_active else batch.clear_active)(run.run_no)
         if delivery.reply_to is not None:
             sweep.after(delivery.reply_to.set, delivery.answer)
         if run.is_closed:
@@ -259,7 +247,8 @@ class WorkflowActor(Actor):
         run, tools = self.run, self._tools
         header, batch = run.header, tools.sweep.batch
         batch.put_header(run.run_no, header)
-        batch.set_current(header.workflow_id, run.run_no)
+        if header.workflow_id != header.run_id:
+            batch.set_current(header.workflow_id, run.run_no)
         if header.deadline_ns is not None:
             batch.put_timer(run.run_no, DueKind.RUN_TIMEOUT, 0, header.deadline_ns)
             tools.sweep.after(tools.timekeeper.arm, run.run_no, DueKind.RUN_TIMEOUT, 0, header.deadline_ns)
@@ -268,13 +257,20 @@ class WorkflowActor(Actor):
 
     def _is_born(self) -> None:
         self.run.is_stored = True
-        self._born(self)
+        self._tools.directory.born(self)
 
     def _leave(self) -> None:
         """The run has ended: its code goes, and once that is on disk so does the actor."""
         self.standing = Standing.CLOSED
         self._put_away()
-        self._tools.sweep.after(self._gone, self)
+        self._tools.sweep.after(self._be_gone)
+
+    def _be_gone(self) -> None:
+        """There is nothing more to do with the run."""
+        self._tools.directory.gone(self)
+        if self.is_idle:
+            # The actor and its mailbox refer to each other, and would wait for the collector.
+            self.actor_inbox.close()
 
     def _end_without_code(self, delivery: Delivery) -> None:
         """End a run whose code cannot be asked."""
@@ -323,7 +319,7 @@ class WorkflowActor(Actor):
         self._back = back
         if self.run.is_closed:
             self.standing = Standing.CLOSED
-            self._gone(self)
+            self._tools.directory.gone(self)
         elif self.run.status is WorkflowExecutionStatus.SUSPENDED and not self._tries_again:
             self.run.is_active = True
             self.standing = Standing.SUSPENDED
@@ -382,7 +378,8 @@ class WorkflowActor(Actor):
         self._put_away()
         tools.sweep.batch.put_header(run.run_no, run.header)
         # Opening the journal brings active runs back, and so tries this one again.
-        tools.marks.put(run)
+        run.is_active = True
+        tools.sweep.batch.set_active(run.run_no)
         tools.sweep.after(self._tell_waiters, reason, note)
 
     def _tell_waiters(self, reason: str, note: str) -> None:
@@ -444,7 +441,7 @@ class WorkflowActor(Actor):
             for future in self._tools.waiters.take(self.run.run_no):
                 future.fail(error)
             self._refuse_all(error)
-            self._gone(self)
+            self._tools.directory.gone(self)
             return
         # One that was being tried again is tried again: whoever waits for it is told how that ends.
         self._tries_again = self.standing is not Standing.SUSPENDED

@@ -237,6 +237,36 @@ def test_a_start_without_an_id_makes_one_up(runtime: Runtime) -> None:
     assert len({handle.id for handle in handles}) == 20
 
 
+def test_a_workflow_without_an_id_is_found_by_the_one_it_got(runtime: Runtime) -> None:
+    handle = runtime.start_workflow(Errand.run).get(timeout=WAIT)
+
+    found = runtime.get_workflow_handle(handle.id)
+
+    assert found.describe().get(timeout=WAIT).run_id == handle.run_id == handle.id
+    found.signal("end", "well").get(timeout=WAIT)
+    assert found.result().get(timeout=WAIT) == "well"
+
+
+def test_the_run_id_of_a_workflow_with_another_id_is_not_its_id(runtime: Runtime) -> None:
+    handle = start(runtime)
+
+    assert isinstance(error_of(runtime.get_workflow_handle(handle.run_id).describe()), WorkflowNotFoundError)
+
+
+def test_an_id_that_nobody_chose_is_taken_like_any_other_and_can_be_used_again(runtime: Runtime) -> None:
+    first = runtime.start_workflow(Errand.run).get(timeout=WAIT)
+    taken = runtime.start_workflow(Errand.run, id=first.id)
+    assert isinstance(error_of(taken), WorkflowAlreadyStartedError)
+    first.signal("end", "first").get(timeout=WAIT)
+    assert first.result().get(timeout=WAIT) == "first"
+
+    second = runtime.start_workflow(Errand.run, "second", id=first.id).get(timeout=WAIT)
+
+    assert second.run_id != first.run_id
+    assert runtime.get_workflow_handle(first.id).result().get(timeout=WAIT) == "second"
+    assert runtime.get_workflow_handle(first.id, run_id=first.run_id).result().get(timeout=WAIT) == "first"
+
+
 @pytest.mark.parametrize("id", ["", "a\nb", "\ud800", "é" * 241])
 def test_an_id_that_cannot_be_one_is_refused_at_once(runtime: Runtime, id: str) -> None:
     with pytest.raises(ValueError, match="workflow id"):

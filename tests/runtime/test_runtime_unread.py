@@ -86,8 +86,8 @@ def test_recovery_goes_on_after_a_page_that_could_not_be_read(
     with runtime:
         runtime.start_workflow(worker, id="w")
         drive_until_asked(runtime)
-        store.scans = [kind]
         runtime.crash()
+        store.scans = [kind]
 
         assert runtime.wait(runtime.get_workflow_handle("w").result()) == "worked"
 

@@ -1,4 +1,4 @@
-"""Python's switch interval is what the open runtimes ask for, less while one commits, and as before when all have closed."""
+"""Python's switch interval is what the open runtimes ask for, less while one commits, and in the end what it was."""
 
 from __future__ import annotations
 

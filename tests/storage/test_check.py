@@ -110,6 +110,10 @@ def activate_nobody(store: MemoryStore, batch: Batch) -> None:
     batch.set_active(1_000)
 
 
+def activate_closed(store: MemoryStore, batch: Batch) -> None:
+    batch.set_active(CLOSED)
+
+
 def timeout_of_closed(store: MemoryStore, batch: Batch) -> None:
     batch.put_timer(CLOSED, DueKind.RUN_TIMEOUT, 0, 90)
 
@@ -145,9 +149,12 @@ def drop_due(place: int) -> Break:
     return run
 
 
-def damage_due(store: MemoryStore, batch: Batch) -> None:
-    key, _ = row_of(Tree.DUE, store, 1)
-    store.commit({Tree.DUE: {key: b"\0\0\0\0"}})
+def damage_due(place: int) -> Break:
+    def run(store: MemoryStore, batch: Batch) -> None:
+        key, _ = row_of(Tree.DUE, store, place)
+        store.commit({Tree.DUE: {key: b"\0\0\0\0"}})
+
+    return run
 
 
 def strange(tree: Tree, key: bytes) -> Break:
@@ -182,6 +189,7 @@ BREAKS: list[tuple[str, Break, str, int | None]] = [
     ("newer header", newer_header, "the header of run 1: it has format 7", OPEN),
     ("mail for closed", add_mail_to_closed, "run 2: it is closed, yet 1 items wait for it", CLOSED),
     ("nobody is active", activate_nobody, "run 1000: it is marked active and has no header", 1_000),
+    ("closed is active", activate_closed, "run 2: it is marked active and is closed", CLOSED),
     ("closed has timeout", timeout_of_closed, "run 2: item 0 (kind 3) is due at 90 and does not wait", CLOSED),
     ("wrong time", timer_at_another_time, "run 1: item 1 (kind 1) is due at 51 and does not wait", OPEN),
     ("no kind of timer", timer_of_no_kind, "timer 4 (kind 9) of run 1: no version of greenroom writes", OPEN),
@@ -192,7 +200,9 @@ BREAKS: list[tuple[str, Break, str, int | None]] = [
     ("timer not due", drop_due(2), "timer 1 (kind 1) of run 1: nothing makes it due", OPEN),
     ("attempt not due", drop_due(3), "activity 2 of run 1: nothing makes it due", OPEN),
     ("timeout not due", drop_due(4), "the header of run 1: nothing makes it due", OPEN),
-    ("damaged due", damage_due, "the due row 010000000000000001: the checksum does not match", None),
+    ("damaged mail due", damage_due(0), "the due row 0000000000", None),
+    ("damaged marks", damage_due(1), "the due row 010000000000000000: the checksum does not match", None),
+    ("damaged timer due", damage_due(2), "the due row 02000000000000003200000000000000010100000001", None),
     ("strange due", strange(Tree.DUE, b"\x09"), "the due row 09: no version of greenroom writes such a row", None),
     ("strange row", strange(Tree.RUNS, b"\0" * 7 + b"\1\x55"), "the row with the unknown key 000000000000000155", OPEN),
     ("short row", strange(Tree.RUNS, b"\0"), "the row with the unknown key 00: no version", None),

@@ -130,19 +130,58 @@ def test_damaged_due_rows_can_be_collected_instead_of_stopping_everybody() -> No
     journal = Journal.on(store)
     batch = journal.batch()
     for run_no in range(6):
-        batch.set_active(run_no)
+        batch.put_mail(run_no, 0, b"")
     journal.commit(batch)
     rows = store.scan(Tree.DUE, *EVERYTHING, limit=9)
     store.commit({Tree.DUE: {rows[0][0]: b"", rows[3][0]: b"", rows[5][0]: b""}})
     damaged: list[CorruptError] = []
 
     with pytest.raises(CorruptError, match="the due row"):
-        journal.active()
-    first = journal.active(limit=2, damaged=damaged)
-    second = journal.active(limit=2, after=first[-1][0], damaged=damaged)
+        journal.waiting()
+    first = journal.waiting(limit=2, damaged=damaged)
+    second = journal.waiting(limit=2, after=first[-1][0], damaged=damaged)
 
     assert [run_no for _, run_no in first + second] == [1, 2, 4]
     assert len(damaged) == 3
+
+
+def marked(store: MemoryStore, *runs: int) -> Journal:
+    journal = Journal.on(store)
+    batch = journal.batch()
+    for run_no in runs:
+        batch.set_active(run_no)
+    journal.commit(batch)
+    return journal
+
+
+def test_a_damaged_row_of_marks_stands_for_every_run_that_it_can_have_told_of() -> None:
+    store = MemoryStore()
+    marked(store, 1, 700)
+    rows = store.scan(Tree.DUE, *EVERYTHING, limit=9)
+    store.commit({Tree.DUE: {rows[0][0]: b"damaged"}})
+    damaged: list[CorruptError] = []
+
+    journal = Journal.on(store)
+    runs = [run_no for _, run_no in journal.active(damaged=damaged)]
+
+    assert runs == [*range(256), 700]
+    assert len(damaged) == 1
+    with pytest.raises(CorruptError, match="the due row 010000000000000000: the checksum"):
+        journal.active()
+
+
+def test_the_next_mark_in_a_damaged_row_mends_it_and_forgets_no_run() -> None:
+    store = MemoryStore()
+    marked(store, 1)
+    rows = store.scan(Tree.DUE, *EVERYTHING, limit=9)
+    store.commit({Tree.DUE: {rows[0][0]: b"damaged"}})
+    journal = Journal.on(store)
+
+    batch = journal.batch()
+    batch.clear_active(7)
+    journal.commit(batch)
+
+    assert [run_no for _, run_no in journal.active()] == [run_no for run_no in range(256) if run_no != 7]
 
 
 @pytest.mark.slow

@@ -156,10 +156,47 @@ def test_active_runs_are_listed_until_cleared(journal: Journal) -> None:
     assert [run for _, run in journal.active()] == [1, 3]
 
 
+def test_marks_of_a_batch_that_was_not_written_are_not_kept(journal: Journal) -> None:
+    lost = journal.batch()
+    lost.set_active(1)
+
+    batch = journal.batch()
+    batch.set_active(2)
+    journal.commit(batch)
+
+    assert [run for _, run in journal.active()] == [2]
+
+
+def test_what_is_marked_so_already_is_nothing_to_write(journal: Journal) -> None:
+    batch = journal.batch()
+    batch.set_active(1)
+    journal.commit(batch)
+
+    batch = journal.batch()
+    batch.set_active(1)
+    batch.clear_active(2)
+    assert len(batch) == 0
+
+    batch.clear_active(1)
+    batch.set_active(1)
+    journal.commit(batch)
+    assert [run for _, run in journal.active()] == [1]
+
+
+def test_runs_that_are_marked_together_share_rows(journal: Journal) -> None:
+    batch = journal.batch()
+    for run_no in range(200, 300):
+        batch.set_active(run_no)
+    journal.commit(batch)
+
+    assert [run for _, run in journal.active()] == list(range(200, 300))
+    assert len({key for key, _ in journal.active()}) == 2
+
+
 def test_pages_go_on_after_the_last_key(journal: Journal) -> None:
     batch = journal.batch()
     for run_no in range(7):
-        batch.set_active(run_no)
+        batch.set_active(300 * run_no)
         batch.put_mail(run_no, 0, b"")
         batch.put_timer(run_no, DueKind.TIMER, 0, run_no)
     journal.commit(batch)
@@ -170,7 +207,7 @@ def test_pages_go_on_after_the_last_key(journal: Journal) -> None:
         runs += [run for _, run in page]
         after = page[-1][0]
 
-    assert runs == list(range(7))
+    assert runs == list(range(0, 2100, 300))
 
 
 def test_due_lists_what_is_due_by_time_and_nothing_later(journal: Journal) -> None:

@@ -236,7 +236,7 @@ def test_a_reader_that_was_killed_keeps_no_old_pages(start: Start, path: Path) -
 
     for number in range(1_000):
         batch = journal.batch()
-        batch.set_active(number % 7)
+        batch.set_current("id", number)
         journal.commit(batch)
 
     say(witness)
