@@ -180,12 +180,15 @@ class Dispatcher:
         Raises:
             DispatcherClosedError: the dispatcher has been closed; its own work may go on calling until it has ended.
         """
-        with self._lock:
-            if self._is_closing and (self._is_ended or not self.is_current()):
-                raise DispatcherClosedError(self.name)
-            self._intake.append(partial(fn, *args) if args else fn)
+        if self._is_closing and (self._is_ended or not self.is_current()):
+            raise DispatcherClosedError(self.name)
+        call = partial(fn, *args) if args else fn
+        # No lock: a thread that loses the interpreter while it holds one stops all the others.
+        self._intake.append(call)
         if self._gate.is_waiting:
             self._gate.open()
+        elif self._is_ended:
+            self._take_back(call)
 
     def call_at(self, at_ns: int, fn: Callable[..., object], *args: Any) -> Deadline:
         """Have ``fn(*args)`` called at a wall time; on the dispatcher's thread, or before it is started.
@@ -323,10 +326,21 @@ class Dispatcher:
         """Do what is queued, and what that queues, then end."""
         while (self._ready or self._intake) and perf_counter() < self._give_up_at:
             self._sweep(self._max_turns, self._max_seconds)
-        with self._lock:
-            self._is_ended = True
-            self._intake.clear()
+        # First the mark, then a last look: who hands something in does so first and then looks for the mark.
+        self._is_ended = True
+        while self._intake and perf_counter() < self._give_up_at:
+            self._sweep(self._max_turns, self._max_seconds)
+        self._intake.clear()
         self._abandon_ready()
+
+    def _take_back(self, call: Callable[[], object]) -> None:
+        """It ended while ``call`` was being handed in: if nobody took it, nobody will."""
+        try:
+            self._intake.remove(call)
+        except ValueError:
+            # It was called just before the end.
+            return
+        raise DispatcherClosedError(self.name)
 
     def _abandon_ready(self) -> None:
         while True:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
-from ..runtime.shell.performer import Outcome, Performer, Task
+from ..runtime.shell.performer import Key, Outcome, Performer, Task
 from .activity_loop import ActivityLoop
 from .executor import ManualExecutor
 
@@ -40,7 +40,7 @@ class ManualPerformer(Performer):
         super().__init__(converter=converter, report=report, threads=threads, executor=executor or queue, clock=clock)
         self.queue = queue
         self.loop = loop
-        self._asking: dict[tuple[int, int], Task] = {}
+        self._asking: dict[Key, Task] = {}
         self.use_loop(loop)
 
     def perform(self, task: Task) -> None:
@@ -48,11 +48,11 @@ class ManualPerformer(Performer):
         if task.permit is None:
             super().perform(task)
             return
-        self._asking[task.run_no, task.item] = task
+        self._asking[task.key] = task
         self.queue.submit(self._ask, task)
 
     def _ask(self, task: Task) -> None:
-        key = task.run_no, task.item
+        key = task.key
         if task.permit is None or self._asking.get(key) is not task:
             return
 
@@ -64,14 +64,14 @@ class ManualPerformer(Performer):
 
         task.permit(task, answered)
 
-    def performing(self, run_no: int, item: int) -> bool:
-        """Whether an attempt of this activity was handed over, and neither reported nor abandoned."""
-        return (run_no, item) in self._asking or super().performing(run_no, item)
+    def performing(self, key: Key) -> bool:
+        """Whether an attempt was handed over, and neither reported nor abandoned."""
+        return key in self._asking or super().performing(key)
 
-    def abandon(self, task_key: tuple[int, int]) -> None:
+    def abandon(self, key: Key) -> None:
         """Stop waiting for an attempt."""
-        self._asking.pop(task_key, None)
-        super().abandon(task_key)
+        self._asking.pop(key, None)
+        super().abandon(key)
 
     def close(self, *, grace: float) -> int:
         """Stop: what is queued is forgotten, async activities are cancelled and unwind; no time passes."""

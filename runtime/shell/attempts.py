@@ -123,7 +123,7 @@ class Attempts:
         flight = self._flights.pop(key, None)
         if flight is not None:
             _cancel(flight)
-            self._sweep.after(self._performer.abandon, key)
+            self._sweep.after(self._performer.abandon, flight.attempt_key)
             self._sweep.undo(self._take_back, key, flight)
         self.drop_row(run_no, item)
 
@@ -154,7 +154,10 @@ class Attempts:
         row = self._rows.get(key)
         if flight is not None:
             return ActivityState(
-                flight.attempt, self._performer.started_at_ns(*key), None, _last_failure(flight.last_failure)
+                flight.attempt,
+                self._performer.started_at_ns(flight.attempt_key),
+                None,
+                _last_failure(flight.last_failure),
             )
         if row is not None:
             return ActivityState(row.attempt, None, row.next_ns, _last_failure(row.failure))
@@ -274,12 +277,12 @@ class Attempts:
             flight.deadline = self._dispatcher.call_at(at_ns, self._watch, flight)
             return
         del self._flights[flight.key]
-        self._performer.abandon(flight.key)
+        self._performer.abandon(flight.attempt_key)
         self._judge(flight, to_failure(TimeoutError(type=limit), self._converter))
 
     def _limits(self, flight: Flight, now_ns: int) -> list[tuple[int, TimeoutType]]:
         options = flight.command.options
-        begun_ns = self._performer.started_at_ns(*flight.key)
+        begun_ns = self._performer.started_at_ns(flight.attempt_key)
         limits: list[tuple[int, TimeoutType]] = []
         if options.schedule_to_close_timeout_ns is not None:
             limits.append((flight.scheduled_ns + options.schedule_to_close_timeout_ns, TimeoutType.SCHEDULE_TO_CLOSE))

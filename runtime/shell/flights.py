@@ -59,6 +59,11 @@ class Flight:
         return self.owner.run_no, self.command.id
 
     @property
+    def attempt_key(self) -> tuple[int, int, int]:
+        """What the performer calls it."""
+        return self.owner.run_no, self.command.id, self.attempt
+
+    @property
     def is_limited(self) -> bool:
         options = self.command.options
         limits = options.start_to_close_timeout_ns, options.schedule_to_close_timeout_ns

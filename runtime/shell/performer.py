@@ -20,10 +20,10 @@ from ..activity import CURRENT, Attempt, Shutdown
 from ..model.errors import ApplicationError, InternalError
 from ..model.failures import to_failure
 from .loop_tasks import LoopTasks
-from .task import Completed, Failed, Outcome, Permit, Task, explained, nowhere_to_run
+from .task import Completed, Failed, Key, Outcome, Permit, Task, explained, nowhere_to_run
 from .threads import DaemonThreads
 
-__all__ = ["Completed", "Failed", "Outcome", "Performer", "Task"]
+__all__ = ["Completed", "Failed", "Key", "Outcome", "Performer", "Task"]
 
 DEFAULT_THREADS = 32
 JOIN_SECONDS = 0.1  # idle threads end at once; one that is stuck is not waited for
@@ -46,7 +46,7 @@ class _Performance(Attempt):
     def __init__(self, task: Task, shutdown: Shutdown) -> None:
         Attempt.__init__(self, task.info, shutdown)
         self.task = task
-        self.key = (task.run_no, task.item)
+        self.key = task.key
         self.refuse: Callable[[], None] | None = None
 
 
@@ -71,13 +71,13 @@ class Performer:
     __slots__ = (
         "_clock",
         "_closed",
+        "_closing",
         "_converter",
         "_decode",
         "_encode",
         "_executor",
         "_idle",
         "_left",
-        "_lock",
         "_loop_tasks",
         "_performing",
         "_report",
@@ -109,9 +109,11 @@ class Performer:
         self._shutdown = Shutdown()
         self._threads = DaemonThreads(self._perform_on_thread, limit=threads, name="greenroom-activity")
         self._loop_tasks = LoopTasks(self._perform_on_loop, self._lost, name="greenroom-activity-loop")
-        self._lock = threading.Lock()
-        self._performing: dict[tuple[int, int], _Performance] = {}
-        # Who takes an attempt out of here may begin it, or drop it: set.remove is atomic, so nobody else can.
+        self._closing = threading.Lock()
+        # No lock on the path of an attempt: a thread that loses the interpreter while it holds one stops all others.
+        # To take something out of these two is atomic, and who takes an attempt out alone may go on with it: to end
+        # it, by a report or by dropping it; to begin it.
+        self._performing: dict[Key, _Performance] = {}
         self._unbegun: set[_Performance] = set()
         # Closing waits for these too: what was reported must be in the last commit.
         self._reporting: set[_Performance] = set()
@@ -141,7 +143,7 @@ class Performer:
         # Only now: whatever closes this performer either sees the attempt or is seen here.
         if self._closed:
             self._unbegun.discard(attempt)
-            self._performing.pop(attempt.key, None)
+            self._take_out(attempt)
             return
         try:
             if task.definition.is_async:
@@ -155,25 +157,23 @@ class Performer:
             self._unbegun.discard(attempt)
             self._settle(attempt, self._failed(nowhere_to_run(task, error)))
 
-    def performing(self, run_no: int, item: int) -> bool:
-        """Whether an attempt of this activity was handed over, and neither reported nor abandoned."""
-        return (run_no, item) in self._performing
+    def performing(self, key: Key) -> bool:
+        """Whether an attempt was handed over, and neither reported nor abandoned."""
+        return key in self._performing
 
-    def started_at_ns(self, run_no: int, item: int) -> int | None:
-        """When the attempt being performed began; None while it waits for a thread, or if none is being performed."""
-        attempt = self._performing.get((run_no, item))
+    def started_at_ns(self, key: Key) -> int | None:
+        """When an attempt began; None while it waits for a thread, or if it is not being performed."""
+        attempt = self._performing.get(key)
         return None if attempt is None else attempt.started_at_ns
 
-    def abandon(self, task_key: tuple[int, int]) -> None:
+    def abandon(self, key: Key) -> None:
         """Stop waiting for an attempt: what comes of it is dropped.
 
         An async activity is cancelled; a sync one sees ``activity.is_cancelled()``; one that has not begun never will.
 
-        Args:
-            task_key: ``(run_no, item)``; nothing happens if it is not being performed.
+        Nothing happens if it is not being performed.
         """
-        with self._lock:
-            attempt = self._performing.pop(task_key, None)
+        attempt = self._performing.pop(key, None)
         if attempt is not None:
             self._drop(attempt)
             self._wake_if_idle()
@@ -192,26 +192,24 @@ class Performer:
         Returns:
             How many attempts had begun and were left behind; the same number if it is called again.
         """
-        with self._lock:
+        with self._closing:
             if self._closed:
                 return self._left
             self._closed = True
             for attempt in list(self._performing.values()):
                 unbegun = self._claim(attempt)
-                if unbegun or (attempt.task.definition.is_async and self._loop_tasks.is_here):
-                    # `perform` may see that we close, and take it out itself.
-                    self._performing.pop(attempt.key, None)
+                must_end = unbegun or (attempt.task.definition.is_async and self._loop_tasks.is_here)
+                # It may have ended meanwhile, and `perform` may see that we close.
+                if must_end and self._take_out(attempt):
                     self._left += not unbegun
                     self._drop(attempt)
         self._shutdown.begin()
         self._wake_if_idle()
         self._idle.wait(grace)
-        with self._lock:
-            late = list(self._performing.values())
-            self._performing.clear()
-            self._left += len(late)
-        for attempt in late:
-            self._drop(attempt)
+        for attempt in list(self._performing.values()):
+            if self._take_out(attempt):
+                self._left += 1
+                self._drop(attempt)
         self._threads.close(JOIN_SECONDS)
         self._loop_tasks.close(UNWIND_SECONDS)
         return self._left
@@ -258,11 +256,13 @@ class Performer:
         return await answer or self._forget(attempt)
 
     def _forget(self, attempt: _Performance) -> bool:
-        with self._lock:
-            if self._performing.get(attempt.key) is attempt:
-                del self._performing[attempt.key]
+        self._take_out(attempt)
         self._wake_if_idle()
         return False
+
+    def _take_out(self, attempt: _Performance) -> bool:
+        """Whether it is the caller's to end the attempt, and nobody else's."""
+        return self._performing.pop(attempt.key, None) is not None
 
     def _call(self, attempt: _Performance) -> None:
         args: list[Any] | None = None
@@ -316,14 +316,11 @@ class Performer:
             return Failed(to_failure(ApplicationError(reason, type=type(error).__name__), self._converter))
 
     def _settle(self, attempt: _Performance, outcome: Outcome) -> None:
-        with self._lock:
-            if self._performing.get(attempt.key) is not attempt:
-                return
-            # In this order: at no moment does nothing seem to be left.
-            self._reporting.add(attempt)
-            del self._performing[attempt.key]
+        # In this order: at no moment does nothing seem to be left.
+        self._reporting.add(attempt)
         try:
-            self._report(attempt.task, outcome)
+            if self._take_out(attempt):
+                self._report(attempt.task, outcome)
         finally:
             self._reporting.discard(attempt)
             if self._closed:

@@ -11,7 +11,11 @@ from ..model.activity_definition import ActivityDefinition
 from ..model.errors import ApplicationError
 from ..model.failures import Failure
 
-__all__ = ["Completed", "Failed", "Outcome", "Permit", "Task", "explained", "nowhere_to_run"]
+__all__ = ["Completed", "Failed", "Key", "Outcome", "Permit", "Task", "explained", "nowhere_to_run"]
+
+
+Key = tuple[int, int, int]
+"""A run's number, the number of the activity in it, and that of the attempt."""
 
 
 class Task(NamedTuple):
@@ -19,7 +23,7 @@ class Task(NamedTuple):
 
     Attributes:
         run_no: the run that waits for it.
-        item: the activity within the run; ``(run_no, item)`` names what is being performed.
+        item: the activity within the run.
         definition: what to call.
         args: the payload of the positional arguments.
         info: what the attempt is told of itself.
@@ -33,6 +37,11 @@ class Task(NamedTuple):
     args: bytes
     info: Info
     permit: Permit | None = None
+
+    @property
+    def key(self) -> Key:
+        """What names the attempt; no other has the same."""
+        return self.run_no, self.item, self.info.attempt
 
 
 class Completed(NamedTuple):

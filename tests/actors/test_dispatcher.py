@@ -451,6 +451,40 @@ def test_no_ask_is_left_unanswered_when_the_end_comes_among_them(ending: str, im
         dispatcher.close()
 
 
+def test_what_is_handed_in_when_the_end_comes_is_called_or_refused(impatient_interpreter: None) -> None:
+    for _ in range(20):
+        dispatcher = Dispatcher()
+        dispatcher.start()
+        called: list[int] = []
+        taken: list[int] = []
+        has_begun = threading.Event()
+
+        def hand_in(
+            first: int,
+            dispatcher: Dispatcher = dispatcher,
+            called: list[int] = called,
+            taken: list[int] = taken,
+            has_begun: threading.Event = has_begun,
+        ) -> None:
+            for number in range(first, first + 2000):
+                try:
+                    dispatcher.call_soon(called.append, number)
+                except DispatcherClosedError:
+                    return
+                taken.append(number)
+                has_begun.set()
+
+        producers = [threading.Thread(target=hand_in, args=(10_000 * each,)) for each in range(3)]
+        for thread in producers:
+            thread.start()
+        assert has_begun.wait(30)
+        dispatcher.close()
+        for thread in producers:
+            thread.join()
+
+        assert sorted(called) == sorted(taken)
+
+
 def test_close_gives_up_after_its_timeout(closing: Callable[..., Dispatcher]) -> None:
     class Restless(Actor):
         def run_turn(self) -> bool:

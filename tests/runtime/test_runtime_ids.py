@@ -250,7 +250,7 @@ def test_a_workflow_without_an_id_is_found_by_the_one_it_got(runtime: Runtime) -
 def test_the_run_id_of_a_workflow_with_another_id_is_not_its_id(runtime: Runtime) -> None:
     handle = start(runtime)
 
-    assert isinstance(error_of(runtime.get_workflow_handle(handle.run_id).describe()), WorkflowNotFoundError)
+    assert isinstance(error_of(runtime.get_workflow_handle(str(handle.run_id)).describe()), WorkflowNotFoundError)
 
 
 def test_an_id_that_nobody_chose_is_taken_like_any_other_and_can_be_used_again(runtime: Runtime) -> None:

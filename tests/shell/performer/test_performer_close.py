@@ -33,8 +33,8 @@ def test_an_abandoned_thread_sees_it_and_its_outcome_is_dropped(
 
     performer.perform(make(wait))
     assert begun.wait(10)
-    performer.abandon((7, 1))
-    assert not performer.performing(7, 1)
+    performer.abandon((7, 1, 1))
+    assert not performer.performing((7, 1, 1))
     gate.set()
 
     assert [seen.get(timeout=10), seen.get(timeout=10)] == [False, True]
@@ -56,7 +56,7 @@ def test_the_next_attempt_is_reported_while_the_abandoned_one_still_runs(
 
     performer.perform(make(once_stuck, attempt=1))
     assert begun.wait(10)
-    performer.abandon((7, 1))
+    performer.abandon((7, 1, 1))
     performer.perform(make(once_stuck, attempt=2))
 
     assert reports.get(timeout=10)[0].info.attempt == 2
@@ -81,7 +81,7 @@ def test_abandoned_while_it_waits_for_a_thread_it_never_begins(converter: Conver
     performer.perform(make(note, item=2))
     performer.perform(make(hold, item=3))
     assert begun.wait(10)
-    performer.abandon((7, 2))
+    performer.abandon((7, 2, 1))
     gate.set()
 
     assert [reports.get(timeout=10)[0].item for _ in range(2)] == [1, 3]
@@ -90,9 +90,9 @@ def test_abandoned_while_it_waits_for_a_thread_it_never_begins(converter: Conver
 
 
 def test_abandoning_what_is_not_performed_does_nothing(performer: Performer) -> None:
-    performer.abandon((1, 1))
+    performer.abandon((1, 1, 1))
 
-    assert not performer.performing(1, 1)
+    assert not performer.performing((1, 1, 1))
 
 
 def test_closing_waits_for_what_runs_and_has_its_report(performer: Performer, make: Make, reports: Reports) -> None:
@@ -141,7 +141,7 @@ def test_closing_leaves_behind_what_does_not_end_and_drops_its_outcome(
     assert performer.close(grace=0) == 2
 
     assert cleaned.is_set()
-    assert not performer.performing(7, 1)
+    assert not performer.performing((7, 1, 1))
     gate.set()
     assert reports.empty()
 
@@ -173,7 +173,7 @@ def test_a_closed_performer_takes_nothing(performer: Performer, make: Make, repo
 
     performer.perform(make(threading.get_ident))
 
-    assert not performer.performing(7, 1)
+    assert not performer.performing((7, 1, 1))
     assert reports.empty()
 
 
@@ -216,7 +216,7 @@ def test_closing_from_the_loop_itself_does_not_wait_for_its_tasks(
     async def main() -> int:
         performer.use_loop(asyncio.get_running_loop())
         performer.perform(make(wait))
-        while performer.started_at_ns(7, 1) is None:
+        while performer.started_at_ns((7, 1, 1)) is None:
             await asyncio.sleep(0)
         return performer.close(grace=3600)
 

@@ -35,7 +35,7 @@ def test_given_a_loop_they_run_there(performer: Performer, make: Make) -> None:
         performer.use_loop(asyncio.get_running_loop())
         task = make(where)
         await asyncio.to_thread(performer.perform, task)
-        while performer.performing(7, 1):
+        while performer.performing((7, 1, 1)):
             await asyncio.sleep(0)
         return threading.current_thread().name
 
@@ -95,7 +95,7 @@ def test_many_handed_over_at_once_wake_the_loop_once(
         # This thread holds the loop, so nothing can begin in between.
         for item in range(100):
             performer.perform(make(where, item=item))
-        while any(performer.performing(7, item) for item in range(100)):
+        while any(performer.performing((7, item, 1)) for item in range(100)):
             await asyncio.sleep(0)
 
     asyncio.run(main())
@@ -150,10 +150,10 @@ def test_abandoning_cancels(
     performer.perform(make(wait))
     assert begun.wait(10)
 
-    performer.abandon((7, 1))
+    performer.abandon((7, 1, 1))
 
     assert cancelled.wait(10)
-    performer.perform(make(where))
+    performer.perform(make(where, attempt=2))
     assert result() == "greenroom-activity-loop"
     assert reports.empty()
 
@@ -168,8 +168,8 @@ def test_abandoned_before_it_begins_it_never_does(performer: Performer, make: Ma
         performer.use_loop(asyncio.get_running_loop())
         performer.perform(make(note, 1, item=1))
         performer.perform(make(note, 2, item=2))
-        performer.abandon((7, 1))
-        while performer.performing(7, 2):
+        performer.abandon((7, 1, 1))
+        while performer.performing((7, 2, 1)):
             await asyncio.sleep(0)
 
     asyncio.run(main())
@@ -186,7 +186,7 @@ def test_tasks_cancelled_by_the_application_are_reported(
     async def main() -> None:
         performer.use_loop(asyncio.get_running_loop())
         performer.perform(make(wait, True, item=1))
-        while performer.started_at_ns(7, 1) is None:
+        while performer.started_at_ns((7, 1, 1)) is None:
             await asyncio.sleep(0)
         performer.perform(make(wait, False, item=2))
         # One turn of the loop makes the second task, and asyncio.run then cancels it before its first step.

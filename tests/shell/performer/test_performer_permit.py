@@ -48,8 +48,8 @@ def test_it_begins_when_the_permit_is_granted(performer: Performer, task: Task, 
     performer.perform(task)
     who, granted = asked.get(timeout=10)
     assert who is task
-    assert performer.performing(7, 1)
-    assert performer.started_at_ns(7, 1) is None
+    assert performer.performing((7, 1, 1))
+    assert performer.started_at_ns((7, 1, 1)) is None
 
     granted(True)
 
@@ -65,7 +65,7 @@ def test_refused_it_is_neither_performed_nor_reported(
     granted(False)
 
     assert performer.close(grace=10) == 0
-    assert not performer.performing(7, 1)
+    assert not performer.performing((7, 1, 1))
     assert reports.empty()
 
 
@@ -75,7 +75,7 @@ def test_abandoned_it_no_longer_waits_for_the_permit(
     performer.perform(task)
     _, granted = asked.get(timeout=10)
 
-    performer.abandon((7, 1))
+    performer.abandon((7, 1, 1))
     granted(True)
 
     assert performer.close(grace=10) == 0
@@ -110,4 +110,4 @@ def test_a_permit_that_comes_after_the_loop_has_closed_is_ignored(
 
     granted(True)
 
-    assert not performer.performing(7, 1)
+    assert not performer.performing((7, 1, 1))

@@ -278,7 +278,7 @@ def test_a_closed_executor_is_a_failure_that_can_be_retried(
     failure = failed().failure
     assert "nowhere to run" in failure.message
     assert not failure.non_retryable
-    assert not performer.performing(7, 1)
+    assert not performer.performing((7, 1, 1))
 
 
 def test_an_executor_of_processes_is_refused(converter: Converter) -> None:
@@ -312,16 +312,16 @@ def test_performing_is_true_until_the_report(performer: Performer, make: Make, r
         begun.set()
         return gate.wait(10)
 
-    assert not performer.performing(7, 1)
+    assert not performer.performing((7, 1, 1))
     performer.perform(make(wait))
 
     assert begun.wait(10)
-    assert performer.performing(7, 1)
-    assert performer.started_at_ns(7, 1) == 42
+    assert performer.performing((7, 1, 1))
+    assert performer.started_at_ns((7, 1, 1)) == 42
     gate.set()
     assert result()
-    assert not performer.performing(7, 1)
-    assert performer.started_at_ns(7, 1) is None
+    assert not performer.performing((7, 1, 1))
+    assert performer.started_at_ns((7, 1, 1)) is None
 
 
 def test_an_attempt_that_waits_for_a_thread_has_not_started(converter: Converter, make: Make) -> None:
@@ -336,8 +336,8 @@ def test_an_attempt_that_waits_for_a_thread_has_not_started(converter: Converter
     performer.perform(make(wait, item=2))
     assert begun.wait(10)
 
-    assert performer.performing(7, 2)
-    assert performer.started_at_ns(7, 2) is None
+    assert performer.performing((7, 2, 1))
+    assert performer.started_at_ns((7, 2, 1)) is None
     gate.set()
     performer.close(grace=10)
 
