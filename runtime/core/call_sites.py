@@ -13,7 +13,7 @@ _LIBRARY = __file__.replace("\\", "/").rsplit("/core/", 1)[0] + "/"
 _ASYNCIO = asyncio.__file__.replace("\\", "/").rsplit("/", 1)[0] + "/"
 
 # The function of the core under which a turn's code runs: who called it has not asked for anything.
-_TURN = "_turn_of"
+_TURN = "apply"
 
 # File name -> the name to show, empty for files that are not the user's.
 _SHOWN: dict[str, str] = {}

@@ -57,18 +57,14 @@ class Commander:
         self._run_id = run_id
         self._random: random.Random | None = None
         self._last_id = 0
+        # What this turn has asked for, and what the history says it asked for if it is replayed.
         self._turn: dict[int, Command] = {}
         self._recorded: Sequence[Command] | None = None
 
     # One turn.
 
-    def begin_turn(self, recorded: Sequence[Command] | None) -> None:
-        """Collect anew; with ``recorded`` the turn is a replay of these commands."""
-        self._turn = {}
-        self._recorded = recorded
-
-    def end_turn(self) -> list[Command]:
-        """What the turn asked for, in order."""
+    def asked(self) -> list[Command]:
+        """What the turn has asked for, in order."""
         return list(self._turn.values())
 
     def is_replaying(self) -> bool:
@@ -81,7 +77,7 @@ class Commander:
         self, name: str, args: tuple[object, ...], options: ActivityOptions, result_type: Any
     ) -> ActivityHandle[Any]:
         number = self._next("starting an activity")
-        if not self._repeats(number, ScheduleActivity, name):
+        if self._recorded is None or not self._repeats(number, ScheduleActivity, name):
             self._ask(number, ScheduleActivity, name, self._converter.encode_args(args), options)
         handle: ActivityHandle[Any] = ActivityHandle(self.loop, number, ACTIVITY, result_type, self._cancel_activity)
         self.pending[number] = handle
@@ -91,7 +87,7 @@ class Commander:
         self, workflow_id: str, run_id: str, name: str, args: tuple[object, ...]
     ) -> PendingHandle[None]:
         number = self._next("signalling another workflow")
-        if not self._repeats(number, SignalExternal, name):
+        if self._recorded is None or not self._repeats(number, SignalExternal, name):
             self._ask(number, SignalExternal, name, workflow_id, run_id, self._converter.encode_args(args))
         handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL_SIGNAL, None, self._cancel_signal)
         self.pending[number] = handle
@@ -191,7 +187,9 @@ class Commander:
         return self._last_id
 
     def _ask(self, number: int, command: type[Command], name: str, *fields: Any, key: int | None = None) -> None:
-        if self.closing is None and not self._repeats(number, command, name, key=key):
+        if self.closing is not None:
+            return
+        if self._recorded is None or not self._repeats(number, command, name, key=key):
             self._turn[number if key is None else key] = command(number, name, call_site(), *fields)
 
     def _repeats(self, number: int, command: type[Command], name: str, *, key: int | None = None) -> bool:

@@ -102,17 +102,33 @@ class Execution(Commander):
 
     # The door.
 
-    def apply(self, message: Message, time_ns: int) -> list[Command]:
+    def apply(self, message: Message, time_ns: int, recorded: Sequence[Command] | None = None) -> list[Command]:
         """Take one message and give what the run asks for in answer.
 
         Args:
             message: what has happened.
             time_ns: when (UTC); the run's clock stands there for the whole turn, or where it was if that is later.
+            recorded: what the run asked for then, if the turn is in the history already.
 
         Raises:
             WorkflowBugError: the code raised something that is not a failure; this execution is of no further use.
         """
-        return self._turn_of(message, time_ns, None)
+        self._turn = {}
+        self._recorded = recorded
+        self.turns += 1
+        loop = self.loop
+        if time_ns > loop.now_ns:
+            loop.now_ns = time_ns
+        before = loop.enter()
+        try:
+            self._TAKE[message.__class__](self, message)
+            if not self._ended:
+                loop.run_ready(self._conditions.check)
+        finally:
+            loop.leave(before)
+        if self._bug is not None:
+            raise WorkflowBugError(self._bug)
+        return self.asked()
 
     def replay(self, message: Message, time_ns: int, recorded: Sequence[Command]) -> None:
         """Take a message of the history again.
@@ -128,9 +144,9 @@ class Execution(Commander):
         """
         bug: WorkflowBugError | None = None
         try:
-            produced: Sequence[Command] = self._turn_of(message, time_ns, recorded)
+            produced: Sequence[Command] = self.apply(message, time_ns, recorded)
         except WorkflowBugError as error:
-            bug, produced = error, self.end_turn()
+            bug, produced = error, self.asked()
         if produced != recorded:
             self._compare(produced, recorded)
         if bug is not None:
@@ -178,25 +194,6 @@ class Execution(Commander):
     def is_closed(self) -> bool:
         """Whether the run has ended, by its own code or without asking it."""
         return self.closing is not None or self._ended
-
-    # One turn.
-
-    def _turn_of(self, message: Message, time_ns: int, recorded: Sequence[Command] | None) -> list[Command]:
-        self.begin_turn(recorded)
-        self.turns += 1
-        loop = self.loop
-        if time_ns > loop.now_ns:
-            loop.now_ns = time_ns
-        before = loop.enter()
-        try:
-            self._TAKE[message.__class__](self, message)
-            if not self._ended:
-                loop.run_ready(self._conditions.check)
-        finally:
-            loop.leave(before)
-        if self._bug is not None:
-            raise WorkflowBugError(self._bug)
-        return self.end_turn()
 
     def raised(self, error: BaseException) -> None:
         """The main function, a handler or a callback let out ``error``: a failure closes the run, the rest is a bug."""

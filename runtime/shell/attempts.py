@@ -122,7 +122,8 @@ class Attempts:
         key = run_no, item
         flight = self._flights.pop(key, None)
         if flight is not None:
-            _cancel(flight)
+            if flight.deadline is not None:
+                flight.deadline.cancel()
             self._sweep.after(self._performer.abandon, flight.attempt_key)
             self._sweep.undo(self._take_back, key, flight)
         self.drop_row(run_no, item)
@@ -190,15 +191,17 @@ class Attempts:
         self._dispatcher.call_soon(self._ended, task.run_no, task.item, task.info.attempt, outcome)
 
     def _ended(self, run_no: int, item: int, attempt: int, outcome: Outcome) -> None:
-        flight = self._flights.get((run_no, item))
+        key = run_no, item
+        flight = self._flights.get(key)
         # An attempt that was given up may still tell how it ended, when the next one is under way.
         if flight is None or flight.attempt != attempt:
             return
-        del self._flights[run_no, item]
-        _cancel(flight)
+        del self._flights[key]
+        if flight.deadline is not None:
+            flight.deadline.cancel()
         if isinstance(outcome, Completed):
-            self._over.add(flight.key)
-            self._deliver(run_no, ActivityCompleted(item, outcome.result, flight.attempt))
+            self._over.add(key)
+            self._deliver(run_no, ActivityCompleted(item, outcome.result, attempt))
         else:
             self._judge(flight, outcome.failure)
 
@@ -350,11 +353,6 @@ class Attempts:
 
 
 _DEFAULT_POLICY = RetryPolicy()
-
-
-def _cancel(flight: Flight) -> None:
-    if flight.deadline is not None:
-        flight.deadline.cancel()
 
 
 def _pack(command: ScheduleActivity, scheduled_ns: int) -> bytes:

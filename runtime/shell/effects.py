@@ -48,7 +48,7 @@ from .sweep import Sweep
 from .timekeeper import Timekeeper
 from .waiters import Waiters
 
-__all__ = ["Peer", "Tools", "close_run", "took", "wants"]
+__all__ = ["TOOK", "WANTS", "Peer", "Tools", "close_run"]
 
 logger = logging.getLogger("greenroom")
 
@@ -128,20 +128,6 @@ class Tools:
         self.workflows = workflows
 
 
-def took(tools: Tools, run: RunState, message: Message) -> None:
-    """What it means that a run has taken a message."""
-    effect = _TOOK.get(message.__class__)
-    if effect is not None:
-        effect(tools, run, message)
-
-
-def wants(tools: Tools, peer: Peer, command: Command, time_ns: int) -> None:
-    """What it means that a run wants something."""
-    effect = _WANTS.get(command.__class__)
-    if effect is not None:
-        effect(tools, peer, command, time_ns)
-
-
 def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outcome: Outcome, time_ns: int) -> None:
     """End a run: what it waited for is dropped, unread mail becomes dead letters, whoever waits for the outcome is
     told."""
@@ -192,13 +178,14 @@ def _took_end(tools: Tools, run: RunState, message: RunTerminated) -> None:
     close_run(tools, run, WorkflowExecutionStatus.TERMINATED, Outcome(failure=failure), run.last_ns)
 
 
-_TOOK: dict[type[Message], Callable[[Tools, RunState, Any], None]] = {
+TOOK: dict[type[Message], Callable[[Tools, RunState, Any], None]] = {
     ActivityCompleted: _took_outcome,
     ActivityFailed: _took_outcome,
     TimerFired: _took_timer,
     RunTimedOut: _took_timeout,
     RunTerminated: _took_end,
 }
+"""What it means that a run has taken a message; of most it means nothing but the turn."""
 
 
 # What a run wants.
@@ -292,7 +279,7 @@ def _fail(tools: Tools, peer: Peer, command: FailWorkflow, time_ns: int) -> None
     close_run(tools, peer.run, WorkflowExecutionStatus.FAILED, Outcome(failure=command.failure), time_ns)
 
 
-_WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
+WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     ScheduleActivity: _schedule_activity,
     CancelActivity: _cancel_activity,
     StartTimer: _start_timer,
@@ -303,3 +290,4 @@ _WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     CompleteWorkflow: _complete,
     FailWorkflow: _fail,
 }
+"""What it means that a run wants something."""

@@ -33,7 +33,7 @@ from ..model.options import WorkflowExecutionStatus
 from .bringing_back import BringingBack, begin_execution
 from .delivery import Delivery
 from .describing import describe
-from .effects import Tools, took, wants
+from .effects import TOOK, WANTS, Tools
 from .encoding import encode_turn
 from .journal_seam import public_error
 from .run_state import RunState
@@ -160,7 +160,9 @@ class WorkflowActor(Actor):
         """Take one turn of the dispatcher."""
         if self.standing is Standing.LIVE:
             delivery = self.actor_inbox.take()
-            if delivery is not None:
+            if delivery.__class__ is Delivery:
+                self._decide(delivery)
+            elif delivery is not None:
                 self._take(delivery)
             return False
         return self._TURNS[self.standing](self)
@@ -195,7 +197,8 @@ class WorkflowActor(Actor):
             return
         if run.is_stale(message):
             self._tools.sweep.touched(self)
-            self._take_row(delivery)
+            if delivery.seq is not None:
+                self._take_row(delivery.seq)
             return
         clock_ns = self._tools.clock.now_ns()
         time_ns = clock_ns if clock_ns > run.last_ns else run.last_ns
@@ -224,10 +227,13 @@ class WorkflowActor(Actor):
         run.crc = batch.append_turn(run.run_no, run.turn_no, time_ns, *record, run.crc)
         run.turn_no += 1
         run.last_ns = time_ns
-        self._take_row(delivery)
-        took(tools, run, message)
+        if delivery.seq is not None:
+            self._take_row(delivery.seq)
+        effect = TOOK.get(message.__class__)
+        if effect is not None:
+            effect(tools, run, message)
         for command in commands:
-            wants(tools, self, command, time_ns)
+            WANTS[command.__class__](tools, self, command, time_ns)
         if bool(run.activities) is not run.is_active:
             run.is_active = not run.is_active
             (batch.set_active if run.is_active else batch.clear_active)(run.run_no)
@@ -236,11 +242,10 @@ class WorkflowActor(Actor):
         if run.is_closed:
             self._leave()
 
-    def _take_row(self, delivery: Delivery) -> None:
-        """The message need not stand in the mailbox on disk any longer."""
-        if delivery.seq is not None:
-            self._tools.sweep.batch.take_mail(self.run.run_no, delivery.seq)
-            self.run.rows.pop(delivery.seq, None)
+    def _take_row(self, seq: int) -> None:
+        """A message need not stand in the mailbox on disk any longer."""
+        self._tools.sweep.batch.take_mail(self.run.run_no, seq)
+        self.run.rows.pop(seq, None)
 
     def _write_birth(self) -> None:
         """The rows that make a new run known."""
