@@ -89,7 +89,7 @@ class Dispatcher:
         self._on_idle = on_idle
         self._on_error = on_error
         self._ready: deque[Runnable] = deque()
-        self._intake: deque[Callable[[], object]] = deque()
+        self._intake: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._deadlines = Deadlines()
         self._lock = threading.RLock()
         self._is_closing = False
@@ -182,7 +182,7 @@ class Dispatcher:
         """
         if self._is_closing and (self._is_ended or not self.is_current()):
             raise DispatcherClosedError(self.name)
-        call = partial(fn, *args) if args else fn
+        call = fn, args
         # No lock: a thread that loses the interpreter while it holds one stops all the others.
         self._intake.append(call)
         if self._gate.is_waiting:
@@ -243,7 +243,12 @@ class Dispatcher:
         with hold_wakeups():
             for _ in range(min(len(intake), _MAX_INTAKE)):
                 has_run = True
-                self._guarded(intake.popleft())
+                fn, args = intake.popleft()
+                try:
+                    fn(*args)
+                except BaseException as error:
+                    # Nothing that is called may end the thread that runs every actor.
+                    self._report(error)
             if self._deadlines:
                 for callback in self._deadlines.pop_due(self.clock.now_ns()):
                     has_run = True
@@ -333,7 +338,7 @@ class Dispatcher:
         self._intake.clear()
         self._abandon_ready()
 
-    def _take_back(self, call: Callable[[], object]) -> None:
+    def _take_back(self, call: tuple[Callable[..., object], tuple[Any, ...]]) -> None:
         """It ended while ``call`` was being handed in: if nobody took it, nobody will."""
         try:
             self._intake.remove(call)

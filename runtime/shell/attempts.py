@@ -31,6 +31,7 @@ from ..model.registry import Registry
 from ..model.retry import Retry, RetryPolicy, decide
 from .flights import ActivityState, Flight, Key, Owner
 from .performer import Completed, Failed, Outcome, Performer, Task
+from .run_state import RunState
 from .sweep import Sweep
 from .timekeeper import Timekeeper
 
@@ -75,9 +76,11 @@ class Attempts:
 
     # What runs ask for.
 
-    def begin(self, owner: Owner, command: ScheduleActivity, scheduled_ns: int) -> None:
+    def begin(self, run: RunState, command: ScheduleActivity, scheduled_ns: int) -> None:
         """Begin the first attempt of an activity whose turn is on disk."""
-        self._perform(owner, command, scheduled_ns, 1, b"")
+        # A later turn of the same sweep may have taken it back.
+        if command.id in run.activities:
+            self._perform(run.owner, command, scheduled_ns, 1, b"")
 
     def recover(self, owner: Owner, command: ScheduleActivity, scheduled_ns: int, row: Attempt | None) -> None:
         """Go on with an activity that a replay found without an outcome; nothing happens if it is under way.
@@ -171,24 +174,27 @@ class Attempts:
     ) -> None:
         now_ns = self._dispatcher.clock.now_ns()
         flight = Flight(owner, command, scheduled_ns, attempt, last_failure, now_ns)
-        key = owner.run_no, command.id
+        run_no, workflow_id, run_id, workflow_type = owner
+        item = command.id
         definition = self._activities.find(command.name)
         if definition is None or definition.needs_instance:
             missing = NotRegisteredError("activity", command.name, self._activities.names())
             failure = to_failure(missing, self._converter)
             self._finish(flight, failure, RetryState.NON_RETRYABLE_FAILURE)
             return
-        self._flights[key] = flight
+        self._flights[run_no, item] = flight
         options = command.options
-        info = ActivityInfo(str(command.id), command.name, attempt, *owner[1:], scheduled_ns, now_ns, now_ns, options)
+        info = ActivityInfo(
+            str(item), command.name, attempt, workflow_id, run_id, workflow_type, scheduled_ns, now_ns, now_ns, options
+        )
         permit = self._permit if options.retry_policy is not None and options.retry_policy.maximum_attempts else None
-        self._performer.perform(Task(owner.run_no, command.id, definition, command.args, info, permit))
+        self._performer.perform(Task(run_no, item, definition, command.args, info, permit))
         if flight.is_limited:
             self._watch(flight)
 
     def ended(self, task: Task, outcome: Outcome) -> None:
-        """Told by the performer, from any thread, how an attempt ended."""
-        self._dispatcher.call_soon(self._ended, task.run_no, task.item, task.info.attempt, outcome)
+        """An attempt that the performer had has ended."""
+        self._ended(task.run_no, task.item, task.info.attempt, outcome)
 
     def _ended(self, run_no: int, item: int, attempt: int, outcome: Outcome) -> None:
         key = run_no, item

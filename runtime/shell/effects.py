@@ -194,13 +194,7 @@ TOOK: dict[type[Message], Callable[[Tools, RunState, Any], None]] = {
 def _schedule_activity(tools: Tools, peer: Peer, command: ScheduleActivity, time_ns: int) -> None:
     run = peer.run
     run.activities[command.id] = command, time_ns
-    tools.sweep.after(_begin_activity, tools, run, command, time_ns)
-
-
-def _begin_activity(tools: Tools, run: RunState, command: ScheduleActivity, time_ns: int) -> None:
-    # A later turn of the same sweep may have taken it back.
-    if command.id in run.activities:
-        tools.attempts.begin(run.owner, command, time_ns)
+    tools.sweep.after(tools.attempts.begin, run, command, time_ns)
 
 
 def _cancel_activity(tools: Tools, peer: Peer, command: CancelActivity, time_ns: int) -> None:

@@ -112,7 +112,7 @@ class Hands:
         self.timekeeper = Timekeeper(self.dispatcher, journal, self._fire, _damaged)
         self.performer = seams.performer(
             converter=converter,
-            report=self._report,
+            report=self._ended,
             threads=settings.activity_threads,
             executor=executor,
             clock=clock.now_ns,
@@ -211,8 +211,9 @@ class Hands:
         self.desk.close()
         self.directory.close(RuntimeClosedError())
 
-    def _report(self, task: Task, outcome: Outcome) -> None:
-        self.attempts.ended(task, outcome)
+    def _ended(self, task: Task, outcome: Outcome) -> None:
+        # Called from any thread; the attempts are made after the performer.
+        self.dispatcher.call_soon(self.attempts.ended, task, outcome)
 
     def _fire(self, due: Due) -> None:
         self._FIRE[DueKind(due.kind)](self, due)
