@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ...actors import Envelope, Future
 from ..core.messages import Message
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "Question"]
 
 
 class Delivery(Envelope[Message]):
@@ -39,3 +40,21 @@ class Delivery(Envelope[Message]):
         self.answer = answer
         self.seq = seq
         self.is_lasting = is_lasting
+
+
+class Question(Delivery):
+    """Something that is answered by the actor of a run, and never written.
+
+    Args:
+        ask: called with the actor in its turn; gives the answer.
+        reply_to: gets the answer once all that it may show is on disk; None if nobody waits.
+    """
+
+    __slots__ = ("ask",)
+
+    def __init__(self, ask: Callable[[Any], Any], reply_to: Future[Any] | None) -> None:
+        super().__init__(_NO_MESSAGE, reply_to)
+        self.ask = ask
+
+
+_NO_MESSAGE = Message()

@@ -20,14 +20,14 @@ from ..model.errors import (
 )
 from ..model.options import WorkflowExecutionStatus
 from .attempts import Attempts
-from .delivery import Delivery
+from .delivery import Delivery, Question
 from .describing import describe
 from .directory import Directory
 from .outcomes import ResultFuture
 from .run_state import RunState
 from .starting import StartRequest, Starts
 from .sweep import Sweep
-from .workflow_actor import Question, WorkflowActor
+from .workflow_actor import WorkflowActor
 
 __all__ = ["Desk"]
 

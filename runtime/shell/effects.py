@@ -44,7 +44,7 @@ from ..model.registry import Registry
 from .attempts import Attempts
 from .outcomes import Outcome, release_outcome
 from .run_state import RunState
-from .sweep import Sweep
+from .sweep import Sweep, TurnTaker
 from .timekeeper import Timekeeper
 from .waiters import Waiters
 
@@ -53,7 +53,7 @@ __all__ = ["TOOK", "WANTS", "Peer", "Tools", "close_run"]
 logger = logging.getLogger("greenroom")
 
 
-class Peer(Protocol):
+class Peer(TurnTaker, Protocol):
     """An open run, as another run sees it."""
 
     run: RunState

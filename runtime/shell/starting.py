@@ -20,13 +20,12 @@ from ..model.options import (
     WorkflowOptions,
 )
 from ..model.payloads import Converter
-from .delivery import Delivery
+from .delivery import Delivery, Question
 from .directory import Directory
 from .outcomes import Outcome, ResultFuture, resolve
 from .run_state import RunState
 from .sweep import Sweep, fail_if_pending
 from .waiters import Waiters
-from .workflow_actor import Question
 
 __all__ = ["StartRequest", "Starts"]
 

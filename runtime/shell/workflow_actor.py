@@ -6,21 +6,17 @@ A run in memory is in one of six standings, and what its actor does with a turn 
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, ClassVar
 
 from ...actors import Actor, Dispatcher, Future, Lane
-from ...storage import DueKind, StorageError
-from ..core.commands import Command
+from ...storage import StorageError
 from ..core.execution import Execution, WorkflowBugError
 from ..core.messages import (
     Message,
     RunTerminated,
     RunTimedOut,
-    TimerFired,
-    encode_message,
 )
 from ..model.description import WorkflowExecutionDescription
 from ..model.errors import (
@@ -31,15 +27,16 @@ from ..model.errors import (
 )
 from ..model.options import WorkflowExecutionStatus
 from .bringing_back import BringingBack, begin_execution
-from .delivery import Delivery
+from .delivery import Delivery, Question
 from .describing import describe
-from .effects import TOOK, WANTS, Tools
+from .effects import Tools
 from .encoding import encode_turn
 from .journal_seam import public_error
 from .run_state import RunState
 from .sweep import fail_if_pending
+from .writing import keep_message, take_row, told, write_birth, write_suspension, write_turn
 
-__all__ = ["Question", "Standing", "WorkflowActor"]
+__all__ = ["Standing", "WorkflowActor"]
 
 HOLD_NS = 200_000_000
 
@@ -57,17 +54,6 @@ class Standing(Enum):
     CLOSED = "closed"
 
 
-class Question(Delivery):
-    """Something that is answered by the actor and never written."""
-
-    __slots__ = ("ask",)
-
-    def __init__(self, ask: Callable[[WorkflowActor], Any], reply_to: Future[Any] | None) -> None:
-        super().__init__(_NO_MESSAGE, reply_to)
-        self.ask = ask
-
-
-_NO_MESSAGE = Message()
 _ENDS = (RunTimedOut, RunTerminated)
 
 
@@ -187,7 +173,8 @@ class WorkflowActor(Actor):
         elif isinstance(delivery.message, _ENDS):
             self._end_without_code(delivery)
         else:
-            self._keep(delivery)
+            self._tools.sweep.took_turn(self, delivery)
+            keep_message(self._tools, self.run, delivery)
 
     def _decide(self, delivery: Delivery) -> None:
         """Decide: the run's code takes the message. Then write, in the open sweep."""
@@ -197,8 +184,7 @@ class WorkflowActor(Actor):
             return
         if run.is_stale(message):
             self._tools.sweep.touched(self)
-            if delivery.seq is not None:
-                self._take_row(delivery.seq)
+            take_row(self._tools, run, delivery)
             return
         clock_ns = self._tools.clock.now_ns()
         time_ns = clock_ns if clock_ns > run.last_ns else run.last_ns
@@ -211,53 +197,20 @@ class WorkflowActor(Actor):
             # The outermost step of an actor: whatever cannot be decided, a bug of ours included, stops this run alone.
             self._suspend(error, delivery)
             return
+        self._tools.sweep.took_turn(self, delivery)
         try:
-            self._write(delivery, record, commands, time_ns)
+            if self.standing is Standing.NEW:
+                self._be_born()
+            write_turn(self._tools, self, delivery, record, commands, time_ns)
+            if run.is_closed:
+                self._leave()
         except Exception as error:
             # Half a turn stands in the batch: nothing of this sweep may reach the disk.
             self._tools.sweep.spoil(error)
 
-    def _write(self, delivery: Delivery, record: tuple[bytes, bytes], commands: list[Command], time_ns: int) -> None:
-        run, tools, message = self.run, self._tools, delivery.message
-        sweep = tools.sweep
-        batch = sweep.batch
-        sweep.took_turn(self, delivery)
-        if self.standing is Standing.NEW:
-            self._write_birth()
-        run.crc = batch.append_turn(run.run_no, run.turn_no, time_ns, *record, run.crc)
-        run.turn_no += 1
-        run.last_ns = time_ns
-        if delivery.seq is not None:
-            self._take_row(delivery.seq)
-        effect = TOOK.get(message.__class__)
-        if effect is not None:
-            effect(tools, run, message)
-        for command in commands:
-            WANTS[command.__class__](tools, self, command, time_ns)
-        if bool(run.activities) is not run.is_active:
-            run.is_active = not run.is_active
-            (batch.set_active if run.is_active else batch.clear_active)(run.run_no)
-        if delivery.reply_to is not None:
-            sweep.after(delivery.reply_to.set, delivery.answer)
-        if run.is_closed:
-            self._leave()
-
-    def _take_row(self, seq: int) -> None:
-        """A message need not stand in the mailbox on disk any longer."""
-        self._tools.sweep.batch.take_mail(self.run.run_no, seq)
-        self.run.rows.pop(seq, None)
-
-    def _write_birth(self) -> None:
-        """The rows that make a new run known."""
-        run, tools = self.run, self._tools
-        header, batch = run.header, tools.sweep.batch
-        batch.put_header(run.run_no, header)
-        if header.workflow_id != header.run_id:
-            batch.set_current(header.workflow_id, run.run_no)
-        if header.deadline_ns is not None:
-            batch.put_timer(run.run_no, DueKind.RUN_TIMEOUT, 0, header.deadline_ns)
-            tools.sweep.after(tools.timekeeper.arm, run.run_no, DueKind.RUN_TIMEOUT, 0, header.deadline_ns)
-        tools.sweep.after(self._is_born)
+    def _be_born(self) -> None:
+        write_birth(self._tools, self.run)
+        self._tools.sweep.after(self._is_born)
         self.standing = Standing.LIVE
 
     def _is_born(self) -> None:
@@ -280,15 +233,18 @@ class WorkflowActor(Actor):
     def _end_without_code(self, delivery: Delivery) -> None:
         """End a run whose code cannot be asked."""
         run, tools = self.run, self._tools
+        tools.sweep.took_turn(self, delivery)
         try:
             if not run.knows_its_end:
                 run.go_to_end(tools.journal.last_turn(run.run_no))
             tools.attempts.forget_run(run.run_no, [] if self._back is None else self._back.attempts)
             time_ns = max(tools.clock.now_ns(), run.last_ns)
-            self._write(delivery, encode_turn(delivery.message, []), [], time_ns)
+            if self.standing is Standing.NEW:
+                self._be_born()
+            write_turn(tools, self, delivery, encode_turn(delivery.message, []), [], time_ns)
+            self._leave()
         except Exception as error:
             # As for a turn: what stands in the batch is not whole.
-            tools.sweep.took_turn(self, delivery)
             tools.sweep.spoil(error)
 
     def _refuse(self, delivery: Delivery) -> None:
@@ -355,12 +311,12 @@ class WorkflowActor(Actor):
 
     def _suspend(self, error: BaseException, delivery: Delivery) -> None:
         """The code cannot take this message: the turn is discarded, the message is kept on disk, and the run stops."""
+        self._tools.sweep.took_turn(self, delivery)
         try:
             self._mark_suspended(error)
-            self._keep(delivery)
+            keep_message(self._tools, self.run, delivery)
         except Exception as fault:
             # As for a turn: what stands in the batch is not whole.
-            self._tools.sweep.took_turn(self, delivery)
             self._tools.sweep.spoil(fault)
 
     def _stop_here(self, error: BaseException) -> None:
@@ -370,39 +326,21 @@ class WorkflowActor(Actor):
         self._mark_suspended(error)
 
     def _mark_suspended(self, error: BaseException) -> None:
-        run, tools = self.run, self._tools
         cause = error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error
-        note = _storable("".join(traceback.format_exception(cause)))
-        reason = _storable("".join(traceback.format_exception_only(cause)).strip())
+        reason, note = told(cause)
         logger.error("%s is suspended: %s", self, reason, exc_info=cause)
-        tools.sweep.touched(self)
-        run.header = run.header._replace(status=int(WorkflowExecutionStatus.SUSPENDED), note=note)
-        if self.standing is Standing.NEW and not run.is_stored:
-            self._write_birth()
+        self._tools.sweep.touched(self)
+        if self.standing is Standing.NEW and not self.run.is_stored:
+            self._be_born()
         self.standing = Standing.SUSPENDED
         self._put_away()
-        tools.sweep.batch.put_header(run.run_no, run.header)
-        # Opening the journal brings active runs back, and so tries this one again.
-        run.is_active = True
-        tools.sweep.batch.set_active(run.run_no)
-        tools.sweep.after(self._tell_waiters, reason, note)
+        write_suspension(self._tools, self.run, note)
+        self._tools.sweep.after(self._tell_waiters, reason, note)
 
     def _tell_waiters(self, reason: str, note: str) -> None:
         header = self.run.header
         for future in self._tools.waiters.take(self.run.run_no):
             future.fail(WorkflowSuspendedError(header.workflow_id, header.run_id, reason, stack=note))
-
-    def _keep(self, delivery: Delivery) -> None:
-        """Put a message that cannot be taken now on disk: its sender is acknowledged, and it is not lost."""
-        run, sweep = self.run, self._tools.sweep
-        # A timer has its own row and fires again.
-        if delivery.seq is None and not isinstance(delivery.message, TimerFired):
-            data = encode_message(delivery.message)
-            seq = sweep.batch.put_mail(run.run_no, self._tools.clock.now_ns(), data)
-            run.rows[seq] = data
-        sweep.took_turn(self, delivery)
-        if delivery.reply_to is not None:
-            sweep.after(delivery.reply_to.set, delivery.answer)
 
     def resume(self) -> None:
         """Try a suspended run again from the journal, with the code that is registered now; wake one that is
@@ -486,8 +424,3 @@ class WorkflowActor(Actor):
         Standing.SUSPENDED: _turn_of_waiting,
         Standing.CLOSED: _turn_of_waiting,
     }
-
-
-def _storable(text: str) -> str:
-    """The text without what cannot be written: a file name may bring lone surrogates into a message."""
-    return text.encode("utf-8", "backslashreplace").decode()

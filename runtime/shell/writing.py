@@ -1,0 +1,96 @@
+"""What the life of a run becomes in the open sweep: its birth, its turns, a message that must wait, its suspension.
+
+Nothing here decides: the actor says what happens to its run, and this says which rows that is.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+from ...storage import DueKind
+from ..core.commands import Command
+from ..core.messages import TimerFired, encode_message
+from ..model.options import WorkflowExecutionStatus
+from .delivery import Delivery
+from .effects import TOOK, WANTS, Peer, Tools
+from .run_state import RunState
+
+__all__ = ["keep_message", "take_row", "told", "write_birth", "write_suspension", "write_turn"]
+
+
+def write_birth(tools: Tools, run: RunState) -> None:
+    """The rows that make a new run known."""
+    header, batch = run.header, tools.sweep.batch
+    batch.put_header(run.run_no, header)
+    if header.workflow_id != header.run_id:
+        batch.set_current(header.workflow_id, run.run_no)
+    if header.deadline_ns is not None:
+        batch.put_timer(run.run_no, DueKind.RUN_TIMEOUT, 0, header.deadline_ns)
+        tools.sweep.after(tools.timekeeper.arm, run.run_no, DueKind.RUN_TIMEOUT, 0, header.deadline_ns)
+
+
+def write_turn(
+    tools: Tools,
+    peer: Peer,
+    delivery: Delivery,
+    record: tuple[bytes, bytes],
+    commands: list[Command],
+    time_ns: int,
+) -> None:
+    """A turn: its record, and what its message and its commands mean."""
+    run, sweep, message = peer.run, tools.sweep, delivery.message
+    batch = sweep.batch
+    run.crc = batch.append_turn(run.run_no, run.turn_no, time_ns, *record, run.crc)
+    run.turn_no += 1
+    run.last_ns = time_ns
+    if delivery.seq is not None:
+        take_row(tools, run, delivery)
+    effect = TOOK.get(message.__class__)
+    if effect is not None:
+        effect(tools, run, message)
+    for command in commands:
+        WANTS[command.__class__](tools, peer, command, time_ns)
+    if bool(run.activities) is not run.is_active:
+        run.is_active = not run.is_active
+        (batch.set_active if run.is_active else batch.clear_active)(run.run_no)
+    if delivery.reply_to is not None:
+        sweep.after(delivery.reply_to.set, delivery.answer)
+
+
+def take_row(tools: Tools, run: RunState, delivery: Delivery) -> None:
+    """A message need not stand in the mailbox on disk any longer, if it does."""
+    if delivery.seq is not None:
+        tools.sweep.batch.take_mail(run.run_no, delivery.seq)
+        run.rows.pop(delivery.seq, None)
+
+
+def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> None:
+    """A message that cannot be taken now waits on disk: its sender is acknowledged, and it is not lost."""
+    sweep = tools.sweep
+    # A timer has its own row and fires again.
+    if delivery.seq is None and not isinstance(delivery.message, TimerFired):
+        data = encode_message(delivery.message)
+        seq = sweep.batch.put_mail(run.run_no, tools.clock.now_ns(), data)
+        run.rows[seq] = data
+    if delivery.reply_to is not None:
+        sweep.after(delivery.reply_to.set, delivery.answer)
+
+
+def write_suspension(tools: Tools, run: RunState, note: str) -> None:
+    """A run stops where it is, with the reason in its header."""
+    run.header = run.header._replace(status=int(WorkflowExecutionStatus.SUSPENDED), note=note)
+    tools.sweep.batch.put_header(run.run_no, run.header)
+    # Opening the journal brings active runs back, and so tries this one again.
+    run.is_active = True
+    tools.sweep.batch.set_active(run.run_no)
+
+
+def told(error: BaseException) -> tuple[str, str]:
+    """What an exception says in a line, and with its traceback."""
+    reason = "".join(traceback.format_exception_only(error)).strip()
+    return _storable(reason), _storable("".join(traceback.format_exception(error)))
+
+
+def _storable(text: str) -> str:
+    """The text without what cannot be written: a file name may bring lone surrogates into a message."""
+    return text.encode("utf-8", "backslashreplace").decode()
