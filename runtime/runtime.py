@@ -31,7 +31,7 @@ from .shell.hands import Hands, Seams, Settings
 from .shell.journal_seam import translated
 from .shell.starting import StartRequest
 from .shell.switching import SwitchInterval
-from .workflow import FunctionWorkflow
+from .workflow_declarations import FunctionWorkflow
 
 __all__ = ["Runtime"]
 
