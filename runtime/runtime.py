@@ -8,30 +8,23 @@ from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, TypeVarTuple, overload
+from typing import Any, Self, TypeVar, TypeVarTuple, Unpack, overload
 
 from ..actors import Clock, Future, SystemClock
 from ..storage import Journal, MemoryStore
 from .client import WorkflowHandle
 from .model import registry
 from .model.activity_definition import ActivityDefinition, definitions_of
-from .model.definitions import DEFINITION, WorkflowDefinition
 from .model.durations import to_ns
 from .model.errors import RuntimeClosedError
 from .model.ids import check_id
-from .model.options import (
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-    WorkflowOptions,
-    encode_workflow_options,
-)
 from .model.payloads import Converter
 from .model.registry import Registry
 from .shell.hands import Hands, Seams, Settings
 from .shell.journal_seam import translated
-from .shell.starting import StartRequest
 from .shell.switching import SwitchInterval
-from .workflow import FunctionWorkflow
+from .start_calls import StartOptions, definition_to_start, start_request, workflow_definition_of
+from .workflow_declarations import FunctionWorkflow
 
 __all__ = ["Runtime"]
 
@@ -39,9 +32,6 @@ R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 Duration = timedelta | float
-
-FAIL = WorkflowIDConflictPolicy.FAIL
-ALLOW_DUPLICATE = WorkflowIDReusePolicy.ALLOW_DUPLICATE
 
 
 class Runtime:
@@ -94,7 +84,7 @@ class Runtime:
         max_map_size: int | None = None,
     ) -> None:
         self._path = os.fspath(path)
-        self._workflows = None if workflows is None else Registry("workflow", map(_workflow_of, workflows))
+        self._workflows = None if workflows is None else Registry("workflow", map(workflow_definition_of, workflows))
         self._activities = None if activities is None else _activities(activities)
         self._open_journal: Callable[[], Journal] = lambda: Journal.open(
             self._path,
@@ -225,42 +215,18 @@ class Runtime:
 
     @overload
     def start_workflow(
-        self,
-        workflow: FunctionWorkflow[..., R],
-        /,
-        *args: Any,
-        id: str | None = None,
-        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
-        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
-        run_timeout: Duration | None = None,
-        execution_timeout: Duration | None = None,
+        self, workflow: FunctionWorkflow[..., R], /, *args: Any, **options: Unpack[StartOptions]
     ) -> Future[WorkflowHandle[R]]: ...
     @overload
     def start_workflow(
-        self,
-        workflow: Callable[[Any, *Ts], Coroutine[Any, Any, R]],
-        /,
-        *args: *Ts,
-        id: str | None = None,
-        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
-        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
-        run_timeout: Duration | None = None,
-        execution_timeout: Duration | None = None,
+        self, workflow: Callable[[Any, *Ts], Coroutine[Any, Any, R]], /, *args: *Ts, **options: Unpack[StartOptions]
     ) -> Future[WorkflowHandle[R]]: ...
     @overload
     def start_workflow(
-        self,
-        workflow: str | type,
-        /,
-        *args: Any,
-        id: str | None = None,
-        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
-        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
-        run_timeout: Duration | None = None,
-        execution_timeout: Duration | None = None,
+        self, workflow: str | type, /, *args: Any, **options: Unpack[StartOptions]
     ) -> Future[WorkflowHandle[Any]]: ...
-    def start_workflow(  # type: ignore[misc]  # mypy takes *args: Any for narrower than the *args: *Ts above
-        self, workflow: Any, /, *args: Any, **options: Any
+    def start_workflow(
+        self, workflow: Any, /, *args: object, **options: Unpack[StartOptions]
     ) -> Future[WorkflowHandle[Any]]:
         """Start a workflow; the future gives its handle once the start is on disk.
 
@@ -268,73 +234,46 @@ class Runtime:
             workflow: its class, its run method, the function, or its registered name.
             *args: the workflow's arguments.
             id: its id; if not given, that of its first run.
-            id_conflict_policy: what to do if a run of that id is open: fail, use that one, or terminate it.
-            id_reuse_policy: what to do if the last run of that id has ended.
+            id_conflict_policy: what to do if a run of that id is open: fail (the default), use it, or terminate it.
+            id_reuse_policy: what to do if the last run of that id has ended; the default allows another one.
             run_timeout: how long the run may take (seconds or timedelta); then it is closed as timed out.
-            execution_timeout: how long the whole chain of runs may take.
+            execution_timeout: how long the whole chain of runs may take (likewise).
 
         Raises:
             NotRegisteredError: no such workflow is registered.
-            TypeError: the arguments do not fit it.
-            PayloadError: an argument cannot be stored.
+            TypeError: it is no workflow, the arguments do not fit it, or there is no such option.
+            ValueError: an option that cannot be so, or a name that is that of another workflow here.
+            PayloadError: an argument cannot be stored, or is not of the type that its annotation allows.
             RuntimeClosedError: the runtime is not open.
             WorkflowAlreadyStartedError (from the future): the id is taken.
             JournalError (from the future): the start could not be written; nothing was started.
         """
         hands = self._opened
-        request, definition = self._request(hands, workflow, args, **options)
+        definition = definition_to_start(workflow, hands.workflows)
         hint = definition.signature.result_type
 
         def handle(workflow_id: str, run_id: str) -> WorkflowHandle[Any]:
             return WorkflowHandle(hands.desk, hands.converter, hands.history, workflow_id, run_id, hint)
 
-        return hands.desk.start(request._replace(answer=handle))
+        return hands.desk.start(start_request(definition, args, options, converter=hands.converter, answer=handle))
 
     @overload
     def execute_workflow(
-        self,
-        workflow: FunctionWorkflow[..., R],
-        /,
-        *args: Any,
-        id: str | None = None,
-        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
-        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
-        run_timeout: Duration | None = None,
-        execution_timeout: Duration | None = None,
+        self, workflow: FunctionWorkflow[..., R], /, *args: Any, **options: Unpack[StartOptions]
     ) -> Future[R]: ...
     @overload
     def execute_workflow(
-        self,
-        workflow: Callable[[Any, *Ts], Coroutine[Any, Any, R]],
-        /,
-        *args: *Ts,
-        id: str | None = None,
-        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
-        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
-        run_timeout: Duration | None = None,
-        execution_timeout: Duration | None = None,
+        self, workflow: Callable[[Any, *Ts], Coroutine[Any, Any, R]], /, *args: *Ts, **options: Unpack[StartOptions]
     ) -> Future[R]: ...
     @overload
-    def execute_workflow(
-        self,
-        workflow: str | type,
-        /,
-        *args: Any,
-        id: str | None = None,
-        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
-        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
-        run_timeout: Duration | None = None,
-        execution_timeout: Duration | None = None,
-    ) -> Future[Any]: ...
-    def execute_workflow(  # type: ignore[misc]  # as above
-        self, workflow: Any, /, *args: Any, **options: Any
-    ) -> Future[Any]:
+    def execute_workflow(self, workflow: str | type, /, *args: Any, **options: Unpack[StartOptions]) -> Future[Any]: ...
+    def execute_workflow(self, workflow: Any, /, *args: object, **options: Unpack[StartOptions]) -> Future[Any]:
         """Start a workflow and give what it returns; arguments and errors are those of ``start_workflow`` and of
         ``result``."""
         hands = self._opened
-        request, definition = self._request(hands, workflow, args, **options)
-        hint = definition.signature.result_type
-        return hands.desk.execute(request, hint)
+        definition = definition_to_start(workflow, hands.workflows)
+        request = start_request(definition, args, options, converter=hands.converter)
+        return hands.desk.execute(request, definition.signature.result_type)
 
     def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> WorkflowHandle[Any]:
         """The handle of a workflow by id: of its current run, or of the run given. Whether there is one is seen when
@@ -344,71 +283,11 @@ class Runtime:
             hands.desk, hands.converter, hands.history, check_id(workflow_id, "workflow id"), run_id or ""
         )
 
-    def _request(
-        self,
-        hands: Hands,
-        workflow: Any,
-        args: tuple[Any, ...],
-        *,
-        id: str | None = None,
-        id_conflict_policy: WorkflowIDConflictPolicy = FAIL,
-        id_reuse_policy: WorkflowIDReusePolicy = ALLOW_DUPLICATE,
-        run_timeout: Duration | None = None,
-        execution_timeout: Duration | None = None,
-        **unknown: Any,
-    ) -> tuple[StartRequest, WorkflowDefinition]:
-        if unknown:
-            raise TypeError(
-                f"no start option {next(iter(unknown))!r} (there are: {', '.join(_START_OPTIONS)}); "
-                "the workflow's own arguments are positional"
-            )
-        name = workflow if isinstance(workflow, str) else _workflow_of(workflow).name
-        definition = hands.workflows.get(name)
-        if not isinstance(workflow, str) and definition is not _workflow_of(workflow):
-            raise ValueError(
-                f"another workflow is registered under the name {name!r}; give one of the two another name with "
-                "@workflow.defn(name=…)"
-            )
-        problem = definition.signature.problem_with(args)
-        if problem is not None:
-            raise TypeError(f"workflow {name!r} {problem}")
-        data = hands.converter.encode_args(args)
-        # The run would be suspended by arguments that its annotations do not allow: better to say so here.
-        hands.converter.decode_args(data, definition.signature.arg_types)
-        if (
-            id_reuse_policy is WorkflowIDReusePolicy.TERMINATE_IF_RUNNING
-            and id_conflict_policy is not WorkflowIDConflictPolicy.FAIL
-        ):
-            raise ValueError("TERMINATE_IF_RUNNING says what to do with an open run; leave out id_conflict_policy")
-        options, options_data = _NO_OPTIONS, _NO_OPTIONS_DATA
-        if run_timeout is not None or execution_timeout is not None:
-            options = WorkflowOptions(
-                run_timeout_ns=to_ns(run_timeout, "run_timeout"),
-                execution_timeout_ns=to_ns(execution_timeout, "execution_timeout"),
-            )
-            options_data = encode_workflow_options(options)
-        workflow_id = "" if id is None else check_id(id, "workflow id")
-        request = StartRequest(name, data, workflow_id, options, options_data, id_conflict_policy, id_reuse_policy)
-        return request, definition
-
     @property
     def _opened(self) -> Hands:
         if self._hands is None:
             raise RuntimeClosedError
         return self._hands
-
-
-_START_OPTIONS = ("id", "id_conflict_policy", "id_reuse_policy", "run_timeout", "execution_timeout")
-_NO_OPTIONS = WorkflowOptions()
-_NO_OPTIONS_DATA = encode_workflow_options(_NO_OPTIONS)
-
-
-def _workflow_of(target: Any) -> WorkflowDefinition:
-    """The definition of a class, a function or a run method."""
-    definition = getattr(target, DEFINITION, None)
-    if not isinstance(definition, WorkflowDefinition):
-        raise TypeError(f"{target!r} is not a workflow; declare its class or function with @workflow.defn")
-    return definition
 
 
 def _activities(listed: Iterable[object]) -> Registry[ActivityDefinition]:

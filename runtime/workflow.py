@@ -1,27 +1,22 @@
-"""What people write workflows against: everything here speaks to the execution running now, by ``core.context``."""
+"""What people write workflows against, under one name; what stands here itself speaks to the execution running now."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid as _uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, overload
+from typing import Any, TypeVar, overload
 
+from .activity_calls import execute_activity, execute_activity_method, start_activity, start_activity_method
 from .core.channels import SignalChannel, wait_ns
 from .core.context import Info, current, current_or_none
 from .core.handles import ActivityHandle
-from .model import definitions
-from .model.activity_definition import ActivityDefinition, definition_of
-from .model.definitions import WorkflowDefinition, define_class, define_function, mark, signal_name
+from .model.definitions import signal_name
 from .model.durations import to_ns
-from .model.errors import InvalidWorkflowError
 from .model.ids import check_id
-from .model.options import ActivityOptions
-from .model.registry import workflows
-from .model.retry import RetryPolicy
-from .model.signatures import Signature
+from .workflow_declarations import FunctionWorkflow, defn, init, run, signal
 
 __all__ = [
     "ActivityHandle",
@@ -57,135 +52,9 @@ __all__ = [
     "wait_condition",
 ]
 
-P = ParamSpec("P")
-R = TypeVar("R")
 T = TypeVar("T")
-C = TypeVar("C", bound=type)
-F = TypeVar("F", bound=Callable[..., Any])
-Ts = TypeVarTuple("Ts")
 
 Duration = timedelta | float
-
-
-# Declaring.
-
-
-class FunctionWorkflow(Generic[P, R]):
-    """A workflow written as a function: pass it to ``start_workflow``, or call it in a unit test of its own."""
-
-    def __init__(self, definition: WorkflowDefinition) -> None:
-        self.definition = definition
-        self.__name__ = definition.target.__name__
-        self.__doc__ = definition.target.__doc__
-        self.__wrapped__ = definition.target
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        outcome: Coroutine[Any, Any, R] = self.definition.run(*args, **kwargs)
-        return outcome
-
-    def __repr__(self) -> str:
-        return f"<workflow {self.definition.name!r}>"
-
-
-@overload
-def defn(target: C, /) -> C: ...
-@overload
-def defn(target: Callable[P, Coroutine[Any, Any, R]], /) -> FunctionWorkflow[P, R]: ...
-@overload
-def defn(*, name: str | None = None, failure_exception_types: tuple[type[BaseException], ...] = ()) -> _Declare: ...
-def defn(
-    target: Any = None,
-    /,
-    *,
-    name: str | None = None,
-    failure_exception_types: tuple[type[BaseException], ...] = (),
-) -> Any:
-    """Declare a workflow: a class with one ``@workflow.run`` method, or one ``async def`` function.
-
-    Args:
-        name: the name it is registered and recorded under; the class's or function's own name if not given. It is part
-            of the contract with runs that are under way: keep it when the code is renamed.
-        failure_exception_types: exceptions that close a run as failed. Failures (``ApplicationError`` and its kin) and
-            timeouts always do; any other exception is a bug and suspends the run until the code is mended.
-
-    Raises:
-        InvalidWorkflowError: it cannot be a workflow; every reason is listed.
-    """
-    declare = _Declare(name, failure_exception_types)
-    return declare if target is None else declare(target)
-
-
-class _Declare:
-    """``@workflow.defn(...)`` with its options, waiting for the class or function."""
-
-    def __init__(self, name: str | None, failure_exception_types: tuple[type[BaseException], ...]) -> None:
-        if name is not None:
-            check_id(name, "workflow name")
-        self._name = name
-        self._failures = tuple(failure_exception_types)
-
-    @overload
-    def __call__(self, target: C, /) -> C: ...
-    @overload
-    def __call__(self, target: Callable[P, Coroutine[Any, Any, R]], /) -> FunctionWorkflow[P, R]: ...
-    def __call__(self, target: Any, /) -> Any:
-        if isinstance(target, type):
-            definition = define_class(target, name=self._name, failure_exception_types=self._failures)
-            setattr(target, definitions.DEFINITION, definition)
-            setattr(definition.run, definitions.DEFINITION, definition)
-            workflows.add(definition)
-            return target
-        if not callable(target):
-            raise InvalidWorkflowError(repr(target), ["decorate a class or an async function with @workflow.defn"])
-        definition = define_function(target, name=self._name, failure_exception_types=self._failures)
-        declared: FunctionWorkflow[Any, Any] = FunctionWorkflow(definition)
-        setattr(declared, definitions.DEFINITION, definition)
-        workflows.add(definition)
-        return declared
-
-
-def run(method: F) -> F:
-    """Mark the method of a workflow class that is the workflow."""
-    mark(method, "run")
-    return method
-
-
-def init(method: F) -> F:
-    """Mark the ``__init__`` that takes the same arguments as the run method, before any signal is handled."""
-    mark(method, "init")
-    return method
-
-
-@overload
-def signal(method: F, /) -> F: ...
-@overload
-def signal(*, name: str | None = None, dynamic: bool = False, description: str | None = None) -> Callable[[F], F]: ...
-def signal(
-    method: Any = None, /, *, name: str | None = None, dynamic: bool = False, description: str | None = None
-) -> Any:
-    """Mark a method as a signal handler; it may be ``async`` and wait.
-
-    Args:
-        name: the signal's name, the method's own if not given.
-        dynamic: hear every signal that no other handler hears; the method gets the signal's name before its arguments.
-        description: a line for people and tools.
-    """
-    if dynamic and name is not None:
-        raise ValueError("a dynamic handler hears every name: leave out name= or dynamic=True")
-    if name is not None:
-        check_id(name, "signal name")
-
-    def note(function: F) -> F:
-        mark(
-            function,
-            "signal",
-            name=None if dynamic else name or function.__name__,
-            description=description,
-            signature=Signature(function, skip=1),
-        )
-        return function
-
-    return note if method is None else note(method)
 
 
 # Handlers and channels at run time.
@@ -225,171 +94,6 @@ def signal_channel() -> SignalChannel:
 def all_handlers_finished() -> bool:
     """Whether no signal handler is at work; ``await wait_condition(all_handlers_finished)`` lets them end first."""
     return current().all_handlers_finished()
-
-
-# Activities.
-
-
-@overload
-def start_activity(
-    activity: Callable[[*Ts], Awaitable[R]],
-    *args: *Ts,
-    start_to_close_timeout: Duration | None = None,
-    schedule_to_close_timeout: Duration | None = None,
-    schedule_to_start_timeout: Duration | None = None,
-    retry_policy: RetryPolicy | None = None,
-    summary: str | None = None,
-) -> ActivityHandle[R]: ...
-@overload
-def start_activity(
-    activity: Callable[[*Ts], R],
-    *args: *Ts,
-    start_to_close_timeout: Duration | None = None,
-    schedule_to_close_timeout: Duration | None = None,
-    schedule_to_start_timeout: Duration | None = None,
-    retry_policy: RetryPolicy | None = None,
-    summary: str | None = None,
-) -> ActivityHandle[R]: ...
-@overload
-def start_activity(
-    activity: str,
-    *args: Any,
-    result_type: type[R],
-    start_to_close_timeout: Duration | None = None,
-    schedule_to_close_timeout: Duration | None = None,
-    schedule_to_start_timeout: Duration | None = None,
-    retry_policy: RetryPolicy | None = None,
-    summary: str | None = None,
-) -> ActivityHandle[R]: ...
-@overload
-def start_activity(
-    activity: str,
-    *args: Any,
-    start_to_close_timeout: Duration | None = None,
-    schedule_to_close_timeout: Duration | None = None,
-    schedule_to_start_timeout: Duration | None = None,
-    retry_policy: RetryPolicy | None = None,
-    summary: str | None = None,
-) -> ActivityHandle[Any]: ...
-def start_activity(
-    activity: Any,
-    *args: object,
-    result_type: Any = None,
-    **options: Any,
-) -> ActivityHandle[Any]:
-    """Schedule an activity now; the handle is a future of its result.
-
-    Args:
-        activity: a declared activity, or the name of one.
-        *args: its arguments.
-        result_type: the type of the result, when the activity is given by name.
-        start_to_close_timeout: how long one attempt may take.
-        schedule_to_close_timeout: how long all attempts together may take.
-        schedule_to_start_timeout: how long an attempt may wait for a thread.
-        retry_policy: when to try again; the default tries again for ever, after 1 s, 2 s, 4 s … up to 100 s.
-        summary: a line for people.
-
-    Raises:
-        TypeError: it is no activity, or the arguments do not fit it.
-        PayloadEncodeError: an argument that cannot be stored.
-    """
-    if isinstance(activity, str):
-        return current().start_activity(
-            activity, args, _options(None, options), Any if result_type is None else result_type
-        )
-    definition = definition_of(activity)
-    if definition is None:
-        raise TypeError(f"{activity!r} is not an activity; declare it with @activity.defn")
-    least, most = definition.arity
-    if not least <= len(args) <= most:
-        raise TypeError(f"activity {definition.name!r} {definition.problem_with(args)}")
-    hint = definition.result_type if result_type is None else result_type
-    return current().start_activity(definition.name, args, _options(definition, options), hint)
-
-
-@overload
-async def execute_activity(
-    activity: Callable[[*Ts], Awaitable[R]],
-    *args: *Ts,
-    start_to_close_timeout: Duration | None = None,
-    schedule_to_close_timeout: Duration | None = None,
-    schedule_to_start_timeout: Duration | None = None,
-    retry_policy: RetryPolicy | None = None,
-    summary: str | None = None,
-) -> R: ...
-@overload
-async def execute_activity(
-    activity: Callable[[*Ts], R],
-    *args: *Ts,
-    start_to_close_timeout: Duration | None = None,
-    schedule_to_close_timeout: Duration | None = None,
-    schedule_to_start_timeout: Duration | None = None,
-    retry_policy: RetryPolicy | None = None,
-    summary: str | None = None,
-) -> R: ...
-@overload
-async def execute_activity(
-    activity: str,
-    *args: Any,
-    result_type: type[R],
-    start_to_close_timeout: Duration | None = None,
-    schedule_to_close_timeout: Duration | None = None,
-    schedule_to_start_timeout: Duration | None = None,
-    retry_policy: RetryPolicy | None = None,
-    summary: str | None = None,
-) -> R: ...
-@overload
-async def execute_activity(
-    activity: str,
-    *args: Any,
-    start_to_close_timeout: Duration | None = None,
-    schedule_to_close_timeout: Duration | None = None,
-    schedule_to_start_timeout: Duration | None = None,
-    retry_policy: RetryPolicy | None = None,
-    summary: str | None = None,
-) -> Any: ...
-async def execute_activity(activity: Any, *args: object, **options: Any) -> Any:
-    """Schedule an activity and wait for its result; the options are those of ``start_activity``.
-
-    Raises:
-        ActivityError: it failed for good; its ``cause`` says why.
-    """
-    return await start_activity(activity, *args, **options)
-
-
-def start_activity_method(activity: Callable[..., Any], *args: Any, **options: Any) -> ActivityHandle[Any]:
-    """Schedule an activity that is a method, named by its class: ``start_activity_method(Shop.charge, order)``."""
-    return start_activity(activity, *args, **options)
-
-
-async def execute_activity_method(activity: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """Schedule an activity that is a method, named by its class, and wait for its result."""
-    return await start_activity_method(activity, *args, **options)
-
-
-_OPTION_NAMES = {
-    "start_to_close_timeout": "start_to_close_timeout_ns",
-    "schedule_to_close_timeout": "schedule_to_close_timeout_ns",
-    "schedule_to_start_timeout": "schedule_to_start_timeout_ns",
-    "retry_policy": "retry_policy",
-    "summary": "summary",
-}
-
-_NO_OPTIONS = ActivityOptions()
-
-
-def _options(definition: ActivityDefinition | None, given: dict[str, Any]) -> ActivityOptions:
-    base = _NO_OPTIONS if definition is None else definition.options
-    if not given:
-        return base
-    fields = {name: getattr(base, name) for name in base.__struct_fields__}
-    for name, value in given.items():
-        field = _OPTION_NAMES.get(name)
-        if field is None:
-            raise TypeError(f"no activity option {name!r} (there are: {', '.join(sorted(_OPTION_NAMES))})")
-        if value is not None:
-            fields[field] = to_ns(value, name) if field.endswith("_ns") else value
-    return ActivityOptions(**fields)
 
 
 # Waiting.

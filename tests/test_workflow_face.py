@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from greenroom.runtime import workflow
+from greenroom.runtime import activity, workflow
+from greenroom.runtime.activity_calls import ActivityCallOptions
 from greenroom.runtime.model.errors import NotInWorkflowError
 
 
@@ -73,3 +74,9 @@ def test_nothing_here_is_a_workflow() -> None:
 def test_an_external_handle_needs_a_workflow_id() -> None:
     with pytest.raises(ValueError, match="workflow id is empty"):
         workflow.get_external_workflow_handle("")
+
+
+def test_what_a_call_of_an_activity_can_say_its_declaration_can_say_too() -> None:
+    declared = set(inspect.signature(activity.defn).parameters) - {"fn", "name"}
+
+    assert declared == set(ActivityCallOptions.__annotations__)

@@ -122,7 +122,11 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "undeclared": (lambda: start_anything(undeclared, "x"), "is not an activity; declare it with @activity.defn"),
     "too few": (lambda: start_anything(ship), "activity 'core tests: ship' misses item"),
     "too many": (lambda: start_anything(ship, 1, 2, 3), "takes 2 arguments, 3 were given"),
-    "unknown option": (lambda: start_anything(ship, "x", timeout=1), "no activity option 'timeout'"),
+    "unknown option": (
+        lambda: start_anything(ship, "x", timeout=1),
+        "no activity option 'timeout' (there are: retry_policy, schedule_to_close_timeout, schedule_to_start_timeout, "
+        "start_to_close_timeout, summary)",
+    ),
     "bad length": (lambda: start_anything(ship, "x", start_to_close_timeout="1"), "start_to_close_timeout is a str"),
     "cannot be stored": (lambda: start_anything(ship, object()), "args"),
 }

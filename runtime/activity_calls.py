@@ -1,0 +1,164 @@
+"""How a workflow calls an activity: the options of a call stand in one list, for type checkers and for calls alike."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypedDict, TypeVar, TypeVarTuple, Unpack, overload
+
+from .core.context import current
+from .core.handles import ActivityHandle
+from .model.activity_definition import ActivityDefinition, definition_of
+from .model.durations import to_ns
+from .model.options import ActivityOptions
+from .model.retry import RetryPolicy
+
+__all__ = [
+    "ActivityCallOptions",
+    "execute_activity",
+    "execute_activity_method",
+    "start_activity",
+    "start_activity_method",
+]
+
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
+
+Duration = timedelta | float
+
+
+class ActivityCallOptions(TypedDict, total=False):
+    """The options of a call, as ``start_activity`` explains them.
+
+    Lengths of time are ``timedelta`` or seconds. What is left out or None is as the activity was declared.
+    """
+
+    start_to_close_timeout: Duration | None
+    schedule_to_close_timeout: Duration | None
+    schedule_to_start_timeout: Duration | None
+    retry_policy: RetryPolicy | None
+    summary: str | None
+
+
+@overload
+def start_activity(
+    activity: Callable[[*Ts], Awaitable[R]], *args: *Ts, **options: Unpack[ActivityCallOptions]
+) -> ActivityHandle[R]: ...
+@overload
+def start_activity(
+    activity: Callable[[*Ts], R], *args: *Ts, **options: Unpack[ActivityCallOptions]
+) -> ActivityHandle[R]: ...
+@overload
+def start_activity(
+    activity: str, *args: Any, result_type: type[R], **options: Unpack[ActivityCallOptions]
+) -> ActivityHandle[R]: ...
+@overload
+def start_activity(activity: str, *args: Any, **options: Unpack[ActivityCallOptions]) -> ActivityHandle[Any]: ...
+def start_activity(activity: Any, *args: object, result_type: Any = None, **options: Any) -> ActivityHandle[Any]:
+    """Schedule an activity now; the handle is a future of its result.
+
+    An option that is left out is as the activity was declared; without a timeout there is none.
+
+    Args:
+        activity: a declared activity, or the name of one.
+        *args: its arguments.
+        result_type: the type of the result, when the activity is given by name.
+        start_to_close_timeout: how long one attempt may take (seconds or timedelta, like the other timeouts).
+        schedule_to_close_timeout: how long all attempts together may take.
+        schedule_to_start_timeout: how long an attempt may wait for a thread.
+        retry_policy: when to try again; the default tries again for ever, after 1 s, 2 s, 4 s … up to 100 s.
+        summary: a line for people.
+
+    Raises:
+        TypeError: it is no activity, the arguments do not fit it, or there is no such option.
+        ValueError: a timeout that cannot be one.
+        PayloadEncodeError: an argument that cannot be stored.
+        NotInWorkflowError: the caller is not workflow code.
+        ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
+    """
+    if isinstance(activity, str):
+        return current().start_activity(
+            activity, args, _stored(None, options), Any if result_type is None else result_type
+        )
+    definition = definition_of(activity)
+    if definition is None:
+        raise TypeError(f"{activity!r} is not an activity; declare it with @activity.defn")
+    least, most = definition.arity
+    if not least <= len(args) <= most:
+        raise TypeError(f"activity {definition.name!r} {definition.problem_with(args)}")
+    hint = definition.result_type if result_type is None else result_type
+    return current().start_activity(definition.name, args, _stored(definition, options), hint)
+
+
+@overload
+async def execute_activity(
+    activity: Callable[[*Ts], Awaitable[R]], *args: *Ts, **options: Unpack[ActivityCallOptions]
+) -> R: ...
+@overload
+async def execute_activity(activity: Callable[[*Ts], R], *args: *Ts, **options: Unpack[ActivityCallOptions]) -> R: ...
+@overload
+async def execute_activity(
+    activity: str, *args: Any, result_type: type[R], **options: Unpack[ActivityCallOptions]
+) -> R: ...
+@overload
+async def execute_activity(activity: str, *args: Any, **options: Unpack[ActivityCallOptions]) -> Any: ...
+async def execute_activity(activity: Any, *args: object, **options: Any) -> Any:
+    """Schedule an activity and wait for its result; arguments and errors are those of ``start_activity`` besides.
+
+    Raises:
+        ActivityError: it failed for good; its ``cause`` says why.
+    """
+    return await start_activity(activity, *args, **options)
+
+
+@overload
+def start_activity_method(
+    activity: Callable[[Any, *Ts], Awaitable[R]], *args: *Ts, **options: Unpack[ActivityCallOptions]
+) -> ActivityHandle[R]: ...
+@overload
+def start_activity_method(
+    activity: Callable[[Any, *Ts], R], *args: *Ts, **options: Unpack[ActivityCallOptions]
+) -> ActivityHandle[R]: ...
+def start_activity_method(activity: Any, *args: object, **options: Any) -> ActivityHandle[Any]:
+    """Schedule an activity that is a method, named by its class: ``start_activity_method(Shop.charge, order)``.
+
+    Arguments and errors are those of ``start_activity``, which takes the method of an instance.
+    """
+    return start_activity(activity, *args, **options)
+
+
+@overload
+async def execute_activity_method(
+    activity: Callable[[Any, *Ts], Awaitable[R]], *args: *Ts, **options: Unpack[ActivityCallOptions]
+) -> R: ...
+@overload
+async def execute_activity_method(
+    activity: Callable[[Any, *Ts], R], *args: *Ts, **options: Unpack[ActivityCallOptions]
+) -> R: ...
+async def execute_activity_method(activity: Any, *args: object, **options: Any) -> Any:
+    """Schedule an activity that is a method, named by its class, and wait for its result.
+
+    Arguments and errors are those of ``start_activity_method`` and ``execute_activity``.
+    """
+    return await start_activity(activity, *args, **options)
+
+
+# Option -> the field of the stored options: time is stored in nanoseconds, under a name that says so.
+_FIELDS = {name: f"{name}_ns" if name.endswith("_timeout") else name for name in ActivityCallOptions.__annotations__}
+
+_NO_OPTIONS = ActivityOptions()
+
+
+def _stored(definition: ActivityDefinition | None, given: dict[str, Any]) -> ActivityOptions:
+    """The options of the declaration with those that were given in front of them."""
+    base = _NO_OPTIONS if definition is None else definition.options
+    if not given:
+        return base
+    fields = {name: getattr(base, name) for name in base.__struct_fields__}
+    for name, value in given.items():
+        field = _FIELDS.get(name)
+        if field is None:
+            raise TypeError(f"no activity option {name!r} (there are: {', '.join(sorted(_FIELDS))})")
+        if value is not None:
+            fields[field] = to_ns(value, name) if field.endswith("_ns") else value
+    return ActivityOptions(**fields)
