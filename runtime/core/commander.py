@@ -30,9 +30,10 @@ from .commands import (
     StartTimer,
 )
 from .handles import ActivityHandle, PendingHandle
-from .loop import RunPutAway, TimerHandle, WorkflowLoop
+from .loop import WorkflowLoop
 from .machines import ACTIVITY, EXTERNAL_SIGNAL, Event
 from .messages import SignalReceived
+from .tasks import RunPutAway, TimerHandle
 
 __all__ = ["Commander"]
 

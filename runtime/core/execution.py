@@ -25,7 +25,7 @@ from .conditions import Conditions
 from .context import Info
 from .flags import check_flags
 from .handlers import Signals
-from .loop import RunPutAway, WorkflowLoop
+from .loop import WorkflowLoop
 from .machines import Event
 from .messages import (
     ActivityCompleted,
@@ -39,6 +39,7 @@ from .messages import (
     WorkflowStarted,
 )
 from .replay import compare
+from .tasks import RunPutAway
 
 __all__ = ["Execution", "WorkflowBugError"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .loop import Future, WorkflowLoop
+from .loop import WorkflowLoop
 from .machines import Event, State, Table
+from .tasks import Future
 
 __all__ = ["ActivityHandle", "PendingHandle"]
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from ...actors import Dispatcher
 from ...storage import Attempt, DueKind, Journal
-from ..core.commands import ScheduleActivity, decode_commands, encode_commands
-from ..core.messages import ActivityCompleted, ActivityFailed, Message, decode_message, encode_message
+from ..core.commands import ScheduleActivity
+from ..core.messages import ActivityCompleted, ActivityFailed, Message
 from ..model.activity_definition import ActivityDefinition
 from ..model.activity_info import ActivityInfo
 from ..model.errors import (
@@ -23,12 +23,12 @@ from ..model.errors import (
     NotRegisteredError,
     RetryState,
     TimeoutError,
-    TimeoutType,
 )
 from ..model.failures import Failure, FailureKind, to_failure
 from ..model.payloads import Converter
 from ..model.registry import Registry
 from ..model.retry import Retry, RetryPolicy, decide
+from .attempt_rows import failure_in, row_of_begin, row_of_wait, scheduled_in
 from .flights import ActivityState, Flight, Key, Owner
 from .performer import Completed, Failed, Outcome, Performer, Task
 from .run_state import RunState
@@ -115,7 +115,7 @@ class Attempts:
         if header is None:
             return
         self._rows[key] = row
-        command, scheduled_ns = _unpack(row.schedule)
+        command, scheduled_ns = scheduled_in(row)
         owner = Owner(run_no, header.workflow_id, header.run_id, header.workflow_type)
         self._perform(owner, command, scheduled_ns, row.attempt, row.failure)
 
@@ -161,10 +161,10 @@ class Attempts:
                 flight.attempt,
                 self._performer.started_at_ns(flight.attempt_key),
                 None,
-                _last_failure(flight.last_failure),
+                failure_in(flight.last_failure),
             )
         if row is not None:
-            return ActivityState(row.attempt, None, row.next_ns, _last_failure(row.failure))
+            return ActivityState(row.attempt, None, row.next_ns, failure_in(row.failure))
         return ActivityState(1, None, None, None)
 
     # One attempt.
@@ -240,14 +240,7 @@ class Attempts:
     def _wait(self, flight: Flight, failure: Failure, next_ns: int) -> None:
         run_no, item = key = flight.key
         before = self._rows.get(key)
-        row = Attempt(
-            item,
-            flight.attempt + 1,
-            next_ns,
-            False,
-            _pack(flight.command, flight.scheduled_ns),
-            encode_message(ActivityFailed(item, failure, flight.attempt)),
-        )
+        row = row_of_wait(flight, failure, next_ns)
         self._sweep.batch.put_attempt(run_no, row, None if before is None else before.next_ns)
         self._rows[key] = row
         self._sweep.after(self._timekeeper.arm, run_no, DueKind.ATTEMPT, item, next_ns)
@@ -278,7 +271,7 @@ class Attempts:
         if self._flights.get(flight.key) is not flight:
             return
         now_ns = self._dispatcher.clock.now_ns()
-        limits = self._limits(flight, now_ns)
+        limits = flight.limits(self._performer.started_at_ns(flight.attempt_key), now_ns)
         if not limits:
             return
         at_ns, limit = min(limits)
@@ -288,22 +281,6 @@ class Attempts:
         del self._flights[flight.key]
         self._performer.abandon(flight.attempt_key)
         self._judge(flight, to_failure(TimeoutError(type=limit), self._converter))
-
-    def _limits(self, flight: Flight, now_ns: int) -> list[tuple[int, TimeoutType]]:
-        options = flight.command.options
-        begun_ns = self._performer.started_at_ns(flight.attempt_key)
-        limits: list[tuple[int, TimeoutType]] = []
-        if options.schedule_to_close_timeout_ns is not None:
-            limits.append((flight.scheduled_ns + options.schedule_to_close_timeout_ns, TimeoutType.SCHEDULE_TO_CLOSE))
-        if options.schedule_to_start_timeout_ns is not None and begun_ns is None:
-            limits.append((flight.handed_ns + options.schedule_to_start_timeout_ns, TimeoutType.SCHEDULE_TO_START))
-        if options.start_to_close_timeout_ns is not None:
-            # The clock of an attempt that still waits for a thread has not begun to run.
-            begin_ns = now_ns if begun_ns is None else begun_ns
-            limits.append(
-                (max(begin_ns, flight.handed_ns) + options.start_to_close_timeout_ns, TimeoutType.START_TO_CLOSE)
-            )
-        return limits
 
     # Attempts that are counted: the begin of each is on disk before it happens.
 
@@ -319,14 +296,7 @@ class Attempts:
             granted(False)
             return
         before = self._rows.get(key)
-        row = Attempt(
-            task.item,
-            flight.attempt,
-            None,
-            True,
-            _pack(flight.command, flight.scheduled_ns),
-            flight.last_failure,
-        )
+        row = row_of_begin(flight)
         self._sweep.batch.put_attempt(task.run_no, row, None if before is None else before.next_ns)
         self._rows[key] = row
         self._sweep.after(granted, True)
@@ -359,19 +329,3 @@ class Attempts:
 
 
 _DEFAULT_POLICY = RetryPolicy()
-
-
-def _pack(command: ScheduleActivity, scheduled_ns: int) -> bytes:
-    return scheduled_ns.to_bytes(8, "big") + encode_commands([command])
-
-
-def _unpack(schedule: bytes) -> tuple[ScheduleActivity, int]:
-    (command,) = decode_commands(schedule[8:])
-    if not isinstance(command, ScheduleActivity):
-        raise ValueError(f"an attempt's row holds {command!r}")
-    return command, int.from_bytes(schedule[:8], "big")
-
-
-def _last_failure(data: bytes) -> Failure | None:
-    message = decode_message(data) if data else None
-    return message.failure if isinstance(message, ActivityFailed) else None

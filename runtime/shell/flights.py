@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ...actors import Deadline
 from ..core.commands import ScheduleActivity
+from ..model.errors import TimeoutType
 from ..model.failures import Failure
 
 __all__ = ["ActivityState", "Flight", "Key", "Owner"]
@@ -68,3 +69,23 @@ class Flight:
         options = self.command.options
         limits = options.start_to_close_timeout_ns, options.schedule_to_close_timeout_ns
         return limits != (None, None) or options.schedule_to_start_timeout_ns is not None
+
+    def limits(self, begun_ns: int | None, now_ns: int) -> list[tuple[int, TimeoutType]]:
+        """When the attempt must have ended or begun (ns), and what it is if it has not.
+
+        Args:
+            begun_ns: when it began; None while it waits for a thread.
+        """
+        options = self.command.options
+        limits: list[tuple[int, TimeoutType]] = []
+        if options.schedule_to_close_timeout_ns is not None:
+            limits.append((self.scheduled_ns + options.schedule_to_close_timeout_ns, TimeoutType.SCHEDULE_TO_CLOSE))
+        if options.schedule_to_start_timeout_ns is not None and begun_ns is None:
+            limits.append((self.handed_ns + options.schedule_to_start_timeout_ns, TimeoutType.SCHEDULE_TO_START))
+        if options.start_to_close_timeout_ns is not None:
+            # The clock of an attempt that still waits for a thread has not begun to run.
+            begin_ns = now_ns if begun_ns is None else begun_ns
+            limits.append(
+                (max(begin_ns, self.handed_ns) + options.start_to_close_timeout_ns, TimeoutType.START_TO_CLOSE)
+            )
+        return limits

@@ -127,38 +127,44 @@ class Hands:
             converter=converter,
             deliver=self.directory.deliver,
         )
-        self.directory.tools = Tools(
+        self.directory.tools = self._tools(clock, path, settings)
+        self.desk = self._desk(clock, path, settings)
+        self._path = path
+
+    def _tools(self, clock: Clock, path: str, settings: Settings) -> Tools:
+        return Tools(
             attempts=self.attempts,
             clock=clock,
-            converter=converter,
+            converter=self.converter,
             directory=self.directory,
             failure_types=settings.failure_exception_types,
-            journal=journal,
+            journal=self.journal,
             mailbox_limit=settings.mailbox_limit,
             path=path,
             sweep=self.sweep,
             timekeeper=self.timekeeper,
             waiters=self.waiters,
-            workflows=workflows,
+            workflows=self.workflows,
         )
-        self.desk = Desk(
+
+    def _desk(self, clock: Clock, path: str, settings: Settings) -> Desk:
+        return Desk(
             path=path,
             dispatcher=self.dispatcher,
             directory=self.directory,
             starts=Starts(
                 dispatcher=self.dispatcher,
                 directory=self.directory,
-                store_uuid=journal.store_uuid,
+                store_uuid=self.journal.store_uuid,
                 sweep=self.sweep,
                 waiters=self.waiters,
-                converter=converter,
+                converter=self.converter,
                 clock=clock,
             ),
             sweep=self.sweep,
             attempts=self.attempts,
             mailbox_limit=settings.mailbox_limit,
         )
-        self._path = path
 
     def recover(self) -> None:
         """Have what is due and what was under way taken up; before the first sweep."""

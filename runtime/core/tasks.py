@@ -1,0 +1,122 @@
+"""What a run's loop hands out: callbacks in a queue, and tasks and futures whose hash is a counter.
+
+asyncio keeps tasks in sets; with hashes from addresses their order would differ from one process to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+__all__ = ["Future", "Handle", "RunPutAway", "Task", "TimerHandle"]
+
+T = TypeVar("T")
+
+
+class RunPutAway(BaseException):
+    """The run is being put away: it cannot ask for anything.
+
+    Derives from BaseException so that ``except Exception`` lets it pass.
+    """
+
+
+class Handle(asyncio.Handle):
+    """A callback that waits for its turn; lighter than asyncio's own."""
+
+    __slots__ = ()
+    _callback: Callable[..., object]
+    _context: contextvars.Context
+
+    def __init__(
+        self, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None
+    ) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = contextvars.copy_context() if context is None else context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._args = ()
+
+    def __repr__(self) -> str:
+        return f"<Handle {self._callback!r}{' cancelled' if self._cancelled else ''}>"
+
+
+class TimerHandle(asyncio.TimerHandle):
+    """A callback that waits for a durable timer; cancelling it takes the timer back."""
+
+    __slots__ = ("on_cancel",)
+    _callback: Callable[..., object]
+    _context: contextvars.Context
+    _when: float
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: contextvars.Context | None,
+    ) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = contextvars.copy_context() if context is None else context
+        self._cancelled = False
+        self._when = when
+        self._scheduled = True
+        self.on_cancel: Callable[[], None] | None = None
+
+    def cancel(self) -> None:
+        if not self._cancelled:
+            self._cancelled = True
+            self._args = ()
+            if self.on_cancel is not None:
+                self.on_cancel()
+
+    def __repr__(self) -> str:
+        return f"<TimerHandle when={self._when}{' cancelled' if self._cancelled else ''}>"
+
+
+class Task(asyncio.Task[T]):
+    """A task whose hash is a counter: asyncio keeps tasks in sets, whose order must not depend on addresses."""
+
+    __slots__ = ("order",)
+    _log_destroy_pending: bool
+
+    def __init__(
+        self,
+        order: int,
+        coro: Coroutine[Any, Any, T],
+        *,
+        loop: asyncio.AbstractEventLoop,
+        name: str,
+        context: contextvars.Context | None,
+    ) -> None:
+        # asyncio puts the task into a set while it makes it.
+        self.order = order
+        super().__init__(coro, loop=loop, name=name, context=context)
+
+    def be_quiet(self) -> None:
+        """Let asyncio say nothing when this is dropped while it waits."""
+        self._log_destroy_pending = False
+
+    def __hash__(self) -> int:
+        return self.order
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class Future(asyncio.Future[T]):
+    """A future whose hash is a counter, for the same reason."""
+
+    __slots__ = ("order",)
+    order: int
+
+    def __hash__(self) -> int:
+        return self.order
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
