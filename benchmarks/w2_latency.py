@@ -69,23 +69,20 @@ def _ours(path: Path, count: int) -> list[float]:
 def _units(path: Path, count: int) -> Iterator[list[list[Row]]]:
     """The rows that a workflow's two commits write, as a journal with such runs holds them, for ``count`` runs."""
     (_, header), (_, first), (_, second) = last_rows(path, Tree.RUNS, 3)
-    ((workflow_id, pointer),) = last_rows(path, Tree.IDS, 1)
     ((_, meta),) = last_rows(path, Tree.META, 1)
     for number in range(1, count + 1):
-        run = _run_no(number)
-        own_id = b"%0*d" % (len(workflow_id), number)
+        run, block = _run_no(number), _run_no(number >> 8)
         yield [
             [
                 (b"runs", run + b"\x00", header),
                 (b"runs", run + b"\x10\0\0\0\0", first),
-                (b"ids", own_id, pointer),
-                (b"due", b"\x01" + run, b"1234"),
+                (b"due", b"\x01" + block, bytes(36)),
                 (b"meta", b"meta", meta),
             ],
             [
                 (b"runs", run + b"\x00", header),
                 (b"runs", run + b"\x10\0\0\0\1", second),
-                (b"due", b"\x01" + run, None),
+                (b"due", b"\x01" + block, None),
                 (b"meta", b"meta", meta),
             ],
         ]
