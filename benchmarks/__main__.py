@@ -15,6 +15,7 @@ NAMES = (
     "w8_recovery",
     "replay_beside_signals",
     "signal_backlog",
+    "crash_points",
 )
 
 

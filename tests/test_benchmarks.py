@@ -24,6 +24,7 @@ FIGURES = {
         "ratio",
     },
     "replay_beside_signals": {"turns", "signals", "p50_ms", "p99_ms", "alone_p99_ms", "ratio"},
+    "crash_points": {"rounds", "commits", "points", "points_per_s", "points_per_cpu_s"},
     "signal_backlog": {"signals", "window", "handled", "unread", "ratio"},
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -65,14 +66,26 @@ def crash_sweep(scenario: Scenario, *, make: Callable[[], TestRuntime] = TestRun
     return CrashSweep(commits, points, repeated, perf_counter() - begun)
 
 
-def start_once(runtime: TestRuntime, workflow: Any, *args: Any, id: str) -> WorkflowHandle[Any]:
-    """Start a workflow, or find the one of that id that was started before the crash, open or ended."""
+def start_once(
+    runtime: TestRuntime,
+    workflow: Any,
+    *args: Any,
+    id: str,
+    run_timeout: timedelta | float | None = None,
+    execution_timeout: timedelta | float | None = None,
+) -> WorkflowHandle[Any]:
+    """Start a workflow, or find the one of that id that was started before the crash, open or ended.
+
+    The arguments are those of ``Runtime.start_workflow``.
+    """
     try:
         handle: WorkflowHandle[Any] = runtime.wait(
             runtime.start_workflow(
                 workflow,
                 *args,
                 id=id,
+                run_timeout=run_timeout,
+                execution_timeout=execution_timeout,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             )

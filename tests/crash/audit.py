@@ -258,9 +258,11 @@ class _Judge:
     def _judge_open(self) -> None:
         """Everything that an open run waits for must have something that brings it."""
         run = self._run
-        # A mark that is no longer needed is a hint that is taken away later.
-        if self._activities and run.run_no not in self._active:
+        is_marked = run.run_no in self._active
+        if self._activities and not is_marked:
             self._say(f"activities {sorted(self._activities)} have no outcome, and it is not among the active runs")
+        if is_marked and not self._activities and run.status is not WorkflowExecutionStatus.SUSPENDED:
+            self._say("it is among the active runs, and has no activity without an outcome")
         timers = {timer.item: timer.at_ns for timer in run.items.timers if timer.kind == DueKind.TIMER}
         if timers != self._timers:
             self._say(f"it waits for timers {self._timers} and the journal has {timers}")
