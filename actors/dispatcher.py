@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from math import inf
 from time import perf_counter
@@ -159,8 +158,12 @@ class Dispatcher:
         if self.is_current():
             return False
         if thread is None:
-            with self._running():
-                self._finish()
+            self._begin_by_hand()
+            try:
+                with running_actors():
+                    self._finish()
+            finally:
+                self._runner = None
             return True
         self._gate.open()
         thread.join(timeout)
@@ -212,8 +215,7 @@ class Dispatcher:
         Raises:
             RuntimeError: the dispatcher runs on its own thread.
         """
-        with self._running():
-            return self._sweep(1, inf)
+        return self._by_hand(1)
 
     def sweep(self) -> bool:
         """Run one whole sweep; False if there was nothing to do.
@@ -221,20 +223,21 @@ class Dispatcher:
         Raises:
             RuntimeError: the dispatcher runs on its own thread.
         """
-        with self._running():
-            return self._sweep(self._max_turns, inf)
+        return self._by_hand(self._max_turns)
 
-    @contextmanager
-    def _running(self) -> Generator[None, None, None]:
-        """Make the calling thread the one that runs the actors."""
+    def _by_hand(self, max_turns: int) -> bool:
+        """Run a sweep on the calling thread."""
+        self._begin_by_hand()
+        try:
+            with running_actors():
+                return self._sweep(max_turns, inf)
+        finally:
+            self._runner = None
+
+    def _begin_by_hand(self) -> None:
         if self._runner is not None or self._thread is not None:
             raise RuntimeError(f"dispatcher {self.name!r} is being run already; it can be driven by hand by one caller")
         self._runner = threading.get_ident()
-        try:
-            with running_actors():
-                yield
-        finally:
-            self._runner = None
 
     def _sweep(self, max_turns: int, max_seconds: float) -> bool:
         """Run one sweep: this is the hot loop."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 
 from .errors import BlockingCallError
 
@@ -33,12 +31,15 @@ def refuse_to_block() -> None:
         raise BlockingCallError(threading.current_thread().name)
 
 
-@contextmanager
-def running_actors() -> Generator[None, None, None]:
-    """Mark this thread as one that runs actors."""
-    before = _here.runs_actors
-    _here.runs_actors = True
-    try:
-        yield
-    finally:
-        _here.runs_actors = before
+class running_actors:
+    """Mark this thread as one that runs actors, for a ``with`` block; a class since a generator costs three times as
+    much."""
+
+    __slots__ = ("_before",)
+
+    def __enter__(self) -> None:
+        self._before = _here.runs_actors
+        _here.runs_actors = True
+
+    def __exit__(self, *_: object) -> None:
+        _here.runs_actors = self._before

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,19 +30,23 @@ def wake(loop: AbstractEventLoop, waiter: LoopFuture[None], _: object = None) ->
         held[loop] = [waiter]
 
 
-@contextmanager
-def hold_wakeups() -> Generator[None, None, None]:
-    """Collect the wake-ups that this thread causes and deliver them at the end, with one call a loop."""
-    if _here.held is not None:
-        yield
-        return
-    held = _here.held = {}
-    try:
-        yield
-    finally:
-        _here.held = None
-        for loop, waiters in held.items():
-            _deliver(loop, waiters)
+class hold_wakeups:
+    """Collect the wake-ups that this thread causes in a ``with`` block and deliver them at its end, with one call a
+    loop."""
+
+    __slots__ = ("_is_outermost",)
+
+    def __enter__(self) -> None:
+        self._is_outermost = _here.held is None
+        if self._is_outermost:
+            _here.held = {}
+
+    def __exit__(self, *_: object) -> None:
+        held = _here.held
+        if self._is_outermost and held is not None:
+            _here.held = None
+            for loop, waiters in held.items():
+                _deliver(loop, waiters)
 
 
 def _deliver(loop: AbstractEventLoop, waiters: list[LoopFuture[None]]) -> None:
