@@ -62,6 +62,10 @@ class Batch:
     def __len__(self) -> int:
         return sum(map(len, self.changes.values())) + len(self.active)
 
+    def __bool__(self) -> bool:
+        # Asked several times a sweep; every change of a row has a size.
+        return self.size > 0 or bool(self.active)
+
     def new_run_no(self) -> int:
         """Return a run number that no other run of the journal has or will have."""
         return self._numbers.run_no()

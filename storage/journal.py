@@ -129,15 +129,26 @@ class Journal:
             changes[Tree.DUE] = {**batch.changes[Tree.DUE], **rows_of(blocks)}
         if not changes:
             return
-        numbers = self._numbers
-        meta = self._meta._replace(
-            sequence=self._meta.sequence + 1, next_run_no=numbers.next_run_no, next_seq=numbers.next_seq
-        )
+        meta = self._next_meta()
         row = encode(META_KEY, meta)
         changes[Tree.META] = {META_KEY: row}
         self.store.commit(changes, expect=self._meta_row)
         self._meta, self._meta_row = meta, row
         self._marked.take_over(blocks)
+
+    def _next_meta(self) -> Meta:
+        before, numbers = self._meta, self._numbers
+        # Not by _replace: one is made for every commit.
+        return Meta(
+            before.format,
+            before.store_uuid,
+            before.epoch,
+            before.sequence + 1,
+            numbers.next_run_no,
+            numbers.next_seq,
+            before.created_ns,
+            before.lib_version,
+        )
 
     def current_run(self, workflow_id: str) -> int | None:
         """Return the number of the current run of a workflow id, or None if there is none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Mapping
 from threading import Lock
 
 from .errors import ClosedError, FencedError
@@ -21,7 +22,7 @@ class _Rows:
         self._keys: list[bytes] = []
         self._touched: set[bytes] = set()
 
-    def change(self, changes: dict[bytes, bytes | None]) -> None:
+    def change(self, changes: Mapping[bytes, bytes | None]) -> None:
         values = self.values
         for key, value in changes.items():
             if value is None:
@@ -92,14 +93,15 @@ class MemoryStore:
         Raises:
             FencedError: the row ``META_KEY`` no longer holds what was expected.
         """
-        if not all(0 < len(key) <= KEY_LIMIT for rows in changes.values() for key in rows):
-            raise ValueError(BAD_KEY)
-        copied = [(tree, dict(rows)) for tree, rows in changes.items()]
+        for rows in changes.values():
+            for key in rows:
+                if not 0 < len(key) <= KEY_LIMIT:
+                    raise ValueError(BAD_KEY)
         with self._lock:
             self._check_open()
             if expect is not None and self._trees[Tree.META].values.get(META_KEY) != expect:
                 raise FencedError("the memory store")
-            for tree, rows in copied:
+            for tree, rows in changes.items():
                 self._trees[tree].change(rows)
 
     def close(self) -> None:
