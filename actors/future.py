@@ -38,6 +38,9 @@ _LOCKS = tuple(threading.RLock() for _ in range(64))
 logger = logging.getLogger("greenroom.actors")
 
 
+Driver = Callable[["Future[Any]", float | None], None]
+
+
 class _Hook:
     """How to compute the outcome of a future that is derived from others (pykka's get hook)."""
 
@@ -54,13 +57,14 @@ class _Hook:
 class Future(pykka.Future[T]):
     """A handle to a value which is there now or later: ``get()`` it on a thread, ``await`` it in asyncio."""
 
-    __slots__ = ("_error", "_hook", "_value", "_waiters")
+    __slots__ = ("_driver", "_error", "_hook", "_value", "_waiters")
 
     def __init__(self) -> None:
         self._value: T = _PENDING
         self._error: tuple[BaseException, Any] | None = None
         self._waiters: list[Callable[[Future[T]], object]] | None = None
         self._hook: _Hook | None = None
+        self._driver: Driver | None = None
 
     def __repr__(self) -> str:
         if not self.done():
@@ -180,6 +184,15 @@ class Future(pykka.Future[T]):
         if waiters is not None:
             self._watch(hook)
 
+    def drive_with(self, driver: Driver) -> None:
+        """Have whoever waits for the outcome bring it about, instead of waiting for another thread to do so.
+
+        Args:
+            driver: ``driver(future, timeout)`` returns once the future is done, or raises: in ``get()`` on the thread
+                that waits, in asyncio on the loop that awaits.
+        """
+        self._driver = driver
+
     def filter(self: Future[Iterable[J]], func: Callable[[J], bool]) -> Future[Iterable[J]]:
         """Return a future with only the items for which ``func(item)`` is true."""
         return Future._derived(lambda timeout: [item for item in self.get(timeout=timeout) if func(item)], self)
@@ -199,6 +212,8 @@ class Future(pykka.Future[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait in asyncio without blocking the loop; a cancelled waiter leaves the future alone."""
+        if self._driver is not None and not self.done():
+            self._driver(self, None)
         if not self.done():
             from asyncio import get_running_loop  # costs 50 ms to import: paid by those who use it
 
@@ -240,6 +255,9 @@ class Future(pykka.Future[T]):
         if timeout is not None and timeout <= 0:
             raise WaitTimeoutError(timeout or 0.0)
         refuse_to_block()
+        if self._driver is not None:
+            self._driver(self, timeout)
+            return
         gate = threading.Lock()
         gate.acquire()
 

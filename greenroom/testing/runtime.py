@@ -9,7 +9,7 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from ..actors import Future, ManualClock
+from ..actors import Future, ManualClock, WaitTimeoutError
 from ..runtime.model.durations import to_ns
 from ..runtime.model.errors import RuntimeClosedError
 from ..runtime.runtime import Runtime
@@ -38,8 +38,9 @@ MOST_SKIPS = 10_000
 class TestRuntime(Runtime):
     """A runtime for tests: deterministic, without threads, and as fast as the code under test.
 
-    Nothing happens until it is driven: with ``step``, ``run_until_idle``, ``advance``, or by waiting for a future with
-    ``wait``, which skips the time in which nothing happens. Any number of them may be open in one process.
+    Nothing happens until it is driven: with ``step``, ``run_until_idle``, ``advance``, or by waiting for one of its
+    futures, with ``wait``, ``get()`` or ``await``, which skips the time in which nothing happens. Any number of them
+    may be open in one process.
 
     Args:
         store: where the journal is kept, so that it may outlive this runtime; None for a new one in memory.
@@ -87,7 +88,7 @@ class TestRuntime(Runtime):
         self._chooser = None if shuffle is None else Random(shuffle)
         self._escaped: list[BaseException] = []
         self._performer: ManualPerformer | None = None
-        self._seams = Seams(performer=self._make_performer, on_error=self._escaped.append)
+        self._seams = Seams(performer=self._make_performer, on_error=self._escaped.append, driver=self._drive)
         self._open_journal = lambda: Journal.on(self.store)
 
     def _make_performer(self, **arguments: Any) -> Performer:
@@ -228,6 +229,27 @@ class TestRuntime(Runtime):
             BaseException: what the future failed with.
         """
         until_ns = self.clock.now_ns() + (to_ns(limit, "limit") or 0)
+        self._drive_until(future, until_ns, most_skips)
+        return future.get()
+
+    def _drive(self, future: Future[Any], timeout: float | None) -> None:
+        """Somebody waits for a future of this runtime by ``get(timeout=…)`` or ``await``: the clock is the runtime's.
+
+        Raises:
+            StuckError: it cannot be done.
+            WaitTimeoutError: it is not done within ``timeout`` seconds of the runtime's clock, which have passed then.
+        """
+        until_ns = self.clock.now_ns() + (to_ns(LIMIT if timeout is None else timeout, "timeout") or 0)
+        try:
+            self._drive_until(future, until_ns, MOST_SKIPS)
+        except StuckError:
+            next_ns = self.next_deadline_ns
+            if timeout is None or not self.auto_skip or next_ns is None or next_ns <= until_ns:
+                raise
+            self.clock.advance_to(until_ns)
+            raise WaitTimeoutError(timeout) from None
+
+    def _drive_until(self, future: Future[Any], until_ns: int, most_skips: int) -> None:
         skips = 0
         while not future.done():
             if self.step() or self.perform_activity():
@@ -237,7 +259,6 @@ class TestRuntime(Runtime):
             if not (self.auto_skip and self._skip(until_ns)):
                 raise StuckError(self._why_stuck(until_ns))
             skips += 1
-        return future.get()
 
     @property
     def next_deadline_ns(self) -> int | None:

@@ -38,6 +38,7 @@ class Desk:
     Args:
         path: where the journal is, for messages.
         mailbox_limit: messages that may wait for one run.
+        driver: brings about what callers wait for, where no thread does.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Desk:
         sweep: Sweep,
         attempts: Attempts,
         mailbox_limit: int,
+        driver: Callable[[Future[Any], float | None], None] | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._directory = directory
@@ -57,6 +59,7 @@ class Desk:
         self._sweep = sweep
         self._attempts = attempts
         self._mailbox_limit = mailbox_limit
+        self._driver = driver
         self._closed_by: GreenroomError | None = None
         self._path = path
         self._process = os.getpid()
@@ -108,6 +111,8 @@ class Desk:
         if self._closed_by is not None:
             future.fail(self._closed_by)
             return future
+        if self._driver is not None:
+            future.drive_with(self._driver)
         try:
             self._dispatcher.call_soon(self._handle, future, handle, args)
         except DispatcherClosedError:

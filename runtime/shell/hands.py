@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import nullcontext
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from ...actors import Clock, Dispatcher, Future
 from ...storage import CorruptError, Due, DueKind, Journal, RunHeader
@@ -61,10 +61,12 @@ class Seams(NamedTuple):
     Attributes:
         performer: makes what performs activities; called with the arguments of ``Performer``.
         on_error: told what escapes an actor, a callback or a commit; None has it logged.
+        driver: brings about what callers wait for, in place of the dispatcher's thread: ``driver(future, timeout)``.
     """
 
     performer: Callable[..., Performer] = Performer
     on_error: Callable[[BaseException], None] | None = None
+    driver: Callable[[Future[Any], float | None], None] | None = None
 
 
 _NO_SEAMS = Seams()
@@ -128,7 +130,7 @@ class Hands:
             deliver=self.directory.deliver,
         )
         self.directory.tools = self._tools(clock, path, settings)
-        self.desk = self._desk(clock, path, settings)
+        self.desk = self._desk(clock, path, settings, seams)
         self._path = path
 
     def _tools(self, clock: Clock, path: str, settings: Settings) -> Tools:
@@ -147,7 +149,7 @@ class Hands:
             workflows=self.workflows,
         )
 
-    def _desk(self, clock: Clock, path: str, settings: Settings) -> Desk:
+    def _desk(self, clock: Clock, path: str, settings: Settings, seams: Seams) -> Desk:
         return Desk(
             path=path,
             dispatcher=self.dispatcher,
@@ -164,6 +166,7 @@ class Hands:
             sweep=self.sweep,
             attempts=self.attempts,
             mailbox_limit=settings.mailbox_limit,
+            driver=seams.driver,
         )
 
     def recover(self) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from greenroom import InternalError, activity, workflow
-from greenroom.actors import ManualClock
+from greenroom.actors import ManualClock, WaitTimeoutError
 from greenroom.runtime.model.errors import (
     ActivityError,
     RuntimeClosedError,
@@ -100,6 +100,55 @@ async def dice() -> int:
 def _nothing_performed() -> None:
     performed.clear()
     threads.clear()
+
+
+def test_who_gets_a_future_drives_the_runtime() -> None:
+    with TestRuntime() as runtime:
+        handle = runtime.start_workflow(three, id="w").get()
+
+        assert handle.result().get(timeout=5) == ["a", "b", "c"]
+        assert len(handle.fetch_history().get().events) > 3
+
+
+def test_who_awaits_a_future_drives_the_runtime() -> None:
+    async def main() -> list[str]:
+        async with TestRuntime() as runtime:
+            handle = await runtime.start_workflow(three, id="w")
+            return await handle.result()
+
+    assert asyncio.run(main()) == ["a", "b", "c"]
+
+
+def test_the_timeout_of_get_is_time_of_the_runtime() -> None:
+    with TestRuntime() as runtime:
+        result = runtime.execute_workflow(sleeper, 3600.0)
+        begun_ns = runtime.clock.now_ns()
+
+        with pytest.raises(WaitTimeoutError, match="no outcome within 60 s"):
+            result.get(timeout=60)
+        assert runtime.clock.now_ns() - begun_ns == 60 * 10**9
+        result.get(timeout=3600)
+        assert runtime.clock.now_ns() - begun_ns == 3600 * 10**9
+
+
+def test_getting_what_can_never_be_there_says_so() -> None:
+    with TestRuntime() as runtime:
+        result = runtime.execute_workflow(listener, 1, id="listener")
+
+        with pytest.raises(StuckError, match="no message, no activity and no timer is left"):
+            result.get(timeout=60)
+
+
+def test_getting_without_skipping_says_what_is_due() -> None:
+    with TestRuntime(auto_skip=False) as runtime, pytest.raises(StuckError, match="auto_skip is off; use advance"):
+        runtime.execute_workflow(sleeper, 10.0).get(timeout=60)
+
+
+def test_a_future_of_another_runtime_is_driven_by_that_one() -> None:
+    with TestRuntime() as one, TestRuntime() as other:
+        results = [runtime.execute_workflow(three, id="w") for runtime in (one, other)]
+
+        assert [result.get() for result in results] == [["a", "b", "c"]] * 2
 
 
 def test_nothing_happens_until_it_is_driven() -> None:
