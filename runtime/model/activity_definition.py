@@ -64,6 +64,12 @@ class ActivityDefinition:
             self.arity = (0, sys.maxsize)
 
     @property
+    def place(self) -> str:
+        """Where it stands: module and qualified name, as far as a callable tells them."""
+        names = getattr(self.fn, "__module__", None), getattr(self.fn, "__qualname__", None) or repr(self.fn)
+        return ".".join(filter(None, names))
+
+    @property
     def arg_types(self) -> tuple[Any, ...] | None:
         """The type of each positional argument, resolved at first use; None for a function that does not tell."""
         if self._arg_types is None:

@@ -103,6 +103,11 @@ class WorkflowDefinition:
         self.failure_exception_types = failure_exception_types
         self.signature = Signature(run, skip=int(is_class))
 
+    @property
+    def place(self) -> str:
+        """Where it stands: module and qualified name."""
+        return f"{self.target.__module__}.{self.target.__qualname__}"
+
     def __repr__(self) -> str:
         return f"<workflow {self.name!r}>"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Generic, Protocol, TypeVar
 
@@ -13,13 +14,18 @@ __all__ = ["Registry", "activities", "workflows"]
 
 
 class Named(Protocol):
-    """Whatever has a registered name."""
+    """Whatever has a registered name, and a place in the code."""
 
     @property
     def name(self) -> str: ...
 
+    @property
+    def place(self) -> str: ...
+
 
 D = TypeVar("D", bound=Named)
+
+logger = logging.getLogger("greenroom")
 
 
 class Registry(Generic[D]):
@@ -52,7 +58,18 @@ class Registry(Generic[D]):
 
     def add(self, definition: D) -> None:
         """Make a definition known; a later one of the same name takes the place of an earlier one, as a reloaded
-        module wants."""
+        module wants. If the earlier one stands elsewhere in the code, that is said in the log."""
+        other = self._by_name.get(definition.name)
+        if other is not None and other.place != definition.place:
+            logger.warning(
+                "the %s %r of %s takes the place of that of %s; give one of the two another name with "
+                "@%s.defn(name=…), or list those that belong to a runtime",
+                self.kind,
+                definition.name,
+                definition.place,
+                other.place,
+                self.kind,
+            )
         self._by_name[definition.name] = definition
 
     def get(self, name: str) -> D:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from greenroom.runtime import workflow
+from greenroom.runtime.model.activity_definition import define_activity
 from greenroom.runtime.model.definitions import define_class, define_function, marks_of, signal_name
 from greenroom.runtime.model.errors import InvalidWorkflowError, NotRegisteredError
 from greenroom.runtime.model.registry import Registry, workflows
@@ -242,6 +243,26 @@ def test_a_registry_knows_the_last_of_each_name_and_lists_them_when_asked_for_an
 
     assert registry.get("a") is second
     assert registry.names() == ["a"]
+
+
+def test_the_log_says_which_of_two_workflows_of_one_name_will_run(caplog: pytest.LogCaptureFixture) -> None:
+    async def another() -> None: ...
+
+    registry = Registry("workflow", [define_function(good, name="a", failure_exception_types=())])
+    registry.add(define_function(good, name="a", failure_exception_types=()))
+    assert caplog.text == ""
+
+    registry.add(define_function(another, name="a", failure_exception_types=()))
+
+    assert "another takes the place of that of" in caplog.text
+    assert "good; give one of the two another name with @workflow.defn(name=…)" in caplog.text
+
+
+def test_the_log_says_which_of_two_activities_of_one_name_will_be_performed(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry("activity", [define_activity(len, name="count")])
+    registry.add(define_activity(sum, name="count"))
+
+    assert "the activity 'count' of builtins.sum takes the place of that of builtins.len" in caplog.text
 
 
 def test_a_list_with_two_definitions_of_one_name_is_refused() -> None:
