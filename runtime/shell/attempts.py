@@ -108,8 +108,10 @@ class Attempts:
     def resume(self, run_no: int, item: int) -> None:
         """The wait of an activity is over: its next attempt begins."""
         key = run_no, item
+        if key in self._flights or key in self._over:
+            return
         row = self._rows.get(key) or self._read_row(key)
-        if row is None or key in self._flights:
+        if row is None:
             return
         header = self._journal.header(run_no)
         if header is None:

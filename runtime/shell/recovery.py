@@ -34,6 +34,9 @@ class Recovery:
 
     def start(self) -> None:
         """Wake the first page; each page asks for the next once its runs have had a turn."""
+        if self._directory.closed_by is not None:
+            # The journal is lost: no run can be brought back, and nothing may be concluded from that.
+            return
         try:
             is_last = self._take_page()
         except (StorageError, GreenroomError) as error:
@@ -53,17 +56,26 @@ class Recovery:
         page = self._queues[0](after=self._after, limit=PAGE, damaged=damaged)
         for each in damaged:
             logger.error("%s", each)
+        last = self._after
         for key, run_no in page:
+            if key != last:
+                # All runs that the key before stands for have been seen to.
+                self._after = last
+                last = key
             try:
-                actor = self._directory.of_run(run_no)
+                self._bring_back(run_no)
             except (JournalCorruptError, JournalFormatError) as error:
                 # One damaged run stops that run.
                 logger.error("run %d cannot be brought back: %s", run_no, error)
-            else:
-                if actor is None:
-                    # Only a damaged row of marks names such a run.
-                    self._sweep.batch.clear_active(run_no)
-                else:
-                    actor.resume()
-            self._after = key
+        self._after = last
         return len(page) < PAGE
+
+    def _bring_back(self, run_no: int) -> None:
+        actor = self._directory.of_run(run_no)
+        if actor is not None:
+            actor.resume()
+            return
+        header = self._directory.header(run_no)
+        if header is None or header.closed_ns is not None:
+            # A damaged row of marks stands for every run that it can have told of.
+            self._sweep.batch.clear_active(run_no)

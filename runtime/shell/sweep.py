@@ -79,6 +79,7 @@ class Sweep:
         self._after: list[Action] = []
         self._undo: list[Action] = []
         self._spoiled_by: Exception | None = None
+        self._lost_by: GreenroomError | None = None
 
     def is_full(self) -> bool:
         """Whether it is time to commit."""
@@ -117,36 +118,47 @@ class Sweep:
     def close(self) -> None:
         """End the sweep: write, then let go. The dispatcher calls this after the last turn."""
         # What is let go may ask for more to be written or let go.
-        while self.batch or self._after:
+        while self.batch or self._after or self._spoiled_by is not None:
             self._close_once()
+        # Who took a turn of which nothing had to be written has nothing to go back to; noted for longer, it would be
+        # rolled back with a later sweep, when another actor may have its run.
+        self._turns.clear()
+        self._undo.clear()
 
     def _close_once(self) -> None:
         batch, turns, after, undo = self.batch, self._turns, self._after, self._undo
+        spoiled_by, self._spoiled_by = self._spoiled_by, None
         if batch:
             self.batch = self._journal.batch()
         self._turns, self._after, self._undo = [], [], []
-        if batch:
-            try:
-                self._commit(batch)
-            except StorageError as error:
-                public = public_error(error, self._path)
-                self._roll_back(turns, undo, public)
-                if isinstance(error, _LOST):
-                    self._lost(public)
-                return
-            except Exception as error:
-                # Whatever else it is, the batch did not get to disk, and nothing may be built upon it.
-                self._roll_back(turns, undo, InternalError(f"a sweep could not be written: {error!r}"))
+        if batch or spoiled_by is not None:
+            was_lost = self._lost_by is not None
+            error = self._lost_by or self._write(batch, spoiled_by)
+            if error is not None:
+                self._roll_back(turns, undo, error)
+                if self._lost_by is not None and not was_lost:
+                    self._lost(self._lost_by)
                 return
             self.commits += 1
         _do_all(after)
 
-    def _commit(self, batch: Batch) -> None:
-        spoiled_by, self._spoiled_by = self._spoiled_by, None
-        if spoiled_by is not None:
-            raise spoiled_by
-        with self._committing:
-            self._journal.commit(batch)
+    def _write(self, batch: Batch, spoiled_by: Exception | None) -> GreenroomError | None:
+        """Write; returns why that could not be."""
+        try:
+            if spoiled_by is not None:
+                raise spoiled_by
+            with self._committing:
+                self._journal.commit(batch)
+        except StorageError as error:
+            public = public_error(error, self._path)
+            if isinstance(error, _LOST):
+                # Whatever the engine says from now on: nobody knows what the disk has.
+                self._lost_by = public
+            return public
+        except Exception as error:
+            # Whatever else it is, the batch did not get to disk, and nothing may be built upon it.
+            return InternalError(f"a sweep could not be written: {error!r}")
+        return None
 
     def _roll_back(
         self, turns: list[tuple[TurnTaker, Delivery | None]], undo: list[Action], error: GreenroomError

@@ -9,7 +9,7 @@ import traceback
 
 from ...storage import DueKind
 from ..core.commands import Command
-from ..core.messages import TimerFired, encode_message
+from ..core.messages import ActivityCompleted, ActivityFailed, TimerFired, encode_message
 from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
 from .effects import TOOK, WANTS, Peer, Tools
@@ -67,11 +67,15 @@ def take_row(tools: Tools, run: RunState, delivery: Delivery) -> None:
 def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> None:
     """A message that cannot be taken now waits on disk: its sender is acknowledged, and it is not lost."""
     sweep = tools.sweep
+    message = delivery.message
     # A timer has its own row and fires again.
-    if delivery.seq is None and not isinstance(delivery.message, TimerFired):
-        data = encode_message(delivery.message)
+    if delivery.seq is None and not isinstance(message, TimerFired):
+        data = encode_message(message)
         seq = sweep.batch.put_mail(run.run_no, tools.clock.now_ns(), data)
         run.rows[seq] = data
+        if isinstance(message, (ActivityCompleted, ActivityFailed)):
+            # The activity is over, and its next attempt must not become due any more.
+            tools.attempts.drop_row(run.run_no, message.id)
     if delivery.reply_to is not None:
         sweep.after(delivery.reply_to.set, delivery.answer)
 
