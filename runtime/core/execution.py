@@ -99,7 +99,7 @@ class Execution(Commander):
         self._context = contextvars.Context()
         self.loop = WorkflowLoop(self, first_order=zlib.crc32(started.run_id.encode()))
         self._conditions = Conditions(self.loop)
-        self._signals = Signals(self.loop, converter)
+        self._signals = Signals(self, self.loop, converter)
 
     # The door.
 
@@ -190,6 +190,7 @@ class Execution(Commander):
             self.loop.leave(before)
             self.pending.clear()
             self.timers.clear()
+            self._signals.put_away()
 
     @property
     def is_closed(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from ..model.definitions import SignalDefinition
 from ..model.errors import PayloadError, ReadOnlyContextError
@@ -13,23 +13,51 @@ from ..model.payloads import Converter
 from .loop import WorkflowLoop
 from .mailbag import Mailbag
 from .messages import SignalReceived
+from .tasks import RunPutAway
 
 __all__ = ["Signals"]
+
+
+class Hearer(Protocol):
+    """The execution whose signals these are."""
+
+    def raised(self, error: BaseException) -> None:
+        """A handler let out ``error``."""
+        ...
+
+    def dead_letter(self, signal: SignalReceived, reason: str) -> None:
+        """Put a signal aside that cannot be taken."""
+        ...
+
+
+class _Nobody:
+    """Whose signals they are once the run is put away."""
+
+    def raised(self, error: BaseException) -> None:
+        """Nobody is there to be told."""
+
+    def dead_letter(self, signal: SignalReceived, reason: str) -> None:
+        raise RunPutAway("putting a signal aside")
+
+
+_NOBODY = _Nobody()
 
 
 class Signals:
     """The signal handlers and the unread signals of one run.
 
     Args:
-        loop: where handlers run, each as a task of its own; its owner is told what they raise and cannot take.
+        run: told what handlers raise and what cannot be taken.
+        loop: where handlers run, each as a task of its own.
         converter: gives a signal's arguments, as their types say.
     """
 
-    __slots__ = ("_converter", "_dynamic", "_loop", "_named", "_readers", "bag", "running")
+    __slots__ = ("_converter", "_dynamic", "_loop", "_named", "_readers", "_run", "bag", "running")
 
-    def __init__(self, loop: WorkflowLoop, converter: Converter) -> None:
+    def __init__(self, run: Hearer, loop: WorkflowLoop, converter: Converter) -> None:
         self.bag = Mailbag()
         self.running = 0
+        self._run: Hearer = run
         self._loop = loop
         self._converter = converter
         self._named: dict[str, SignalDefinition] = {}
@@ -44,6 +72,10 @@ class Signals:
             return
         self.bag.put(signal)
         self.wake_reader(signal.name)
+
+    def put_away(self) -> None:
+        """The run hears nothing any more; what refers to it in a circle would wait for the collector."""
+        self._run = _NOBODY
 
     def handler(self, name: str | None) -> SignalDefinition | None:
         """The handler of that name; None as a name means the catch-all."""
@@ -105,7 +137,7 @@ class Signals:
         try:
             return self._converter.decode_args(signal.args, hints)
         except PayloadError as error:
-            self._loop.owner.dead_letter(signal, str(error))
+            self._run.dead_letter(signal, str(error))
             return None
 
     def _spawn(self, handler: SignalDefinition, signal: SignalReceived) -> None:
@@ -115,19 +147,19 @@ class Signals:
         problem = handler.problem_with(values)
         if problem is not None:
             # The sender's mistake must not stop the run, as an error in the handler would.
-            self._loop.owner.dead_letter(signal, f"the handler {problem}")
+            self._run.dead_letter(signal, f"the handler {problem}")
             return
         if handler.dynamic:
             values = [signal.name, *values]
         self.running += 1
-        self._loop.create_task(self._run(handler.fn, values), name=f"signal {signal.name}")
+        self._loop.create_task(self._handle(handler.fn, values), name=f"signal {signal.name}")
 
-    async def _run(self, function: Callable[..., Any], values: list[Any]) -> None:
+    async def _handle(self, function: Callable[..., Any], values: list[Any]) -> None:
         try:
             outcome = function(*values)
             if isinstance(outcome, Coroutine):
                 await outcome
         except BaseException as error:
-            self._loop.owner.raised(error)
+            self._run.raised(error)
         finally:
             self.running -= 1

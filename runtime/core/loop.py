@@ -14,7 +14,6 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
 
 from ..model.errors import ReadOnlyContextError
-from .messages import SignalReceived
 from .tasks import Future, Handle, RunPutAway, Task, TimerHandle
 
 __all__ = ["Owner", "WorkflowLoop"]
@@ -41,10 +40,6 @@ class Owner(Protocol):
         """A callback let out ``error``."""
         ...
 
-    def dead_letter(self, signal: SignalReceived, reason: str) -> None:
-        """Put a signal aside that nobody can take."""
-        ...
-
 
 class _Nobody:
     """Whom a loop belongs to once its run is put away."""
@@ -54,9 +49,6 @@ class _Nobody:
 
     def raised(self, error: BaseException) -> None:
         """Nobody is there to be told."""
-
-    def dead_letter(self, signal: SignalReceived, reason: str) -> None:
-        raise RunPutAway("putting a signal aside")
 
 
 _NOBODY = _Nobody()
@@ -93,6 +85,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         first_order: int = 0,
     ) -> None:
         self.owner = owner
+        # The same again, by the name that workflow code finds any engine's execution under; None once it is put away.
         self.greenroom_context: object = owner
         self.now_ns = 0
         self.started_ns = 0
@@ -111,8 +104,9 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def run_ready(self, settle: Callable[[], bool]) -> None:
         """Run callbacks until none is ready and ``settle``, asked each time they have run dry, has woken nobody."""
         while True:
-            while ready := self._ready:
+            while self._ready:
                 # What they make ready comes after them. A list, since an empty deque is 600 bytes, and most runs wait.
+                ready: list[Any] = self._ready
                 self._ready = []
                 for handle in ready:
                     if not handle._cancelled:

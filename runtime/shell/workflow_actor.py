@@ -146,7 +146,7 @@ class WorkflowActor(Actor):
         """Take one turn of the dispatcher."""
         if self.standing is Standing.LIVE:
             delivery = self.actor_inbox.take()
-            if delivery.__class__ is Delivery:
+            if type(delivery) is Delivery:
                 self._decide(delivery)
             elif delivery is not None:
                 self._take(delivery)
