@@ -174,8 +174,8 @@ class Dispatcher:
         self._ready.append(actor)
         if self._gate.is_waiting:
             self._gate.open()
-        elif self._is_ended:
-            self._abandon_ready()
+        elif self._is_ended and not self.is_current():
+            self._abandon_late(actor)
 
     def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
         """Have ``fn(*args)`` called on the dispatcher's thread at the start of the next sweep, in order; thread-safe.
@@ -307,7 +307,11 @@ class Dispatcher:
         try:
             with running_actors():
                 while not self._is_closing:
-                    self._sweep(self._max_turns, self._seconds)
+                    try:
+                        self._sweep(self._max_turns, self._seconds)
+                    except BaseException as error:
+                        # Our own fault; whatever it is, this is the thread that runs every actor.
+                        self._report(error)
                     if not self._ready and not self._intake:
                         if self._on_idle is not None:
                             self._guarded(self._on_idle)
@@ -336,17 +340,15 @@ class Dispatcher:
             self._sweep(self._max_turns, self._max_seconds)
         # First the mark, then a last look: who hands something in does so first and then looks for the mark.
         self._is_ended = True
-        while self._intake and perf_counter() < self._give_up_at:
+        while self._intake or (self._ready and perf_counter() < self._give_up_at):
             self._sweep(self._max_turns, self._max_seconds)
-        self._intake.clear()
         self._abandon_ready()
 
     def _take_back(self, call: tuple[Callable[..., object], tuple[Any, ...]]) -> None:
-        """It ended while ``call`` was being handed in: if nobody took it, nobody will."""
+        """It ended while ``call`` was being handed in: if the last look did not see it, nobody will."""
         try:
             self._intake.remove(call)
         except ValueError:
-            # It was called just before the end.
             return
         raise DispatcherClosedError(self.name)
 
@@ -356,8 +358,19 @@ class Dispatcher:
                 actor = self._ready.popleft()
             except IndexError:
                 return
-            try:
-                actor.abandon(f"dispatcher {self.name!r} is closed")
-            except BaseException as error:
-                # The remaining actors have senders waiting for an answer too.
-                self._report(error)
+            self._abandon(actor)
+
+    def _abandon_late(self, actor: Runnable) -> None:
+        """It ended while ``actor`` was being put into the run queue: if nobody took it, nobody will."""
+        try:
+            self._ready.remove(actor)
+        except ValueError:
+            return
+        self._abandon(actor)
+
+    def _abandon(self, actor: Runnable) -> None:
+        try:
+            actor.abandon(f"dispatcher {self.name!r} is closed")
+        except BaseException as error:
+            # The remaining actors have senders waiting for an answer too.
+            self._report(error)

@@ -211,7 +211,12 @@ class Future(pykka.Future[T]):
         return Future._derived(lambda timeout: functools.reduce(func, self.get(timeout=timeout), *args), self)
 
     def __await__(self) -> Generator[Any, None, T]:
-        """Wait in asyncio without blocking the loop; a cancelled waiter leaves the future alone."""
+        """Wait in asyncio without blocking the loop; a cancelled waiter leaves the future alone.
+
+        Raises:
+            BlockingCallError: this is a dispatcher thread, whose coroutines (those of workflows) wait for nothing else.
+        """
+        refuse_to_block()
         if self._driver is not None and not self.done():
             self._driver(self, None)
         if not self.done():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from asyncio import Future as LoopFuture
 
 __all__ = ["hold_wakeups", "wake"]
+
+
+logger = logging.getLogger("greenroom.actors")
 
 
 class _Here(threading.local):
@@ -46,7 +50,11 @@ class hold_wakeups:
         if self._is_outermost and held is not None:
             _here.held = None
             for loop, waiters in held.items():
-                _deliver(loop, waiters)
+                try:
+                    _deliver(loop, waiters)
+                except Exception:
+                    # A loop that cannot be woken has nobody to tell, and the others must be.
+                    logger.exception("A loop could not be told of %d outcomes", len(waiters))
 
 
 def _deliver(loop: AbstractEventLoop, waiters: list[LoopFuture[None]]) -> None:

@@ -33,6 +33,8 @@ Ts = TypeVarTuple("Ts")
 
 Duration = timedelta | float
 
+LONGEST_SWITCH_INTERVAL = 60.0
+
 
 class Runtime:
     """Runs workflows on a journal: ``with Runtime(...)`` in a synchronous program, ``async with`` in an asyncio one.
@@ -103,6 +105,11 @@ class Runtime:
         )
         self._converter = Converter() if converter is None else converter
         self._grace = (to_ns(shutdown_grace, "shutdown_grace") or 0) / 1e9
+        if switch_interval is not None and not 0 < switch_interval <= LONGEST_SWITCH_INTERVAL:
+            raise ValueError(
+                f"switch_interval is {switch_interval!r}; give seconds above 0 and up to "
+                f"{LONGEST_SWITCH_INTERVAL:g}, or None to leave Python's own alone"
+            )
         self._switch_interval = switch_interval
         self._clock: Clock = SystemClock()
         self._seams = Seams()

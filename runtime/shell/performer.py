@@ -210,6 +210,9 @@ class Performer:
             if self._take_out(attempt):
                 self._left += 1
                 self._drop(attempt)
+        # What is being reported at this moment is heard.
+        self._wake_if_idle()
+        self._idle.wait(JOIN_SECONDS)
         self._threads.close(JOIN_SECONDS)
         self._loop_tasks.close(UNWIND_SECONDS)
         return self._left

@@ -7,6 +7,7 @@ is otherwise.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from types import TracebackType
@@ -31,8 +32,8 @@ class SwitchInterval:
         with cls._lock:
             if not cls._asked:
                 cls._before = sys.getswitchinterval()
+            sys.setswitchinterval(min(seconds, sys.getswitchinterval()))
             cls._asked.append(seconds)
-            cls._set()
 
     @classmethod
     def release(cls, seconds: float) -> None:
@@ -49,9 +50,22 @@ class SwitchInterval:
             cls._set()
 
     @classmethod
+    def forget(cls) -> None:
+        """In a forked child nothing holds the interval: the runtimes are the parent's, and the lock may be held."""
+        cls._lock = threading.Lock()
+        if cls._asked:
+            sys.setswitchinterval(cls._before)
+        cls._asked = []
+        cls._commits = 0
+
+    @classmethod
     def _set(cls) -> None:
         seconds = min([cls._before, *cls._asked])
         sys.setswitchinterval(min(seconds, COMMITTING_SECONDS) if cls._commits else seconds)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=SwitchInterval.forget)
 
 
 class Committing:

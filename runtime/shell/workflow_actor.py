@@ -22,6 +22,7 @@ from ..model.description import WorkflowExecutionDescription
 from ..model.errors import (
     GreenroomError,
     InternalError,
+    RuntimeClosedError,
     WorkflowClosedError,
     WorkflowSuspendedError,
 )
@@ -356,6 +357,11 @@ class WorkflowActor(Actor):
         self._put_away()
         self.run.rows.clear()
         self.standing = Standing.DORMANT
+
+    def abandon(self, reason: str) -> None:
+        """The dispatcher has ended before the mail could be taken."""
+        self.standing = Standing.CLOSED
+        self._refuse_all(RuntimeClosedError())
 
     def close(self, error: GreenroomError) -> None:
         """Put the run away for good; whoever still waits to be heard by it is told ``error``."""

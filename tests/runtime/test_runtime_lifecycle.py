@@ -274,6 +274,9 @@ def test_the_switch_interval_is_left_alone_on_request(path: Path) -> None:
         ({"workflows": [wait_at]}, TypeError),
         ({"activities": [Waiting]}, InvalidActivityError),
         ({"durability": "sometimes"}, ValueError),
+        ({"switch_interval": 0}, ValueError),
+        ({"switch_interval": -1.0}, ValueError),
+        ({"switch_interval": float("nan")}, ValueError),
         ({"shutdown_grace": -1}, ValueError),
     ],
 )

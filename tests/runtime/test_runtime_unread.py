@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from greenroom import activity, workflow
-from greenroom.storage import LocationError, MemoryStore, Tree
+from greenroom.storage import LocationError, MemoryStore, OutcomeUnknownError, Tree
 from greenroom.storage.keys import ACTIVE, DUE, WAITING
 from greenroom.testing import TestRuntime
 
@@ -36,12 +36,14 @@ class UnreadableStore(MemoryStore):
 
     Attributes:
         scans: what the next failing scans are of: kinds of rows in the tree of what is due.
+        skipped: how many reads of a run's row go well before that.
         gets: how many reads of a run's row are to fail.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.scans: list[int] = []
+        self.skipped = 0
         self.gets = 0
 
     def scan(
@@ -54,8 +56,10 @@ class UnreadableStore(MemoryStore):
 
     def get(self, tree: Tree, key: bytes) -> bytes | None:
         if tree is Tree.RUNS and self.gets:
-            self.gets -= 1
-            raise self._error()
+            if not self.skipped:
+                self.gets -= 1
+                raise self._error()
+            self.skipped -= 1
         return super().get(tree, key)
 
     def _error(self) -> LocationError:
@@ -114,6 +118,39 @@ def test_recovery_goes_on_with_the_run_whose_header_could_not_be_read(
     assert performed == [1, 1, 1]
     assert store.gets == 0
     assert "the disk did not answer" in caplog.text
+
+
+def test_recovery_takes_the_rest_of_a_block_after_a_run_that_could_not_be_read(
+    runtime: TestRuntime, store: UnreadableStore
+) -> None:
+    with runtime:
+        names = [str(number) for number in range(8)]
+        for name in names:
+            runtime.start_workflow(worker, id=name)
+        drive_until_asked(runtime)
+        runtime.crash()
+        store.skipped, store.gets = 3, 1
+
+        results = [runtime.get_workflow_handle(name).result() for name in names]
+        runtime.advance(timedelta(seconds=2))
+
+        assert [result.get(timeout=0) for result in results] == ["worked"] * 8
+        assert store.gets == 0
+
+
+def test_recovery_concludes_nothing_from_a_journal_that_is_lost(runtime: TestRuntime, store: UnreadableStore) -> None:
+    with runtime:
+        for number in range(600):
+            runtime.start_workflow(worker, id=str(number))
+        drive_until_asked(runtime)
+        runtime.crash()
+        runtime.store.fail_commit(error=OutcomeUnknownError("the store", "nobody knows"))
+        runtime.start_workflow(worker, id="late")
+        drive_until_asked(runtime)
+        runtime.crash()
+
+        assert len(runtime.hands.journal.active(limit=1000)) == 600
+        assert runtime.wait(runtime.get_workflow_handle("599").result()) == "worked"
 
 
 def test_timers_are_looked_for_again_after_a_page_that_could_not_be_read(

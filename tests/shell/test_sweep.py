@@ -239,3 +239,50 @@ def test_a_batch_is_written_while_the_runtime_says_that_it_commits(store: Faulty
     sweep.close()
 
     assert stages == [("begun", before), ("over", before + 1)]
+
+
+def test_a_turn_of_which_nothing_was_written_is_not_rolled_back_with_a_later_sweep(
+    sweep: Sweep, store: FaultyStore
+) -> None:
+    idle, busy = Taker(), Taker()
+    undone: list[GreenroomError] = []
+    sweep.took_turn(idle, delivery())
+    sweep.undo(undone.append)
+    sweep.close()
+
+    store.fail_commit()
+    sweep.took_turn(busy, delivery())
+    sweep.batch.set_current("order", 1)
+    sweep.close()
+
+    assert (idle.rolled_back, undone) == ([], [])
+    assert len(busy.rolled_back) == 1
+
+
+def test_a_spoiled_sweep_with_nothing_to_write_is_rolled_back_at_once(sweep: Sweep, journal: Journal) -> None:
+    taker = Taker()
+    sweep.took_turn(taker, delivery())
+    sweep.spoil(ZeroDivisionError("a fault of ours"))
+    sweep.close()
+
+    assert ["ZeroDivisionError('a fault of ours')" in str(error) for error in taker.errors] == [True]
+    sweep.batch.set_current("order", 1)
+    sweep.close()
+    assert journal.current_run("order") == 1
+
+
+def test_a_journal_that_is_lost_is_never_written_again(
+    sweep: Sweep, store: FaultyStore, journal: Journal, lost: list[GreenroomError]
+) -> None:
+    taker = Taker()
+    store.fail_commit(error=FencedError("here"))
+    sweep.batch.set_current("first", 1)
+    sweep.close()
+
+    sweep.took_turn(taker, delivery())
+    sweep.batch.set_current("second", 2)
+    sweep.close()
+
+    assert journal.current_run("second") is None
+    assert [type(error) for error in taker.errors] == [JournalInUseError]
+    assert len(lost) == 1

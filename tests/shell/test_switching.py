@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -67,3 +68,35 @@ def test_a_shorter_interval_than_that_of_commits_is_left_alone() -> None:
     SwitchInterval.release(0.001)
 
     assert committing == pytest.approx(0.00001)
+
+
+def test_an_interval_that_python_refuses_leaves_nothing_behind(before: float) -> None:
+    SwitchInterval.hold(0.001)
+    with pytest.raises(ValueError, match="positive"):
+        SwitchInterval.hold(-1.0)
+    with Committing():
+        pass
+    SwitchInterval.release(0.001)
+
+    assert sys.getswitchinterval() == pytest.approx(before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_forked_in_the_middle_of_a_commit_holds_nothing(before: float) -> None:
+    SwitchInterval.hold(0.001)
+    with Committing():
+        child = os.fork()
+        if not child:
+            try:
+                inherited = sys.getswitchinterval()
+                SwitchInterval.hold(0.002)
+                own = sys.getswitchinterval()
+                SwitchInterval.release(0.002)
+                found = (inherited, own, sys.getswitchinterval())
+                os._exit(0 if found == pytest.approx((before, 0.002, before)) else 1)
+            finally:
+                os._exit(2)
+        status = os.waitpid(child, 0)[1]
+    SwitchInterval.release(0.001)
+
+    assert os.waitstatus_to_exitcode(status) == 0
