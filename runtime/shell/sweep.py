@@ -94,7 +94,8 @@ class Sweep:
         self._after.append((action, args))
 
     def undo(self, action: Callable[..., object], *args: Any) -> None:
-        """Have ``action(*args, error)`` done if the batch does not get to disk, before runs are rolled back."""
+        """Have ``action(*args, error)`` done if the batch does not get to disk, before runs are rolled back; the last
+        one that was asked for first."""
         self._undo.append((action, args))
 
     def touched(self, taker: TurnTaker) -> None:
@@ -169,7 +170,7 @@ class Sweep:
             deliveries = by_taker.setdefault(taker, [])
             if delivery is not None:
                 deliveries.append(delivery)
-        _do_all([(action, (*args, error)) for action, args in undo])
+        _do_all([(action, (*args, error)) for action, args in reversed(undo)])
         _do_all([(taker.roll_back, (deliveries, error)) for taker, deliveries in by_taker.items()])
 
 

@@ -12,7 +12,6 @@ import pytest
 from greenroom import activity, workflow
 from greenroom.runtime.model.errors import (
     ApplicationError,
-    JournalWriteError,
     TerminatedError,
     TimeoutType,
     WorkflowFailureError,
@@ -376,23 +375,6 @@ def test_a_turn_that_asks_for_too_much_suspends_the_run() -> None:
         runtime.wait(runtime.execute_workflow("Greedy", id="greedy"))
 
 
-def patient(*, bug: bool) -> type:
-    """Two versions of a workflow that waits for one activity; one has a bug in its handler."""
-
-    @workflow.defn(name="Patient")
-    class Patient:
-        @workflow.run
-        async def run(self, activity_name: str) -> str:
-            return await workflow.execute_activity(activity_name, result_type=str)
-
-        @workflow.signal
-        def poke(self) -> None:
-            if bug:
-                raise KeyError("not thought of")
-
-    return Patient
-
-
 @activity.defn(name="second time lucky", retry_policy=RetryPolicy(initial_interval=1))
 def second_time_lucky() -> str:
     performed["lucky"] += 1
@@ -407,52 +389,38 @@ def counted() -> str:
     return "counted"
 
 
-def test_an_activity_that_ended_while_its_run_was_suspended_is_not_performed_again() -> None:
-    store = MemoryStore()
-    options: dict[str, Any] = {"activities": [second_time_lucky]}
-    with TestRuntime(store, workflows=[patient(bug=True)], check_leaks=False, **options) as runtime:
-        handle = runtime.start_workflow("Patient", "second time lucky", id="p").get()
-        runtime.run_until_idle()
-        handle.signal("poke").get()
+PERFORMED_BY_NAME = {"lucky": second_time_lucky, "counted": counted}
+
+
+@workflow.defn(name="Patient")
+class Patient:
+    """Waits for one activity, and stops at a signal that it was not made for."""
+
+    is_mended = False
+
+    @workflow.run
+    async def run(self, name: str) -> str:
+        return await workflow.execute_activity(PERFORMED_BY_NAME[name])
+
+    @workflow.signal
+    def poke(self) -> None:
+        if not Patient.is_mended:
+            raise KeyError("not thought of")
+
+
+@pytest.mark.parametrize(("name", "attempts"), [("lucky", 2), ("counted", 1)])
+def test_an_activity_that_ended_while_its_run_was_suspended_is_not_performed_again(name: str, attempts: int) -> None:
+    Patient.is_mended = False
+    with TestRuntime(workflows=[Patient], activities=[second_time_lucky, counted]) as runtime:
+        runtime.start_workflow(Patient.run, name, id="p").get().signal("poke").get()
         runtime.advance(timedelta(minutes=10))
-        clock = runtime.clock
-    assert performed["lucky"] == 2
+        assert performed[name] == attempts
 
-    with TestRuntime(store, clock=clock, workflows=[patient(bug=False)], **options) as runtime:
-        assert runtime.get_workflow_handle("p").result().get() == "lucky"
-
-    assert performed["lucky"] == 2
-
-
-def test_a_counted_activity_that_ended_while_its_run_was_suspended_leaves_no_row() -> None:
-    store = MemoryStore()
-    options: dict[str, Any] = {"activities": [counted]}
-    with TestRuntime(store, workflows=[patient(bug=True)], check_leaks=False, **options) as runtime:
-        handle = runtime.start_workflow("Patient", "counted", id="p").get()
-        handle.signal("poke").get()
+        Patient.is_mended = True
+        runtime.crash()
         runtime.run_until_idle()
 
-    with TestRuntime(store, workflows=[patient(bug=False)], **options) as runtime:
-        assert runtime.get_workflow_handle("p").result().get() == "counted"
+        assert runtime.get_workflow_handle("p").result().get() == name
         assert check(runtime.hands.journal) == []
 
-    assert performed["counted"] == 1
-
-
-def test_a_suspended_run_that_was_put_away_is_brought_back_once_after_a_commit_that_failed() -> None:
-    with TestRuntime(
-        workflows=[patient(bug=True), counter(bug=False)], activities=[counted], max_residents=1
-    ) as runtime:
-        handle = runtime.start_workflow("Patient", "counted", id="p", run_timeout=timedelta(hours=1)).get()
-        handle.signal("poke").get()
-        other = runtime.start_workflow("Counter", 5, id="c").get()
-        runtime.run_until_idle()
-        runtime.hands.directory.evict()
-        runtime.store.fail_commit()
-        with pytest.raises(JournalWriteError):
-            other.signal("add", 1).get()
-        runtime.advance(timedelta(seconds=1))
-
-        handle.terminate("enough").get()
-        other.terminate("enough").get()
-        assert check(runtime.hands.journal) == []
+    assert performed[name] == attempts

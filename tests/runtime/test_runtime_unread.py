@@ -146,7 +146,8 @@ def test_recovery_concludes_nothing_from_a_journal_that_is_lost(runtime: TestRun
         runtime.crash()
         runtime.store.fail_commit(error=OutcomeUnknownError("the store", "nobody knows"))
         runtime.start_workflow(worker, id="late")
-        drive_until_asked(runtime)
+        while runtime.hands.dispatcher.sweep():
+            pass
         runtime.crash()
 
         assert len(runtime.hands.journal.active(limit=1000)) == 600

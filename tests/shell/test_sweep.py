@@ -241,6 +241,17 @@ def test_a_batch_is_written_while_the_runtime_says_that_it_commits(store: Faulty
     assert stages == [("begun", before), ("over", before + 1)]
 
 
+def test_what_is_undone_is_undone_backwards(sweep: Sweep, store: FaultyStore) -> None:
+    undone: list[str] = []
+    store.fail_commit()
+    sweep.batch.set_current("order", 1)
+    for name in ("first", "second"):
+        sweep.undo(lambda error, name=name: undone.append(name))
+    sweep.close()
+
+    assert undone == ["second", "first"]
+
+
 def test_a_turn_of_which_nothing_was_written_is_not_rolled_back_with_a_later_sweep(
     sweep: Sweep, store: FaultyStore
 ) -> None:
