@@ -32,8 +32,9 @@ def refuse_to_block() -> None:
 
 
 class running_actors:
-    """Mark this thread as one that runs actors, for a ``with`` block; a class since a generator costs three times as
-    much."""
+    """Mark this thread as one that runs actors, for the length of a ``with`` block."""
+
+    # Not a generator: entered for every sweep.
 
     __slots__ = ("_before",)
 

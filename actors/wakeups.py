@@ -35,8 +35,10 @@ def wake(loop: AbstractEventLoop, waiter: LoopFuture[None], _: object = None) ->
 
 
 class hold_wakeups:
-    """Collect the wake-ups that this thread causes in a ``with`` block and deliver them at its end, with one call a
-    loop."""
+    """Collect the wake-ups that this thread causes in a ``with`` block, and deliver them at its end with one call a
+    loop; a block inside another one leaves that to it."""
+
+    # Not a generator: entered for every sweep.
 
     __slots__ = ("_is_outermost",)
 

@@ -1,7 +1,7 @@
-"""Which runs opening must bring back: a bit for each, one row for each 256 run numbers.
+"""Which runs opening must bring back: a bit for each, and one row for each block of run numbers.
 
-Runs that begin together are active together, so what a sweep changes stands in very few rows, and to unmark a run is no
-row more than to mark another one. A block without a bit has no row.
+Runs that begin together are active together, so all that a sweep marks and unmarks stands in very few rows. A block
+without a bit has no row.
 """
 
 from __future__ import annotations
@@ -13,13 +13,10 @@ from .codec import encode_bits
 
 __all__ = ["ActiveRuns", "rows_of", "runs_in"]
 
-_SHIFT = 8
-_PLACE = (1 << _SHIFT) - 1
-
 
 def runs_in(block: int, bits: int) -> Iterator[int]:
     """Yield the runs of a block whose bits are set, in order."""
-    first = block << _SHIFT
+    first = block * keys.BLOCK
     while bits:
         lowest = bits & -bits
         yield first + lowest.bit_length() - 1
@@ -39,7 +36,8 @@ class ActiveRuns:
         self._blocks = blocks
 
     def __contains__(self, run_no: int) -> bool:
-        return bool(self._blocks.get(run_no >> _SHIFT, 0) >> (run_no & _PLACE) & 1)
+        block, place = divmod(run_no, keys.BLOCK)
+        return bool(self._blocks.get(block, 0) >> place & 1)
 
     def changed(self, marks: Mapping[int, bool]) -> dict[int, int]:
         """Return the blocks that are touched, as they will be: block number → bits.
@@ -49,10 +47,9 @@ class ActiveRuns:
         """
         blocks: dict[int, int] = {}
         for run_no, is_active in marks.items():
-            block = run_no >> _SHIFT
+            block, place = divmod(run_no, keys.BLOCK)
             bits = blocks[block] if block in blocks else self._blocks.get(block, 0)
-            bit = 1 << (run_no & _PLACE)
-            blocks[block] = bits | bit if is_active else bits & ~bit
+            blocks[block] = bits | 1 << place if is_active else bits & ~(1 << place)
         return blocks
 
     def take_over(self, blocks: Mapping[int, int]) -> None:

@@ -253,13 +253,12 @@ class _Walk:
             self._report(f"run {run_no}", f"mail {seq} is due and is not there", run_no)
 
     def _judge_active(self, key: bytes, row: bytes) -> None:
-        _, block = keys.ACTIVE_KEY.unpack(key)
         try:
             bits = decode_bits(key, row)
         except CorruptError as error:
             self._found.append(_problem(error))
             return
-        for run_no in runs_in(block, bits):
+        for run_no in runs_in(keys.block_of(key), bits):
             try:
                 header = self._header(run_no)
             except _UNREADABLE:

@@ -40,7 +40,7 @@ FORMAT = 1
 _UPGRADE = "upgrade greenroom to the version that wrote it"
 _TRAILER = Struct(">I")
 _POINTER = Struct(">Q")
-_BITS_SIZE = 32
+_BITS_SIZE = keys.BLOCK // 8
 
 # One packer for all: making one costs more than packing a turn, and under the GIL a call on plain values is atomic.
 _pack = msgpack.Packer().pack
@@ -158,13 +158,13 @@ def sealed(key: bytes, data: bytes) -> bool:
 
 
 def encode_bits(key: bytes, bits: int) -> bytes:
-    """Return the value of a row that has a bit for each of 256 runs."""
+    """Return the value of a row that has a bit for each run of a block."""
     body = bits.to_bytes(_BITS_SIZE, "big")
     return body + _crc_bytes(crc32(body, crc32(key)))
 
 
 def decode_bits(key: bytes, data: bytes) -> int:
-    """Return the bits of a row that has one for each of 256 runs.
+    """Return the bits of a row that has one for each run of a block.
 
     Raises:
         CorruptError: the bytes are not what was written there.

@@ -23,7 +23,7 @@ __all__ = ["Journal"]
 
 _SLICE = 1000
 # A damaged row of marks: each of its runs may be active.
-_ALL = (1 << 256) - 1
+_ALL = (1 << keys.BLOCK) - 1
 _T = TypeVar("_T")
 
 
@@ -249,12 +249,12 @@ class Journal:
     ) -> list[tuple[bytes, int]]:
         """Return a page of active runs: (key, run number).
 
-        A key stands for up to 256 runs, which are all in the page: so it may be longer than ``limit``. Of a damaged row
-        every run is in the page that it can have told of. The arguments are those of ``waiting``.
+        A key stands for a block of runs, which are all in the page: so it may be longer than ``limit``. Of a damaged
+        row every run is in the page that it can have told of. The arguments are those of ``waiting``.
         """
         page: list[tuple[bytes, int]] = []
         for key, bits in self._marks(after, damaged):
-            page += [(key, run_no) for run_no in runs_in(int.from_bytes(key[1:], "big"), bits)]
+            page += [(key, run_no) for run_no in runs_in(keys.block_of(key), bits)]
             if len(page) >= limit:
                 break
         return page
@@ -271,7 +271,7 @@ class Journal:
 
         The other arguments are those of ``waiting``.
         """
-        stop = keys.ACTIVE_KEY.pack(keys.DUE, min(max(until_ns + 1, 0), 2**64 - 1))
+        stop = keys.DUE_TIME.pack(keys.DUE, min(max(until_ns + 1, 0), 2**64 - 1))
         return self._page(keys.DUE, keys.DUE_KEY.size, after, stop, limit, _due, damaged)
 
     def dead_letters(self, *, limit: int = _SLICE) -> list[DeadLetter]:
@@ -314,7 +314,7 @@ class Journal:
 
     def _blocks(self) -> dict[int, int]:
         """The marks on disk: block number → bits."""
-        return {int.from_bytes(key[1:], "big"): bits for key, bits in self._marks(b"", [])}
+        return {keys.block_of(key): bits for key, bits in self._marks(b"", [])}
 
     def _marks(self, after: bytes, damaged: list[CorruptError] | None) -> Iterator[tuple[bytes, int]]:
         """The rows of marks behind a key: (key, bits)."""

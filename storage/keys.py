@@ -26,8 +26,10 @@ __all__ = [
     "ACTIVE",
     "ACTIVE_KEY",
     "ATTEMPT_KEY",
+    "BLOCK",
     "DUE",
     "DUE_KEY",
+    "DUE_TIME",
     "HEADER_KEY",
     "ID_LIMIT",
     "LETTER_KEY",
@@ -39,6 +41,7 @@ __all__ = [
     "DueKind",
     "Kind",
     "after",
+    "block_of",
     "describe",
     "kind_range",
     "run_of",
@@ -52,6 +55,9 @@ ID_LIMIT = 480
 WAITING, ACTIVE, DUE = 0, 1, 2
 """First byte of the three queues of the DUE tree."""
 
+BLOCK = 256
+"""How many runs share one row of marks: those whose numbers give the same block when divided by this."""
+
 HEADER_KEY = Struct(">QB")
 TURN_KEY = ATTEMPT_KEY = Struct(">QBI")
 MAIL_KEY = Struct(">QBQ")
@@ -59,6 +65,7 @@ TIMER_KEY = Struct(">QBBI")
 WAITING_KEY = Struct(">BQQ")
 ACTIVE_KEY = Struct(">BQ")
 DUE_KEY = Struct(">BQQBI")
+DUE_TIME = Struct(">BQ")  # the head of a DUE_KEY
 LETTER_KEY = Struct(">Q")
 
 
@@ -122,6 +129,12 @@ _LAYOUTS: dict[int, tuple[Struct, str]] = {
     Kind.ATTEMPT: (ATTEMPT_KEY, "activity {2} of run {0}"),
     Kind.TIMER: (TIMER_KEY, "timer {3} (kind {2}) of run {0}"),
 }
+
+
+def block_of(key: bytes) -> int:
+    """Return the number of the block that a key of marks stands for."""
+    block: int = ACTIVE_KEY.unpack(key)[1]
+    return block
 
 
 def describe(key: bytes) -> str:

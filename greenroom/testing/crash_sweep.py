@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import timedelta
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 from ..runtime.client import WorkflowHandle
 from ..runtime.model.errors import WorkflowAlreadyStartedError
 from ..runtime.model.options import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from ..runtime.start_calls import StartOptions
 from .endings import Ending, differences, ending_of
 from .errors import Crash, LeakError, SweepError
 from .faults import When
@@ -19,6 +19,11 @@ from .runtime import TestRuntime
 __all__ = ["CrashSweep", "crash_sweep", "start_once"]
 
 Scenario = Callable[[TestRuntime], object]
+
+_ONCE: StartOptions = {
+    "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+    "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+}
 
 
 class CrashSweep(NamedTuple):
@@ -66,32 +71,27 @@ def crash_sweep(scenario: Scenario, *, make: Callable[[], TestRuntime] = TestRun
     return CrashSweep(commits, points, repeated, perf_counter() - begun)
 
 
-def start_once(
-    runtime: TestRuntime,
-    workflow: Any,
-    *args: Any,
-    id: str,
-    run_timeout: timedelta | float | None = None,
-    execution_timeout: timedelta | float | None = None,
-) -> WorkflowHandle[Any]:
+def start_once(runtime: TestRuntime, workflow: Any, *args: Any, **options: Unpack[StartOptions]) -> WorkflowHandle[Any]:
     """Start a workflow, or find the one of that id that was started before the crash, open or ended.
 
-    The arguments are those of ``Runtime.start_workflow``.
+    Args:
+        runtime: the one that the scenario was given.
+        workflow: its class, its run method, the function, or its registered name.
+        *args: the workflow's arguments.
+        **options: those of ``Runtime.start_workflow``; an ``id`` there must be, and what becomes of one that is taken
+            is settled here.
+
+    Raises:
+        TypeError: there is no ``id``.
     """
+    workflow_id = options.get("id")
+    if workflow_id is None:
+        raise TypeError("start_once() needs an id: without one nothing is found again after a crash")
+    once: StartOptions = {**options, **_ONCE}
     try:
-        handle: WorkflowHandle[Any] = runtime.wait(
-            runtime.start_workflow(
-                workflow,
-                *args,
-                id=id,
-                run_timeout=run_timeout,
-                execution_timeout=execution_timeout,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            )
-        )
+        handle: WorkflowHandle[Any] = runtime.wait(runtime.start_workflow(workflow, *args, **once))
     except WorkflowAlreadyStartedError:
-        return runtime.get_workflow_handle(id)
+        return runtime.get_workflow_handle(workflow_id)
     return handle
 
 

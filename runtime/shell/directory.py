@@ -166,12 +166,15 @@ class Directory:
         self.evict(keep=self._max_residents - self._max_residents // 16)
 
     def born(self, peer: Peer) -> None:
-        """The journal finds the run now."""
+        """The start of a run is on disk now, where the journal finds it."""
+        self._forget_unborn(peer)
+
+    def _forget_unborn(self, peer: Peer) -> None:
         if self._unborn.get(peer.run.header.workflow_id) is peer:
             del self._unborn[peer.run.header.workflow_id]
 
     def gone(self, peer: Peer) -> None:
         """Nothing more is to be done with the run."""
-        self.born(peer)
+        self._forget_unborn(peer)
         if self._residents.get(peer.run.run_no) is peer:
             del self._residents[peer.run.run_no]

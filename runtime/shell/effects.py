@@ -64,8 +64,8 @@ class Peer(TurnTaker, Protocol):
     def accept_row(self, seq: int, message: Message) -> None: ...
 
 
-class Peers(Protocol):
-    """Where runs find each other, and are known."""
+class Residents(Protocol):
+    """The runs in memory: where they find each other, and say what becomes of them."""
 
     def find_open(self, workflow_id: str, run_id: str) -> Peer | None:
         """The open run of a workflow id (and run id, if not empty) that is on disk or in the open sweep, or None."""
@@ -104,7 +104,7 @@ class Tools:
         attempts: Attempts,
         clock: Clock,
         converter: Converter,
-        directory: Peers,
+        directory: Residents,
         failure_types: tuple[type[BaseException], ...],
         journal: Journal,
         mailbox_limit: int,

@@ -22,7 +22,7 @@ class RunState:
         activities: number of each activity without an outcome → its command and the time of its turn (ns).
         timers: number of each timer that is neither fired nor cancelled → when it is due (ns).
         rows: sequence number of each message that waits on disk → the message.
-        is_active: whether the journal has the run among those with activities.
+        is_active: whether the journal has the run among those that opening brings back.
         is_stored: whether the journal has the run at all.
         knows_its_end: whether turn_no, crc and last_ns are those of the end of the history.
     """

@@ -241,12 +241,16 @@ def test_a_batch_is_written_while_the_runtime_says_that_it_commits(store: Faulty
     assert stages == [("begun", before), ("over", before + 1)]
 
 
+def note(undone: list[str], name: str, error: GreenroomError) -> None:
+    undone.append(name)
+
+
 def test_what_is_undone_is_undone_backwards(sweep: Sweep, store: FaultyStore) -> None:
     undone: list[str] = []
     store.fail_commit()
     sweep.batch.set_current("order", 1)
     for name in ("first", "second"):
-        sweep.undo(lambda error, name=name: undone.append(name))
+        sweep.undo(note, undone, name)
     sweep.close()
 
     assert undone == ["second", "first"]
