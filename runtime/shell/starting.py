@@ -12,7 +12,7 @@ from ..core.flags import NEW_RUN_FLAGS
 from ..core.messages import RunTerminated, WorkflowStarted
 from ..core.replay import RUNNING_PYTHON
 from ..model.errors import GreenroomError, WorkflowAlreadyStartedError, WorkflowClosedError, WorkflowSuspendedError
-from ..model.ids import run_id_of
+from ..model.ids import is_run_id_of, run_id_of
 from ..model.options import (
     WorkflowExecutionStatus,
     WorkflowIDConflictPolicy,
@@ -85,12 +85,19 @@ class Starts:
         """Start, if the policies allow it.
 
         Args:
-            future: gets the request's answer, or if it is a future of a result, that.
+            future: gets the request's answer, or if it is a future of a result, that; it fails with ``ValueError`` if
+                the workflow id is one that the journal will give out itself.
             replaced: the run that was ended to make room for this start.
         """
         existing = self._directory.find(request.workflow_id, "") if request.workflow_id else None
         header = None if existing is None else self._directory.header(existing)
         if existing is None or header is None:
+            if is_run_id_of(self._store_uuid, request.workflow_id):
+                # The workflow that gets it by itself one day would not be found.
+                future.fail(
+                    ValueError(f"workflow id {request.workflow_id!r} is kept for a run to come; choose another")
+                )
+                return
             self._begin(future, request)
         elif header.closed_ns is None:
             self._meet(future, request, existing, header)

@@ -19,10 +19,12 @@ from greenroom.runtime.model.errors import (
     WorkflowFailureError,
     WorkflowNotFoundError,
 )
+from greenroom.runtime.model.ids import run_id_of
 from greenroom.runtime.model.options import WorkflowExecutionStatus as Status
 from greenroom.runtime.model.options import WorkflowIDConflictPolicy as Conflict
 from greenroom.runtime.model.options import WorkflowIDReusePolicy as Reuse
 from greenroom.runtime.model.payloads import Converter
+from greenroom.testing import TestRuntime
 from tests.runtime.rig import WAIT, error_of
 
 
@@ -265,6 +267,14 @@ def test_an_id_that_nobody_chose_is_taken_like_any_other_and_can_be_used_again(r
     assert second.run_id != first.run_id
     assert runtime.get_workflow_handle(first.id).result().get(timeout=WAIT) == "second"
     assert runtime.get_workflow_handle(first.id, run_id=first.run_id).result().get(timeout=WAIT) == "first"
+
+
+def test_an_id_that_a_run_to_come_will_get_by_itself_is_refused() -> None:
+    with TestRuntime(workflows=[Errand]) as runtime:
+        own_id = run_id_of(runtime.hands.journal.store_uuid.encode(), 7)
+
+        with pytest.raises(ValueError, match="is kept for a run to come; choose another"):
+            runtime.start_workflow(Errand.run, id=own_id).get()
 
 
 @pytest.mark.parametrize("id", ["", "a\nb", "\ud800", "é" * 241])
