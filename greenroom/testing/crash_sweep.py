@@ -54,7 +54,7 @@ def crash_sweep(scenario: Scenario, *, make: Callable[[], TestRuntime] = TestRun
         make: makes the runtime, not opened yet, on a new store each time.
 
     Raises:
-        SweepError: it ended differently after a crash, or left a damaged journal.
+        SweepError: it ended differently after a crash, raised something, or left a damaged journal.
     """
     begun = perf_counter()
     expected, commits = _plain(scenario, make)
@@ -121,6 +121,9 @@ def _crashed(scenario: Scenario, make: Callable[[], TestRuntime], commit: int, w
             end = _run(scenario, runtime)
     except LeakError as error:
         raise SweepError(commit, when, error.leaks) from error
+    except Exception as error:
+        # The scenario's own: whoever reads it must know which crash it was called again after.
+        raise SweepError(commit, when, [f"it raised {error!r} when it was called again"]) from error
     if not runtime.crashes:
         raise SweepError(commit, when, [f"it did not get to commit {commit} this time: is the scenario deterministic?"])
     return end

@@ -86,6 +86,19 @@ def test_the_sweep_sees_another_result() -> None:
         crash_sweep(CountsStarts())
 
 
+def test_the_sweep_says_after_which_crash_the_scenario_raised() -> None:
+    calls: list[int] = []
+
+    def scenario(runtime: TestRuntime) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyError("not thought of")
+        return doubled(runtime)
+
+    with pytest.raises(SweepError, match=r"(?s)before the disk had commit 1,.*it raised KeyError\('not thought of'\)"):
+        crash_sweep(scenario)
+
+
 def test_a_workflow_that_is_started_once_is_found_open_and_ended() -> None:
     with TestRuntime() as runtime:
         first = start_once(runtime, doubler, [1], id="d")
