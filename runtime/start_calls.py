@@ -50,8 +50,14 @@ def workflow_definition_of(target: object) -> WorkflowDefinition:
     """The definition of a class, a function or a run method.
 
     Raises:
-        TypeError: it was never declared as a workflow.
+        TypeError: it was never declared as a workflow, or it is an instance of a workflow class.
     """
+    kind = type(target)
+    if hasattr(kind, DEFINITION):
+        raise TypeError(
+            f"this is an instance of the workflow class {kind.__name__}, and each run makes its own; "
+            f"pass {kind.__name__} or {kind.__name__}.{getattr(kind, DEFINITION).run.__name__}"
+        )
     definition = getattr(target, DEFINITION, None)
     if not isinstance(definition, WorkflowDefinition):
         raise TypeError(f"{target!r} is not a workflow; declare its class or function with @workflow.defn")

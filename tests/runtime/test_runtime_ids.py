@@ -306,6 +306,15 @@ def test_what_is_no_workflow_is_refused(runtime: Runtime) -> None:
         runtime.start_workflow(Converter)
 
 
+def test_an_instance_of_a_workflow_class_is_refused(runtime: Runtime) -> None:
+    target: Any = Errand()
+    for call in (runtime.start_workflow, runtime.execute_workflow):
+        with pytest.raises(TypeError, match=r"instance of the workflow class Errand, .*; pass Errand or Errand\.run"):
+            call(target, "done")
+    with pytest.raises(TypeError, match="instance of the workflow class Errand"):
+        Runtime.in_memory(workflows=[target])
+
+
 def test_arguments_that_do_not_fit_are_refused_before_anything_is_written(runtime: Runtime) -> None:
     with pytest.raises(TypeError, match="Errand"):
         runtime.start_workflow("Errand", "one", "two", id="errand")
