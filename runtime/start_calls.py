@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from enum import IntEnum
 from typing import Any, TypedDict
 
 from .model.definitions import DEFINITION, WorkflowDefinition
@@ -105,7 +106,7 @@ def start_request(
         answer: makes what the caller gets of the workflow id and the run id.
 
     Raises:
-        TypeError: the arguments do not fit it, or there is no such option.
+        TypeError: the arguments do not fit it, there is no such option, or a policy is none.
         ValueError: an option that cannot be so.
         PayloadError: an argument cannot be stored, or is not of the type that its annotation allows.
     """
@@ -122,7 +123,11 @@ def start_request(
     # The run would be suspended by arguments that its annotations do not allow: better to say so here.
     converter.decode_args(data, definition.signature.arg_types)
     conflict = options.get("id_conflict_policy", FAIL)
+    if conflict.__class__ is not WorkflowIDConflictPolicy:
+        raise _no_policy("id_conflict_policy", conflict, WorkflowIDConflictPolicy)
     reuse = options.get("id_reuse_policy", ALLOW_DUPLICATE)
+    if reuse.__class__ is not WorkflowIDReusePolicy:
+        raise _no_policy("id_reuse_policy", reuse, WorkflowIDReusePolicy)
     if reuse is TERMINATE_IF_RUNNING and conflict is not FAIL:
         raise ValueError("TERMINATE_IF_RUNNING says what to do with an open run; leave out id_conflict_policy")
     stored, stored_data = _NO_OPTIONS, _NO_OPTIONS_DATA
@@ -136,3 +141,8 @@ def start_request(
     given_id = options.get("id")
     workflow_id = "" if given_id is None else check_id(given_id, "workflow id")
     return StartRequest(definition.name, data, workflow_id, stored, stored_data, conflict, reuse, answer)
+
+
+def _no_policy(option: str, given: object, policies: type[IntEnum]) -> TypeError:
+    members = ", ".join(policies.__members__)
+    return TypeError(f"{option} is {given!r}; give a member of {policies.__name__}: {members}")

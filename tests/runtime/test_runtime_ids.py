@@ -138,6 +138,32 @@ def test_terminate_if_running_leaves_no_say_to_a_conflict_policy(runtime: Runtim
         start(runtime, id_reuse_policy=Reuse.TERMINATE_IF_RUNNING, id_conflict_policy=Conflict.USE_EXISTING)
 
 
+@pytest.mark.parametrize(
+    ("option", "given", "members"),
+    [
+        (
+            "id_reuse_policy",
+            "REJECT_DUPLICATE",
+            "WorkflowIDReusePolicy: ALLOW_DUPLICATE, ALLOW_DUPLICATE_FAILED_ONLY, ",
+        ),
+        ("id_reuse_policy", 3, "WorkflowIDReusePolicy: ALLOW_DUPLICATE, "),
+        ("id_reuse_policy", None, "WorkflowIDReusePolicy: ALLOW_DUPLICATE, "),
+        ("id_reuse_policy", Conflict.FAIL, "WorkflowIDReusePolicy: ALLOW_DUPLICATE, "),
+        ("id_conflict_policy", "FAIL", "WorkflowIDConflictPolicy: FAIL, USE_EXISTING, TERMINATE_EXISTING"),
+        ("id_conflict_policy", 1, "WorkflowIDConflictPolicy: FAIL, "),
+        ("id_conflict_policy", None, "WorkflowIDConflictPolicy: FAIL, "),
+        ("id_conflict_policy", Reuse.REJECT_DUPLICATE, "WorkflowIDConflictPolicy: FAIL, "),
+    ],
+)
+def test_what_is_no_policy_is_refused_with_those_there_are(
+    runtime: Runtime, option: str, given: object, members: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        start(runtime, **{option: given})
+
+    assert str(caught.value).startswith(f"{option} is {given!r}; give a member of {members}")
+
+
 def test_a_handle_without_a_run_id_means_the_current_run(runtime: Runtime) -> None:
     start(runtime).signal(Errand.end, "first").get(timeout=WAIT)
     latest = runtime.get_workflow_handle("errand")
