@@ -22,7 +22,7 @@ __all__ = [
     "sync_directory",
 ]
 
-CURE = "choose a directory that this process may write, or open it read-only (read_only=True)"
+CURE = "choose a directory that this process may write, or see that it may write this one"
 
 MORE_FILES = "close some files, or raise their limit (ulimit -n)"
 
