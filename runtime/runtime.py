@@ -86,6 +86,8 @@ class Runtime:
         max_map_size: int | None = None,
     ) -> None:
         self._path = os.fspath(path)
+        if not self._path:
+            raise ValueError("the path of the journal is empty; give a directory of its own, such as 'journal'")
         self._workflows = None if workflows is None else Registry("workflow", map(workflow_definition_of, workflows))
         self._activities = None if activities is None else _activities(activities)
         self._open_journal: Callable[[], Journal] = lambda: Journal.open(

@@ -292,6 +292,23 @@ def test_a_wrong_option_is_refused_and_leaves_the_journal_free(
         assert runtime.execute_workflow(Waiting.run, 0).get(timeout=WAIT) == []
 
 
+class Nowhere:
+    """A path that is empty once it is asked for."""
+
+    def __fspath__(self) -> str:
+        return ""
+
+
+@pytest.mark.parametrize("empty", ["", Nowhere()])
+def test_an_empty_path_is_refused(empty: str | Nowhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ValueError, match="the path of the journal is empty; give a directory"):
+        Runtime(empty)
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_only_listed_workflows_run(path: Path) -> None:
     with (
         Runtime(path, workflows=[through_a_gate]) as runtime,
