@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple, Unpack, overload
 
 from ..actors import Clock, Future, SystemClock
-from ..storage import Journal, MemoryStore
+from ..storage import Durability, Journal, MemoryStore
 from .client import WorkflowHandle
 from .model import registry
 from .model.activity_definition import ActivityDefinition, definitions_of
@@ -88,11 +88,12 @@ class Runtime:
         self._path = os.fspath(path)
         if not self._path:
             raise ValueError("the path of the journal is empty; give a directory of its own, such as 'journal'")
+        level = Durability(durability)
         self._workflows = None if workflows is None else Registry("workflow", map(workflow_definition_of, workflows))
         self._activities = None if activities is None else _activities(activities)
         self._open_journal: Callable[[], Journal] = lambda: Journal.open(
             self._path,
-            durability=durability,
+            durability=level,
             allow_remote=allow_remote,
             map_size=map_size,
             max_map_size=max_map_size,

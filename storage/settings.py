@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 __all__ = ["DEFAULTS", "Durability", "Settings"]
 
@@ -19,6 +19,10 @@ class Durability(StrEnum):
 
     FULL = "full"
     RELAXED = "relaxed"
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        raise ValueError(f"durability is {value!r}; give {' or '.join(repr(level.value) for level in cls)}")
 
 
 class Settings(NamedTuple):

@@ -292,6 +292,11 @@ def test_a_wrong_option_is_refused_and_leaves_the_journal_free(
         assert runtime.execute_workflow(Waiting.run, 0).get(timeout=WAIT) == []
 
 
+def test_an_unknown_durability_is_refused_at_the_call_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="durability is 'fast'; give 'full' or 'relaxed'"):
+        Runtime.in_memory(durability="fast")
+
+
 class Nowhere:
     """A path that is empty once it is asked for."""
 

@@ -344,7 +344,7 @@ def test_a_read_only_journal_refuses_commits(tmp_path: Path) -> None:
 
 
 def test_an_unknown_durability_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'memory' is not a valid Durability"):
+    with pytest.raises(ValueError, match="durability is 'memory'; give 'full' or 'relaxed'"):
         Journal.open(tmp_path / "store", durability="memory")
 
     assert not (tmp_path / "store").exists()
