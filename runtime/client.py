@@ -99,9 +99,17 @@ class WorkflowHandle(Generic[R]):
     def terminate(self, reason: str = "") -> Future[None]:
         """End the run at once, without asking its code.
 
+        Args:
+            reason: a line for people; whoever waits for the result is told.
+
+        Raises:
+            TypeError: the reason is no string.
+
         Raises (from the future):
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
         """
+        if not isinstance(reason, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
+            raise TypeError(f"the reason is a {type(reason).__name__}; give a string")
         # A file name may bring lone surrogates into a message, and those cannot be written.
         written = reason.encode("utf-8", "backslashreplace").decode()
         return self._desk.send(self._workflow_id, self._run_id, RunTerminated(written))

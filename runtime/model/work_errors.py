@@ -196,8 +196,8 @@ class CancelledError(FailureError):
 class TerminatedError(FailureError):
     """Work was ended by force, without running any of its code."""
 
-    def __init__(self, message: str = "terminated", *details: object) -> None:
-        super().__init__(message)
+    def __init__(self, message: str = "", *details: object) -> None:
+        super().__init__(message or "terminated, no reason was given")
         self.details = details
 
 

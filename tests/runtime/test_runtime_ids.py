@@ -244,6 +244,24 @@ def test_a_terminated_run_tells_everybody_who_waits_the_reason(runtime: Runtime)
         assert "no longer needed" in str(error)
 
 
+def test_a_run_that_was_terminated_without_a_reason_says_that(runtime: Runtime) -> None:
+    handle = start(runtime)
+
+    handle.terminate().get(timeout=WAIT)
+
+    assert str(error_of(handle.result())).endswith("did not complete: terminated, no reason was given")
+
+
+@pytest.mark.parametrize("reason", [5, None, b"enough"])
+def test_a_reason_that_is_no_string_is_refused_at_the_call(runtime: Runtime, reason: Any) -> None:
+    handle = start(runtime)
+
+    with pytest.raises(TypeError, match=f"the reason is a {type(reason).__name__}; give a string"):
+        handle.terminate(reason)
+
+    assert handle.describe().get(timeout=WAIT).status is Status.RUNNING
+
+
 def test_execute_workflow_gives_the_result_of_the_existing_run_if_told_to_use_it(runtime: Runtime) -> None:
     first = start(runtime)
     result = runtime.execute_workflow(Errand.run, "unused", id="errand", id_conflict_policy=Conflict.USE_EXISTING)
