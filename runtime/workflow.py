@@ -11,6 +11,7 @@ from typing import Any, TypeVar, overload
 
 from .activity_calls import execute_activity, execute_activity_method, start_activity, start_activity_method
 from .core.channels import SignalChannel, wait_ns
+from .core.conditions import check_predicate
 from .core.context import Info, current, current_or_none
 from .core.handles import ActivityHandle
 from .model.definitions import signal_name
@@ -103,13 +104,15 @@ async def wait_condition(predicate: Callable[[], object], *, timeout: Duration |
     """Wait until ``predicate()`` is true; it is asked again after whatever happens in the run. It may only read.
 
     Args:
-        predicate: called without arguments; an exception of it is raised here.
+        predicate: called without arguments; an exception of it is raised here. It cannot be ``async``.
         timeout: how long to wait, as a durable timer; None waits for ever, zero or less only asks once.
 
     Raises:
+        TypeError: it is no function, or gives something to be awaited instead of an answer.
         TimeoutError: it did not become true in time.
     """
     context = current()
+    check_predicate(predicate)
     timeout_ns = wait_ns(timeout)
     if timeout_ns == 0:
         if not context.is_condition_met(predicate):

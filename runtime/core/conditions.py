@@ -5,10 +5,37 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
+from inspect import CORO_CREATED, getcoroutinestate, isawaitable, iscoroutine
 
 from .loop import WorkflowLoop
 
-__all__ = ["Conditions"]
+__all__ = ["Conditions", "check_predicate"]
+
+_WANTED = "the condition must be a function without arguments that returns true or false"
+
+
+def check_predicate(predicate: object) -> None:
+    """Refuse what cannot be asked.
+
+    Raises:
+        TypeError: it is no function.
+    """
+    if callable(predicate):
+        return
+    if isawaitable(predicate):
+        raise _no_answer("is", predicate)
+    raise TypeError(f"{_WANTED}; it is a {type(predicate).__name__}: write wait_condition(lambda: …)")
+
+
+def _no_answer(verb: str, found: object) -> TypeError:
+    """What is to be awaited is always true, so it answers nothing."""
+    if iscoroutine(found):
+        if getcoroutinestate(found) == CORO_CREATED:
+            # Otherwise Python warns, wherever the collector happens to run, that it was never awaited.
+            found.close()
+        cure = "write it without async" if verb == "returned" else "pass the function itself, written without async"
+        return TypeError(f"{_WANTED}; it {verb} a coroutine: {cure}")
+    return TypeError(f"{_WANTED}; it {verb} a {type(found).__name__}: await that instead, or ask whether it is done()")
 
 
 class Conditions:
@@ -29,11 +56,20 @@ class Conditions:
         self._waiting.append((predicate, future, contextvars.copy_context()))
 
     def is_met(self, predicate: Callable[[], object]) -> bool:
-        """Ask a predicate, which may only read."""
+        """Ask a predicate, which may only read.
+
+        Raises:
+            TypeError: it answers with something to be awaited, which would always count as true.
+        """
         before = self._loop.read_only
         self._loop.read_only = "a wait condition"
         try:
-            return bool(predicate())
+            answer = predicate()
+            if type(answer) is bool:
+                return answer
+            if isawaitable(answer):
+                raise _no_answer("returned", answer)
+            return bool(answer)
         finally:
             self._loop.read_only = before
 

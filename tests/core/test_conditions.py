@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -282,3 +283,51 @@ def test_a_timeout_that_is_no_length_of_time_is_a_bug(drive: Start) -> None:
 
     with pytest.raises(WorkflowBugError, match="timeout is a bool"):
         run.send(run.started)
+
+
+@workflow.defn
+class Misasking:
+    """Waits for what gives no answer, and tells what it is told."""
+
+    async def is_done(self) -> bool:
+        return False
+
+    @workflow.run
+    async def run(self, what: str, timeout: float | None) -> str:
+        task = asyncio.current_task()
+        asked: dict[str, Any] = {
+            "value": lambda: True,
+            "coroutine function": lambda: self.is_done,
+            "coroutine in a lambda": lambda: lambda: self.is_done(),
+            "coroutine": lambda: self.is_done(),
+            "task": lambda: lambda: task,
+            "nothing": lambda: None,
+        }
+        try:
+            await workflow.wait_condition(asked[what](), timeout=timeout)
+        except TypeError as error:
+            return str(error)
+        return "met"
+
+
+@pytest.mark.parametrize("timeout", [None, 5, 0])
+@pytest.mark.parametrize(
+    ("what", "complaint"),
+    [
+        ("value", "it is a bool: write wait_condition(lambda: …)"),
+        ("nothing", "it is a NoneType: write wait_condition(lambda: …)"),
+        ("coroutine function", "it returned a coroutine: write it without async"),
+        ("coroutine in a lambda", "it returned a coroutine: write it without async"),
+        ("coroutine", "it is a coroutine: pass the function itself, written without async"),
+        ("task", "it returned a Task: await that instead, or ask whether it is done()"),
+    ],
+)
+def test_a_condition_that_cannot_answer_is_refused_at_once(
+    drive: Start, what: str, complaint: str, timeout: float | None
+) -> None:
+    run = drive(Misasking, what, timeout)
+    # A coroutine that was left alone would warn now, which fails the test.
+    gc.collect()
+
+    wanted = "the condition must be a function without arguments that returns true or false"
+    assert run.result == f"{wanted}; {complaint}"
