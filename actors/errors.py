@@ -41,7 +41,8 @@ class BlockingCallError(ActorError):
     def __str__(self) -> str:
         return (
             f"a blocking wait on dispatcher thread {self.thread_name!r} would stop every actor it runs; "
-            "use add_done_callback(), send the actor a message with the result, or wait on another thread"
+            "in a workflow, do it in an activity, or signal the other one by workflow.get_external_workflow_handle(…); "
+            "in an actor, use add_done_callback() to send it a message with the result, or wait on another thread"
         )
 
 

@@ -314,7 +314,7 @@ def test_a_blocking_ask_inside_an_actor_is_refused(log: list[Any]) -> None:
 
     with pytest.raises(BlockingCallError, match="greenroom-actors"):
         first.ask(do(lambda actor: second.ask("wait for me")), timeout=30)
-    with pytest.raises(BlockingCallError):
+    with pytest.raises(BlockingCallError, match=r"in an actor, use add_done_callback\(\)"):
         first.ask(do(lambda actor: second.actor_stopped.wait()), timeout=30)
 
     first.stop(timeout=30)

@@ -424,3 +424,13 @@ def test_an_activity_that_ended_while_its_run_was_suspended_is_not_performed_aga
         assert check(runtime.hands.journal) == []
 
     assert performed[name] == attempts
+
+
+def test_a_blocking_wait_in_a_workflow_is_told_what_workflows_do_instead() -> None:
+    @workflow.defn
+    async def impatient() -> None:
+        runtime.get_workflow_handle("another").result().get()
+
+    instead = r"in a workflow, do it in an activity, or .*get_external_workflow_handle"
+    with make(MemoryStore(), impatient) as runtime, pytest.raises(WorkflowSuspendedError, match=instead):
+        runtime.wait(runtime.execute_workflow(impatient, id="impatient"))
