@@ -13,6 +13,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable
+from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,6 +40,15 @@ logger = logging.getLogger("greenroom.actors")
 
 
 Driver = Callable[["Future[Any]", float | None], None]
+
+
+def _seconds(timeout: timedelta | float | None) -> float | None:
+    """How long somebody waits, in seconds: what is passed on to drivers, hooks and other futures."""
+    if isinstance(timeout, timedelta):
+        return timeout.total_seconds()
+    if timeout is None or isinstance(timeout, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
+        return timeout
+    raise TypeError(f"the timeout is a {type(timeout).__name__}; give a timedelta or a number of seconds")
 
 
 class _Hook:
@@ -71,25 +81,27 @@ class Future(pykka.Future[T]):
             return "<greenroom.Future pending>"
         return "<greenroom.Future done>" if self._error is None else f"<greenroom.Future failed: {self._error[0]!r}>"
 
-    def get(self, *, timeout: float | None = None) -> T:
+    def get(self, *, timeout: timedelta | float | None = None) -> T:
         """Return the value, waiting for it if need be.
 
         Args:
-            timeout: seconds to wait at most; None waits until there is an outcome.
+            timeout: how long to wait at most (seconds or timedelta); None waits until there is an outcome.
 
         Raises:
             BlockingCallError: there is no outcome yet and this is a dispatcher thread.
+            TypeError: there is no outcome yet and ``timeout`` is no length of time.
             WaitTimeoutError: there was no outcome within ``timeout``; it is a ``pykka.Timeout`` and a ``TimeoutError``.
             BaseException: what the future failed with.
         """
         value = self._value
         if value is _PENDING:
+            seconds = _seconds(timeout)
             if self._hook is not None:
-                return self._compute(self._hook, timeout)
-            self._wait(timeout)
+                return self._compute(self._hook, seconds)
+            self._wait(seconds)
             if self._hook is not None:
                 # It was given a get hook while this thread was waiting.
-                return self._compute(self._hook, timeout)
+                return self._compute(self._hook, seconds)
             value = self._value
         if self._error is None:
             return value

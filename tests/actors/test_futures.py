@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextvars import Context
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVarTuple
 
@@ -383,6 +384,25 @@ def test_only_one_of_many_setters_wins(
 
 
 # On a dispatcher thread
+
+
+def test_a_timeout_may_be_a_timedelta_wherever_it_is_passed_on() -> None:
+    pending, hooked = Future[int](), Future[Any]()
+    hooked.set_get_hook(lambda timeout: timeout)
+
+    for waiting in (pending, pending.map(str), pending.join(Future[int]())):
+        with pytest.raises(pykka.Timeout, match=r"no outcome within 0\.00\d+ s"):
+            waiting.get(timeout=timedelta(milliseconds=1))
+    with pytest.raises(pykka.Timeout):
+        pending.get(timeout=timedelta(seconds=-1))
+    assert hooked.get(timeout=timedelta(seconds=90)) == pytest.approx(90, abs=60)
+
+
+def test_a_timeout_that_is_no_length_of_time_is_refused() -> None:
+    timeout: Any = "5"
+
+    with pytest.raises(TypeError, match="the timeout is a str; give a timedelta or a number of seconds"):
+        Future[int]().get(timeout=timeout)
 
 
 def on(dispatcher: Dispatcher, fn: Callable[[], Any]) -> Any:

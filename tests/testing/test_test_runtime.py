@@ -125,7 +125,7 @@ def test_the_timeout_of_get_is_time_of_the_runtime() -> None:
         begun_ns = runtime.clock.now_ns()
 
         with pytest.raises(WaitTimeoutError, match="no outcome within 60 s"):
-            result.get(timeout=60)
+            result.get(timeout=timedelta(minutes=1))
         assert runtime.clock.now_ns() - begun_ns == 60 * 10**9
         result.get(timeout=3600)
         assert runtime.clock.now_ns() - begun_ns == 3600 * 10**9
