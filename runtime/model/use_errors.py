@@ -80,7 +80,8 @@ class NondeterminismError(GreenroomError):
             )
         return (
             f"workflow {self.workflow_id!r} (run {self.run_id}) is not deterministic at turn {self.turn_no}\n{table}"
-            f"{versions}\nUndo the change, then resume the run."
+            f"{versions}\nUndo the change, or keep the old code under its name and give the new code another one "
+            "(@workflow.defn(name=…)); then resume the run."
         )
 
 
@@ -217,7 +218,7 @@ class WorkflowSuspendedError(GreenroomError):
     """The supervisor has stopped a run whose code cannot go on.
 
     Attributes:
-        reason: what went wrong, in a line.
+        reason: what went wrong: what the exception says, which may be several lines.
         stack: traceback text of the bug.
         update_id: the update that stays admitted, if the caller waits for one.
     """
@@ -234,8 +235,10 @@ class WorkflowSuspendedError(GreenroomError):
 
     def __str__(self) -> str:
         update = "" if self.update_id is None else f" (update {self.update_id!r} stays admitted)"
+        # What follows several lines stands in one of its own.
+        joint = "\n" if "\n" in self.reason else "; "
         return (
-            f"workflow {self.workflow_id!r} (run {self.run_id}) is suspended: {self.reason}{update}; "
+            f"workflow {self.workflow_id!r} (run {self.run_id}) is suspended: {self.reason}{update}{joint}"
             "describe() has the traceback; mend the code and call resume()"
         )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
+from itertools import dropwhile, takewhile
 from typing import Any, NamedTuple, NoReturn
 
 from ...actors import Clock, Dispatcher, Future
@@ -28,6 +30,9 @@ from .sweep import Sweep, fail_if_pending
 from .waiters import Waiters
 
 __all__ = ["StartRequest", "Starts"]
+
+MOST_LINES = 30
+_TRACEBACK = re.compile(r"^(  \+ Exception Group )?Traceback \(most recent call last\):\n", re.MULTILINE)
 
 _RUNNING = int(WorkflowExecutionStatus.RUNNING)
 _FAILED = frozenset(
@@ -214,9 +219,14 @@ class Starts:
 
 
 def _reason(note: str) -> str:
-    """The line of a traceback that says what happened; what an exception tells may have many lines."""
-    told = note.rpartition("Traceback (most recent call last):\n")[2]
-    return next((line for line in told.splitlines() if line and not line.startswith(" ")), "")
+    """What the exception of a traceback says, or the first lines of it."""
+    *_, edge, told = "", *_TRACEBACK.split(note)
+    lines = told.splitlines()
+    if edge:
+        # Of a group: what it says itself stands between its frames and the exceptions in it.
+        lines = [line.removeprefix("  | ") for line in takewhile(lambda line: not line.startswith("  +-"), lines)]
+    said = list(dropwhile(lambda line: not line or line.startswith(" "), lines))
+    return "\n".join(said[:MOST_LINES] + ["…"] * (len(said) > MOST_LINES))
 
 
 def _deadline(now_ns: int, options: WorkflowOptions) -> int | None:

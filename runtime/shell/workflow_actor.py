@@ -41,6 +41,11 @@ __all__ = ["Standing", "WorkflowActor"]
 
 HOLD_NS = 200_000_000
 
+WHAT_NEXT = (
+    "Other runs go on. Mend its code, or what else the reason names: handle.resume(), or opening the journal again "
+    "with the mended code, then takes it up where it stopped."
+)
+
 logger = logging.getLogger("greenroom")
 
 
@@ -78,7 +83,7 @@ class WorkflowActor(Actor):
         self._waits_to_go_on = False
 
     def __str__(self) -> str:
-        return f"workflow {self.run.header.workflow_id!r} ({self.standing.value})"
+        return f"workflow {self.run.header.workflow_id!r} (run {self.run.header.run_id})"
 
     @property
     def is_open(self) -> bool:
@@ -329,7 +334,7 @@ class WorkflowActor(Actor):
     def _mark_suspended(self, error: BaseException) -> None:
         cause = error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error
         reason, note = told(cause)
-        logger.error("%s is suspended: %s", self, reason, exc_info=cause)
+        logger.error("%s is suspended: %s\n%s", self, reason, WHAT_NEXT, exc_info=cause)
         self._tools.sweep.touched(self)
         if self.standing is Standing.NEW and not self.run.is_stored:
             self._be_born()

@@ -148,7 +148,18 @@ def test_a_nondeterminism_error_shows_both_sides_and_both_versions() -> None:
         "  ! activity 'a'  app.py:7 | activity 'b'  app.py:9",
         "  ! timer 2                | (nothing)",
         "The history was written by Python 3.11 and replayed by 3.12, whose asyncio may order tasks differently.",
-        "Undo the change, then resume the run.",
+        "Undo the change, or keep the old code under its name and give the new code another one "
+        "(@workflow.defn(name=…)); then resume the run.",
+    ]
+
+
+def test_what_to_do_with_a_suspended_workflow_stands_below_a_reason_of_several_lines() -> None:
+    error = WorkflowSuspendedError("w", "r", "NondeterminismError: no\n  ! a | b")
+
+    assert str(error).splitlines() == [
+        "workflow 'w' (run r) is suspended: NondeterminismError: no",
+        "  ! a | b",
+        "describe() has the traceback; mend the code and call resume()",
     ]
 
 

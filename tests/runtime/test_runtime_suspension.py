@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -277,10 +278,15 @@ def test_a_different_question_than_in_the_history_suspends_and_the_old_code_goes
     with make(store, ordering("a", "x", "c")) as runtime:
         handle = runtime.get_workflow_handle("ordering")
         runtime.wait(handle.signal("proceed"))
-        with pytest.raises(WorkflowSuspendedError, match="not deterministic") as caught:
-            runtime.wait(handle.result())
-        assert "in the history" in caught.value.stack
-        assert "Undo the change" in caught.value.stack
+        waiting = handle.result()
+        # The first is told by the run when it stops, the second by what the journal has of that.
+        for result in (waiting, handle.result()):
+            with pytest.raises(WorkflowSuspendedError, match="not deterministic") as caught:
+                runtime.wait(result)
+            assert "in the history" in str(caught.value)
+            assert "activity 'x'" in str(caught.value)
+            assert "Undo the change, or keep the old code under its name" in str(caught.value)
+            assert "in the history" in caught.value.stack
 
     with make(store, ordering("a", "b", "c")) as runtime:
         assert runtime.wait(runtime.get_workflow_handle("ordering").result()) == ["a", "b", "c"]
@@ -434,3 +440,60 @@ def test_a_blocking_wait_in_a_workflow_is_told_what_workflows_do_instead() -> No
     instead = r"in a workflow, do it in an activity, or .*get_external_workflow_handle"
     with make(MemoryStore(), impatient) as runtime, pytest.raises(WorkflowSuspendedError, match=instead):
         runtime.wait(runtime.execute_workflow(impatient, id="impatient"))
+
+
+class TalkativeError(Exception):
+    """Says more than anybody wants to read."""
+
+    def __str__(self) -> str:
+        return "\n".join(f"line {number}" for number in range(1000))
+
+
+@workflow.defn
+async def failing(how: str) -> None:
+    if how == "group":
+        async with asyncio.TaskGroup() as group:
+            group.create_task(failing("in the group"))
+    elif how == "chain":
+        try:
+            raise KeyError("what led to it")
+        except KeyError as error:
+            raise ValueError("the last of it") from error
+    elif how == "talkative":
+        raise TalkativeError
+    else:
+        raise ValueError(how)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("plain", r"ValueError: plain"),
+        ("chain", r"ValueError: the last of it"),
+        ("group", r"ExceptionGroup: unhandled errors in a TaskGroup \(1 sub-exception\)"),
+        ("talkative", r".*TalkativeError: line 0\n(line \d+\n){29}…"),
+    ],
+)
+def test_who_asks_later_why_a_run_is_suspended_is_told_what_the_exception_says(how: str, reason: str) -> None:
+    with make(MemoryStore(), failing) as runtime:
+        handle = runtime.wait(runtime.start_workflow(failing, how))
+        runtime.run_until_idle()
+
+        with pytest.raises(WorkflowSuspendedError) as caught:
+            runtime.wait(handle.result())
+
+    assert re.fullmatch(reason, caught.value.reason)
+
+
+def test_the_log_tells_the_operator_which_run_is_suspended_why_and_what_to_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with make(MemoryStore(), failing) as runtime:
+        runtime.run_until_idle()
+        handle = runtime.wait(runtime.start_workflow(failing, "plain", id="w"))
+        runtime.run_until_idle()
+
+    (message,) = [record.getMessage() for record in caplog.records if "is suspended" in record.getMessage()]
+    first, what_next = message.splitlines()
+    assert first == f"workflow 'w' (run {handle.run_id}) is suspended: ValueError: plain"
+    assert "handle.resume(), or opening the journal again with the mended code" in what_next
