@@ -154,6 +154,9 @@ class ActivityError(FailureError):
     def __str__(self) -> str:
         return f"activity {self.activity_type!r} ({self.activity_id}) {_ending(self)}"
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
+
 
 class ChildWorkflowError(FailureError):
     """A child workflow did not complete; ``cause`` says why."""
@@ -177,6 +180,9 @@ class ChildWorkflowError(FailureError):
 
     def __str__(self) -> str:
         return f"child workflow {self.workflow_type!r} ({self.workflow_id}) {_ending(self)}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
 
 
 def _ending(error: ActivityError | ChildWorkflowError) -> str:

@@ -163,6 +163,16 @@ def test_what_to_do_with_a_suspended_workflow_stands_below_a_reason_of_several_l
     ]
 
 
+def test_an_activity_error_shows_what_failed_and_why_wherever_it_is_printed() -> None:
+    error = ActivityError(activity_type="charge", activity_id="3", attempt=2)
+    error.__cause__ = ApplicationError("no funds", type="CardError")
+
+    failed = "activity 'charge' (3) at attempt 2: activity failed: CardError: no funds"
+    assert str(error) == failed
+    assert repr(error) == f"<ActivityError: {failed}>"
+    assert failed in str([error])
+
+
 def test_a_suspended_workflow_names_the_update_that_stays_admitted() -> None:
     error = WorkflowSuspendedError("w", "r", "TypeError: x", update_id="u7")
 
