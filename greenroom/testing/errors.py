@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = ["Crash", "LeakError", "StuckError", "SweepError"]
 
 
@@ -29,14 +31,16 @@ class StuckError(AssertionError):
 
     Attributes:
         why: what stands still.
+        open_workflows: one line for each open workflow: what it waits for. Of many only the first are told.
     """
 
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, why: str, open_workflows: Sequence[str] = ()) -> None:
+        super().__init__(why, tuple(open_workflows))
         self.why = why
+        self.open_workflows = tuple(open_workflows)
 
     def __str__(self) -> str:
-        return f"nothing can go on: {self.why}"
+        return "\n  ".join([f"nothing can go on: {self.why}", *self.open_workflows])
 
 
 class LeakError(AssertionError):

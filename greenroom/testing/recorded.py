@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..runtime.core.commands import Command, decode_commands
@@ -10,7 +11,7 @@ from ..storage import Journal, Meta, RunHeader, Tree, Turn
 from ..storage.codec import decode
 from ..storage.store import META_KEY
 
-__all__ = ["RecordedRun", "recorded_runs"]
+__all__ = ["RecordedRun", "recorded_runs", "run_headers"]
 
 SLICE = 1000
 
@@ -38,15 +39,18 @@ class RecordedRun(NamedTuple):
 
 def recorded_runs(journal: Journal) -> list[RecordedRun]:
     """Every run of a journal, the first one first."""
+    return [RecordedRun(run_no, header, _turns(journal, run_no)) for run_no, header in run_headers(journal)]
+
+
+def run_headers(journal: Journal) -> Iterator[tuple[int, RunHeader]]:
+    """The number and the header of every run of a journal, the first one first."""
     row = journal.store.get(Tree.META, META_KEY)
     if row is None:
-        return []
-    runs: list[RecordedRun] = []
+        return
     for run_no in range(1, decode(Meta, META_KEY, row).next_run_no):
         header = journal.header(run_no)
         if header is not None:
-            runs.append(RecordedRun(run_no, header, _turns(journal, run_no)))
-    return runs
+            yield run_no, header
 
 
 def _turns(journal: Journal, run_no: int) -> list[Turn]:

@@ -10,17 +10,19 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ..actors import Future, ManualClock, WaitTimeoutError
+from ..runtime.model.description import WorkflowExecutionDescription
 from ..runtime.model.durations import to_ns
 from ..runtime.model.errors import RuntimeClosedError
 from ..runtime.runtime import Runtime
 from ..runtime.shell.hands import Hands, Seams
 from ..runtime.shell.performer import Performer
-from ..storage import Journal, Store, check
+from ..storage import Journal, RunHeader, Store, check
 from .activity_loop import ActivityLoop
 from .errors import LeakError, StuckError
 from .executor import ManualExecutor
 from .faults import FaultyStore
 from .leaks import LeakCheck
+from .open_runs import open_runs
 from .performer import ManualPerformer
 from .recorded import RecordedRun, recorded_runs
 from .stores import seeded_store
@@ -229,7 +231,9 @@ class TestRuntime(Runtime):
             BaseException: what the future failed with.
         """
         until_ns = self.clock.now_ns() + (to_ns(limit, "limit") or 0)
-        self._drive_until(future, until_ns, most_skips)
+        why = self._drive_until(future, until_ns, most_skips)
+        if why:
+            raise self._stuck(why)
         return future.get()
 
     def _drive(self, future: Future[Any], timeout: float | None) -> None:
@@ -240,25 +244,37 @@ class TestRuntime(Runtime):
             WaitTimeoutError: it is not done within ``timeout`` seconds of the runtime's clock, which have passed then.
         """
         until_ns = self.clock.now_ns() + (to_ns(LIMIT if timeout is None else timeout, "timeout") or 0)
-        try:
-            self._drive_until(future, until_ns, MOST_SKIPS)
-        except StuckError:
+        why = self._drive_until(future, until_ns, MOST_SKIPS)
+        if why:
             next_ns = self.next_deadline_ns
             if timeout is None or not self.auto_skip or next_ns is None or next_ns <= until_ns:
-                raise
+                raise self._stuck(why)
             self.clock.advance_to(until_ns)
-            raise WaitTimeoutError(timeout) from None
+            raise WaitTimeoutError(timeout)
 
-    def _drive_until(self, future: Future[Any], until_ns: int, most_skips: int) -> None:
+    def _drive_until(self, future: Future[Any], until_ns: int, most_skips: int) -> str:
+        """Go on until a future is done; "" then, or why it cannot be done."""
         skips = 0
         while not future.done():
             if self.step() or self.perform_activity():
                 continue
             if skips == most_skips:
-                raise StuckError(f"the clock was moved {skips} times for it; is something repeated for ever?")
+                return f"the clock was moved {skips} times for it; is something repeated for ever?"
             if not (self.auto_skip and self._skip(until_ns)):
-                raise StuckError(self._why_stuck(until_ns))
+                return self._why_stuck(until_ns)
             skips += 1
+        return ""
+
+    def _stuck(self, why: str) -> StuckError:
+        hands = self._opened
+
+        def describe(header: RunHeader) -> WorkflowExecutionDescription | None:
+            future = hands.desk.describe(header.workflow_id, header.run_id)
+            while not future.done() and self.step():
+                pass
+            return future.get() if future.done() and future.exception() is None else None
+
+        return StuckError(why, open_runs(hands.journal, describe))
 
     @property
     def next_deadline_ns(self) -> int | None:

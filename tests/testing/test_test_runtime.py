@@ -208,6 +208,53 @@ def test_a_wait_for_what_can_never_come_is_stuck() -> None:
             runtime.wait(result)
 
 
+@workflow.defn(name="runtime.busy")
+async def busy(activities: int) -> None:
+    calls = [workflow.execute_activity(wait, 5.0) for _ in range(activities)]
+    await asyncio.gather(workflow.sleep(60), workflow.sleep(90), *calls)
+
+
+@workflow.defn(name="runtime.broken")
+async def broken() -> None:
+    raise KeyError("a bug")
+
+
+@pytest.mark.parametrize("evict", [False, True])
+def test_who_is_stuck_is_told_what_each_open_workflow_waits_for(evict: bool) -> None:
+    with TestRuntime(auto_skip=False, evict_after_every_turn=evict) as runtime:
+        for target, arguments, id in ((busy, (1,), "busy"), (busy, (5,), "busier"), (broken, (), "broken")):
+            runtime.wait(runtime.start_workflow(target.definition.name, *arguments, id=id))
+        assert runtime.wait(runtime.execute_workflow(three, id="ended")) == ["a", "b", "c"]
+        result = runtime.execute_workflow(listener, 2, id="listener")
+        runtime.wait(runtime.get_workflow_handle("listener").signal("unheard", 1))
+
+        with pytest.raises(StuckError) as caught:
+            runtime.wait(result)
+
+        waiting = "activity 'runtime.wait' at attempt 1"
+        why, *lines = str(caught.value).splitlines()
+        assert why.startswith("nothing can go on: the next thing is due in 5.0 s")
+        assert lines == [
+            f"  workflow 'busy' (runtime.busy) waits for {waiting}, 2 timers",
+            f"  workflow 'busier' (runtime.busy) waits for {waiting}, {waiting}, {waiting}, 2 more, 2 timers",
+            "  workflow 'broken' (runtime.broken) is suspended; describe() has the traceback",
+            "  workflow 'listener' (runtime.listener) waits for a signal or a condition, since it has no activity and "
+            "no timer; it has 1 signal that nothing has taken",
+        ]
+
+
+def test_who_is_stuck_among_many_is_told_of_the_first_open_workflows() -> None:
+    with TestRuntime(auto_skip=False) as runtime:
+        results = [runtime.execute_workflow(sleeper, 5.0, id=f"w{number}") for number in range(8)]
+
+        with pytest.raises(StuckError) as caught:
+            runtime.wait(results[7])
+
+        assert len(caught.value.open_workflows) == 6
+        assert caught.value.open_workflows[0] == "workflow 'w0' (runtime.sleeper) waits for 1 timer"
+        assert caught.value.open_workflows[5] == "and 3 more"
+
+
 def test_a_wait_does_not_move_the_clock_beyond_its_limit() -> None:
     with TestRuntime() as runtime:
         result = runtime.execute_workflow(sleeper, 5.0)
