@@ -95,7 +95,7 @@ def test_the_sweep_says_after_which_crash_the_scenario_raised() -> None:
             raise KeyError("not thought of")
         return doubled(runtime)
 
-    with pytest.raises(SweepError, match=r"(?s)before the disk had commit 1,.*it raised KeyError\('not thought of'\)"):
+    with pytest.raises(SweepError, match=r"(?s)after the disk had commit 1,.*it raised KeyError\('not thought of'\)"):
         crash_sweep(scenario)
 
 
