@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .actors.errors import WaitTimeoutError
+    from .actors.errors import BlockingCallError, WaitTimeoutError
     from .actors.future import Future
     from .runtime import activity, workflow
     from .runtime.client import WorkflowHandle
@@ -66,6 +66,7 @@ _HOMES = {
     "ActivityError": ".runtime.model.errors",
     "ApplicationError": ".runtime.model.errors",
     "ApplicationErrorCategory": ".runtime.model.errors",
+    "BlockingCallError": ".actors.errors",
     "CancelledError": ".runtime.model.errors",
     "Converter": ".runtime.model.payloads",
     "FailureError": ".runtime.model.errors",
@@ -122,6 +123,7 @@ __all__ = [
     "ActivityError",
     "ApplicationError",
     "ApplicationErrorCategory",
+    "BlockingCallError",
     "CancelledError",
     "Converter",
     "FailureError",

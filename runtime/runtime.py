@@ -43,7 +43,7 @@ class Runtime:
 
     Args:
         path: the journal's directory; made if it is not there.
-        workflows: the workflow classes and functions that may run; None for all that are declared when it opens.
+        workflows: the workflow classes and functions that may run; None for all that are declared in the process.
         activities: the activities that may be performed: functions, methods of an instance, or instances whose
             methods are declared activities; None for all declared functions.
         durability: "full": what is acknowledged survives a power cut. "relaxed": a power cut may undo the last

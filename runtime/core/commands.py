@@ -50,7 +50,7 @@ class CancelActivity(Command, frozen=True, array_like=True, tag="cancel-activity
 
 
 class StartTimer(Command, frozen=True, array_like=True, tag="start-timer"):
-    """Wake the run at ``at_ns``; ``name`` is the timer's summary."""
+    """Wake the run at ``at_ns``; ``name`` is a line for people, which a replay does not compare."""
 
     at_ns: int
 

@@ -28,7 +28,7 @@ class JournalError(GreenroomError):
     """
 
     what: ClassVar[str] = "cannot be used"
-    cure: ClassVar[str] = "see the operations guide"
+    cure: ClassVar[str] = "look at what the message says of it, and open it again"
 
     def __init__(self, path: str, detail: str = "") -> None:
         super().__init__(path, detail)

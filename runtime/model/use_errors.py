@@ -94,7 +94,10 @@ class ReadOnlyContextError(GreenroomError):
         self.context = context
 
     def __str__(self) -> str:
-        return f"{self.action} is not allowed in {self.context}, which may only read; move it to an update or a signal"
+        return (
+            f"{self.action} is not allowed in {self.context}, which may only read; do it in the workflow itself or "
+            "in a signal handler"
+        )
 
 
 class NotInWorkflowError(GreenroomError):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from greenroom.runtime import workflow
+from greenroom.runtime.core.commands import StartTimer
 from greenroom.runtime.core.execution import WorkflowBugError
 from greenroom.runtime.core.messages import ActivityCompleted
 from greenroom.runtime.model.errors import NondeterminismError
@@ -68,6 +69,22 @@ async def ends_at_once() -> str:
 @workflow.defn
 async def side_effect_first() -> None:
     workflow.side_effect(int)
+
+
+@workflow.defn
+async def says_why() -> None:
+    await asyncio.gather(workflow.start_activity("a"), workflow.start_activity("b"))
+    await workflow.sleep(5, summary="so that nobody is hurried")
+
+
+def test_another_summary_of_a_timer_is_no_difference(drive: Start) -> None:
+    run = drive(recorded)
+    run.complete(1)
+    run.complete(2)
+
+    run.replayed(target=says_why)
+
+    assert [each.name for each in run.all_of(StartTimer)] == [""]
 
 
 @pytest.mark.parametrize(
