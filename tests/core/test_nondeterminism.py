@@ -82,7 +82,7 @@ def test_another_summary_of_a_timer_is_no_difference(drive: Start) -> None:
     run.complete(1)
     run.complete(2)
 
-    run.replayed(target=says_why)
+    run.put_away(run.replayed(target=says_why))
 
     assert [each.name for each in run.all_of(StartTimer)] == [""]
 
