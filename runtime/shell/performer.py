@@ -20,7 +20,7 @@ from ..activity import CURRENT, Attempt, Shutdown
 from ..model.errors import ApplicationError, InternalError
 from ..model.failures import to_failure
 from .loop_tasks import LoopTasks
-from .task import Completed, Failed, Key, Outcome, Permit, Task, explained, nowhere_to_run
+from .task import Completed, Failed, Key, Outcome, Permit, Task, explained, nowhere_to_run, unfit
 from .threads import DaemonThreads
 
 __all__ = ["Completed", "Failed", "Key", "Outcome", "Performer", "Task"]
@@ -34,6 +34,7 @@ class PayloadConverter(Protocol):
     """What is needed of a converter."""
 
     def encode(self, value: object) -> bytes: ...
+    def decode(self, data: bytes, hint: Any) -> Any: ...
     def encode_args(self, args: tuple[object, ...]) -> bytes: ...
     def decode_args(self, data: bytes, hints: tuple[Any, ...] | None) -> list[Any]: ...
 
@@ -274,7 +275,7 @@ class Performer:
         try:
             args = self._begin(attempt)
             result = attempt.task.definition.fn(*args)
-            outcome = Completed(self._encode(result))
+            outcome = self._returned(attempt.task, result)
         except BaseException as error:
             # Whatever user code raises, SystemExit included, is how this attempt ended and nothing more.
             outcome = self._failed(explained(error, attempt.task, args, result))
@@ -291,7 +292,7 @@ class Performer:
         try:
             args = self._begin(attempt)
             result = await attempt.task.definition.fn(*args)
-            outcome = Completed(self._encode(result))
+            outcome = self._returned(attempt.task, result)
         except BaseException as error:
             # CancelledError too: only an abandoned attempt or a closing application's task is cancelled.
             outcome = self._failed(explained(error, attempt.task, args, result))
@@ -303,6 +304,18 @@ class Performer:
         attempt.started_at_ns = self._clock()
         task = attempt.task
         return self._decode(task.args, task.definition.arg_types)
+
+    def _returned(self, task: Task, result: object) -> Outcome:
+        """How an attempt ended that returned. A result that does not fit its annotation would stop the workflow for
+        good, since what is recorded is never performed again: it is a failure, and the next attempt may do better."""
+        data = self._encode(result)
+        hint = task.definition.result_type
+        if hint is not Any:
+            try:
+                self._converter.decode(data, hint)
+            except Exception as error:  # a user's converter may raise anything
+                return self._failed(unfit(task, result, error))
+        return Completed(data)
 
     def _lost(self, attempt: _Performance) -> None:
         """Report a task that the application cancelled before the attempt began; any other has settled itself."""

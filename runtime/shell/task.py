@@ -10,8 +10,9 @@ from ..activity import Info
 from ..model.activity_definition import ActivityDefinition
 from ..model.errors import ApplicationError
 from ..model.failures import Failure
+from ..model.misfits import result_misfit
 
-__all__ = ["Completed", "Failed", "Key", "Outcome", "Permit", "Task", "explained", "nowhere_to_run"]
+__all__ = ["Completed", "Failed", "Key", "Outcome", "Permit", "Task", "explained", "nowhere_to_run", "unfit"]
 
 
 Key = tuple[int, int, int]
@@ -88,3 +89,9 @@ def nowhere_to_run(task: Task, error: RuntimeError) -> BaseException:
     )
     explained.__cause__ = error
     return explained
+
+
+def unfit(task: Task, result: object, error: Exception) -> BaseException:
+    definition = task.definition
+    message = result_misfit("activity", definition.name, result, definition.result_type, error)
+    return ApplicationError(message, type=type(error).__name__)

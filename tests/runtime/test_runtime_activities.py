@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -188,6 +188,25 @@ def test_a_failure_that_is_not_retryable_ends_it_at_once(name: str) -> None:
 
     assert activity_error(caught.value).retry_state is RetryState.NON_RETRYABLE_FAILURE
     assert begun[name] == 1
+
+
+def test_an_activity_that_returns_what_it_is_not_annotated_with_may_be_mended_before_its_next_attempt() -> None:
+    returned: list[Any] = ["3 EUR", 3]
+
+    @activity.defn(name="price")
+    def price() -> int:
+        return cast("int", returned.pop(0))
+
+    with TestRuntime(workflows=WORKFLOWS, activities=[price], auto_skip=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(performs, "price", id="x"))
+        runtime.run_until_idle()
+        (pending,) = runtime.wait(handle.describe()).pending_activities
+        assert pending.last_failure is not None
+        assert "activity 'price' returned '3 EUR'" in pending.last_failure
+
+        runtime.advance(1)
+
+        assert runtime.wait(handle.result()) == 3
 
 
 def test_an_activity_that_is_not_registered_fails_at_once_with_the_names_that_are() -> None:
