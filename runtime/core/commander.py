@@ -12,8 +12,10 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..model.errors import ReadOnlyContextError
+from ..model.definitions import WorkflowDefinition
+from ..model.errors import PayloadDecodeError, ReadOnlyContextError
 from ..model.failures import Failure, to_exception, to_failure
+from ..model.misfits import result_misfit
 from ..model.options import ActivityOptions
 from ..model.payloads import Converter
 from .call_sites import call_site
@@ -132,10 +134,22 @@ class Commander:
         number = self._next("")
         self._ask(number, DeadLetterSignal, signal.name, signal.args, signal.sender, reason)
 
-    def complete(self, result: object) -> None:
-        """Close the run with a result, unless it is closed."""
+    def complete(self, result: object, definition: WorkflowDefinition) -> None:
+        """Close the run with a result, unless it is closed.
+
+        Raises:
+            PayloadDecodeError: it does not fit the annotation of the workflow.
+        """
         if self.closing is None:
             data = self._converter.encode(result)
+            hint = definition.signature.result_type
+            # A result that the history has stands, whatever the code or this release says of it now.
+            if hint is not Any and not (self._recorded and self._recorded[-1].__class__ is CompleteWorkflow):
+                try:
+                    self._converter.decode(data, hint)
+                except Exception as error:  # a user's converter may raise anything
+                    message = result_misfit("workflow", definition.name, result, hint, error)
+                    raise PayloadDecodeError("", message) from error
             self._close(CompleteWorkflow(0, "", "", data))
 
     def fail(self, error: BaseException) -> None:

@@ -235,7 +235,7 @@ class Execution(Commander):
 
     async def _main(self, run: Callable[..., Any], args: list[Any]) -> None:
         try:
-            self.complete(await run(*args))
+            self.complete(await run(*args), self._definition)
         except BaseException as error:
             self.raised(error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -125,6 +125,44 @@ def test_a_result_that_cannot_be_stored_is_a_bug(drive: Start) -> None:
         run.send(run.started)
 
     assert isinstance(caught.value.__cause__, PayloadEncodeError)
+
+
+@workflow.defn(name="core tests: price")
+async def price() -> int:
+    return cast("int", "3 EUR")
+
+
+@workflow.defn(name="core tests: price")
+async def price_as_text() -> str:
+    return "3 EUR"
+
+
+MISFIT = "workflow 'core tests: price' returned '3 EUR', which does not fit its annotation, int: a str where int is"
+
+
+def test_a_result_of_another_type_is_a_bug_that_names_the_workflow_and_both_types(drive: Start) -> None:
+    run = drive(price, start=False)
+
+    with pytest.raises(WorkflowBugError, match=MISFIT) as caught:
+        run.send(run.started)
+
+    assert isinstance(caught.value.__cause__, PayloadDecodeError)
+    assert not run.execution.is_closed
+
+
+def test_a_result_of_another_type_fails_the_run_if_the_runtime_says_so(drive: Start) -> None:
+    run = drive(price, failure_types=(Exception,))
+
+    assert MISFIT in str(run.failure)
+
+
+def test_a_result_that_the_history_has_stands_though_it_does_not_fit(drive: Start) -> None:
+    run = drive(price_as_text)
+
+    again = run.replayed(target=price)
+
+    assert isinstance(again.closing, CompleteWorkflow)
+    run.put_away(again)
 
 
 @workflow.defn

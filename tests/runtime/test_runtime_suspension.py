@@ -497,3 +497,30 @@ def test_the_log_tells_the_operator_which_run_is_suspended_why_and_what_to_do(
     first, what_next = message.splitlines()
     assert first == f"workflow 'w' (run {handle.run_id}) is suspended: ValueError: plain"
     assert "handle.resume(), or opening the journal again with the mended code" in what_next
+
+
+def priced(price: Any) -> Any:
+    """Versions of one workflow that differ in what they return."""
+
+    @workflow.defn(name="Priced")
+    async def priced(name: str) -> int:
+        await workflow.execute_activity(work, name)
+        result: int = price
+        return result
+
+    return priced
+
+
+def test_a_run_that_returns_what_it_is_not_annotated_with_is_suspended_until_its_code_is_mended() -> None:
+    store = MemoryStore()
+    with make(store, priced("3 EUR")) as runtime:
+        result = runtime.execute_workflow("Priced", "x", id="priced")
+        with pytest.raises(WorkflowSuspendedError, match="workflow 'Priced' returned '3 EUR'"):
+            runtime.wait(result)
+
+    with make(store, priced(3)) as runtime:
+        handle = runtime.get_workflow_handle("priced")
+        runtime.wait(handle.resume())
+
+        assert runtime.wait(handle.result()) == 3
+    assert performed["x"] == 1
