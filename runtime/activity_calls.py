@@ -72,7 +72,7 @@ def start_activity(activity: Any, *args: object, result_type: Any = None, **opti
     Raises:
         TypeError: it is no activity, the arguments do not fit it, or there is no such option.
         ValueError: a timeout that cannot be one.
-        PayloadEncodeError: an argument that cannot be stored.
+        PayloadError: an argument that cannot be stored, or is not of the type that its annotation allows.
         NotInWorkflowError: the caller is not workflow code.
         ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
     """
@@ -87,7 +87,7 @@ def start_activity(activity: Any, *args: object, result_type: Any = None, **opti
     if not least <= len(args) <= most:
         raise TypeError(f"activity {definition.name!r} {definition.problem_with(args)}")
     hint = definition.result_type if result_type is None else result_type
-    return current().start_activity(definition.name, args, _stored(definition, options), hint)
+    return current().start_activity(definition.name, args, _stored(definition, options), hint, definition)
 
 
 @overload

@@ -12,8 +12,9 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import PayloadDecodeError, ReadOnlyContextError
+from ..model.errors import PayloadDecodeError, PayloadError, ReadOnlyContextError
 from ..model.failures import Failure, to_exception, to_failure
 from ..model.misfits import result_misfit
 from ..model.options import ActivityOptions
@@ -77,11 +78,23 @@ class Commander:
     # What is asked for.
 
     def start_activity(
-        self, name: str, args: tuple[object, ...], options: ActivityOptions, result_type: Any
+        self,
+        name: str,
+        args: tuple[object, ...],
+        options: ActivityOptions,
+        result_type: Any,
+        declared: ActivityDefinition | None = None,
     ) -> ActivityHandle[Any]:
         number = self._next("starting an activity")
         if self._recorded is None or not self._repeats(number, ScheduleActivity, name):
-            self._ask(number, ScheduleActivity, name, self._converter.encode_args(args), options)
+            data = self._converter.encode_args(args)
+            # What is asked for after the end is dropped, and so never wrong.
+            if declared is not None and self.closing is None and (types := declared.checked_types) is not None:
+                try:
+                    self._converter.decode_args(data, types)
+                except PayloadError as error:
+                    raise declared.misfit(error) from error
+            self._ask(number, ScheduleActivity, name, data, options)
         handle: ActivityHandle[Any] = ActivityHandle(self.loop, number, ACTIVITY, result_type, self._cancel_activity)
         self.pending[number] = handle
         return handle

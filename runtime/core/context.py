@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from ..model.activity_definition import ActivityDefinition
 from ..model.errors import NotInWorkflowError
 from ..model.options import ActivityOptions
 from .channels import SignalChannel
@@ -53,14 +54,22 @@ class Info(msgspec.Struct, frozen=True):
 
 
 class WorkflowContext(Protocol):
-    """What an engine offers to workflow code. Durations and instants are ns."""
+    """What an engine offers to workflow code. Durations and instants are ns.
+
+    An activity comes with its definition if it is given by reference; what cannot work according to that is refused.
+    """
 
     def info(self) -> Info: ...
     def now_ns(self) -> int: ...
     def random(self) -> random.Random: ...
     def is_replaying(self) -> bool: ...
     def start_activity(
-        self, name: str, args: tuple[object, ...], options: ActivityOptions, result_type: Any
+        self,
+        name: str,
+        args: tuple[object, ...],
+        options: ActivityOptions,
+        result_type: Any,
+        declared: ActivityDefinition | None = None,
     ) -> ActivityHandle[Any]: ...
     def start_timer(
         self, at_ns: int, callback: Callable[..., object], *args: object, summary: str = ""

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from .durations import to_ns
-from .errors import InvalidActivityError
+from .errors import InvalidActivityError, PayloadDecodeError, PayloadError
 from .ids import check_id
 from .options import ActivityOptions
 from .retry import RetryPolicy
@@ -37,6 +37,7 @@ class ActivityDefinition:
 
     __slots__ = (
         "_arg_types",
+        "_checked_types",
         "_result_type",
         "_signature",
         "arity",
@@ -56,6 +57,7 @@ class ActivityDefinition:
         called = _called(fn)
         self._signature = Signature(called, skip=1 if self.needs_instance else 0)
         self._arg_types: tuple[Any, ...] | None = None
+        self._checked_types: Any = _UNKNOWN
         self._result_type: Any = _UNKNOWN
         try:
             self.arity = self._signature.arity
@@ -78,6 +80,15 @@ class ActivityDefinition:
         return self._arg_types
 
     @property
+    def checked_types(self) -> tuple[Any, ...] | None:
+        """The type of each positional argument; None if any argument will do, as far as annotations tell."""
+        if self._checked_types is _UNKNOWN:
+            types = self.arg_types
+            self._checked_types = types if types and any(each is not Any for each in types) else None
+        checked: tuple[Any, ...] | None = self._checked_types
+        return checked
+
+    @property
     def result_type(self) -> Any:
         """The type of the result, resolved at first use; ``Any`` where nothing is said."""
         if self._result_type is _UNKNOWN:
@@ -93,6 +104,17 @@ class ActivityDefinition:
             return self._signature.problem_with(args)
         except ValueError:
             return None
+
+    def misfit(self, error: PayloadError) -> PayloadDecodeError:
+        """The error of a call with arguments that do not fit their annotations.
+
+        Args:
+            error: what came of decoding them; its path begins with the place of the argument, as ``args[0]``.
+        """
+        place = error.path.removeprefix("args[").partition("]")[0]
+        names = self._signature.names
+        name = f"its argument {names[int(place)]!r}" if place.isdecimal() and int(place) < len(names) else "that"
+        return PayloadDecodeError(error.path, f"activity {self.name!r} cannot take {name}: {error.reason}")
 
     def bound_to(self, fn: Callable[..., Any]) -> ActivityDefinition:
         """The same activity performed by ``fn``, such as the method of one instance."""

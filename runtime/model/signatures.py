@@ -30,6 +30,11 @@ class Signature:
         self._arity: tuple[int, int] | None = None
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each positional parameter; ``*args`` are not in it."""
+        return tuple(parameter.name for parameter in self._positional())
+
+    @property
     def arg_types(self) -> tuple[Any, ...]:
         """The annotation of each positional parameter, ``Any`` where there is none; ``*args`` are not in it."""
         return self._resolve()[0]

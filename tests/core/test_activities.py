@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -129,6 +129,18 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "bad length": (lambda: start_anything(ship, "x", start_to_close_timeout="1"), "start_to_close_timeout is a str"),
     "cannot be stored": (lambda: start_anything(ship, object()), "args"),
+    "another type": (
+        lambda: start_anything(ship, "x", "2"),
+        "args[1]: activity 'core tests: ship' cannot take its argument 'count': a str where int is annotated",
+    ),
+    "another type inside": (
+        lambda: start_anything(charge, Order("x", cast("Any", "1"))),
+        "args[0].price: activity 'core tests: charge' cannot take its argument 'order': a str where int is annotated",
+    ),
+    "another type for a method": (
+        lambda: workflow.start_activity_method(Shop.pack, cast("Any", 1)),
+        "args[0]: activity 'core tests: pack' cannot take its argument 'item': a int where str is annotated",
+    ),
 }
 
 
@@ -147,6 +159,77 @@ def test_a_call_that_cannot_work_is_refused_where_it_is_made(drive: Start, what:
 
     assert WRONG[what][1] in run.result
     assert run.all_of(ScheduleActivity) == []
+
+
+@workflow.defn
+async def calling_with_another_type() -> None:
+    await start_anything(ship, "x", "2")
+
+
+def test_a_call_with_arguments_of_another_type_is_a_bug_of_the_workflow(drive: Start) -> None:
+    run = drive(calling_with_another_type, start=False)
+
+    with pytest.raises(WorkflowBugError, match="'core tests: ship' cannot take its argument 'count'") as caught:
+        run.send(run.started)
+
+    assert isinstance(caught.value.__cause__, PayloadDecodeError)
+
+
+@workflow.defn
+async def calling_another_type_by_name() -> None:
+    await workflow.execute_activity("core tests: ship", "x", "2")
+
+
+def test_a_call_by_name_is_not_held_against_any_annotation(drive: Start) -> None:
+    run = drive(calling_another_type_by_name)
+
+    assert len(run.all_of(ScheduleActivity)) == 1
+
+
+def test_a_call_that_the_history_has_is_repeated_though_its_arguments_do_not_fit(drive: Start) -> None:
+    run = drive(calling_another_type_by_name)
+
+    again = run.replayed(target=calling_with_another_type)
+
+    assert sorted(again.pending) == [1]
+    run.put_away(again)
+
+
+@activity.defn(name="core tests: label")
+def label(item: Any, *parts: int) -> str:
+    return f"{item} {parts}"
+
+
+@workflow.defn
+async def calling_what_has_no_annotations() -> None:
+    start_anything(label, "x", "y")
+    start_anything(label, 1)
+    start_anything(nothing)
+
+
+@activity.defn(name="core tests: nothing")
+def nothing() -> None:
+    """Takes no arguments."""
+
+
+def test_an_argument_without_an_annotation_may_be_anything(drive: Start) -> None:
+    run = drive(calling_what_has_no_annotations)
+
+    assert len(run.all_of(ScheduleActivity)) == 3
+
+
+@workflow.defn
+async def calling_wrongly_after_the_end() -> None:
+    def late() -> None:
+        start_anything(ship, "x", "2")
+
+    asyncio.get_running_loop().call_soon(late)
+
+
+def test_a_call_after_the_end_is_dropped_whatever_its_arguments_are(drive: Start) -> None:
+    run = drive(calling_wrongly_after_the_end)
+
+    assert run.result is None
 
 
 @workflow.defn

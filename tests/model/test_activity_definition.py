@@ -12,7 +12,7 @@ import pytest
 
 from greenroom.runtime import activity
 from greenroom.runtime.model.activity_definition import define_activity, definition_of, definitions_of
-from greenroom.runtime.model.errors import InvalidActivityError, NotRegisteredError
+from greenroom.runtime.model.errors import InvalidActivityError, NotRegisteredError, PayloadDecodeError
 from greenroom.runtime.model.options import ActivityOptions
 from greenroom.runtime.model.registry import activities
 from greenroom.runtime.model.retry import RetryPolicy
@@ -215,6 +215,33 @@ def test_a_decorator_around_a_declared_activity_stays_around_it() -> None:
     assert definition.name == "refund"
     assert definition.fn(Order("tea"), 5) == ("logged", Receipt("tea", 5))
     assert definition.arg_types == (Order, int)
+
+
+def test_arguments_are_checked_only_if_an_annotation_says_something() -> None:
+    def untyped(order: Any) -> Any:
+        return order
+
+    def partly(order: Any, cents: int) -> Any:
+        return order, cents
+
+    assert define_activity(untyped).checked_types is None
+    assert define_activity(str.upper, name="upper").checked_types is None
+    assert define_activity(partly).checked_types == (Any, int)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("args[1]", "args[1]: activity 'refund' cannot take its argument 'cents': no"),
+        ("args[0].name", "args[0].name: activity 'refund' cannot take its argument 'order': no"),
+        ("args[2]", "args[2]: activity 'refund' cannot take that: no"),
+        ("", "activity 'refund' cannot take that: no"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_told_by_name(path: str, words: str) -> None:
+    definition = activities.get("refund")
+
+    assert str(definition.misfit(PayloadDecodeError(path, "no"))) == words
 
 
 def test_what_can_be_performed_is_known_once_declared() -> None:
