@@ -19,6 +19,7 @@ from ..model.failures import Failure, to_exception, to_failure
 from ..model.misfits import result_misfit
 from ..model.options import ActivityOptions
 from ..model.payloads import Converter
+from ..model.registry import Registry
 from .call_sites import call_site
 from .commands import (
     CancelActivity,
@@ -51,13 +52,17 @@ class Commander:
         put_away: whether the run is being put away, and may not ask for anything.
     """
 
-    def __init__(self, run_id: str, converter: Converter) -> None:
+    def __init__(
+        self, run_id: str, converter: Converter, activities: Registry[ActivityDefinition] | None = None
+    ) -> None:
         self.loop: WorkflowLoop
         self.pending: dict[int, PendingHandle[Any]] = {}
         self.timers: dict[int, TimerHandle] = {}
         self.closing: Command | None = None
         self.put_away = False
         self._converter = converter
+        self._activities = activities
+        self._bug: BaseException | None = None
         self._run_id = run_id
         self._random: random.Random | None = None
         self._last_id = 0
@@ -89,11 +94,14 @@ class Commander:
         if self._recorded is None or not self._repeats(number, ScheduleActivity, name):
             data = self._converter.encode_args(args)
             # What is asked for after the end is dropped, and so never wrong.
-            if declared is not None and self.closing is None and (types := declared.checked_types) is not None:
-                try:
-                    self._converter.decode_args(data, types)
-                except PayloadError as error:
-                    raise declared.misfit(error) from error
+            if declared is not None and self.closing is None:
+                if self._activities is not None and (found := self._activities.find(name)) is not declared:
+                    self._check_is_meant(declared, found)
+                if (types := declared.checked_types) is not None:
+                    try:
+                        self._converter.decode_args(data, types)
+                    except PayloadError as error:
+                        raise declared.misfit(error) from error
             self._ask(number, ScheduleActivity, name, data, options)
         handle: ActivityHandle[Any] = ActivityHandle(self.loop, number, ACTIVITY, result_type, self._cancel_activity)
         self.pending[number] = handle
@@ -184,6 +192,22 @@ class Commander:
             raise ReadOnlyContextError(action, self.loop.read_only)
         if self.put_away:
             raise RunPutAway(action)
+
+    def _check_is_meant(self, declared: ActivityDefinition, found: ActivityDefinition | None) -> None:
+        """Refuse to have another activity performed that happens to have the name of the one that is meant."""
+        # A replay meets it only if the code has changed, which the comparison tells better.
+        if found is None or found.place == declared.place or self._recorded is not None:
+            return
+        # Which one came last depends on the process, not on the run: the history may not have it even if the code
+        # catches the error.
+        bug = ValueError(
+            f"the workflow refers to activity {declared.name!r} of {declared.place}, and what would be performed under "
+            f"that name is {found.place}; give one of the two another name with @activity.defn(name=…), or list those "
+            "that belong to the runtime with activities=[…]"
+        )
+        if self._bug is None:
+            self._bug = bug
+        raise bug
 
     # What is taken back.
 

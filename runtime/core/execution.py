@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import SignalDefinition, WorkflowDefinition
 from ..model.errors import FailureError
 from ..model.instants import instant
 from ..model.payloads import Converter
+from ..model.registry import Registry
 from .channels import SignalChannel
 from .commander import Commander
 from .commands import Command
@@ -69,6 +71,7 @@ class Execution(Commander):
         definition: the workflow's code.
         converter: values to payloads and back.
         failure_types: exceptions, beside failures, that close the run as failed instead of being bugs.
+        activities: all that are declared, if nobody has listed which of them belong to the runtime.
 
     Raises:
         UnknownFlagsError: the run was begun by a release that decides in a way unknown here.
@@ -80,9 +83,10 @@ class Execution(Commander):
         definition: WorkflowDefinition,
         converter: Converter,
         failure_types: tuple[type[BaseException], ...] = (),
+        activities: Registry[ActivityDefinition] | None = None,
     ) -> None:
         check_flags(started)
-        super().__init__(started.run_id, converter)
+        super().__init__(started.run_id, converter, activities)
         self.started = started
         self.turns = 0
         self._ended = False
@@ -94,7 +98,6 @@ class Execution(Commander):
             *failure_types,
             *definition.failure_exception_types,
         )
-        self._bug: BaseException | None = None
         # The run's own: nothing of the thread that happens to take the turn can be seen, nothing stays behind there.
         self._context = contextvars.Context()
         self.loop = WorkflowLoop(self, first_order=zlib.crc32(started.run_id.encode()))

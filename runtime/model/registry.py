@@ -34,10 +34,13 @@ class Registry(Generic[D]):
     Args:
         kind: what they are, for messages ("workflow").
         definitions: what is known from the start.
+        is_listed: whether somebody has chosen what is known; if not, it is whatever was declared, the last of each
+            name.
     """
 
-    def __init__(self, kind: str, definitions: Iterable[D] = ()) -> None:
+    def __init__(self, kind: str, definitions: Iterable[D] = (), *, is_listed: bool = True) -> None:
         self.kind = kind
+        self.is_listed = is_listed
         self._by_name: dict[str, D] = {}
         for definition in definitions:
             self.add_new(definition)
@@ -92,8 +95,8 @@ class Registry(Generic[D]):
         return sorted(self._by_name)
 
 
-workflows: Registry[WorkflowDefinition] = Registry("workflow")
+workflows: Registry[WorkflowDefinition] = Registry("workflow", is_listed=False)
 """Every workflow declared in this process so far."""
 
-activities: Registry[ActivityDefinition] = Registry("activity")
+activities: Registry[ActivityDefinition] = Registry("activity", is_listed=False)
 """Every activity declared in this process so far."""

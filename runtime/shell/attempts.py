@@ -47,6 +47,9 @@ class Attempts:
 
     Args:
         deliver: gives a run the outcome of its activity.
+
+    Attributes:
+        activities: those that can be performed.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class Attempts:
         self._sweep = sweep
         self._timekeeper = timekeeper
         self._performer = performer
-        self._activities = activities
+        self.activities = activities
         self._converter = converter
         self._deliver = deliver
         self._flights: dict[Key, Flight] = {}
@@ -178,9 +181,9 @@ class Attempts:
         flight = Flight(owner, command, scheduled_ns, attempt, last_failure, now_ns)
         run_no, workflow_id, run_id, workflow_type = owner
         item = command.id
-        definition = self._activities.find(command.name)
+        definition = self.activities.find(command.name)
         if definition is None or definition.needs_instance:
-            missing = NotRegisteredError("activity", command.name, self._activities.names())
+            missing = NotRegisteredError("activity", command.name, self.activities.names())
             failure = to_failure(missing, self._converter)
             self._finish(flight, failure, RetryState.NON_RETRYABLE_FAILURE)
             return

@@ -27,7 +27,10 @@ def begin_execution(tools: Tools, message: Message) -> Execution:
     if not isinstance(message, WorkflowStarted):
         raise InternalError(f"the first message of a run is {message!r}")
     definition = tools.workflows.get(message.workflow_type)
-    return Execution(message, definition, tools.converter, tools.failure_types)
+    activities = tools.attempts.activities
+    return Execution(
+        message, definition, tools.converter, tools.failure_types, None if activities.is_listed else activities
+    )
 
 
 class BringingBack:

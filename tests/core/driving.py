@@ -26,10 +26,12 @@ from greenroom.runtime.core.messages import (
     decode_message,
     encode_message,
 )
+from greenroom.runtime.model.activity_definition import ActivityDefinition
 from greenroom.runtime.model.definitions import DEFINITION, WorkflowDefinition
 from greenroom.runtime.model.failures import to_exception, to_failure
 from greenroom.runtime.model.options import WorkflowOptions
 from greenroom.runtime.model.payloads import Converter
+from greenroom.runtime.model.registry import Registry
 
 __all__ = ["Drive", "Turn", "definition_of"]
 
@@ -63,6 +65,7 @@ class Drive:
         failure_types: exceptions that close it as failed, as a runtime is told.
         options: timeouts and the like.
         payload: the start's arguments as bytes, in place of ``args``.
+        activities: all that are declared, if nobody has listed any.
     """
 
     def __init__(
@@ -73,10 +76,12 @@ class Drive:
         failure_types: tuple[type[BaseException], ...] = (),
         options: WorkflowOptions | None = None,
         payload: bytes | None = None,
+        activities: Registry[ActivityDefinition] | None = None,
     ) -> None:
         self.converter = Converter()
         self.definition = definition_of(target)
         self.failure_types = failure_types
+        self.activities = activities
         self.turns: list[Turn] = []
         self.now_ns = STARTED_NS
         self.stubborn = 0
@@ -91,7 +96,7 @@ class Drive:
     def fresh(self, target: Any = None) -> Execution:
         """Another execution of the same run, of changed code if ``target`` is given."""
         definition = self.definition if target is None else definition_of(target)
-        return Execution(self.started, definition, self.converter, self.failure_types)
+        return Execution(self.started, definition, self.converter, self.failure_types, self.activities)
 
     # What happens.
 

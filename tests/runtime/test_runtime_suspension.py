@@ -524,3 +524,63 @@ def test_a_run_that_returns_what_it_is_not_annotated_with_is_suspended_until_its
 
         assert runtime.wait(handle.result()) == 3
     assert performed["x"] == 1
+
+
+@activity.defn(name="suspension: send")
+def send_by_mail() -> str:
+    return "by mail"
+
+
+@activity.defn(name="suspension: send")
+def send_by_sms() -> str:
+    return "by sms"
+
+
+class Bank:
+    """An activity that needs its instance."""
+
+    @activity.defn(name="suspension: charge")
+    def charge(self) -> str:
+        return "charged"
+
+
+@activity.defn(name="suspension: charge")
+def charge_nobody() -> str:
+    return "charged nobody"
+
+
+@workflow.defn
+async def sending() -> str:
+    return await workflow.execute_activity(send_by_mail)
+
+
+@workflow.defn
+async def charging() -> str:
+    return await workflow.execute_activity_method(Bank.charge)
+
+
+def test_a_reference_to_an_activity_whose_name_another_has_taken_suspends_until_one_of_them_is_listed() -> None:
+    store = MemoryStore()
+    with TestRuntime(store) as runtime:
+        runtime.wait(runtime.start_workflow(sending, id="sending"))
+        with pytest.raises(WorkflowSuspendedError, match=r"send_by_mail, and .*send_by_sms;"):
+            runtime.wait(runtime.get_workflow_handle("sending").result())
+
+    with TestRuntime(store, activities=[send_by_mail]) as runtime:
+        handle = runtime.get_workflow_handle("sending")
+        runtime.wait(handle.resume())
+
+        assert runtime.wait(handle.result()) == "by mail"
+
+
+def test_a_reference_to_a_method_is_not_taken_for_a_function_of_the_same_name() -> None:
+    with TestRuntime() as runtime, pytest.raises(WorkflowSuspendedError, match=r"Bank\.charge"):
+        runtime.wait(runtime.execute_workflow(charging))
+
+
+@pytest.mark.parametrize(
+    ("listed", "result"), [([Bank()], "charged"), ([charge_nobody], "charged nobody")], ids=["itself", "another"]
+)
+def test_what_is_listed_under_a_name_is_performed(listed: list[Any], result: str) -> None:
+    with TestRuntime(activities=listed) as runtime:
+        assert runtime.wait(runtime.execute_workflow(charging)) == result
