@@ -23,6 +23,7 @@ from ..model.errors import (
     NotRegisteredError,
     RetryState,
     TimeoutError,
+    TimeoutType,
 )
 from ..model.failures import Failure, FailureKind, to_failure
 from ..model.payloads import Converter
@@ -34,6 +35,7 @@ from .performer import Completed, Failed, Outcome, Performer, Task
 from .run_state import RunState
 from .sweep import Sweep
 from .timekeeper import Timekeeper
+from .undeclared import Undeclared
 
 __all__ = ["Attempts"]
 
@@ -74,6 +76,7 @@ class Attempts:
         self._deliver = deliver
         self._flights: dict[Key, Flight] = {}
         self._rows: dict[Key, Attempt] = {}
+        self._undeclared = Undeclared(dispatcher, self._expired)
         # Those whose outcome is on its way to their run: they are over, though no history says so yet.
         self._over: set[Key] = set()
 
@@ -83,7 +86,7 @@ class Attempts:
         """Begin the first attempt of an activity whose turn is on disk."""
         # A later turn of the same sweep may have taken it back.
         if command.id in run.activities:
-            self._perform(run.owner, command, scheduled_ns, 1, b"")
+            self._perform(run.owner, command, scheduled_ns, 1, b"", is_new=True)
 
     def recover(self, owner: Owner, command: ScheduleActivity, scheduled_ns: int, row: Attempt | None) -> None:
         """Go on with an activity that a replay found without an outcome; nothing happens if it is under way.
@@ -92,7 +95,7 @@ class Attempts:
             row: what the journal says of it, if anything.
         """
         key = owner.run_no, command.id
-        if key in self._flights or key in self._rows or key in self._over:
+        if key in self._flights or key in self._rows or key in self._over or key in self._undeclared:
             return
         if row is None:
             self._perform(owner, command, scheduled_ns, 1, b"")
@@ -111,7 +114,7 @@ class Attempts:
     def resume(self, run_no: int, item: int) -> None:
         """The wait of an activity is over: its next attempt begins."""
         key = run_no, item
-        if key in self._flights or key in self._over:
+        if key in self._flights or key in self._over or key in self._undeclared:
             return
         row = self._rows.get(key) or self._read_row(key)
         if row is None:
@@ -134,6 +137,8 @@ class Attempts:
                 flight.deadline.cancel()
             self._sweep.after(self._performer.abandon, flight.attempt_key)
             self._sweep.undo(self._take_back, key, flight)
+        elif (waiting := self._undeclared.take(key)) is not None:
+            self._sweep.undo(self._undeclared.put_back, waiting)
         self.drop_row(run_no, item)
 
     def drop_row(self, run_no: int, item: int) -> None:
@@ -153,7 +158,8 @@ class Attempts:
         journal has."""
         for row in rows:
             self._rows.setdefault((run_no, row.item), row)
-        for key in [key for key in {**self._flights, **self._rows} if key[0] == run_no]:
+        known = dict.fromkeys((*self._flights, *self._rows, *self._undeclared))
+        for key in [key for key in known if key[0] == run_no]:
             self.forget(*key)
 
     def state(self, run_no: int, item: int) -> ActivityState:
@@ -175,7 +181,14 @@ class Attempts:
     # One attempt.
 
     def _perform(
-        self, owner: Owner, command: ScheduleActivity, scheduled_ns: int, attempt: int, last_failure: bytes
+        self,
+        owner: Owner,
+        command: ScheduleActivity,
+        scheduled_ns: int,
+        attempt: int,
+        last_failure: bytes,
+        *,
+        is_new: bool = False,
     ) -> None:
         now_ns = self._dispatcher.clock.now_ns()
         flight = Flight(owner, command, scheduled_ns, attempt, last_failure, now_ns)
@@ -183,9 +196,11 @@ class Attempts:
         item = command.id
         definition = self.activities.find(command.name)
         if definition is None or definition.needs_instance:
-            missing = NotRegisteredError("activity", command.name, self.activities.names())
-            failure = to_failure(missing, self._converter)
-            self._finish(flight, failure, RetryState.NON_RETRYABLE_FAILURE)
+            if is_new:
+                missing = NotRegisteredError("activity", command.name, self.activities.names())
+                self._finish(flight, to_failure(missing, self._converter), RetryState.NON_RETRYABLE_FAILURE)
+            else:
+                self._undeclared.put(flight, self.activities.names())
             return
         self._flights[run_no, item] = flight
         options = command.options
@@ -286,6 +301,10 @@ class Attempts:
         del self._flights[flight.key]
         self._performer.abandon(flight.attempt_key)
         self._judge(flight, to_failure(TimeoutError(type=limit), self._converter))
+
+    def _expired(self, flight: Flight) -> None:
+        """An activity that is not declared here has waited too long for somebody who declares it."""
+        self._judge(flight, to_failure(TimeoutError(type=TimeoutType.SCHEDULE_TO_CLOSE), self._converter))
 
     # Attempts that are counted: the begin of each is on disk before it happens.
 
