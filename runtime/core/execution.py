@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import SignalDefinition, WorkflowDefinition
 from ..model.errors import FailureError
+from ..model.failure_groups import one_failure
 from ..model.instants import instant
 from ..model.payloads import Converter
 from ..model.registry import Registry
@@ -204,6 +205,7 @@ class Execution(Commander):
         """The main function, a handler or a callback let out ``error``: a failure closes the run, the rest is a bug."""
         if self.put_away or isinstance(error, RunPutAway):
             return
+        error = one_failure(error, self._failure_types)
         if isinstance(error, self._failure_types):
             self.fail(error)
         elif self._bug is None:

@@ -71,6 +71,52 @@ def test_anything_else_is_a_bug_that_is_not_recorded(drive: Start, what: str) ->
     assert not run.execution.is_closed
 
 
+@workflow.defn(failure_exception_types=(Declined,))
+async def raising_in_a_group(*names: str) -> None:
+    async def inner(name: str) -> None:
+        raise RAISED[name]()
+
+    async def nested(name: str) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(inner(name))
+
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(nested(name) if name == "declared" else inner(name))
+
+
+@pytest.mark.parametrize("what", ["application", "timeout", "declared"])
+def test_a_group_of_one_failure_closes_the_run_as_that_failure(drive: Start, what: str) -> None:
+    plain, group = drive(raising, what), drive(raising_in_a_group, what)
+
+    assert (type(group.failure), str(group.failure)) == (type(plain.failure), str(plain.failure))
+
+
+def test_a_group_of_failures_closes_the_run_with_one_that_names_them_all(drive: Start) -> None:
+    run = drive(raising_in_a_group, "application", "declared", "own timeout")
+
+    assert (
+        str(run.failure)
+        == "ExceptionGroup: 3 failures: ApplicationError: Wrong: wrong; TimeoutError: late; Declined: no"
+    )
+    assert str(run.failure.__cause__) == "Wrong: wrong"
+
+
+def test_a_group_with_a_bug_in_it_is_a_bug(drive: Start) -> None:
+    run = drive(raising_in_a_group, "application", "bug", start=False)
+
+    with pytest.raises(WorkflowBugError) as caught:
+        run.send(run.started)
+
+    assert isinstance(caught.value.__cause__, ExceptionGroup)
+
+
+def test_a_group_with_a_bug_in_it_fails_the_run_if_the_runtime_says_so(drive: Start) -> None:
+    run = drive(raising_in_a_group, "application", "bug", failure_types=(ExceptionGroup,))
+
+    assert "unhandled errors in a TaskGroup" in str(run.failure)
+
+
 @workflow.defn
 async def with_two_bugs() -> None:
     asyncio.get_running_loop().call_soon(dict[str, int]().popitem)

@@ -1,0 +1,46 @@
+"""What a group of exceptions means for a workflow, such as a ``TaskGroup`` raises: if all of it are failures, one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+from .work_errors import ApplicationError
+
+__all__ = ["one_failure"]
+
+
+def one_failure(error: BaseException, kinds: tuple[type[BaseException], ...]) -> BaseException:
+    """The failure that a group stands for: its only exception, or one that names all of them and has the first as its
+    cause. The error itself if it is no group, or if some of it is no failure, and so a bug.
+
+    Args:
+        error: what was raised; groups in a group count as what is in them.
+        kinds: the exceptions that are failures.
+    """
+    leaves = list(_leaves(error))
+    if not all(isinstance(leaf, kinds) for leaf in leaves):
+        return error
+    first = leaves[0]
+    if len(leaves) == 1:
+        return first
+    whole = ApplicationError(f"{len(leaves)} failures: " + "; ".join(map(_line, leaves)), type=type(error).__name__)
+    whole.__cause__ = first
+    return whole.with_traceback(error.__traceback__)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        yield error
+        return
+    for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+        yield from _leaves(each)
+
+
+def _line(error: BaseException) -> str:
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # the user's __str__
+        text = ""
+    return f"{name}: {text}" if text else name
