@@ -18,6 +18,9 @@ _TURN = "apply"
 # File name -> the name to show, empty for files that are not the user's.
 _SHOWN: dict[str, str] = {}
 
+# Line number and the name to show -> both in one text: a line that asks once asks again, and one text is enough.
+_SITES: dict[tuple[int, str], str] = {}
+
 
 def call_site() -> str:
     """``file:line`` of the user's code that is running, the file relative to the import path; "" if there is none."""
@@ -29,7 +32,11 @@ def call_site() -> str:
         if shown is None:
             shown = _SHOWN[file] = _show(file)
         if shown:
-            return f"{shown}:{frame.f_lineno}"
+            place = frame.f_lineno, shown
+            site = _SITES.get(place)
+            if site is None:
+                site = _SITES[place] = f"{shown}:{frame.f_lineno}"
+            return site
         if frame.f_code.co_name == _TURN:
             break
         frame = frame.f_back

@@ -165,9 +165,9 @@ class Commander:
             data = self._converter.encode(result)
             hint = definition.signature.result_type
             # A result that the history has stands, whatever the code or this release says of it now.
-            if hint is not Any and not (self._recorded and self._recorded[-1].__class__ is CompleteWorkflow):
+            if not (self._recorded and self._recorded[-1].__class__ is CompleteWorkflow):
                 try:
-                    self._converter.decode(data, hint)
+                    self._converter.check(result, data, hint)
                 except Exception as error:  # a user's converter may raise anything
                     message = result_misfit("workflow", definition.name, result, hint, error)
                     raise PayloadDecodeError("", message) from error

@@ -187,11 +187,13 @@ class Execution(Commander):
         if self.put_away:
             return []
         self.put_away = True
-        before = self.loop.enter()
+        loop = self.loop
+        # A run that has ended has usually nothing left that would have to run to its end.
+        before = loop.enter() if loop.has_unfinished() else loop
         try:
-            return self.loop.destroy()
+            return loop.destroy()
         finally:
-            self.loop.leave(before)
+            loop.leave(before)
             self.pending.clear()
             self.timers.clear()
             self._signals.put_away()

@@ -132,6 +132,10 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             _set_running_loop(before)
             sys.set_asyncgen_hooks(*self._hooks_before)
 
+    def has_unfinished(self) -> bool:
+        """Whether a task or an async generator is left that has not ended."""
+        return not all(task.done() for task in self._tasks) or bool(self._generators)
+
     def destroy(self) -> list[str]:
         """Close every coroutine that is still waiting, children first, with this loop running.
 

@@ -67,6 +67,20 @@ class Converter:
             pass
         return _explained(lambda: converter_for(hint)(_tree(data), LAX))
 
+    def check(self, value: object, data: bytes, hint: Any) -> None:
+        """See that what was encoded comes back as its annotation says.
+
+        Args:
+            value: what was encoded.
+            data: its payload.
+
+        Raises:
+            PayloadDecodeError: it does not fit the annotation.
+        """
+        # A plain value of just that type needs no look at its bytes.
+        if hint is not Any and not (type(value) is hint and hint in _PLAIN):
+            self.decode(data, hint)
+
     def encode_args(self, args: tuple[object, ...]) -> bytes:
         """A list of positional arguments as one payload.
 

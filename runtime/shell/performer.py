@@ -34,7 +34,7 @@ class PayloadConverter(Protocol):
     """What is needed of a converter."""
 
     def encode(self, value: object) -> bytes: ...
-    def decode(self, data: bytes, hint: Any) -> Any: ...
+    def check(self, value: object, data: bytes, hint: Any) -> None: ...
     def encode_args(self, args: tuple[object, ...]) -> bytes: ...
     def decode_args(self, data: bytes, hints: tuple[Any, ...] | None) -> list[Any]: ...
 
@@ -309,12 +309,10 @@ class Performer:
         """How an attempt ended that returned. A result that does not fit its annotation would stop the workflow for
         good, since what is recorded is never performed again: it is a failure, and the next attempt may do better."""
         data = self._encode(result)
-        hint = task.definition.result_type
-        if hint is not Any:
-            try:
-                self._converter.decode(data, hint)
-            except Exception as error:  # a user's converter may raise anything
-                return self._failed(unfit(task, result, error))
+        try:
+            self._converter.check(result, data, task.definition.result_type)
+        except Exception as error:  # a user's converter may raise anything
+            return self._failed(unfit(task, result, error))
         return Completed(data)
 
     def _lost(self, attempt: _Performance) -> None:
