@@ -22,10 +22,14 @@ _SHOWN: dict[str, str] = {}
 _SITES: dict[tuple[int, str], str] = {}
 
 
-def call_site() -> str:
-    """``file:line`` of the user's code that is running, the file relative to the import path; "" if there is none."""
+def call_site(skip: int = 0) -> str:
+    """``file:line`` of the user's code that is running, the file relative to the import path; "" if there is none.
+
+    Args:
+        skip: how many of the nearest callers need not be looked at; each look makes an object of a frame.
+    """
     # inspect.currentframe() is this with a frame more.
-    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # a documented function
+    frame: FrameType | None = sys._getframe(1 + skip)  # pyright: ignore[reportPrivateUsage]  # a documented function
     while frame is not None:
         file = frame.f_code.co_filename
         shown = _SHOWN.get(file)

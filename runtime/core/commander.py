@@ -41,6 +41,9 @@ from .tasks import RunPutAway, TimerHandle
 
 __all__ = ["Commander"]
 
+# The frames between who asks and the command: `_ask` and the method of the commander that calls it.
+_COLLECTING = 2
+
 
 class Commander:
     """The asking half of an execution.
@@ -242,7 +245,7 @@ class Commander:
         if self.closing is not None:
             return
         if self._recorded is None or not self._repeats(number, command, name, key=key):
-            self._turn[number if key is None else key] = command(number, name, call_site(), *fields)
+            self._turn[number if key is None else key] = command(number, name, call_site(_COLLECTING), *fields)
 
     def _repeats(self, number: int, command: type[Command], name: str, *, key: int | None = None) -> bool:
         """Whether a replay asks for what the history has in this place; the recorded command then stands for it."""
