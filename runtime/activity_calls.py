@@ -83,11 +83,12 @@ def start_activity(activity: Any, *args: object, result_type: Any = None, **opti
     definition = definition_of(activity)
     if definition is None:
         raise TypeError(f"{activity!r} is not an activity; declare it with @activity.defn")
+    stored = _stored(definition, options)
     least, most = definition.arity
     if not least <= len(args) <= most:
         raise TypeError(f"activity {definition.name!r} {definition.problem_with(args)}")
     hint = definition.result_type if result_type is None else result_type
-    return current().start_activity(definition.name, args, _stored(definition, options), hint, definition)
+    return current().start_activity(definition.name, args, stored, hint, definition)
 
 
 @overload
@@ -158,7 +159,10 @@ def _stored(definition: ActivityDefinition | None, given: dict[str, Any]) -> Act
     for name, value in given.items():
         field = _FIELDS.get(name)
         if field is None:
-            raise TypeError(f"no activity option {name!r} (there are: {', '.join(sorted(_FIELDS))})")
+            raise TypeError(
+                f"no activity option {name!r} (there are: {', '.join(sorted(_FIELDS))}); "
+                "the activity's own arguments are positional"
+            )
         if value is not None:
             fields[field] = to_ns(value, name) if field.endswith("_ns") else value
     return ActivityOptions(**fields)
