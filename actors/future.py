@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pykka
 
 from .dispatcher_threads import refuse_to_block
-from .errors import WaitTimeoutError
+from .errors import BlockingCallError, WaitTimeoutError
 from .wakeups import hold_wakeups, wake
 
 if TYPE_CHECKING:
@@ -201,7 +201,8 @@ class Future(pykka.Future[T]):
 
         Args:
             driver: ``driver(future, timeout)`` returns once the future is done, or raises: in ``get()`` on the thread
-                that waits, in asyncio on the loop that awaits.
+                that waits, in asyncio on the loop that awaits. It may return before where nobody can drive; ``get()``
+                is refused there, ``await`` waits for whoever can.
         """
         self._driver = driver
 
@@ -274,6 +275,8 @@ class Future(pykka.Future[T]):
         refuse_to_block()
         if self._driver is not None:
             self._driver(self, timeout)
+            if not self.done():
+                raise BlockingCallError(threading.current_thread().name)
             return
         gate = threading.Lock()
         gate.acquire()

@@ -67,6 +67,7 @@ class Mailbox:
         "_queries_pass",
         "_scheduled",
         "_scheduler",
+        "_shut",
         "_system",
         "_taken",
         "limit",
@@ -79,7 +80,7 @@ class Mailbox:
         self.limit = limit
         self._actor: Any = None
         self._scheduler: Scheduler | None = None
-        self._scheduled = self._is_dead = self._held = self._queries_pass = False
+        self._scheduled = self._is_dead = self._held = self._queries_pass = self._shut = False
         # An empty deque is 600 bytes, so an idle mailbox has none.
         self._system: deque[Envelope[Any]] | None = None
         self._mail: deque[Envelope[Any]] | None = None
@@ -133,6 +134,8 @@ class Mailbox:
         SYSTEM goes first, then MAIL in order; a QUERY goes once the mail that was there before it is gone.
         """
         with self._lock:
+            if self._shut:
+                return None
             if self._system:
                 return self._system.popleft()
             if self._queries and (self._queries[0][0] <= self._taken or self._queries_pass):
@@ -174,15 +177,17 @@ class Mailbox:
             for envelope in returned:
                 self._refuse(envelope, "its actor has stopped")
 
-    def hold(self, flag: bool, *, queries_pass: bool = False) -> None:  # the fixed interface
+    def hold(self, flag: bool, *, queries_pass: bool = False, all_lanes: bool = False) -> None:  # the fixed interface
         """Hold MAIL back, or let it go again; SYSTEM and queries with no mail before them are still taken.
 
         Args:
             flag: True to hold.
             queries_pass: while held, queries are taken though mail was there before them.
+            all_lanes: while held, nothing is taken at all.
         """
         with self._lock:
             self._held = flag
+            self._shut = flag and all_lanes
             self._queries_pass = flag and queries_pass
             is_woken = self._wake_if_takeable()
         if is_woken:
@@ -249,6 +254,8 @@ class Mailbox:
             self._queries.append((self._taken + len(self._mail or ()), envelope))
 
     def _is_takeable(self) -> bool:
+        if self._shut:
+            return False
         if self._mail and not self._held:
             return True
         if self._system:

@@ -77,6 +77,10 @@ class ActivityLoop(asyncio.BaseEventLoop):
         finally:
             asyncio._set_running_loop(before)
 
+    def is_current(self) -> bool:
+        """Whether the caller is a task of this loop."""
+        return asyncio._get_running_loop() is self
+
     def end(self) -> None:
         """Close: what has not run never will."""
         self._waiting.clear()

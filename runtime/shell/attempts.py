@@ -20,6 +20,8 @@ from ..model.errors import (
     ApplicationError,
     ApplicationErrorCategory,
     GreenroomError,
+    JournalCorruptError,
+    JournalFormatError,
     NotRegisteredError,
     RetryState,
     TimeoutError,
@@ -227,9 +229,20 @@ class Attempts:
             flight.deadline.cancel()
         if isinstance(outcome, Completed):
             self._over.add(key)
-            self._deliver(run_no, ActivityCompleted(item, outcome.result, attempt))
+            self._tell(run_no, ActivityCompleted(item, outcome.result, attempt))
         else:
             self._judge(flight, outcome.failure)
+
+    def _tell(self, run_no: int, message: Message) -> None:
+        """Give a run an outcome; if the disk does not say where the run is, a little later."""
+        try:
+            self._deliver(run_no, message)
+        except (JournalCorruptError, JournalFormatError) as error:
+            # One damaged run stops that run.
+            logger.error("run %d cannot be told how its activity ended: %s", run_no, error)
+        except GreenroomError as error:
+            logger.warning("run %d cannot be told how its activity ended, which is tried again: %s", run_no, error)
+            self._dispatcher.call_at(self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self._tell, run_no, message)
 
     def _judge(self, flight: Flight, failure: Failure) -> None:
         """Another attempt, or the end of it."""
@@ -284,7 +297,7 @@ class Attempts:
         }
         whole = Failure(FailureKind.ACTIVITY, "activity failed", cause=failure, facts=facts)
         self._over.add(flight.key)
-        self._deliver(flight.owner.run_no, ActivityFailed(item, whole, flight.attempt))
+        self._tell(flight.owner.run_no, ActivityFailed(item, whole, flight.attempt))
 
     def _watch(self, flight: Flight) -> None:
         """End an attempt whose time is over, or look again when it can be."""
@@ -315,8 +328,9 @@ class Attempts:
     def _record_begin(self, task: Task, granted: Callable[[bool], None]) -> None:
         key = task.run_no, task.item
         flight = self._flights.get(key)
-        # An attempt that was given up may still ask, when the next one is under way.
-        if flight is None or flight.attempt != task.info.attempt:
+        # An attempt that was given up may still ask, when the next one is under way or the runtime is closing.
+        is_awaited = flight is not None and flight.attempt == task.info.attempt
+        if flight is None or not is_awaited or not self._performer.performing(task.key):
             granted(False)
             return
         before = self._rows.get(key)

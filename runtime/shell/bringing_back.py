@@ -9,7 +9,7 @@ from ..core.messages import ActivityCompleted, ActivityFailed, Message, Workflow
 from ..model.errors import InternalError
 from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
-from .effects import Tools
+from .effects import Tools, put_header
 from .encoding import decode_turn
 from .run_state import RunState
 
@@ -106,8 +106,7 @@ class BringingBack:
         run, tools = self.run, self._tools
         run.knows_its_end = True
         if run.status is WorkflowExecutionStatus.SUSPENDED:
-            run.header = run.header._replace(status=int(WorkflowExecutionStatus.RUNNING), note="")
-            tools.sweep.batch.put_header(run.run_no, run.header)
+            put_header(tools.sweep, run, run.header._replace(status=int(WorkflowExecutionStatus.RUNNING), note=""))
         if not run.is_active:
             # It was suspended, or its mark was damaged.
             tools.sweep.batch.clear_active(run.run_no)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ...actors import Clock
-from ...storage import DueKind, Journal
+from ...storage import DueKind, Journal, RunHeader
 from ..core.commands import (
     CancelActivity,
     CancelTimer,
@@ -48,7 +48,7 @@ from .sweep import Sweep, TurnTaker
 from .timekeeper import Timekeeper
 from .waiters import Waiters
 
-__all__ = ["TOOK", "WANTS", "Peer", "Tools", "close_run"]
+__all__ = ["TOOK", "WANTS", "Peer", "Tools", "close_run", "put_header"]
 
 logger = logging.getLogger("greenroom")
 
@@ -148,11 +148,22 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
             reason = f"workflow {run.header.workflow_id!r} has ended ({status.name})"
             batch.put_dead_letter(run_no, time_ns, reason, data)
     run.timers, run.activities, run.rows = {}, {}, {}
-    run.header = run.header._replace(
+    closed = run.header._replace(
         status=int(status), closed_ns=time_ns, turns=run.turn_no, crc=run.crc, outcome=outcome.encode(), note=""
     )
-    batch.put_header(run_no, run.header)
+    put_header(tools.sweep, run, closed)
     tools.sweep.after(release_outcome, tools.waiters, tools.converter, run_no, run.header, outcome)
+
+
+def put_header(sweep: Sweep, run: RunState, header: RunHeader) -> None:
+    """Write another header of a run; if it does not get to disk, the run has the one before again."""
+    sweep.undo(_take_header_back, run, run.header)
+    run.header = header
+    sweep.batch.put_header(run.run_no, header)
+
+
+def _take_header_back(run: RunState, header: RunHeader, error: GreenroomError) -> None:
+    run.header = header
 
 
 # What a run has taken.

@@ -31,7 +31,7 @@ from ..model.errors import (
     RuntimeClosedError,
 )
 
-__all__ = ["public_error", "translated"]
+__all__ = ["is_passing", "public_error", "translated"]
 
 _PUBLIC: dict[type[StorageError], Callable[[str, str], GreenroomError]] = {
     CorruptError: JournalCorruptError,
@@ -43,6 +43,11 @@ _PUBLIC: dict[type[StorageError], Callable[[str, str], GreenroomError]] = {
     OutcomeUnknownError: JournalWriteError,
     WriteError: JournalWriteError,
 }
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the disk may do a little later what it does not do now, and nothing is wrong with what it keeps."""
+    return isinstance(error, StorageError) and not isinstance(error, (CorruptError, FormatError))
 
 
 def public_error(error: StorageError, path: str) -> GreenroomError:

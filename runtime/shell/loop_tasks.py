@@ -29,7 +29,20 @@ class LoopTasks(Generic[T]):
         name: what our own thread is called.
     """
 
-    __slots__ = ("_context", "_ended", "_loop", "_name", "_over", "_own", "_tasks", "_waiting", "_woken", "_work")
+    __slots__ = (
+        "_closed",
+        "_context",
+        "_ended",
+        "_lock",
+        "_loop",
+        "_name",
+        "_over",
+        "_own",
+        "_tasks",
+        "_waiting",
+        "_woken",
+        "_work",
+    )
 
     def __init__(
         self, work: Callable[[T], Coroutine[Any, Any, None]], ended: Callable[[T], object], *, name: str
@@ -43,6 +56,8 @@ class LoopTasks(Generic[T]):
         self._waiting: deque[T] = deque()
         self._woken = False
         self._over = False
+        self._closed = False
+        self._lock = threading.Lock()
         # Changed by the loop's thread alone.
         self._tasks: dict[T, asyncio.Task[None]] = {}
 
@@ -63,12 +78,14 @@ class LoopTasks(Generic[T]):
         self._context = contextvars.copy_context()
 
     def put(self, item: T) -> None:
-        """Hand over an item; never blocks.
+        """Hand over an item; never blocks. After ``close`` nothing happens.
 
         Raises:
             RuntimeError: the loop is closed.
         """
         loop = self._loop or self._start_own_loop()
+        if loop is None:
+            return
         if loop.is_closed():
             raise RuntimeError("the event loop is closed")
         self._waiting.append(item)
@@ -90,6 +107,8 @@ class LoopTasks(Generic[T]):
 
         A task that will not end keeps our own thread, a daemon, until it does.
         """
+        with self._lock:
+            self._closed = True
         if not self.is_here:
             over = threading.Event()
             if self._call(self._when_idle, over.set):
@@ -107,11 +126,15 @@ class LoopTasks(Generic[T]):
             pass
         return False
 
-    def _start_own_loop(self) -> asyncio.AbstractEventLoop:
-        loop = self._loop = asyncio.new_event_loop()
-        self._own = threading.Thread(target=self._serve, args=(loop,), name=self._name, daemon=True)
-        self._own.start()
-        return loop
+    def _start_own_loop(self) -> asyncio.AbstractEventLoop | None:
+        """A loop of our own, or None if nobody would end it any more."""
+        with self._lock:
+            if self._closed:
+                return None
+            loop = self._loop = asyncio.new_event_loop()
+            self._own = threading.Thread(target=self._serve, args=(loop,), name=self._name, daemon=True)
+            self._own.start()
+            return loop
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)

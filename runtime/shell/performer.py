@@ -293,8 +293,10 @@ class Performer:
             args = self._begin(attempt)
             result = await attempt.task.definition.fn(*args)
             outcome = self._returned(attempt.task, result)
+        except asyncio.CancelledError:
+            # Not by the workflow, whose attempt would be abandoned: by an application that ends its loop, mostly.
+            outcome = self._failed(_cancelled_outside("it was cancelled by the application"))
         except BaseException as error:
-            # CancelledError too: only an abandoned attempt or a closing application's task is cancelled.
             outcome = self._failed(explained(error, attempt.task, args, result))
         self._settle(attempt, outcome)
 
@@ -319,7 +321,7 @@ class Performer:
         """Report a task that the application cancelled before the attempt began; any other has settled itself."""
         if self._performing.get(attempt.key) is attempt:
             self._unbegun.discard(attempt)
-            self._settle(attempt, self._failed(asyncio.CancelledError("cancelled before it began")))
+            self._settle(attempt, self._failed(_cancelled_outside("it was cancelled before it began")))
 
     def _failed(self, error: BaseException) -> Failed:
         try:
@@ -343,3 +345,8 @@ class Performer:
     def _wake_if_idle(self) -> None:
         if self._closed and not self._performing and not self._reporting:
             self._idle.set()
+
+
+def _cancelled_outside(what: str) -> ApplicationError:
+    """The attempt has failed and may be repeated: nobody who waits for it has cancelled it."""
+    return ApplicationError(f"{what}, not by its workflow", type="CancelledError")

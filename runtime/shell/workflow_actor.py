@@ -32,7 +32,7 @@ from .delivery import Delivery, Question
 from .describing import describe
 from .effects import Tools
 from .encoding import encode_turn
-from .journal_seam import public_error
+from .journal_seam import is_passing, public_error
 from .run_state import RunState
 from .sweep import fail_if_pending
 from .writing import keep_message, take_row, told, write_birth, write_suspension, write_turn
@@ -123,6 +123,9 @@ class WorkflowActor(Actor):
 
     def accept_row(self, seq: int, message: Message) -> None:
         """A message for this run is on disk now. What is not awake finds it there when it wakes."""
+        if self.dispatcher.is_closed:
+            # The next opening takes it: runs that write to each other would never come to an end.
+            return
         if self.standing is Standing.DORMANT:
             self.wake()
         elif seq in self.run.rows:
@@ -226,6 +229,8 @@ class WorkflowActor(Actor):
     def _leave(self) -> None:
         """The run has ended: its code goes, and once that is on disk so does the actor."""
         self.standing = Standing.CLOSED
+        # Whoever's mail is held back is told that the run has ended.
+        self.actor_inbox.hold(False)
         self._put_away()
         self._tools.sweep.after(self._be_gone)
 
@@ -281,11 +286,15 @@ class WorkflowActor(Actor):
         try:
             back.read()
         except (StorageError, InternalError) as error:
+            if is_passing(error):
+                self._read_later(error)
+                return False
             self._stop_here(error)
             return True
         self._back = back
         if self.run.is_closed:
             self.standing = Standing.CLOSED
+            self.actor_inbox.hold(False)
             self._tools.directory.gone(self)
         elif self.run.status is WorkflowExecutionStatus.SUSPENDED and not self._tries_again:
             self.run.is_active = True
@@ -310,6 +319,11 @@ class WorkflowActor(Actor):
         except Exception as error:
             # The outermost step of an actor, as in a turn that is live.
             self.execution = back.execution
+            if is_passing(error):
+                self._put_away()
+                self._tries_again = True
+                self._read_later(error)
+                return False
             self._stop_here(error)
         return True
 
@@ -399,28 +413,29 @@ class WorkflowActor(Actor):
             return
         # One that was being tried again is tried again: whoever waits for it is told how that ends.
         self._tries_again = self.standing is not Standing.SUSPENDED
+        self._wait_to_go_on()
+        self.actor_inbox.put_back(again)
+
+    def _read_later(self, error: Exception) -> None:
+        """The disk did not answer, which says nothing of the run."""
+        logger.warning("%s cannot be read, which is tried again: %s", self, error)
+        self._wait_to_go_on(all_lanes=True)
+
+    def _wait_to_go_on(self, *, all_lanes: bool = False) -> None:
+        """Know nothing of the run, and bring it back a little later; until then its mail waits."""
         self.standing = Standing.DORMANT
         self.run.rows.clear()
-        self._read_header_again()
+        self.run.forget()
         self._waits_to_go_on = True
-        self.actor_inbox.hold(True)
-        self.actor_inbox.put_back(again)
-        self.dispatcher.call_at(self._tools.clock.now_ns() + HOLD_NS, self._go_on)
+        self.actor_inbox.hold(True, all_lanes=all_lanes)
+        self.dispatcher.call_at(self._tools.clock.now_ns() + HOLD_NS, self.go_on)
 
-    def _read_header_again(self) -> None:
-        """What the turns said of the run did not happen."""
-        try:
-            header = self._tools.journal.header(self.run.run_no)
-        except StorageError:
-            # It is met again, and told, when the run is brought back.
-            return
-        if header is not None:
-            self.run.header = header
-
-    def _go_on(self) -> None:
-        self._waits_to_go_on = False
-        self.actor_inbox.hold(False)
-        self.wake()
+    def go_on(self) -> None:
+        """Come back now, if that was put off."""
+        if self._waits_to_go_on:
+            self._waits_to_go_on = False
+            self.actor_inbox.hold(False)
+            self.wake()
 
     def _put_away(self) -> None:
         execution, self.execution = self.execution, None

@@ -12,7 +12,7 @@ from ..core.commands import Command
 from ..core.messages import ActivityCompleted, ActivityFailed, TimerFired, encode_message
 from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
-from .effects import TOOK, WANTS, Peer, Tools
+from .effects import TOOK, WANTS, Peer, Tools, put_header
 from .run_state import RunState
 
 __all__ = ["keep_message", "take_row", "told", "write_birth", "write_suspension", "write_turn"]
@@ -82,8 +82,7 @@ def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> None:
 
 def write_suspension(tools: Tools, run: RunState, note: str) -> None:
     """A run stops where it is, with the reason in its header."""
-    run.header = run.header._replace(status=int(WorkflowExecutionStatus.SUSPENDED), note=note)
-    tools.sweep.batch.put_header(run.run_no, run.header)
+    put_header(tools.sweep, run, run.header._replace(status=int(WorkflowExecutionStatus.SUSPENDED), note=note))
     # Opening the journal brings active runs back, and so tries this one again.
     run.is_active = True
     tools.sweep.batch.set_active(run.run_no)

@@ -277,17 +277,35 @@ def test_mail_of_other_runs_is_taken_once_though_the_commit_of_some_of_it_fails(
         assert runtime.wait(collector.result()) == list(range(numbers))
 
 
-def test_what_waits_for_a_run_that_could_not_be_written_is_told_when_the_runtime_closes() -> None:
+def test_what_waits_for_a_run_that_could_not_be_written_is_heard_when_the_runtime_closes() -> None:
     runtime = make(auto_skip=False, check_leaks=False).open()
     handle = runtime.wait(runtime.start_workflow(Collector.run, id="collector"))
     runtime.store.fail_commit(1)
     with pytest.raises(JournalWriteError):
         runtime.wait(handle.signal(Collector.add, 1))
-    held: list[Future[Any]] = [handle.signal(Collector.add, 2), handle.describe(), handle.result()]
+    signalled, described, result = handle.signal(Collector.add, 2), handle.describe(), handle.result()
+    runtime.run_until_idle()
+    assert [future.done() for future in (signalled, described, result)] == [False] * 3
+
+    runtime.close()
+
+    assert signalled.get(timeout=0) is None
+    assert described.get(timeout=0).workflow_id == "collector"
+    with pytest.raises(RuntimeClosedError):
+        result.get(timeout=0)
+
+
+def test_what_waits_is_told_so_when_the_runtime_closes_and_the_disk_still_refuses() -> None:
+    runtime = make(auto_skip=False, check_leaks=False).open()
+    handle = runtime.wait(runtime.start_workflow(Collector.run, id="collector"))
+    for n in range(1, 9):
+        runtime.store.fail_commit(n)
+    with pytest.raises(JournalWriteError):
+        runtime.wait(handle.signal(Collector.add, 1))
+    signalled = handle.signal(Collector.add, 2)
     runtime.run_until_idle()
 
     runtime.close()
 
-    for future in held:
-        with pytest.raises(RuntimeClosedError):
-            future.get(timeout=1)
+    with pytest.raises((JournalWriteError, RuntimeClosedError)):
+        signalled.get(timeout=0)
