@@ -1,10 +1,10 @@
-"""A store whose commits fail or crash where a test wants it; what it does not fail goes to the real store below it."""
+"""A store that fails or crashes where a test wants it; what it does not fail goes to the real store below it."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from ..storage import Changes, OutcomeUnknownError, Store, Tree, WriteError
+from ..storage import Changes, LocationError, OutcomeUnknownError, Store, Tree, WriteError
 from .errors import Crash
 
 __all__ = ["FaultyStore", "When"]
@@ -29,6 +29,8 @@ class FaultyStore:
         self.is_crashed = False
         # Number of a commit → its error (None for a crash), and whether the disk has the batch first.
         self._plan: dict[int, tuple[BaseException | None, When]] = {}
+        # Reads until one fails, counted down; None for no such read.
+        self._reads_left: int | None = None
 
     @property
     def engine(self) -> str:
@@ -53,6 +55,14 @@ class FaultyStore:
             error = kind("the faulty store", "the test asked for it")
         self._plan[self.commits + n] = error, "after" if after else "before"
 
+    def fail_read(self, n: int = 1) -> None:
+        """Let the n-th read from now on fail as one does whose disk does not answer; the one after it works again.
+
+        Args:
+            n: 1 is the next one.
+        """
+        self._reads_left = n
+
     def crash_at_commit(self, n: int = 1, when: When = "before") -> None:
         """Let the process die at the n-th commit from now on, as far as the test is concerned: ``Crash`` is raised.
 
@@ -66,16 +76,27 @@ class FaultyStore:
         """Take commits again, as the store of a process that was started anew; what was planned is forgotten."""
         self.is_crashed = False
         self._plan.clear()
+        self._reads_left = None
 
     def get(self, tree: Tree, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
+        self._count_read()
         return self.inner.get(tree, key)
 
     def scan(
         self, tree: Tree, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
         """Return at most ``limit`` pairs of the half-open range [start, stop)."""
+        self._count_read()
         return self.inner.scan(tree, start, stop, limit=limit, reverse=reverse)
+
+    def _count_read(self) -> None:
+        if self._reads_left is None:
+            return
+        self._reads_left -= 1
+        if not self._reads_left:
+            self._reads_left = None
+            raise LocationError("the faulty store", "the disk did not answer", "the test asked for it")
 
     def commit(self, changes: Changes, *, expect: bytes | None = None) -> None:
         """Write a batch, unless it is to fail.

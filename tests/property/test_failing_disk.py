@@ -1,4 +1,4 @@
-"""Random programs whose commits fail, whose runs are suspended, put away and crashed: nothing acknowledged is lost."""
+"""Random programs whose commits and reads fail, whose runs are suspended, put away and crashed: nothing is lost."""
 
 from __future__ import annotations
 
@@ -95,6 +95,7 @@ class Program:
             (self._resume, 5),
             (self._terminate, 2),
             (self._fail_the_next_commit, 13),
+            (self._fail_a_read, 6),
             (self._crash, 3),
             (self._put_away, 3),
             (self._let_time_pass, 9),
@@ -127,7 +128,12 @@ class Program:
     def _fail_the_next_commit(self, number: int) -> None:
         self.runtime.store.fail_commit()
 
+    def _fail_a_read(self, number: int) -> None:
+        self.runtime.store.fail_read(self.random.randint(1, 3))
+
     def _crash(self, number: int) -> None:
+        # A journal that cannot be read is not opened: that is another test.
+        self.runtime.store.revive()
         self.runtime.crash()
 
     def _put_away(self, number: int) -> None:
