@@ -308,6 +308,10 @@ class Execution(Commander):
 
     # What the shell asks.
 
+    def take_unread(self) -> list[SignalReceived]:
+        """The signals that no handler and no channel has taken, oldest first; they are not kept any longer."""
+        return list(self._signals.bag.take_all())
+
     @property
     def unread_signals(self) -> int:
         """Signals that no handler and no channel has taken."""

@@ -35,7 +35,7 @@ from .encoding import encode_turn
 from .journal_seam import is_passing, public_error
 from .run_state import RunState
 from .sweep import fail_if_pending
-from .writing import keep_message, take_row, told, write_birth, write_suspension, write_turn
+from .writing import keep_message, take_row, told, write_birth, write_suspension, write_turn, write_unread
 
 __all__ = ["Standing", "WorkflowActor"]
 
@@ -212,6 +212,7 @@ class WorkflowActor(Actor):
                 self._be_born()
             write_turn(self._tools, self, delivery, record, commands, time_ns)
             if run.is_closed:
+                write_unread(self._tools, run, execution.take_unread(), time_ns)
                 self._leave()
         except Exception as error:
             # Half a turn stands in the batch: nothing of this sweep may reach the disk.

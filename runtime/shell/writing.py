@@ -9,13 +9,24 @@ import traceback
 
 from ...storage import DueKind
 from ..core.commands import Command
-from ..core.messages import ActivityCompleted, ActivityFailed, TimerFired, encode_message
+from ..core.messages import ActivityCompleted, ActivityFailed, SignalReceived, TimerFired, encode_message
 from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
 from .effects import TOOK, WANTS, Peer, Tools, put_header
 from .run_state import RunState
 
-__all__ = ["keep_message", "take_row", "told", "write_birth", "write_suspension", "write_turn"]
+__all__ = [
+    "UNREAD",
+    "keep_message",
+    "take_row",
+    "told",
+    "write_birth",
+    "write_suspension",
+    "write_turn",
+    "write_unread",
+]
+
+UNREAD = "nothing in it had read the signal"
 
 
 def write_birth(tools: Tools, run: RunState) -> None:
@@ -55,6 +66,13 @@ def write_turn(
         (batch.set_active if run.is_active else batch.clear_active)(run.run_no)
     if delivery.reply_to is not None:
         sweep.after(delivery.reply_to.set, delivery.answer)
+
+
+def write_unread(tools: Tools, run: RunState, signals: list[SignalReceived], time_ns: int) -> None:
+    """A run has ended: the signals that it was told of and that nothing in it has read are kept as dead letters."""
+    for signal in signals:
+        reason = f"workflow {run.header.workflow_id!r} has ended ({run.status.name}), and {UNREAD}"
+        tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, encode_message(signal))
 
 
 def take_row(tools: Tools, run: RunState, delivery: Delivery) -> None:

@@ -31,6 +31,7 @@ from greenroom.runtime.core.messages import (
 )
 from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.runtime.model.payloads import Converter
+from greenroom.runtime.shell.writing import UNREAD
 from greenroom.storage import DueKind, Items, Journal, RunHeader, Tree
 from greenroom.storage.keys import HEADER_KEY
 
@@ -116,7 +117,9 @@ def audit(journal: Journal, evidence: Evidence) -> list[str]:
         findings += _Judge(run, evidence, active).findings()
         places.visit(run)
     for letter in journal.dead_letters(limit=1 << 30):
-        places.put(_message(letter.message), letter.run_no)
+        # A signal that its run was told of and never read stands in the history too.
+        if not letter.reason.endswith(UNREAD):
+            places.put(_message(letter.message), letter.run_no)
     findings += places.findings(evidence)
     findings += _judge_promises(runs, places, evidence)
     return findings

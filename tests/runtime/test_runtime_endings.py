@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from greenroom import WorkflowExecutionStatus, WorkflowFailureError, WorkflowSuspendedError, activity, workflow
+from greenroom.runtime.core.messages import SignalReceived, decode_message
 from greenroom.storage import check
 from greenroom.testing import TestRuntime
 
@@ -153,3 +154,27 @@ def test_what_a_callback_raises_keeps_nobody_else_from_being_told() -> None:
         first.add_done_callback(leave)
 
         assert runtime.wait(second).id == "two"
+
+
+@workflow.defn(name="deaf")
+async def deaf() -> None:
+    await workflow.sleep(MINUTE)
+
+
+def finish(runtime: TestRuntime) -> None:
+    runtime.get_workflow_handle("it").result().get()
+
+
+@pytest.mark.parametrize("end", [finish, terminate], ids=["it returns", "it is terminated"])
+def test_signals_that_nothing_has_read_when_the_run_ends_are_dead_letters(end: Callable[[TestRuntime], None]) -> None:
+    with TestRuntime(workflows=[deaf]) as runtime:
+        handle = runtime.start_workflow(deaf, id="it").get()
+        for word in ("paid", "sent"):
+            handle.signal(word, 300).get()
+
+        end(runtime)
+
+        letters = runtime.hands.journal.dead_letters()
+        signals = [decode_message(letter.message) for letter in letters]
+        assert [signal.name for signal in signals if isinstance(signal, SignalReceived)] == ["sent", "paid"]
+        assert all(letter.reason.endswith(", and nothing in it had read the signal") for letter in letters)

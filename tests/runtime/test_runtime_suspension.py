@@ -561,12 +561,12 @@ async def charging() -> str:
 
 def test_a_reference_to_an_activity_whose_name_another_has_taken_suspends_until_one_of_them_is_listed() -> None:
     store = MemoryStore()
-    with TestRuntime(store) as runtime:
+    with TestRuntime(store, workflows=[sending]) as runtime:
         runtime.wait(runtime.start_workflow(sending, id="sending"))
         with pytest.raises(WorkflowSuspendedError, match=r"send_by_mail, and .*send_by_sms;"):
             runtime.wait(runtime.get_workflow_handle("sending").result())
 
-    with TestRuntime(store, activities=[send_by_mail]) as runtime:
+    with TestRuntime(store, workflows=[sending], activities=[send_by_mail]) as runtime:
         handle = runtime.get_workflow_handle("sending")
         runtime.wait(handle.resume())
 
@@ -574,7 +574,10 @@ def test_a_reference_to_an_activity_whose_name_another_has_taken_suspends_until_
 
 
 def test_a_reference_to_a_method_is_not_taken_for_a_function_of_the_same_name() -> None:
-    with TestRuntime() as runtime, pytest.raises(WorkflowSuspendedError, match=r"Bank\.charge"):
+    with (
+        TestRuntime(workflows=[charging]) as runtime,
+        pytest.raises(WorkflowSuspendedError, match=r"Bank\.charge"),
+    ):
         runtime.wait(runtime.execute_workflow(charging))
 
 
@@ -582,5 +585,5 @@ def test_a_reference_to_a_method_is_not_taken_for_a_function_of_the_same_name() 
     ("listed", "result"), [([Bank()], "charged"), ([charge_nobody], "charged nobody")], ids=["itself", "another"]
 )
 def test_what_is_listed_under_a_name_is_performed(listed: list[Any], result: str) -> None:
-    with TestRuntime(activities=listed) as runtime:
+    with TestRuntime(workflows=[charging], activities=listed) as runtime:
         assert runtime.wait(runtime.execute_workflow(charging)) == result

@@ -1,0 +1,171 @@
+"""Closing a runtime: it comes to an end, hears what was held back, and fails nothing that was only stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from greenroom import Future, Runtime, activity, workflow
+from greenroom.runtime.model.errors import JournalWriteError
+from greenroom.runtime.model.retry import RetryPolicy
+from greenroom.testing import TestRuntime
+from tests.runtime.rig import WAIT
+
+performed: list[int] = []
+
+
+@workflow.defn(name="closing.player")
+class Player:
+    """Answers each ball, for ever."""
+
+    def __init__(self) -> None:
+        self.balls = self.answered = 0
+
+    @workflow.run
+    async def run(self, other: str) -> None:
+        while True:
+            await workflow.wait_condition(lambda: self.balls > self.answered)
+            self.answered += 1
+            await workflow.get_external_workflow_handle(other).signal("ball")
+
+    @workflow.signal
+    def ball(self) -> None:
+        self.balls += 1
+
+
+@activity.defn(name="closing.stay")
+async def stay() -> str:
+    await asyncio.Event().wait()
+    return "never"
+
+
+@activity.defn(name="closing.stay")
+async def stay_no_longer() -> str:
+    return "done"
+
+
+@workflow.defn(name="closing.stays")
+async def stays() -> str:
+    return await workflow.execute_activity("closing.stay", result_type=str)
+
+
+@activity.defn(name="closing.once", retry_policy=RetryPolicy(maximum_attempts=1))
+def once() -> str:
+    performed.append(activity.info().attempt)
+    return "once"
+
+
+@workflow.defn(name="closing.careful")
+async def careful() -> str:
+    return await workflow.execute_activity(once)
+
+
+@workflow.defn(name="closing.listener")
+class Listener:
+    def __init__(self) -> None:
+        self.heard = 0
+
+    @workflow.run
+    async def run(self) -> int:
+        await workflow.wait_condition(lambda: self.heard >= 2)
+        return self.heard
+
+    @workflow.signal
+    def hear(self) -> None:
+        self.heard += 1
+
+
+@pytest.fixture(autouse=True)
+def _nothing_performed() -> None:
+    performed.clear()
+
+
+def test_runs_that_write_to_each_other_do_not_keep_a_runtime_open(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with Runtime(path, workflows=[Player]) as runtime:
+        ann = runtime.start_workflow(Player.run, "bob", id="ann").get(timeout=WAIT)
+        runtime.start_workflow(Player.run, "ann", id="bob").get(timeout=WAIT)
+        ann.signal(Player.ball).get(timeout=WAIT)
+        closing = threading.Thread(target=runtime.close, daemon=True)
+        closing.start()
+        closing.join(WAIT)
+        assert not closing.is_alive()
+
+    with Runtime(path, workflows=[Player]) as runtime:
+        # The ball is on disk, wherever it was.
+        for name in ("ann", "bob"):
+            runtime.get_workflow_handle(name).terminate("enough").get(timeout=WAIT)
+
+
+def test_an_application_that_cancels_all_its_tasks_fails_no_workflow(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+
+    async def main() -> None:
+        started = asyncio.Event()
+
+        async def serve() -> None:
+            async with Runtime(path, workflows=[stays], activities=[stay], shutdown_grace=0.5) as runtime:
+                await runtime.start_workflow(stays, id="stays")
+                started.set()
+                await asyncio.Event().wait()
+
+        serving = asyncio.create_task(serve())
+        await started.wait()
+        # The end of asyncio.run cancels this task and those of the activities together.
+        assert not serving.done()
+
+    asyncio.run(main())
+
+    with Runtime(path, workflows=[stays], activities=[stay_no_longer]) as runtime:
+        assert runtime.get_workflow_handle("stays").result().get(timeout=WAIT) == "done"
+
+
+def test_who_waits_for_a_held_run_that_is_ended_gets_an_answer() -> None:
+    runtime = TestRuntime(workflows=[Listener], auto_skip=False, check_leaks=False).open()
+    handle = runtime.start_workflow(Listener.run, id="listener").get()
+    runtime.store.fail_commit()
+    with pytest.raises(JournalWriteError):
+        handle.signal("hear").get()
+    futures: list[Future[Any]] = [handle.signal("hear"), handle.describe(), handle.terminate("enough")]
+    futures.append(handle.signal("hear"))
+
+    runtime.run_until_idle()
+    runtime.close()
+
+    assert [future.done() for future in futures] == [True] * len(futures)
+
+
+def test_an_outcome_that_was_held_back_is_recorded_when_the_runtime_closes() -> None:
+    with TestRuntime(workflows=[careful], activities=[once], auto_skip=False) as runtime:
+        runtime.start_workflow(careful, id="careful")
+        while not performed:
+            assert runtime.step() or runtime.perform_activity()
+        runtime.store.fail_commit()
+        runtime.run_until_idle()
+        runtime.close()
+        runtime.open()
+
+        runtime.run_until_idle()
+
+        assert runtime.get_workflow_handle("careful").result().get() == "once"
+
+    assert performed == [1]
+
+
+def test_an_attempt_that_was_dropped_before_it_began_is_not_written_down_as_begun() -> None:
+    with TestRuntime(workflows=[careful], activities=[once]) as runtime:
+        runtime.start_workflow(careful, id="careful").get()
+        while runtime.step():
+            pass
+        # It asks for its permit, and is dropped before the dispatcher hears of that.
+        assert runtime.perform_activity()
+        runtime.close()
+        runtime.open()
+
+        assert runtime.get_workflow_handle("careful").result().get() == "once"
+
+    assert performed == [1]
