@@ -8,12 +8,17 @@ from ..core.messages import ActivityFailed, decode_message, encode_message
 from ..model.failures import Failure
 from .flights import Flight
 
-__all__ = ["failure_in", "row_of_begin", "row_of_wait", "scheduled_in"]
+__all__ = ["failure_in", "row_of_begin", "row_of_next", "row_of_wait", "scheduled_in"]
 
 
 def row_of_begin(flight: Flight) -> Attempt:
     """An attempt that is counted begins."""
     return Attempt(flight.command.id, flight.attempt, None, True, _schedule(flight), flight.last_failure)
+
+
+def row_of_next(flight: Flight, next_ns: int) -> Attempt:
+    """An attempt has not begun after all; it is due at ``next_ns``."""
+    return Attempt(flight.command.id, flight.attempt, next_ns, False, _schedule(flight), flight.last_failure)
 
 
 def row_of_wait(flight: Flight, failure: Failure, next_ns: int) -> Attempt:

@@ -31,7 +31,7 @@ from ..model.failures import Failure, FailureKind, to_failure
 from ..model.payloads import Converter
 from ..model.registry import Registry
 from ..model.retry import Retry, RetryPolicy, decide
-from .attempt_rows import failure_in, row_of_begin, row_of_wait, scheduled_in
+from .attempt_rows import failure_in, row_of_begin, row_of_next, row_of_wait, scheduled_in
 from .flights import ActivityState, Flight, Key, Owner
 from .performer import Completed, Failed, Outcome, Performer, Task
 from .run_state import RunState
@@ -345,6 +345,20 @@ class Attempts:
     ) -> None:
         self._keep_row((task.run_no, task.item), before, error)
         self._dispatcher.call_at(self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self._record_begin, task, granted)
+
+    def take_begins_back(self, tasks: list[Task]) -> None:
+        """Attempts were written down as begun, and dropped before they were: the next opening begins them."""
+        for task in tasks:
+            key = task.run_no, task.item
+            flight, row = self._flights.get(key), self._rows.get(key)
+            if flight is None or flight.attempt != task.info.attempt or row is None or row.next_ns is not None:
+                continue
+            if flight.attempt == 1:
+                self._sweep.batch.drop_attempt(*key, None)
+                del self._rows[key]
+            else:
+                self._rows[key] = row = row_of_next(flight, self._dispatcher.clock.now_ns())
+                self._sweep.batch.put_attempt(task.run_no, row)
 
     # Rows.
 

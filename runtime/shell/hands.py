@@ -198,6 +198,7 @@ class Hands:
         """
         self.desk.close()
         left = self.performer.close(grace=grace)
+        self.dispatcher.call_soon(self.attempts.take_begins_back, self.performer.never_begun)
         self.dispatcher.call_soon(self.directory.go_on)
         self.dispatcher.close()
         self._leave(RuntimeClosedError("waiting for a result"))

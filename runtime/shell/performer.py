@@ -58,6 +58,9 @@ class Performer:
     ``use_loop``, or on a loop of its own. A thread's activities start without context variables, and cannot change them
     for each other.
 
+    Attributes:
+        never_begun: what had been handed over and had not begun when it was closed.
+
     Args:
         converter: turns payloads into arguments and results into payloads.
         report: told each outcome, once an attempt and from any thread; it must be quick.
@@ -86,6 +89,7 @@ class Performer:
         "_shutdown",
         "_threads",
         "_unbegun",
+        "never_begun",
     )
 
     def __init__(
@@ -121,6 +125,7 @@ class Performer:
         self._idle = threading.Event()
         self._closed = False
         self._left = 0
+        self.never_begun: list[Task] = []
 
     def use_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Perform async activities on this loop, where the application's sessions and pools live, from now on."""
@@ -202,7 +207,10 @@ class Performer:
                 must_end = unbegun or (attempt.task.definition.is_async and self._loop_tasks.is_here)
                 # It may have ended meanwhile, and `perform` may see that we close.
                 if must_end and self._take_out(attempt):
-                    self._left += not unbegun
+                    if unbegun:
+                        self.never_begun.append(attempt.task)
+                    else:
+                        self._left += 1
                     self._drop(attempt)
         self._shutdown.begin()
         self._wake_if_idle()
@@ -234,7 +242,8 @@ class Performer:
         return True
 
     def _perform_on_thread(self, attempt: _Performance) -> None:
-        if self._claim(attempt) and (attempt.task.permit is None or self._permitted(attempt, attempt.task.permit)):
+        # The permit first: an attempt that waits for it has not begun, whatever becomes of it.
+        if (attempt.task.permit is None or self._permitted(attempt, attempt.task.permit)) and self._claim(attempt):
             # A fresh context is cheap, and keeps what one activity sets from the next one on this thread.
             contextvars.Context().run(self._call, attempt)
 
@@ -282,9 +291,9 @@ class Performer:
         self._settle(attempt, outcome)
 
     async def _perform_on_loop(self, attempt: _Performance) -> None:
-        if not self._claim(attempt):
-            return
         if attempt.task.permit is not None and not await self._permitted_on_loop(attempt, attempt.task.permit):
+            return
+        if not self._claim(attempt):
             return
         args: list[Any] | None = None
         result: object = None

@@ -82,14 +82,16 @@ def test_abandoned_it_no_longer_waits_for_the_permit(
     assert reports.empty()
 
 
-def test_closing_waits_for_a_permit_no_longer_than_its_grace(
+def test_what_waits_for_its_permit_when_the_performer_closes_has_not_begun(
     performer: Performer, task: Task, asked: Asked, reports: Reports
 ) -> None:
     performer.perform(task)
-    asked.get(timeout=10)
+    _, granted = asked.get(timeout=10)
 
-    assert performer.close(grace=0) == 1
+    assert performer.close(grace=10) == 0
+    granted(True)
 
+    assert performer.never_begun == [task]
     assert reports.empty()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("greenroom-activity")]
 
