@@ -23,10 +23,10 @@ from ..model.errors import (
     GreenroomError,
     InternalError,
     RuntimeClosedError,
-    WorkflowClosedError,
     WorkflowSuspendedError,
 )
 from ..model.options import WorkflowExecutionStatus
+from .answers import answer, refuse, refuse_all
 from .bringing_back import BringingBack, begin_execution
 from .delivery import Delivery, Question
 from .describing import describe
@@ -171,9 +171,9 @@ class WorkflowActor(Actor):
 
     def _take(self, delivery: Any) -> None:
         if isinstance(delivery, Question):
-            self._answer(delivery)
+            answer(self._tools.sweep, self, delivery)
         elif self.standing is Standing.CLOSED:
-            self._refuse(delivery)
+            refuse(self._tools.sweep, self.run, delivery)
         elif self.standing is Standing.NEW and self.run.is_stored and isinstance(delivery.message, _ENDS):
             # It was suspended before anything was recorded, and is tried again: its start waits in the mail.
             self._end_without_code(delivery)
@@ -258,26 +258,6 @@ class WorkflowActor(Actor):
         except Exception as error:
             # As for a turn: what stands in the batch is not whole.
             tools.sweep.spoil(error)
-
-    def _refuse(self, delivery: Delivery) -> None:
-        """The run has ended. Whoever is told so must not learn it before the disk does."""
-        header, reply = self.run.header, delivery.reply_to
-        if reply is not None:
-            error = WorkflowClosedError(header.workflow_id, header.run_id, self.run.status.name)
-            self._tools.sweep.after(reply.set_exception, (type(error), error, None))
-            self._tools.sweep.undo(fail_if_pending, reply)
-
-    def _answer(self, question: Question) -> None:
-        reply = question.reply_to
-        if reply is None:
-            return
-        try:
-            answer = question.ask(self)
-        except Exception as error:
-            self._tools.sweep.after(reply.set_exception, (type(error), error, error.__traceback__))
-        else:
-            self._tools.sweep.after(reply.set, answer)
-        self._tools.sweep.undo(fail_if_pending, reply)
 
     # Bringing back.
 
@@ -381,19 +361,14 @@ class WorkflowActor(Actor):
     def abandon(self, reason: str) -> None:
         """The dispatcher has ended before the mail could be taken."""
         self.standing = Standing.CLOSED
-        self._refuse_all(RuntimeClosedError())
+        refuse_all(self.actor_inbox.close(), RuntimeClosedError())
 
     def close(self, error: GreenroomError) -> None:
         """Put the run away for good; whoever still waits to be heard by it is told ``error``."""
         self.evict()
         # It may stand in the run queue still, and must not go to the journal for its run.
         self.standing = Standing.CLOSED
-        self._refuse_all(error)
-
-    def _refuse_all(self, error: GreenroomError) -> None:
-        for envelope in self.actor_inbox.close():
-            if isinstance(envelope.reply_to, Future):
-                fail_if_pending(envelope.reply_to, error)
+        refuse_all(self.actor_inbox.close(), error)
 
     def roll_back(self, deliveries: list[Delivery], error: GreenroomError) -> None:
         """The turns could not be written: forget them. What tells of things that have happened is taken again, a
@@ -409,7 +384,7 @@ class WorkflowActor(Actor):
             self.standing = Standing.CLOSED
             for future in self._tools.waiters.take(self.run.run_no):
                 future.fail(error)
-            self._refuse_all(error)
+            refuse_all(self.actor_inbox.close(), error)
             self._tools.directory.gone(self)
             return
         # One that was being tried again is tried again: whoever waits for it is told how that ends.

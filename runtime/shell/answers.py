@@ -1,0 +1,44 @@
+"""What callers of a run are told: not before the disk has what it may show, and always something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ...actors import Envelope, Future
+from ..model.errors import GreenroomError, WorkflowClosedError
+from .delivery import Delivery, Question
+from .run_state import RunState
+from .sweep import Sweep, fail_if_pending
+
+__all__ = ["answer", "refuse", "refuse_all"]
+
+
+def answer(sweep: Sweep, actor: object, question: Question) -> None:
+    """Ask the actor what somebody wants to know."""
+    reply = question.reply_to
+    if reply is None:
+        return
+    try:
+        found = question.ask(actor)
+    except Exception as error:
+        sweep.after(reply.set_exception, (type(error), error, error.__traceback__))
+    else:
+        sweep.after(reply.set, found)
+    sweep.undo(fail_if_pending, reply)
+
+
+def refuse(sweep: Sweep, run: RunState, delivery: Delivery) -> None:
+    """The run has ended, which may not be on disk yet."""
+    header, reply = run.header, delivery.reply_to
+    if reply is not None:
+        error = WorkflowClosedError(header.workflow_id, header.run_id, run.status.name)
+        sweep.after(reply.set_exception, (type(error), error, None))
+        sweep.undo(fail_if_pending, reply)
+
+
+def refuse_all(envelopes: Iterable[Envelope[Any]], error: GreenroomError) -> None:
+    """Nobody will take these any more."""
+    for envelope in envelopes:
+        if isinstance(envelope.reply_to, Future):
+            fail_if_pending(envelope.reply_to, error)
