@@ -9,7 +9,7 @@ from ...actors import Envelope, Future
 from ..model.errors import GreenroomError, WorkflowClosedError
 from .delivery import Delivery, Question
 from .run_state import RunState
-from .sweep import Sweep, fail_if_pending
+from .sweep import Sweep, TurnTaker, fail_if_pending
 
 __all__ = ["answer", "refuse", "refuse_all"]
 
@@ -28,13 +28,13 @@ def answer(sweep: Sweep, actor: object, question: Question) -> None:
     sweep.undo(fail_if_pending, reply)
 
 
-def refuse(sweep: Sweep, run: RunState, delivery: Delivery) -> None:
-    """The run has ended, which may not be on disk yet."""
+def refuse(sweep: Sweep, actor: TurnTaker, run: RunState, delivery: Delivery) -> None:
+    """The run has ended. If that does not get to disk, the run goes on and hears what has happened after all."""
+    sweep.took_turn(actor, delivery)
     header, reply = run.header, delivery.reply_to
     if reply is not None:
         error = WorkflowClosedError(header.workflow_id, header.run_id, run.status.name)
         sweep.after(reply.set_exception, (type(error), error, None))
-        sweep.undo(fail_if_pending, reply)
 
 
 def refuse_all(envelopes: Iterable[Envelope[Any]], error: GreenroomError) -> None:

@@ -34,6 +34,7 @@ from ..model.retry import Retry, RetryPolicy, decide
 from .attempt_rows import failure_in, row_of_begin, row_of_next, row_of_wait, scheduled_in
 from .flights import ActivityState, Flight, Key, Owner
 from .performer import Completed, Failed, Outcome, Performer, Task
+from .retries import Retries
 from .run_state import RunState
 from .sweep import Sweep
 from .timekeeper import Timekeeper
@@ -60,6 +61,7 @@ class Attempts:
         self,
         *,
         dispatcher: Dispatcher,
+        retries: Retries,
         journal: Journal,
         sweep: Sweep,
         timekeeper: Timekeeper,
@@ -69,6 +71,7 @@ class Attempts:
         deliver: Callable[[int, Message], None],
     ) -> None:
         self._dispatcher = dispatcher
+        self._retries = retries
         self._journal = journal
         self._sweep = sweep
         self._timekeeper = timekeeper
@@ -242,7 +245,7 @@ class Attempts:
             logger.error("run %d cannot be told how its activity ended: %s", run_no, error)
         except GreenroomError as error:
             logger.warning("run %d cannot be told how its activity ended, which is tried again: %s", run_no, error)
-            self._dispatcher.call_at(self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self._tell, run_no, message)
+            self._retries.later(AGAIN_AFTER_NS, self._tell, run_no, message)
 
     def _judge(self, flight: Flight, failure: Failure) -> None:
         """Another attempt, or the end of it."""
@@ -283,9 +286,7 @@ class Attempts:
         """The wait could not be written down: the attempt has failed all the same, so judge it again a little later."""
         self._keep_row(flight.key, before, error)
         self._flights[flight.key] = flight
-        self._dispatcher.call_at(
-            self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self._ended, *flight.key, flight.attempt, Failed(failure)
-        )
+        self._retries.later(AGAIN_AFTER_NS, self._ended, *flight.key, flight.attempt, Failed(failure))
 
     def _finish(self, flight: Flight, failure: Failure, retry_state: RetryState) -> None:
         item = flight.command.id
@@ -344,7 +345,7 @@ class Attempts:
         self, task: Task, granted: Callable[[bool], None], before: Attempt | None, error: GreenroomError
     ) -> None:
         self._keep_row((task.run_no, task.item), before, error)
-        self._dispatcher.call_at(self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self._record_begin, task, granted)
+        self._retries.later(AGAIN_AFTER_NS, self._record_begin, task, granted)
 
     def take_begins_back(self, tasks: list[Task]) -> None:
         """Attempts were written down as begun, and dropped before they were: the next opening begins them."""
@@ -357,8 +358,13 @@ class Attempts:
                 self._sweep.batch.drop_attempt(*key, None)
                 del self._rows[key]
             else:
-                self._rows[key] = row = row_of_next(flight, self._dispatcher.clock.now_ns())
-                self._sweep.batch.put_attempt(task.run_no, row)
+                self._rows[key] = next_row = row_of_next(flight, self._dispatcher.clock.now_ns())
+                self._sweep.batch.put_attempt(task.run_no, next_row)
+            self._sweep.undo(self._take_begin_back_again, task, row)
+
+    def _take_begin_back_again(self, task: Task, row: Attempt, error: GreenroomError) -> None:
+        self._keep_row((task.run_no, task.item), row, error)
+        self._retries.later(AGAIN_AFTER_NS, self.take_begins_back, [task])
 
     # Rows.
 

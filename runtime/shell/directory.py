@@ -140,11 +140,6 @@ class Directory:
             del self._residents[actor.run.run_no]
         return len(victims)
 
-    def go_on(self) -> None:
-        """Bring back at once what was put off: nobody will do so later."""
-        for actor in self.residents():
-            actor.go_on()
-
     def close(self, error: GreenroomError) -> None:
         """Put every run away, whatever it is doing, and bring none back; ``error`` is for whoever waits to be heard."""
         self.closed_by = self.closed_by or error

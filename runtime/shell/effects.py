@@ -43,6 +43,7 @@ from ..model.payloads import Converter
 from ..model.registry import Registry
 from .attempts import Attempts
 from .outcomes import Outcome, release_outcome
+from .retries import Retries
 from .run_state import RunState
 from .sweep import Sweep, TurnTaker
 from .timekeeper import Timekeeper
@@ -92,6 +93,7 @@ class Tools:
         "journal",
         "mailbox_limit",
         "path",
+        "retries",
         "sweep",
         "timekeeper",
         "waiters",
@@ -109,6 +111,7 @@ class Tools:
         journal: Journal,
         mailbox_limit: int,
         path: str,
+        retries: Retries,
         sweep: Sweep,
         timekeeper: Timekeeper,
         waiters: Waiters,
@@ -122,6 +125,7 @@ class Tools:
         self.journal = journal
         self.mailbox_limit = mailbox_limit
         self.path = path
+        self.retries = retries
         self.sweep = sweep
         self.timekeeper = timekeeper
         self.waiters = waiters

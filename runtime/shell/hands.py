@@ -26,6 +26,7 @@ from .history import HistoryFuture, read_history
 from .journal_seam import translated
 from .performer import Outcome, Performer, Task
 from .recovery import Recovery
+from .retries import Retries
 from .starting import Starts
 from .sweep import Sweep
 from .switching import Committing
@@ -107,6 +108,7 @@ class Hands:
             is_full=self.sweep.is_full,
             on_error=seams.on_error,
         )
+        self.retries = Retries(self.dispatcher)
         self.waiters = Waiters()
         self.directory = Directory(
             journal=journal, path=path, dispatcher=self.dispatcher, max_residents=settings.max_residents
@@ -121,6 +123,7 @@ class Hands:
         )
         self.attempts = Attempts(
             dispatcher=self.dispatcher,
+            retries=self.retries,
             journal=journal,
             sweep=self.sweep,
             timekeeper=self.timekeeper,
@@ -143,6 +146,7 @@ class Hands:
             journal=self.journal,
             mailbox_limit=settings.mailbox_limit,
             path=path,
+            retries=self.retries,
             sweep=self.sweep,
             timekeeper=self.timekeeper,
             waiters=self.waiters,
@@ -199,7 +203,7 @@ class Hands:
         self.desk.close()
         left = self.performer.close(grace=grace)
         self.dispatcher.call_soon(self.attempts.take_begins_back, self.performer.never_begun)
-        self.dispatcher.call_soon(self.directory.go_on)
+        self.dispatcher.call_soon(self.retries.hasten)
         self.dispatcher.close()
         self._leave(RuntimeClosedError("waiting for a result"))
         self.journal.close()

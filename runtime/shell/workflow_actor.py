@@ -173,7 +173,7 @@ class WorkflowActor(Actor):
         if isinstance(delivery, Question):
             answer(self._tools.sweep, self, delivery)
         elif self.standing is Standing.CLOSED:
-            refuse(self._tools.sweep, self.run, delivery)
+            refuse(self._tools.sweep, self, self.run, delivery)
         elif self.standing is Standing.NEW and self.run.is_stored and isinstance(delivery.message, _ENDS):
             # It was suspended before anything was recorded, and is tried again: its start waits in the mail.
             self._end_without_code(delivery)
@@ -192,7 +192,7 @@ class WorkflowActor(Actor):
             # It was in memory when the run was brought back with the same message from the disk, and that was taken.
             return
         if run.is_stale(message):
-            self._tools.sweep.touched(self)
+            self._tools.sweep.took_turn(self, delivery)
             take_row(self._tools, run, delivery)
             return
         clock_ns = self._tools.clock.now_ns()
@@ -404,10 +404,9 @@ class WorkflowActor(Actor):
         self.run.forget()
         self._waits_to_go_on = True
         self.actor_inbox.hold(True, all_lanes=all_lanes)
-        self.dispatcher.call_at(self._tools.clock.now_ns() + HOLD_NS, self.go_on)
+        self._tools.retries.later(HOLD_NS, self._go_on)
 
-    def go_on(self) -> None:
-        """Come back now, if that was put off."""
+    def _go_on(self) -> None:
         if self._waits_to_go_on:
             self._waits_to_go_on = False
             self.actor_inbox.hold(False)

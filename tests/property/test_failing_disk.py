@@ -27,6 +27,8 @@ STEPS = 150
 MOST_WORKFLOWS = 6
 
 dice = Random()
+counted: Counter[tuple[str, int]] = Counter()
+"""How often each attempt that is counted was made."""
 
 
 @activity.defn(name="failing commits: at will")
@@ -37,6 +39,8 @@ def at_will() -> None:
 
 @activity.defn(name="failing commits: three times", retry_policy=RetryPolicy(maximum_attempts=3))
 def three_times() -> None:
+    info = activity.info()
+    counted[info.idempotency_key, info.attempt] += 1
     at_will()
 
 
@@ -77,6 +81,7 @@ class Program:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         dice.seed(seed)
+        counted.clear()
         Busy.is_mended = False
         self.ids: list[str] = []
         self.sent: dict[str, Future[Any]] = {}
@@ -101,7 +106,9 @@ class Program:
             (self._put_away, 3),
             (self._let_time_pass, 9),
             (self._perform, 10),
-            (self._take_a_turn, 35),
+            (self._take_a_turn, 25),
+            (self._take_a_sweep, 10),
+            (self._close, 3),
         ]
         chosen = self.random.choices([action for action, _ in actions], [weight for _, weight in actions])[0]
         chosen(number)
@@ -148,6 +155,19 @@ class Program:
 
     def _take_a_turn(self, number: int) -> None:
         self.runtime.step()
+
+    def _take_a_sweep(self, number: int) -> None:
+        # All that waits is in one commit, or in none.
+        self.runtime.hands.dispatcher.sweep()
+
+    def _close(self, number: int) -> None:
+        # A journal that cannot be read is not checked: that is another test.
+        self.runtime.store.revive()
+        if self.random.random() < 0.5:
+            self.runtime.store.fail_commit()
+        self.runtime.close()
+        self.runtime.store.revive()
+        self.runtime.open()
 
     def acknowledged(self) -> list[str]:
         """The tokens of signals that somebody was told are safe."""
@@ -214,6 +234,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_there_twice(seed: int) -> N
         marked = {run_no for _, run_no in runtime.hands.journal.active()}
 
         assert check(runtime.hands.journal) == []
+        assert set(counted.values()) <= {1}
         assert {token: found[token] for token in promised} == dict.fromkeys(promised, 1)
         assert marked == {run.run_no for run in runs if must_be_marked(run)}
         assert [run.header.workflow_id for run in runs if run.header.closed_ns is None] == []

@@ -195,3 +195,52 @@ def test_counted_attempts_that_had_not_begun_when_the_runtime_closed_are_made_by
         assert len(performed) == 40
         assert len(lost) <= begun
         performed.clear()
+
+
+def test_an_outcome_that_could_not_be_told_yet_is_recorded_when_the_runtime_closes() -> None:
+    with TestRuntime(workflows=[careful], activities=[once], auto_skip=False) as runtime:
+        runtime.start_workflow(careful, id="careful")
+        while not performed:
+            assert runtime.step() or runtime.perform_activity()
+        runtime.hands.directory.evict()
+        runtime.store.fail_read(1)
+        runtime.run_until_idle()
+        runtime.close()
+        runtime.open()
+
+        assert runtime.get_workflow_handle("careful").result().get() == "once"
+
+    assert performed == [1]
+
+
+@pytest.mark.parametrize("commits", [1, 2, 3])
+def test_an_outcome_is_recorded_though_the_last_commits_fail(commits: int) -> None:
+    with TestRuntime(workflows=[careful], activities=[once], auto_skip=False) as runtime:
+        runtime.start_workflow(careful, id="careful")
+        while not performed:
+            assert runtime.step() or runtime.perform_activity()
+        for n in range(1, commits + 1):
+            runtime.store.fail_commit(n)
+        runtime.close()
+        runtime.open()
+
+        assert runtime.get_workflow_handle("careful").result().get() == "once"
+
+    assert performed == [1]
+
+
+def test_a_begin_that_never_was_is_taken_back_though_the_last_commit_fails() -> None:
+    with TestRuntime(workflows=[careful], activities=[once]) as runtime:
+        runtime.start_workflow(careful, id="careful").get()
+        while runtime.step():
+            pass
+        assert runtime.perform_activity()
+        # The begin is on disk; the thread that asked for it has not heard so.
+        assert runtime.step()
+        runtime.store.fail_commit()
+        runtime.close()
+        runtime.open()
+
+        assert runtime.get_workflow_handle("careful").result().get() == "once"
+
+    assert len(performed) == 1

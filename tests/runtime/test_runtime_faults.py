@@ -18,6 +18,7 @@ from greenroom.runtime.model.errors import (
     JournalFullError,
     JournalWriteError,
     RuntimeClosedError,
+    WorkflowFailureError,
     WorkflowNotFoundError,
 )
 from greenroom.runtime.model.options import WorkflowIDConflictPolicy
@@ -112,8 +113,31 @@ class Burst:
         await asyncio.gather(*(target.signal(Collector.add, number) for number in range(numbers)))
 
 
+@workflow.defn
+class Impatient:
+    """Waits for its cup until it is told to stop."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    @workflow.run
+    async def run(self, cancels: bool) -> str:
+        cup = workflow.start_activity(brew, "cup")
+        await workflow.wait_condition(lambda: self.stopped or cup.done())
+        if not self.stopped:
+            return await cup
+        if cancels:
+            cup.cancel()
+            await workflow.sleep(3600)
+        return "stopped"
+
+    @workflow.signal
+    def stop(self) -> None:
+        self.stopped = True
+
+
 def make(**options: Any) -> TestRuntime:
-    return TestRuntime(workflows=[Bar, Guest, Collector, Burst], activities=[brew, flaky], **options)
+    return TestRuntime(workflows=[Bar, Guest, Collector, Burst, Impatient], activities=[brew, flaky], **options)
 
 
 def insist(runtime: TestRuntime, ask: Callable[[], Future[T]]) -> tuple[T, int]:
@@ -309,3 +333,39 @@ def test_what_waits_is_told_so_when_the_runtime_closes_and_the_disk_still_refuse
 
     with pytest.raises((JournalWriteError, RuntimeClosedError)):
         signalled.get(timeout=0)
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_an_outcome_behind_a_turn_that_made_it_unwanted_is_wanted_again_if_that_turn_is_lost(cancels: bool) -> None:
+    with make(auto_skip=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Impatient.run, cancels, id="impatient"))
+        while runtime.step():
+            pass
+        stopped = handle.signal(Impatient.stop)
+        while not performed:
+            assert runtime.perform_activity()
+        runtime.store.fail_commit()
+        # One sweep takes both.
+        runtime.hands.dispatcher.sweep()
+        with pytest.raises(JournalWriteError):
+            stopped.get(timeout=0)
+
+        runtime.advance(5)
+
+        assert runtime.wait(handle.result()) == "cup brewed"
+    assert performed == {"cup": 1}
+
+
+def test_a_timeout_behind_an_end_that_is_lost_ends_the_run_all_the_same() -> None:
+    with make(auto_skip=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Collector.run, id="collector", run_timeout=10))
+        terminated, result = handle.terminate("enough"), handle.result()
+        runtime.clock.advance(10.5)
+        runtime.store.fail_commit()
+        runtime.hands.dispatcher.sweep()
+        with pytest.raises(JournalWriteError):
+            terminated.get(timeout=0)
+
+        runtime.advance(5)
+
+        assert isinstance(result.exception(), WorkflowFailureError)
