@@ -160,6 +160,7 @@ class Runtime:
             forked child.
 
         Raises:
+            KeyboardInterrupt: Ctrl-C while it waits; close it again to go on.
             RuntimeError: called where workflows run, in a done callback for example: closing waits for that thread.
         """
         if self._hands is not None and self._hands.dispatcher.is_current() and not self._hands.desk.is_forked:
@@ -174,8 +175,12 @@ class Runtime:
         try:
             with translated(self._path):
                 return hands.close(grace=self._grace)
+        except KeyboardInterrupt:
+            # While it waited: closing again goes on from there.
+            self._hands = hands
+            raise
         finally:
-            if self._switch_interval is not None:
+            if self._hands is None and self._switch_interval is not None:
                 SwitchInterval.release(self._switch_interval)
 
     def _build(self) -> Hands:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, ClassVar, NamedTuple
 
-from ...actors import Clock, Dispatcher, Future
+from ...actors import Clock, Dispatcher, DispatcherClosedError, Future
 from ...storage import CorruptError, Due, DueKind, Journal, RunHeader
 from ..core.messages import RunTimedOut, TimerFired
 from ..model.activity_definition import ActivityDefinition
@@ -202,8 +202,10 @@ class Hands:
         """
         self.desk.close()
         left = self.performer.close(grace=grace)
-        self.dispatcher.call_soon(self.attempts.take_begins_back, self.performer.never_begun)
-        self.dispatcher.call_soon(self.retries.hasten)
+        # It may have been told already, if an interrupt ended this before.
+        with suppress(DispatcherClosedError):
+            self.dispatcher.call_soon(self.attempts.take_begins_back, self.performer.never_begun)
+            self.dispatcher.call_soon(self.retries.hasten)
         self.dispatcher.close()
         self._leave(RuntimeClosedError("waiting for a result"))
         self.journal.close()

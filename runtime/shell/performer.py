@@ -80,6 +80,7 @@ class Performer:
         "_decode",
         "_encode",
         "_executor",
+        "_has_ended",
         "_idle",
         "_left",
         "_loop_tasks",
@@ -124,6 +125,7 @@ class Performer:
         self._reporting: set[_Performance] = set()
         self._idle = threading.Event()
         self._closed = False
+        self._has_ended = False
         self._left = 0
         self.never_begun: list[Task] = []
 
@@ -199,8 +201,9 @@ class Performer:
             How many attempts had begun and were left behind; the same number if it is called again.
         """
         with self._closing:
-            if self._closed:
+            if self._has_ended:
                 return self._left
+            # One that was interrupted goes through all of it again: each step is done once, whoever does it.
             self._closed = True
             for attempt in list(self._performing.values()):
                 unbegun = self._claim(attempt)
@@ -224,6 +227,7 @@ class Performer:
         self._idle.wait(JOIN_SECONDS)
         self._threads.close(JOIN_SECONDS)
         self._loop_tasks.close(UNWIND_SECONDS)
+        self._has_ended = True
         return self._left
 
     def _drop(self, attempt: _Performance) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from greenroom import Future, Runtime, activity, workflow
-from greenroom.runtime.model.errors import JournalWriteError
+from greenroom.runtime.model.errors import JournalWriteError, RuntimeClosedError
 from greenroom.runtime.model.retry import RetryPolicy
 from greenroom.testing import TestRuntime
 from tests.runtime.rig import WAIT
@@ -244,3 +246,34 @@ def test_a_begin_that_never_was_is_taken_back_though_the_last_commit_fails() -> 
         assert runtime.get_workflow_handle("careful").result().get() == "once"
 
     assert len(performed) == 1
+
+
+def test_closing_again_goes_on_where_an_interrupt_stopped_it(tmp_path: Path) -> None:
+    path, go_on = tmp_path / "journal", threading.Event()
+    is_under_way = threading.Event()
+
+    @activity.defn(name="closing.slow")
+    def slow() -> str:
+        is_under_way.set()
+        if activity.wait_for_shutdown(WAIT):
+            os.kill(os.getpid(), signal.SIGINT)
+        go_on.wait(WAIT)
+        return "slow"
+
+    @workflow.defn(name="closing.waits")
+    async def waits() -> str:
+        return await workflow.execute_activity(slow)
+
+    runtime = Runtime(path, workflows=[waits], activities=[slow], shutdown_grace=WAIT).open()
+    handle = runtime.start_workflow(waits).get(timeout=WAIT)
+    assert is_under_way.wait(WAIT)
+    with pytest.raises(KeyboardInterrupt):
+        runtime.close()
+    with pytest.raises(RuntimeClosedError):
+        handle.describe().get(timeout=WAIT)
+    go_on.set()
+
+    assert runtime.close() == 0
+
+    with Runtime(path, workflows=[waits], activities=[]) as runtime:
+        assert runtime.get_workflow_handle(handle.id).result().get(timeout=WAIT) == "slow"
