@@ -148,7 +148,7 @@ class Mailbox:
     def settle(self) -> bool:
         """End a turn: True if more can be taken now, otherwise the actor is no longer scheduled."""
         with self._lock:
-            if self._is_takeable():
+            if (self._mail or self._system or self._queries) and self._is_takeable():
                 return True
             self._scheduled = False
             if not self._mail:

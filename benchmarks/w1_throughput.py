@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from statistics import median
+from typing import Any, NamedTuple, Protocol
 
 from greenroom import Runtime
 
@@ -19,6 +20,7 @@ __all__ = ["measure"]
 TARGET = "at least 0.4 of the bare loop at 100 and at 1,000 in flight, and 1/3 of itself beside a thread that computes"
 SHARE_OF_BARE = 0.4
 SHARE_BESIDE = 1 / 3
+IN_FLIGHT = (100, 1000)
 
 
 class _Pending(Protocol):
@@ -27,80 +29,88 @@ class _Pending(Protocol):
     def get(self, *, timeout: float | None = None) -> Any: ...
 
 
-class _Rate:
-    """The best of some measurements."""
+class _Run(NamedTuple):
+    """One measurement; commits and CPU time (s) are those of one workflow."""
 
-    def __init__(self) -> None:
-        self.best = 0.0
-        self.commits = 0.0
-        self.cpu = float("inf")
-
-    def note(self, rate: float, commits: float, cpu: float) -> None:
-        self.cpu = min(self.cpu, cpu)
-        if rate > self.best:
-            self.best, self.commits = rate, commits
+    rate: float
+    commits: float
+    cpu: float
 
 
 def measure(*, quick: bool) -> Report:
-    """Bare, ours, bare, ours …; the best of each counts: whatever else the machine does can only slow one down."""
-    count, rounds = (150, 1) if quick else (2000, 4)
-    bare, ours, beside = {100: _Rate(), 1000: _Rate()}, {100: _Rate(), 1000: _Rate()}, _Rate()
-    for _ in range(rounds):
-        for in_flight in (100, 1000):
-            _bare(bare[in_flight], count, in_flight)
-            _ours(ours[in_flight], count, in_flight)
-        _ours(beside, count // 2, 100, computing=True)
-    ratios = {in_flight: ours[in_flight].best / bare[in_flight].best for in_flight in (100, 1000)}
-    ratio_beside = beside.best / ours[100].best
+    """Ours and the limit take turns; what counts of their ratios is the median of the rounds."""
+    count, rounds = (150, 1) if quick else (2000, 9)
+    bare: dict[int, list[_Run]] = {in_flight: [] for in_flight in IN_FLIGHT}
+    ours: dict[int, list[_Run]] = {in_flight: [] for in_flight in IN_FLIGHT}
+    beside: list[_Run] = []
+    for place in range(rounds):
+        for in_flight in IN_FLIGHT:
+            # Who goes first changes, so that a machine that is slowing down favours neither.
+            for measured, take in ((bare, _bare), (ours, _ours))[:: -1 if place % 2 else 1]:
+                measured[in_flight].append(take(count, in_flight))
+        beside.append(_ours(count // 2, 100, computing=True))
+    ratios = {in_flight: _ratio(ours[in_flight], bare[in_flight]) for in_flight in IN_FLIGHT}
+    ratio_beside = _ratio(beside, ours[100])
     figures: dict[str, Figure] = {
         "workflows": count,
         "rounds": rounds,
         **{
             f"in_flight_{in_flight}": {
-                "workflows_per_s": ours[in_flight].best,
-                "steps_per_s": 3 * ours[in_flight].best,
-                "commits_per_workflow": ours[in_flight].commits,
-                "syncs_per_workflow": SYNCS_A_COMMIT * ours[in_flight].commits,
-                "bare_workflows_per_s": bare[in_flight].best,
-                "bare_commits_per_workflow": bare[in_flight].commits,
+                "workflows_per_s": _rate(ours[in_flight]),
+                "steps_per_s": 3 * _rate(ours[in_flight]),
+                "commits_per_workflow": median(run.commits for run in ours[in_flight]),
+                "syncs_per_workflow": SYNCS_A_COMMIT * median(run.commits for run in ours[in_flight]),
+                "bare_workflows_per_s": _rate(bare[in_flight]),
+                "bare_commits_per_workflow": median(run.commits for run in bare[in_flight]),
                 "ratio": ratios[in_flight],
-                "cpu_us_per_workflow": 1e6 * ours[in_flight].cpu,
-                "bare_cpu_us_per_workflow": 1e6 * bare[in_flight].cpu,
-                "cpu_ratio": bare[in_flight].cpu / ours[in_flight].cpu,
+                "cpu_us_per_workflow": 1e6 * median(run.cpu for run in ours[in_flight]),
+                "bare_cpu_us_per_workflow": 1e6 * median(run.cpu for run in bare[in_flight]),
+                "cpu_ratio": median(
+                    limit.cpu / run.cpu for run, limit in zip(ours[in_flight], bare[in_flight], strict=True)
+                ),
             }
-            for in_flight in (100, 1000)
+            for in_flight in IN_FLIGHT
         },
         "beside_computing": {
-            "workflows_per_s": beside.best,
-            "commits_per_workflow": beside.commits,
+            "workflows_per_s": _rate(beside),
+            "commits_per_workflow": median(run.commits for run in beside),
             "ratio": ratio_beside,
         },
     }
     ok = min(ratios.values()) >= SHARE_OF_BARE and ratio_beside >= SHARE_BESIDE
     summary = (
-        f"{ours[100].best:,.0f} workflows/s with 100 in flight ({ratios[100]:.2f} of the bare loop), "
-        f"{ours[1000].best:,.0f} with 1,000 ({ratios[1000]:.2f}), {beside.best:,.0f} beside a computing thread "
+        f"{_rate(ours[100]):,.0f} workflows/s with 100 in flight ({ratios[100]:.2f} of the bare loop), "
+        f"{_rate(ours[1000]):,.0f} with 1,000 ({ratios[1000]:.2f}), {_rate(beside):,.0f} beside a computing thread "
         f"({ratio_beside:.2f} of itself)"
     )
     return Report("W1", TARGET, ok, figures, summary)
 
 
-def _bare(rate: _Rate, count: int, in_flight: int) -> None:
+def _rate(runs: list[_Run]) -> float:
+    return median(run.rate for run in runs)
+
+
+def _ratio(runs: list[_Run], limits: list[_Run]) -> float:
+    """The median of the ratios of what was measured in the same round."""
+    return median(run.rate / limit.rate for run, limit in zip(runs, limits, strict=True))
+
+
+def _bare(count: int, in_flight: int) -> _Run:
     with journal_folder() as folder:
         engine = BareEngine(folder)
         cpu = time.process_time()
         seconds = _drive(lambda number: engine.start(number, "Kyle", 3), count, in_flight)
         cpu = time.process_time() - cpu
         engine.close()
-    rate.note(count / seconds, engine.commits / count, cpu / count)
+    return _Run(count / seconds, engine.commits / count, cpu / count)
 
 
-def _ours(rate: _Rate, count: int, in_flight: int, *, computing: bool = False) -> None:
+def _ours(count: int, in_flight: int, *, computing: bool = False) -> _Run:
     with journal_folder() as folder:
         cpu = time.process_time()
         seconds = _run(folder / "journal", count, in_flight, computing=computing)
         cpu = time.process_time() - cpu
-        rate.note(count / seconds, commits_in(folder / "journal") / count, cpu / count)
+        return _Run(count / seconds, commits_in(folder / "journal") / count, cpu / count)
 
 
 def _run(path: Path, count: int, in_flight: int, *, computing: bool) -> float:

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, TypeVar, TypeVarTuple, Unpack, overload
 
 from .core.context import current
 from .core.handles import ActivityHandle
-from .model.activity_definition import ActivityDefinition, definition_of
+from .model.activity_definition import definition_of
 from .model.durations import to_ns
 from .model.options import ActivityOptions
 from .model.retry import RetryPolicy
@@ -78,12 +78,12 @@ def start_activity(activity: Any, *args: object, result_type: Any = None, **opti
     """
     if isinstance(activity, str):
         return current().start_activity(
-            activity, args, _stored(None, options), Any if result_type is None else result_type
+            activity, args, _stored(_NO_OPTIONS, options), Any if result_type is None else result_type
         )
     definition = definition_of(activity)
     if definition is None:
         raise TypeError(f"{activity!r} is not an activity; declare it with @activity.defn")
-    stored = _stored(definition, options)
+    stored = _stored(definition.options, options) if options else definition.options
     least, most = definition.arity
     if not least <= len(args) <= most:
         raise TypeError(f"activity {definition.name!r} {definition.problem_with(args)}")
@@ -150,11 +150,8 @@ _FIELDS = {name: f"{name}_ns" if name.endswith("_timeout") else name for name in
 _NO_OPTIONS = ActivityOptions()
 
 
-def _stored(definition: ActivityDefinition | None, given: dict[str, Any]) -> ActivityOptions:
+def _stored(base: ActivityOptions, given: dict[str, Any]) -> ActivityOptions:
     """The options of the declaration with those that were given in front of them."""
-    base = _NO_OPTIONS if definition is None else definition.options
-    if not given:
-        return base
     fields = {name: getattr(base, name) for name in base.__struct_fields__}
     for name, value in given.items():
         field = _FIELDS.get(name)

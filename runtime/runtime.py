@@ -22,7 +22,7 @@ from .model.payloads import Converter
 from .model.registry import Registry
 from .shell.hands import Hands, Seams, Settings
 from .shell.journal_seam import translated
-from .shell.switching import SwitchInterval
+from .shell.process_settings import ProcessSettings
 from .start_calls import StartOptions, definition_to_start, start_request, workflow_definition_of
 from .workflow_declarations import FunctionWorkflow
 
@@ -32,8 +32,6 @@ R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 Duration = timedelta | float
-
-LONGEST_SWITCH_INTERVAL = 60.0
 
 
 class Runtime:
@@ -61,6 +59,8 @@ class Runtime:
         switch_interval: Python's thread switch interval while a runtime is open, in seconds; None leaves it alone.
             The default keeps threads that compute from holding up every turn, and while a commit is written it is
             shorter still.
+        gc_threshold: after how many new objects Python looks for cyclic garbage while a runtime is open, the first
+            number of ``gc.get_threshold()``; it is never made smaller. None leaves it alone.
         allow_remote: open a journal on a network file system all the same.
         map_size: bytes of address space to begin with; it grows.
         max_map_size: bytes that the journal may grow to.
@@ -81,6 +81,7 @@ class Runtime:
         converter: Converter | None = None,
         shutdown_grace: Duration = 5.0,
         switch_interval: float | None = 0.001,
+        gc_threshold: int | None = 10_000,
         allow_remote: bool = False,
         map_size: int | None = None,
         max_map_size: int | None = None,
@@ -108,12 +109,7 @@ class Runtime:
         )
         self._converter = Converter() if converter is None else converter
         self._grace = (to_ns(shutdown_grace, "shutdown_grace") or 0) / 1e9
-        if switch_interval is not None and not 0 < switch_interval <= LONGEST_SWITCH_INTERVAL:
-            raise ValueError(
-                f"switch_interval is {switch_interval!r}; give seconds above 0 and up to "
-                f"{LONGEST_SWITCH_INTERVAL:g}, or None to leave Python's own alone"
-            )
-        self._switch_interval = switch_interval
+        self._process_settings = ProcessSettings(switch_interval=switch_interval, gc_threshold=gc_threshold)
         self._clock: Clock = SystemClock()
         self._seams = Seams()
         self._hands: Hands | None = None
@@ -146,8 +142,7 @@ class Runtime:
             # Before anything is taken up: an activity that was under way belongs on this loop too.
             hands.performer.use_loop(loop)
         self._hands = hands
-        if self._switch_interval is not None:
-            SwitchInterval.hold(self._switch_interval)
+        self._process_settings.hold()
         hands.recover()
         hands.dispatcher.start()
         return self
@@ -180,8 +175,8 @@ class Runtime:
             self._hands = hands
             raise
         finally:
-            if self._hands is None and self._switch_interval is not None:
-                SwitchInterval.release(self._switch_interval)
+            if self._hands is None:
+                self._process_settings.release()
 
     def _build(self) -> Hands:
         with translated(self._path):

@@ -78,6 +78,7 @@ class TestRuntime(Runtime):
         **options: Any,
     ) -> None:
         options.setdefault("switch_interval", None)
+        options.setdefault("gc_threshold", None)
         super().__init__("test", **options)
         self.clock = self._clock = ManualClock() if clock is None else clock
         self.store = FaultyStore(seeded_store(seed) if store is None else store)

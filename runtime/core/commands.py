@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-class Command(msgspec.Struct, frozen=True, array_like=True):
+class Command(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One thing a run asked for; the second half of a turn is a list of these."""
 
     id: int
@@ -38,28 +38,28 @@ class Command(msgspec.Struct, frozen=True, array_like=True):
     site: str
 
 
-class ScheduleActivity(Command, frozen=True, array_like=True, tag="schedule-activity"):
+class ScheduleActivity(Command, frozen=True, array_like=True, gc=False, tag="schedule-activity"):
     """Perform the activity ``name``."""
 
     args: bytes
     options: ActivityOptions
 
 
-class CancelActivity(Command, frozen=True, array_like=True, tag="cancel-activity"):
+class CancelActivity(Command, frozen=True, array_like=True, gc=False, tag="cancel-activity"):
     """The run no longer waits for the activity of command ``id``."""
 
 
-class StartTimer(Command, frozen=True, array_like=True, tag="start-timer"):
+class StartTimer(Command, frozen=True, array_like=True, gc=False, tag="start-timer"):
     """Wake the run at ``at_ns``; ``name`` is a line for people, which a replay does not compare."""
 
     at_ns: int
 
 
-class CancelTimer(Command, frozen=True, array_like=True, tag="cancel-timer"):
+class CancelTimer(Command, frozen=True, array_like=True, gc=False, tag="cancel-timer"):
     """The timer of command ``id`` is no longer wanted."""
 
 
-class SignalExternal(Command, frozen=True, array_like=True, tag="signal-external"):
+class SignalExternal(Command, frozen=True, array_like=True, gc=False, tag="signal-external"):
     """Put the signal ``name`` in another run's mailbox; ``run_id`` empty means the current run of that id."""
 
     workflow_id: str
@@ -67,7 +67,7 @@ class SignalExternal(Command, frozen=True, array_like=True, tag="signal-external
     args: bytes
 
 
-class DeadLetterSignal(Command, frozen=True, array_like=True, tag="dead-letter-signal"):
+class DeadLetterSignal(Command, frozen=True, array_like=True, gc=False, tag="dead-letter-signal"):
     """Put the signal ``name`` aside where people see it: its arguments could not be decoded."""
 
     args: bytes
@@ -75,20 +75,20 @@ class DeadLetterSignal(Command, frozen=True, array_like=True, tag="dead-letter-s
     reason: str
 
 
-class RecordSideEffect(Command, frozen=True, array_like=True, tag="record-side-effect"):
+class RecordSideEffect(Command, frozen=True, array_like=True, gc=False, tag="record-side-effect"):
     """Keep what a local call gave, so that a replay need not call again."""
 
     value: bytes
     failure: Failure | None = None
 
 
-class CompleteWorkflow(Command, frozen=True, array_like=True, tag="complete-workflow"):
+class CompleteWorkflow(Command, frozen=True, array_like=True, gc=False, tag="complete-workflow"):
     """Close the run with a result."""
 
     result: bytes
 
 
-class FailWorkflow(Command, frozen=True, array_like=True, tag="fail-workflow"):
+class FailWorkflow(Command, frozen=True, array_like=True, gc=False, tag="fail-workflow"):
     """Close the run with a failure."""
 
     failure: Failure

@@ -43,17 +43,20 @@ class Conditions:
 
     Args:
         loop: the loop of the run; while a predicate runs, it only lets read.
+
+    Attributes:
+        waiting: the predicates that were not true when they were last asked, each with who waits for it.
     """
 
-    __slots__ = ("_loop", "_waiting")
+    __slots__ = ("_loop", "waiting")
 
     def __init__(self, loop: WorkflowLoop) -> None:
         self._loop = loop
-        self._waiting: list[tuple[Callable[[], object], asyncio.Future[None], contextvars.Context]] = []
+        self.waiting: list[tuple[Callable[[], object], asyncio.Future[None], contextvars.Context]] = []
 
     def add(self, predicate: Callable[[], object], future: asyncio.Future[None]) -> None:
         """Resolve ``future`` once ``predicate`` is true; an exception of the predicate goes to its own waiter."""
-        self._waiting.append((predicate, future, contextvars.copy_context()))
+        self.waiting.append((predicate, future, contextvars.copy_context()))
 
     def is_met(self, predicate: Callable[[], object]) -> bool:
         """Ask a predicate, which may only read.
@@ -79,11 +82,9 @@ class Conditions:
         Returns:
             Whether any waiter was woken.
         """
-        if not self._waiting:
-            return False
         left: list[tuple[Callable[[], object], asyncio.Future[None], contextvars.Context]] = []
         woken = False
-        for entry in self._waiting:
+        for entry in self.waiting:
             predicate, future, context = entry
             if future.done():
                 continue
@@ -102,5 +103,5 @@ class Conditions:
                     woken = True
                 else:
                     left.append(entry)
-        self._waiting = left
+        self.waiting = left
         return woken

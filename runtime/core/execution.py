@@ -128,7 +128,7 @@ class Execution(Commander):
         try:
             self._TAKE[message.__class__](self, message)
             if not self._ended:
-                loop.run_ready(self._conditions.check)
+                loop.run_ready(self._conditions)
         finally:
             loop.leave(before)
         if self._bug is not None:

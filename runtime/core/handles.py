@@ -39,7 +39,7 @@ class PendingHandle(Future[T]):
         on_cancel: Callable[[PendingHandle[Any]], None],
     ) -> None:
         super().__init__(loop=loop)
-        self.order = loop.next_order()
+        self.order = loop.order = loop.order + 1
         self.id = number
         self.result_type = result_type
         self._life = State.PENDING

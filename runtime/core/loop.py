@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
 from ..model.errors import ReadOnlyContextError
 from .tasks import Future, Handle, RunPutAway, Task, TimerHandle
 
-__all__ = ["Owner", "WorkflowLoop"]
+__all__ = ["Owner", "Waits", "WorkflowLoop"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -38,6 +38,16 @@ class Owner(Protocol):
 
     def raised(self, error: BaseException) -> None:
         """A callback let out ``error``."""
+        ...
+
+
+class Waits(Protocol):
+    """What can be waited for beside callbacks."""
+
+    waiting: list[Any]
+
+    def check(self) -> bool:
+        """Ask whether it has come about; True if that has woken anybody."""
         ...
 
 
@@ -75,6 +85,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     Attributes:
         now_ns: the run's time (UTC).
         started_ns: when the run began; ``time()`` counts from here.
+        order: the last number of the counter that is the hash of tasks and futures.
         read_only: what is running now, if it may only read ("a wait condition"); empty otherwise.
     """
 
@@ -91,7 +102,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self.started_ns = 0
         self.read_only = ""
         self._ready: list[Handle | TimerHandle] = []
-        self._order = first_order
+        self.order = first_order
         self._tasks: list[Task[Any]] = []
         self._tasks_limit = 16
         self._generators: list[AsyncGenerator[Any, Any]] = []
@@ -101,8 +112,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     # What the execution drives.
 
-    def run_ready(self, settle: Callable[[], bool]) -> None:
-        """Run callbacks until none is ready and ``settle``, asked each time they have run dry, has woken nobody."""
+    def run_ready(self, conditions: Waits) -> None:
+        """Run callbacks until none is ready and ``conditions``, checked each time they have run dry, wake nobody."""
         while True:
             while self._ready:
                 # What they make ready comes after them. A list, since an empty deque is 600 bytes, and most runs wait.
@@ -114,7 +125,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                             handle._context.run(handle._callback, *handle._args)
                         except BaseException as error:
                             self.owner.raised(error)
-            if not settle():
+            if not (conditions.waiting and conditions.check()):
                 return
 
     def enter(self) -> Any:
@@ -202,13 +213,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def create_future(self) -> Future[Any]:
         future: Future[Any] = Future(loop=self)
-        future.order = self._order = self._order + 1
+        future.order = self.order = self.order + 1
         return future
-
-    def next_order(self) -> int:
-        """The next number of the counter that orders tasks and futures."""
-        self._order += 1
-        return self._order
 
     def create_task(
         self,
@@ -217,7 +223,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         name: str | None = None,
         context: contextvars.Context | None = None,
     ) -> Task[T]:
-        order = self._order = self._order + 1
+        order = self.order = self.order + 1
         if self.read_only:
             coro.close()
             raise ReadOnlyContextError("creating a task", self.read_only)

@@ -24,11 +24,11 @@ __all__ = [
 ]
 
 
-class Message(msgspec.Struct, frozen=True, array_like=True):
+class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One thing that entered a run; the first half of a turn."""
 
 
-class WorkflowStarted(Message, frozen=True, array_like=True, tag="started"):
+class WorkflowStarted(Message, frozen=True, array_like=True, gc=False, tag="started"):
     """A run began: everything that a replay needs to know of the start stands here."""
 
     workflow_type: str
@@ -41,7 +41,7 @@ class WorkflowStarted(Message, frozen=True, array_like=True, tag="started"):
     flags: int
 
 
-class SignalReceived(Message, frozen=True, array_like=True, tag="signal"):
+class SignalReceived(Message, frozen=True, array_like=True, gc=False, tag="signal"):
     """A signal came in; ``sender`` is the id of the workflow that sent it, empty for a client."""
 
     name: str
@@ -49,7 +49,7 @@ class SignalReceived(Message, frozen=True, array_like=True, tag="signal"):
     sender: str = ""
 
 
-class ActivityCompleted(Message, frozen=True, array_like=True, tag="activity-completed"):
+class ActivityCompleted(Message, frozen=True, array_like=True, gc=False, tag="activity-completed"):
     """The activity of command ``id`` returned."""
 
     id: int
@@ -57,7 +57,7 @@ class ActivityCompleted(Message, frozen=True, array_like=True, tag="activity-com
     attempt: int = 1
 
 
-class ActivityFailed(Message, frozen=True, array_like=True, tag="activity-failed"):
+class ActivityFailed(Message, frozen=True, array_like=True, gc=False, tag="activity-failed"):
     """The activity of command ``id`` failed for good."""
 
     id: int
@@ -65,26 +65,26 @@ class ActivityFailed(Message, frozen=True, array_like=True, tag="activity-failed
     attempt: int = 1
 
 
-class TimerFired(Message, frozen=True, array_like=True, tag="timer-fired"):
+class TimerFired(Message, frozen=True, array_like=True, gc=False, tag="timer-fired"):
     """The timer of command ``id`` is due."""
 
     id: int
 
 
-class ExternalSignalResolved(Message, frozen=True, array_like=True, tag="external-signal-resolved"):
+class ExternalSignalResolved(Message, frozen=True, array_like=True, gc=False, tag="external-signal-resolved"):
     """The signal of command ``id`` is in the other run's mailbox, or was refused."""
 
     id: int
     failure: Failure | None = None
 
 
-class RunTimedOut(Message, frozen=True, array_like=True, tag="run-timed-out"):
+class RunTimedOut(Message, frozen=True, array_like=True, gc=False, tag="run-timed-out"):
     """The run's deadline passed, or that of its chain; the run is closed without asking its code."""
 
     is_execution: bool = False
 
 
-class RunTerminated(Message, frozen=True, array_like=True, tag="run-terminated"):
+class RunTerminated(Message, frozen=True, array_like=True, gc=False, tag="run-terminated"):
     """Somebody ended the run by force; it is closed without asking its code."""
 
     reason: str

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from .durations import to_ns
@@ -20,11 +20,10 @@ __all__ = ["ActivityDefinition", "declare", "define_activity", "definition_of", 
 
 DEFINITION = "__greenroom_activity__"
 _NO_OPTIONS = ActivityOptions()
-_UNKNOWN = object()
 
 
 class ActivityDefinition:
-    """An activity type.
+    """An activity type. The types of its call are resolved when they are first needed.
 
     Attributes:
         name: the name it is registered under and recorded with.
@@ -35,19 +34,6 @@ class ActivityDefinition:
         arity: the least and the most positional arguments it takes.
     """
 
-    __slots__ = (
-        "_arg_types",
-        "_checked_types",
-        "_result_type",
-        "_signature",
-        "arity",
-        "fn",
-        "is_async",
-        "name",
-        "needs_instance",
-        "options",
-    )
-
     def __init__(self, name: str, fn: Callable[..., Any], options: ActivityOptions = _NO_OPTIONS) -> None:
         self.name = name
         self.fn = fn
@@ -56,9 +42,6 @@ class ActivityDefinition:
         self.needs_instance = _needs_instance(fn)
         called = _called(fn)
         self._signature = Signature(called, skip=1 if self.needs_instance else 0)
-        self._arg_types: tuple[Any, ...] | None = None
-        self._checked_types: Any = _UNKNOWN
-        self._result_type: Any = _UNKNOWN
         try:
             self.arity = self._signature.arity
         except ValueError:
@@ -71,32 +54,27 @@ class ActivityDefinition:
         names = getattr(self.fn, "__module__", None), getattr(self.fn, "__qualname__", None) or repr(self.fn)
         return ".".join(filter(None, names))
 
-    @property
+    @cached_property
     def arg_types(self) -> tuple[Any, ...] | None:
-        """The type of each positional argument, resolved at first use; None for a function that does not tell."""
-        if self._arg_types is None:
-            with contextlib.suppress(ValueError):
-                self._arg_types = self._signature.arg_types
-        return self._arg_types
+        """The type of each positional argument; None for a function that does not tell."""
+        try:
+            return self._signature.arg_types
+        except ValueError:
+            return None
 
-    @property
+    @cached_property
     def checked_types(self) -> tuple[Any, ...] | None:
         """The type of each positional argument; None if any argument will do, as far as annotations tell."""
-        if self._checked_types is _UNKNOWN:
-            types = self.arg_types
-            self._checked_types = types if types and any(each is not Any for each in types) else None
-        checked: tuple[Any, ...] | None = self._checked_types
-        return checked
+        types = self.arg_types
+        return types if types and any(each is not Any for each in types) else None
 
-    @property
+    @cached_property
     def result_type(self) -> Any:
-        """The type of the result, resolved at first use; ``Any`` where nothing is said."""
-        if self._result_type is _UNKNOWN:
-            try:
-                self._result_type = self._signature.result_type
-            except ValueError:
-                self._result_type = Any
-        return self._result_type
+        """The type of the result; ``Any`` where nothing is said."""
+        try:
+            return self._signature.result_type
+        except ValueError:
+            return Any
 
     def problem_with(self, args: tuple[object, ...]) -> str | None:
         """Why a call with these arguments cannot work whatever the code does, or None."""

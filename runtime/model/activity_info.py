@@ -14,7 +14,7 @@ from .retry import RetryPolicy
 __all__ = ["ActivityInfo"]
 
 
-class ActivityInfo(msgspec.Struct, frozen=True):
+class ActivityInfo(msgspec.Struct, frozen=True, gc=False):
     """One attempt of an activity: whose it is, which attempt, and the limits it has.
 
     Instants are ns since 1970 UTC inside and aware datetimes at the face; they are turned only when asked for, since

@@ -56,7 +56,7 @@ class FailureKind(Enum):
     ALREADY_STARTED = "already started"
 
 
-class Failure(msgspec.Struct, frozen=True, array_like=True):
+class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An exception as a stored value; fields are only added at the end, with a default.
 
     Args:

@@ -104,7 +104,7 @@ class HandlerUnfinishedPolicy(IntEnum):
     ABANDON = 2
 
 
-class ActivityOptions(msgspec.Struct, frozen=True, array_like=True):
+class ActivityOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How one activity is to be run; times are nanoseconds, None is no limit.
 
     Args:
@@ -130,7 +130,7 @@ class ActivityOptions(msgspec.Struct, frozen=True, array_like=True):
     summary: str | None = None
 
 
-class WorkflowOptions(msgspec.Struct, frozen=True, array_like=True):
+class WorkflowOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How one workflow is to be run; times are nanoseconds, None is no limit.
 
     Args:

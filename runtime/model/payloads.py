@@ -51,8 +51,13 @@ class Converter:
             PayloadEncodeError: some part of it cannot be stored; the path says which.
             PayloadTooLargeError: it is over the limit.
         """
-        data = _fast(value) if _is_plain(value, _PLAIN_DEPTH) else None
-        return self._within(_slow(value, "value") if data is None else data)
+        if type(value) not in _PLAIN and not _is_plain(value, _PLAIN_DEPTH):
+            return self._within(_slow(value, "value"))
+        try:
+            data = _CODEC + pack(value)
+        except (OverflowError, ValueError):  # an int beyond 64 bits, or text with lone surrogates
+            data = _slow(value, "value")
+        return data if len(data) <= self.limit else self._within(data)
 
     def decode(self, data: bytes, hint: Any = Any) -> Any:
         """The value of a payload, as its annotation says.
@@ -141,13 +146,6 @@ def _is_plain(value: Any, depth: int) -> bool:
         if type(item) not in _PLAIN and not (depth and _is_plain(item, depth - 1)):
             return False
     return True
-
-
-def _fast(value: object) -> bytes | None:
-    try:
-        return _CODEC + pack(value)
-    except (OverflowError, ValueError):  # an int beyond 64 bits, or text with lone surrogates
-        return None
 
 
 def _native(hint: Any) -> Any:

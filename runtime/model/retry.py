@@ -20,7 +20,7 @@ _NEVER_RETRIED = frozenset({FailureKind.CANCELLED, FailureKind.TERMINATED})
 _FINAL_TIMEOUTS = frozenset({TimeoutType.SCHEDULE_TO_START, TimeoutType.SCHEDULE_TO_CLOSE})
 
 
-class RetryPolicy(msgspec.Struct, frozen=True, array_like=True):
+class RetryPolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How often and how soon a failed attempt is repeated.
 
     Args:

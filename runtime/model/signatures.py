@@ -6,6 +6,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 __all__ = ["Signature"]
@@ -21,35 +22,32 @@ class Signature:
         skip: how many leading parameters callers do not pass (``self``).
     """
 
-    __slots__ = ("_arity", "_function", "_hints", "_skip")
-
     def __init__(self, function: Callable[..., Any], *, skip: int = 0) -> None:
         self._function = function
         self._skip = skip
-        self._hints: tuple[tuple[Any, ...], Any] | None = None
-        self._arity: tuple[int, int] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The name of each positional parameter; ``*args`` are not in it."""
         return tuple(parameter.name for parameter in self._positional())
 
-    @property
+    @cached_property
     def arg_types(self) -> tuple[Any, ...]:
         """The annotation of each positional parameter, ``Any`` where there is none; ``*args`` are not in it."""
-        return self._resolve()[0]
+        return tuple(self._hints.get(parameter.name, Any) for parameter in self._positional())
 
-    @property
+    @cached_property
     def result_type(self) -> Any:
         """The annotation of the result, ``Any`` where there is none."""
-        return self._resolve()[1]
+        return self._hints.get("return", Any)
 
-    @property
+    @cached_property
     def arity(self) -> tuple[int, int]:
         """The least and the most positional arguments."""
-        if self._arity is None:
-            self._arity = self._count()
-        return self._arity
+        positional = self._positional()
+        parameters = inspect.signature(self._function).parameters.values()
+        endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        return sum(p.default is p.empty for p in positional), sys.maxsize if endless else len(positional)
 
     def problem_with(self, args: Sequence[object]) -> str | None:
         """Why a call with these positional arguments could not work, or None."""
@@ -62,23 +60,15 @@ class Signature:
         missing = [p.name for p in positional[len(args) :] if p.default is p.empty]
         return f"misses {', '.join(missing)}"
 
-    def _count(self) -> tuple[int, int]:
-        positional = self._positional()
-        parameters = inspect.signature(self._function).parameters.values()
-        endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        return sum(p.default is p.empty for p in positional), sys.maxsize if endless else len(positional)
-
     def _positional(self) -> list[inspect.Parameter]:
         parameters = [*inspect.signature(self._function).parameters.values()]
         positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         return positional[self._skip :]
 
-    def _resolve(self) -> tuple[tuple[Any, ...], Any]:
-        if self._hints is None:
-            try:
-                hints = typing.get_type_hints(self._function, include_extras=True)
-            except Exception:
-                # A name that only exists for type checkers: the call is then untyped, as without annotations.
-                hints = {}
-            self._hints = tuple(hints.get(p.name, Any) for p in self._positional()), hints.get("return", Any)
-        return self._hints
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        try:
+            return typing.get_type_hints(self._function, include_extras=True)
+        except Exception:
+            # A name that only exists for type checkers: the call is then untyped, as without annotations.
+            return {}

@@ -34,9 +34,13 @@ class ActivityState(NamedTuple):
 
 
 class Flight:
-    """One attempt that was handed to the performer."""
+    """One attempt that was handed to the performer.
 
-    __slots__ = ("attempt", "command", "deadline", "handed_ns", "last_failure", "owner", "scheduled_ns")
+    Attributes:
+        is_limited: whether there is a time by which it must have begun or ended.
+    """
+
+    __slots__ = ("attempt", "command", "deadline", "handed_ns", "is_limited", "last_failure", "owner", "scheduled_ns")
 
     def __init__(
         self,
@@ -54,6 +58,9 @@ class Flight:
         self.last_failure = last_failure
         self.handed_ns = handed_ns
         self.deadline: Deadline | None = None
+        options = command.options
+        limits = options.start_to_close_timeout_ns, options.schedule_to_close_timeout_ns
+        self.is_limited = limits != (None, None) or options.schedule_to_start_timeout_ns is not None
 
     @property
     def key(self) -> Key:
@@ -63,12 +70,6 @@ class Flight:
     def attempt_key(self) -> tuple[int, int, int]:
         """What the performer calls it."""
         return self.owner.run_no, self.command.id, self.attempt
-
-    @property
-    def is_limited(self) -> bool:
-        options = self.command.options
-        limits = options.start_to_close_timeout_ns, options.schedule_to_close_timeout_ns
-        return limits != (None, None) or options.schedule_to_start_timeout_ns is not None
 
     def limits(self, begun_ns: int | None, now_ns: int) -> list[tuple[int, TimeoutType]]:
         """When the attempt must have ended or begun (ns), and what it is if it has not.

@@ -95,6 +95,6 @@ class RunState:
 
     def is_stale(self, message: Message) -> bool:
         """Whether a message tells the outcome of something that the run does not wait for."""
-        if isinstance(message, (ActivityCompleted, ActivityFailed)):
+        if type(message) is ActivityCompleted or type(message) is ActivityFailed:
             return message.id not in self.activities
-        return isinstance(message, TimerFired) and message.id not in self.timers
+        return type(message) is TimerFired and message.id not in self.timers

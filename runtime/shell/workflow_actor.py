@@ -211,7 +211,7 @@ class WorkflowActor(Actor):
             if self.standing is Standing.NEW:
                 self._be_born()
             write_turn(self._tools, self, delivery, record, commands, time_ns)
-            if run.is_closed:
+            if run.header.closed_ns is not None:
                 write_unread(self._tools, run, execution.take_unread(), time_ns)
                 self._leave()
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -257,11 +258,21 @@ def test_the_switch_interval_is_what_it_was_once_the_last_runtime_is_closed(tmp_
     assert sys.getswitchinterval() == before
 
 
-def test_the_switch_interval_is_left_alone_on_request(path: Path) -> None:
-    before = sys.getswitchinterval()
-    with open_runtime(path, switch_interval=None):
-        assert sys.getswitchinterval() == before
-    assert sys.getswitchinterval() == before
+def test_the_collectors_threshold_is_what_it_was_once_the_last_runtime_is_closed(tmp_path: Path) -> None:
+    before = gc.get_threshold()
+    with open_runtime(tmp_path / "one"):
+        with open_runtime(tmp_path / "two", gc_threshold=20_000):
+            assert gc.get_threshold() == (20_000, *before[1:])
+        assert gc.get_threshold() == (10_000, *before[1:])
+
+    assert gc.get_threshold() == before
+
+
+def test_the_settings_of_the_process_are_left_alone_on_request(path: Path) -> None:
+    before = sys.getswitchinterval(), gc.get_threshold()
+    with open_runtime(path, switch_interval=None, gc_threshold=None):
+        assert (sys.getswitchinterval(), gc.get_threshold()) == before
+    assert (sys.getswitchinterval(), gc.get_threshold()) == before
 
 
 @pytest.mark.parametrize(
@@ -277,17 +288,20 @@ def test_the_switch_interval_is_left_alone_on_request(path: Path) -> None:
         ({"switch_interval": 0}, ValueError),
         ({"switch_interval": -1.0}, ValueError),
         ({"switch_interval": float("nan")}, ValueError),
+        ({"gc_threshold": 0}, ValueError),
+        ({"gc_threshold": 5000.0}, ValueError),
+        ({"gc_threshold": 1 << 31}, ValueError),
         ({"shutdown_grace": -1}, ValueError),
     ],
 )
 def test_a_wrong_option_is_refused_and_leaves_the_journal_free(
     path: Path, options: dict[str, Any], error: type[Exception]
 ) -> None:
-    before = sys.getswitchinterval()
+    before = sys.getswitchinterval(), gc.get_threshold()
     with pytest.raises(error):
         Runtime(path, **options).open()
 
-    assert sys.getswitchinterval() == before
+    assert (sys.getswitchinterval(), gc.get_threshold()) == before
     with open_runtime(path) as runtime:
         assert runtime.execute_workflow(Waiting.run, 0).get(timeout=WAIT) == []
 
