@@ -31,18 +31,18 @@ from ..model.failures import Failure, FailureKind, to_failure
 from ..model.payloads import Converter
 from ..model.registry import Registry
 from ..model.retry import Retry, RetryPolicy, decide
-from .attempt_rows import failure_in, row_of_begin, row_of_next, row_of_wait, scheduled_in
+from .attempt_rows import failure_in, row_of_next, row_of_wait, scheduled_in
+from .attempt_table import AttemptTable
 from .flights import ActivityState, Flight, Key, Owner
-from .performer import Completed, Failed, Outcome, Performer, Task
-from .retries import Retries
+from .performer import Completed, Failed, NeverBegan, Outcome, Performer, Task
+from .permits import Permits
+from .retries import AGAIN_AFTER_NS, Retries
 from .run_state import RunState
 from .sweep import Sweep
 from .timekeeper import Timekeeper
 from .undeclared import Undeclared
 
 __all__ = ["Attempts"]
-
-AGAIN_AFTER_NS = 1_000_000_000
 
 logger = logging.getLogger("greenroom")
 
@@ -55,6 +55,7 @@ class Attempts:
 
     Attributes:
         activities: those that can be performed.
+        permits: where those that are counted are written down as begun.
     """
 
     def __init__(
@@ -80,7 +81,15 @@ class Attempts:
         self._converter = converter
         self._deliver = deliver
         self._flights: dict[Key, Flight] = {}
-        self._rows: dict[Key, Attempt] = {}
+        self._table = AttemptTable(sweep, timekeeper)
+        self.permits = Permits(
+            dispatcher=dispatcher,
+            retries=retries,
+            sweep=sweep,
+            performer=performer,
+            table=self._table,
+            flights=self._flights,
+        )
         self._undeclared = Undeclared(dispatcher, self._expired)
         # Those whose outcome is on its way to their run: they are over, though no history says so yet.
         self._over: set[Key] = set()
@@ -100,15 +109,15 @@ class Attempts:
             row: what the journal says of it, if anything.
         """
         key = owner.run_no, command.id
-        if key in self._flights or key in self._rows or key in self._over or key in self._undeclared:
+        if key in self._flights or key in self._table or key in self._over or key in self._undeclared:
             return
         if row is None:
             self._perform(owner, command, scheduled_ns, 1, b"")
-        elif row.next_ns is not None:
-            self._rows[key] = row
+            return
+        self._table.learn(key, row)
+        if row.next_ns is not None:
             self._timekeeper.arm(owner.run_no, DueKind.ATTEMPT, command.id, row.next_ns)
         else:
-            self._rows[key] = row
             flight = Flight(owner, command, scheduled_ns, row.attempt, row.failure, self._dispatcher.clock.now_ns())
             lost = ApplicationError(
                 f"the process ended while attempt {row.attempt} was under way; what it did is not known",
@@ -121,13 +130,13 @@ class Attempts:
         key = run_no, item
         if key in self._flights or key in self._over or key in self._undeclared:
             return
-        row = self._rows.get(key) or self._read_row(key)
+        row = self._table.get(key) or self._read_row(key)
         if row is None:
             return
         header = self._journal.header(run_no)
         if header is None:
             return
-        self._rows[key] = row
+        self._table.learn(key, row)
         command, scheduled_ns = scheduled_in(row)
         owner = Owner(run_no, header.workflow_id, header.run_id, header.workflow_type)
         self._perform(owner, command, scheduled_ns, row.attempt, row.failure)
@@ -149,21 +158,17 @@ class Attempts:
     def drop_row(self, run_no: int, item: int) -> None:
         """Drop what is on disk of an activity with the open sweep, if there is anything."""
         key = run_no, item
-        row = self._rows.pop(key, None)
         if key in self._over:
             self._over.discard(key)
             self._sweep.undo(self._is_over_again, key)
-        if row is not None:
-            self._sweep.batch.drop_attempt(run_no, item, row.next_ns)
-            self._sweep.after(self._timekeeper.disarm, run_no, DueKind.ATTEMPT, item)
-            self._sweep.undo(self._keep_row, key, row)
+        self._table.drop(key)
 
     def forget_run(self, run_no: int, rows: list[Attempt]) -> None:
         """A run has ended whose code could not be asked: forget whatever is under way for it, and the rows that the
         journal has."""
         for row in rows:
-            self._rows.setdefault((run_no, row.item), row)
-        known = dict.fromkeys((*self._flights, *self._rows, *self._undeclared))
+            self._table.learn((run_no, row.item), row)
+        known = dict.fromkeys((*self._flights, *self._table, *self._undeclared))
         for key in [key for key in known if key[0] == run_no]:
             self.forget(*key)
 
@@ -171,7 +176,7 @@ class Attempts:
         """Where an activity stands."""
         key = run_no, item
         flight = self._flights.get(key)
-        row = self._rows.get(key)
+        row = self._table.get(key)
         if flight is not None:
             return ActivityState(
                 flight.attempt,
@@ -212,7 +217,9 @@ class Attempts:
         info = ActivityInfo(
             str(item), command.name, attempt, workflow_id, run_id, workflow_type, scheduled_ns, now_ns, now_ns, options
         )
-        permit = self._permit if options.retry_policy is not None and options.retry_policy.maximum_attempts else None
+        permit = (
+            self.permits.ask if options.retry_policy is not None and options.retry_policy.maximum_attempts else None
+        )
         self._performer.perform(Task(run_no, item, definition, command.args, info, permit))
         if flight.is_limited:
             self._watch(flight)
@@ -233,8 +240,10 @@ class Attempts:
         if isinstance(outcome, Completed):
             self._over.add(key)
             self._tell(run_no, ActivityCompleted(item, outcome.result, attempt))
-        else:
+        elif isinstance(outcome, Failed):
             self._judge(flight, outcome.failure)
+        else:
+            self._begin_later(flight)
 
     def _tell(self, run_no: int, message: Message) -> None:
         """Give a run an outcome; if the disk does not say where the run is, a little later."""
@@ -269,24 +278,30 @@ class Attempts:
             f"the next is in {verdict.delay_ns / 1e9:g} s" if isinstance(verdict, Retry) else "it was the last",
         )
         if isinstance(verdict, Retry):
-            self._wait(flight, failure, now_ns + verdict.delay_ns)
+            self._put_off(flight, Failed(failure), row_of_wait(flight, failure, now_ns + verdict.delay_ns))
         else:
             self._finish(flight, failure, verdict.retry_state)
 
-    def _wait(self, flight: Flight, failure: Failure, next_ns: int) -> None:
-        run_no, item = key = flight.key
-        before = self._rows.get(key)
-        row = row_of_wait(flight, failure, next_ns)
-        self._sweep.batch.put_attempt(run_no, row, None if before is None else before.next_ns)
-        self._rows[key] = row
-        self._sweep.after(self._timekeeper.arm, run_no, DueKind.ATTEMPT, item, next_ns)
-        self._sweep.undo(self._wait_again, flight, failure, before)
+    def _begin_later(self, flight: Flight) -> None:
+        """An attempt was taken away before it began: it counts for nothing."""
+        logger.warning(
+            "activity %r of workflow %r was cancelled by the application before attempt %d began; it begins in 1 s",
+            flight.command.name,
+            flight.owner.workflow_id,
+            flight.attempt,
+        )
+        next_ns = self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS
+        self._put_off(flight, NeverBegan(), row_of_next(flight, next_ns))
 
-    def _wait_again(self, flight: Flight, failure: Failure, before: Attempt | None, error: GreenroomError) -> None:
-        """The wait could not be written down: the attempt has failed all the same, so judge it again a little later."""
-        self._keep_row(flight.key, before, error)
+    def _put_off(self, flight: Flight, outcome: Failed | NeverBegan, row: Attempt) -> None:
+        """An attempt is over, and the next one is in the row."""
+        self._table.put(flight.key, row)
+        self._sweep.undo(self._put_off_again, flight, outcome)
+
+    def _put_off_again(self, flight: Flight, outcome: Failed | NeverBegan, error: GreenroomError) -> None:
+        """The row could not be written: the attempt is over all the same, so judge it again a little later."""
         self._flights[flight.key] = flight
-        self._retries.later(AGAIN_AFTER_NS, self._ended, *flight.key, flight.attempt, Failed(failure))
+        self._retries.later(AGAIN_AFTER_NS, self._ended, *flight.key, flight.attempt, outcome)
 
     def _finish(self, flight: Flight, failure: Failure, retry_state: RetryState) -> None:
         item = flight.command.id
@@ -320,62 +335,10 @@ class Attempts:
         """An activity that is not declared here has waited too long for somebody who declares it."""
         self._judge(flight, to_failure(TimeoutError(type=TimeoutType.SCHEDULE_TO_CLOSE), self._converter))
 
-    # Attempts that are counted: the begin of each is on disk before it happens.
-
-    def _permit(self, task: Task, granted: Callable[[bool], None]) -> None:
-        """Asked by the performer, from the thread that is about to begin an attempt."""
-        self._dispatcher.call_soon(self._record_begin, task, granted)
-
-    def _record_begin(self, task: Task, granted: Callable[[bool], None]) -> None:
-        key = task.run_no, task.item
-        flight = self._flights.get(key)
-        # An attempt that was given up may still ask, when the next one is under way or the runtime is closing.
-        is_awaited = flight is not None and flight.attempt == task.info.attempt
-        if flight is None or not is_awaited or not self._performer.performing(task.key):
-            granted(False)
-            return
-        before = self._rows.get(key)
-        row = row_of_begin(flight)
-        self._sweep.batch.put_attempt(task.run_no, row, None if before is None else before.next_ns)
-        self._rows[key] = row
-        self._sweep.after(granted, True)
-        self._sweep.undo(self._record_again, task, granted, before)
-
-    def _record_again(
-        self, task: Task, granted: Callable[[bool], None], before: Attempt | None, error: GreenroomError
-    ) -> None:
-        self._keep_row((task.run_no, task.item), before, error)
-        self._retries.later(AGAIN_AFTER_NS, self._record_begin, task, granted)
-
-    def take_begins_back(self, tasks: list[Task]) -> None:
-        """Attempts were written down as begun, and dropped before they were: the next opening begins them."""
-        for task in tasks:
-            key = task.run_no, task.item
-            flight, row = self._flights.get(key), self._rows.get(key)
-            if flight is None or flight.attempt != task.info.attempt or row is None or row.next_ns is not None:
-                continue
-            if flight.attempt == 1:
-                self._sweep.batch.drop_attempt(*key, None)
-                del self._rows[key]
-            else:
-                self._rows[key] = next_row = row_of_next(flight, self._dispatcher.clock.now_ns())
-                self._sweep.batch.put_attempt(task.run_no, next_row)
-            self._sweep.undo(self._take_begin_back_again, task, row)
-
-    def _take_begin_back_again(self, task: Task, row: Attempt, error: GreenroomError) -> None:
-        self._keep_row((task.run_no, task.item), row, error)
-        self._retries.later(AGAIN_AFTER_NS, self.take_begins_back, [task])
-
-    # Rows.
+    # What was lost with a sweep, or is only on disk.
 
     def _read_row(self, key: Key) -> Attempt | None:
         return next((row for row in self._journal.attempts(key[0]) if row.item == key[1]), None)
-
-    def _keep_row(self, key: Key, row: Attempt | None, error: GreenroomError) -> None:
-        if row is None:
-            self._rows.pop(key, None)
-        else:
-            self._rows[key] = row
 
     def _is_over_again(self, key: Key, error: GreenroomError) -> None:
         self._over.add(key)

@@ -204,7 +204,7 @@ class Hands:
         left = self.performer.close(grace=grace)
         # It may have been told already, if an interrupt ended this before.
         with suppress(DispatcherClosedError):
-            self.dispatcher.call_soon(self.attempts.take_begins_back, self.performer.never_begun)
+            self.dispatcher.call_soon(self.attempts.permits.take_back, self.performer.never_begun)
             self.dispatcher.call_soon(self.retries.hasten)
         self.dispatcher.close()
         self._leave(RuntimeClosedError("waiting for a result"))

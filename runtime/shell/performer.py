@@ -20,10 +20,10 @@ from ..activity import CURRENT, Attempt, Shutdown
 from ..model.errors import ApplicationError, InternalError
 from ..model.failures import to_failure
 from .loop_tasks import LoopTasks
-from .task import Completed, Failed, Key, Outcome, Permit, Task, explained, nowhere_to_run, unfit
+from .task import Completed, Failed, Key, NeverBegan, Outcome, Permit, Task, explained, nowhere_to_run, unfit
 from .threads import DaemonThreads
 
-__all__ = ["Completed", "Failed", "Key", "Outcome", "Performer", "Task"]
+__all__ = ["Completed", "Failed", "Key", "NeverBegan", "Outcome", "Performer", "Task"]
 
 DEFAULT_THREADS = 32
 JOIN_SECONDS = 0.1  # idle threads end at once; one that is stuck is not waited for
@@ -308,7 +308,7 @@ class Performer:
             outcome = self._returned(attempt.task, result)
         except asyncio.CancelledError:
             # Not by the workflow, whose attempt would be abandoned: by an application that ends its loop, mostly.
-            outcome = self._failed(_cancelled_outside("it was cancelled by the application"))
+            outcome = self._failed(_cancelled_outside())
         except BaseException as error:
             outcome = self._failed(explained(error, attempt.task, args, result))
         self._settle(attempt, outcome)
@@ -332,9 +332,8 @@ class Performer:
 
     def _lost(self, attempt: _Performance) -> None:
         """Report a task that the application cancelled before the attempt began; any other has settled itself."""
-        if self._performing.get(attempt.key) is attempt:
-            self._unbegun.discard(attempt)
-            self._settle(attempt, self._failed(_cancelled_outside("it was cancelled before it began")))
+        if self._claim(attempt):
+            self._settle(attempt, NeverBegan())
 
     def _failed(self, error: BaseException) -> Failed:
         try:
@@ -360,6 +359,6 @@ class Performer:
             self._idle.set()
 
 
-def _cancelled_outside(what: str) -> ApplicationError:
+def _cancelled_outside() -> ApplicationError:
     """The attempt has failed and may be repeated: nobody who waits for it has cancelled it."""
-    return ApplicationError(f"{what}, not by its workflow", type="CancelledError")
+    return ApplicationError("it was cancelled by the application, not by its workflow", type="CancelledError")

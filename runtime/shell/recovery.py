@@ -9,12 +9,12 @@ from ...actors import Dispatcher
 from ...storage import CorruptError, Journal, StorageError
 from ..model.errors import GreenroomError, JournalCorruptError, JournalFormatError
 from .directory import Directory
+from .retries import AGAIN_AFTER_NS
 from .sweep import Sweep
 
 __all__ = ["Recovery"]
 
 PAGE = 250
-AGAIN_AFTER_NS = 1_000_000_000
 
 logger = logging.getLogger("greenroom")
 

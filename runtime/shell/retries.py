@@ -8,7 +8,9 @@ from typing import Any
 
 from ...actors import Deadline, Dispatcher, DispatcherClosedError
 
-__all__ = ["Retries"]
+__all__ = ["AGAIN_AFTER_NS", "Retries"]
+
+AGAIN_AFTER_NS = 1_000_000_000
 
 # How often what is put off is tried when the runtime closes: a disk that refuses for good must not keep it open.
 _LAST_ROUNDS = 3

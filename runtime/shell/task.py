@@ -12,7 +12,18 @@ from ..model.errors import ApplicationError
 from ..model.failures import Failure
 from ..model.misfits import result_misfit
 
-__all__ = ["Completed", "Failed", "Key", "Outcome", "Permit", "Task", "explained", "nowhere_to_run", "unfit"]
+__all__ = [
+    "Completed",
+    "Failed",
+    "Key",
+    "NeverBegan",
+    "Outcome",
+    "Permit",
+    "Task",
+    "explained",
+    "nowhere_to_run",
+    "unfit",
+]
 
 
 Key = tuple[int, int, int]
@@ -57,7 +68,11 @@ class Failed(NamedTuple):
     failure: Failure
 
 
-Outcome = Completed | Failed
+class NeverBegan(NamedTuple):
+    """The application cancelled what was about to begin the attempt: there was none."""
+
+
+Outcome = Completed | Failed | NeverBegan
 Permit = Callable[[Task, Callable[[bool], None]], object]
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from ...actors import Deadline, Dispatcher
 from ...storage import CorruptError, Due, Journal, StorageError
 from ..model.errors import GreenroomError, JournalCorruptError, JournalFormatError
+from .retries import AGAIN_AFTER_NS
 
 __all__ = ["Timekeeper"]
 
 HORIZON_NS = 60 * 1_000_000_000
 PAGE = 1000
-AGAIN_AFTER_NS = 1_000_000_000
 _END_OF_TIME = 2**63 - 1
 
 logger = logging.getLogger("greenroom")
