@@ -9,7 +9,7 @@ from typing import NamedTuple
 from . import keys
 from .active import runs_in
 from .codec import chain_start, decode, decode_bits, decode_pointer, decode_turns, sealed
-from .environment import verify
+from .engine import verify
 from .errors import CorruptError, FormatError, InUseError
 from .files import Files
 from .journal import Journal

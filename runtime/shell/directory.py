@@ -11,7 +11,8 @@ from .delivery import Delivery
 from .effects import Peer, Tools
 from .journal_seam import public_error
 from .run_state import RunState
-from .workflow_actor import Standing, WorkflowActor
+from .standing import Standing
+from .workflow_actor import WorkflowActor
 
 __all__ = ["Directory"]
 

@@ -1,18 +1,14 @@
-"""Owns one run: its mail, its execution, its turn. Restarting it means replaying it.
-
-A run in memory is in one of six standings, and what its actor does with a turn of the dispatcher depends on that alone.
-"""
+"""Owns one run: its mail, its execution, its turn. Restarting it means replaying it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from enum import Enum
 from typing import Any, ClassVar
 
 from ...actors import Actor, Dispatcher, Future, Lane
 from ...storage import StorageError
-from ..core.execution import Execution, WorkflowBugError
+from ..core.execution import Execution
 from ..core.messages import (
     Message,
     RunTerminated,
@@ -23,7 +19,6 @@ from ..model.errors import (
     GreenroomError,
     InternalError,
     RuntimeClosedError,
-    WorkflowSuspendedError,
 )
 from ..model.options import WorkflowExecutionStatus
 from .answers import answer, refuse, refuse_all
@@ -32,32 +27,18 @@ from .delivery import Delivery, Question
 from .describing import describe
 from .effects import Tools
 from .encoding import encode_turn
-from .journal_seam import is_passing, public_error
+from .journal_seam import is_passing
 from .run_state import RunState
+from .standing import Standing
+from .suspending import suspend
 from .sweep import fail_if_pending
-from .writing import keep_message, take_row, told, write_birth, write_suspension, write_turn, write_unread
+from .writing import keep_message, take_row, write_birth, write_turn, write_unread
 
-__all__ = ["Standing", "WorkflowActor"]
+__all__ = ["WorkflowActor"]
 
 HOLD_NS = 200_000_000
 
-WHAT_NEXT = (
-    "Other runs go on. Mend its code, or what else the reason names: handle.resume(), or opening the journal again "
-    "with the mended code, then takes it up where it stopped."
-)
-
 logger = logging.getLogger("greenroom")
-
-
-class Standing(Enum):
-    """What the actor has of its run."""
-
-    NEW = "new"
-    DORMANT = "dormant"
-    REPLAYING = "replaying"
-    LIVE = "live"
-    SUSPENDED = "suspended"
-    CLOSED = "closed"
 
 
 _ENDS = (RunTimedOut, RunTerminated)
@@ -314,34 +295,20 @@ class WorkflowActor(Actor):
         """The code cannot take this message: the turn is discarded, the message is kept on disk, and the run stops."""
         self._tools.sweep.took_turn(self, delivery)
         try:
-            self._mark_suspended(error)
+            self._stop_here(error)
             keep_message(self._tools, self.run, delivery)
         except Exception as fault:
             # As for a turn: what stands in the batch is not whole.
             self._tools.sweep.spoil(fault)
 
     def _stop_here(self, error: BaseException) -> None:
-        """The history cannot be replayed: the run stops where the journal has it."""
-        if isinstance(error, StorageError):
-            error = public_error(error, self._tools.path)
-        self._mark_suspended(error)
-
-    def _mark_suspended(self, error: BaseException) -> None:
-        cause = error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error
-        reason, note = told(cause)
-        logger.error("%s is suspended: %s\n%s", self, reason, WHAT_NEXT, exc_info=cause)
+        """The run stops where the journal has it."""
         self._tools.sweep.touched(self)
         if self.standing is Standing.NEW and not self.run.is_stored:
             self._be_born()
         self.standing = Standing.SUSPENDED
         self._put_away()
-        write_suspension(self._tools, self.run, note)
-        self._tools.sweep.after(self._tell_waiters, reason, note)
-
-    def _tell_waiters(self, reason: str, note: str) -> None:
-        header = self.run.header
-        for future in self._tools.waiters.take(self.run.run_no):
-            future.fail(WorkflowSuspendedError(header.workflow_id, header.run_id, reason, stack=note))
+        suspend(self._tools, self, error)
 
     def resume(self) -> None:
         """Try a suspended run again from the journal, with the code that is registered now; wake one that is

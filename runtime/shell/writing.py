@@ -1,27 +1,22 @@
-"""What the life of a run becomes in the open sweep: its birth, its turns, a message that must wait, its suspension.
+"""What the life of a run becomes in the open sweep: its birth, its turns, a message that must wait.
 
 Nothing here decides: the actor says what happens to its run, and this says which rows that is.
 """
 
 from __future__ import annotations
 
-import traceback
-
 from ...storage import DueKind
 from ..core.commands import Command
 from ..core.messages import ActivityCompleted, ActivityFailed, SignalReceived, TimerFired, encode_message
-from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
-from .effects import TOOK, WANTS, Peer, Tools, put_header
+from .effects import TOOK, WANTS, Peer, Tools
 from .run_state import RunState
 
 __all__ = [
     "UNREAD",
     "keep_message",
     "take_row",
-    "told",
     "write_birth",
-    "write_suspension",
     "write_turn",
     "write_unread",
 ]
@@ -96,22 +91,3 @@ def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> None:
             tools.attempts.drop_row(run.run_no, message.id)
     if delivery.reply_to is not None:
         sweep.after(delivery.reply_to.set, delivery.answer)
-
-
-def write_suspension(tools: Tools, run: RunState, note: str) -> None:
-    """A run stops where it is, with the reason in its header."""
-    put_header(tools.sweep, run, run.header._replace(status=int(WorkflowExecutionStatus.SUSPENDED), note=note))
-    # Opening the journal brings active runs back, and so tries this one again.
-    run.is_active = True
-    tools.sweep.batch.set_active(run.run_no)
-
-
-def told(error: BaseException) -> tuple[str, str]:
-    """What an exception says in a line, and with its traceback."""
-    reason = "".join(traceback.format_exception_only(error)).strip()
-    return _storable(reason), _storable("".join(traceback.format_exception(error)))
-
-
-def _storable(text: str) -> str:
-    """The text without what cannot be written: a file name may bring lone surrogates into a message."""
-    return text.encode("utf-8", "backslashreplace").decode()

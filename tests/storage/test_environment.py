@@ -31,8 +31,8 @@ from greenroom.storage import (
     StorageError,
     Tree,
     WriteError,
-    environment,
 )
+from greenroom.storage.engine import verify
 from greenroom.storage.environment import Environment
 from greenroom.storage.settings import Durability, Settings
 from greenroom.storage.store import META_KEY
@@ -242,7 +242,7 @@ def test_a_file_of_an_unknown_engine_version_is_refused(path: Path) -> None:
 def test_the_page_walk_says_what_it_cannot_walk(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"garbage" * 999)
 
-    assert len(environment.verify(str(tmp_path / "file"))) == 1
+    assert len(verify(str(tmp_path / "file"))) == 1
 
 
 def test_an_owner_lock_replaced_at_the_last_moment_is_taken_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,7 +301,7 @@ def test_a_file_that_lacks_free_pages_only_is_sound(path: Path) -> None:
     assert store.get(Tree.RUNS, b"kept") == b"value"
     put(store, b"big again", bytes(40 * 4096))
     store.close()
-    assert environment.verify(str(data)) == []
+    assert verify(str(data)) == []
 
 
 def test_an_old_engine_package_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,58 @@
+"""A run stops where it is because its code cannot go on: everybody is told, and its header says why."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+from ...storage import StorageError
+from ..core.execution import WorkflowBugError
+from ..model.errors import WorkflowSuspendedError
+from ..model.options import WorkflowExecutionStatus
+from .effects import Peer, Tools, put_header
+from .journal_seam import public_error
+
+__all__ = ["suspend"]
+
+WHAT_NEXT = (
+    "Other runs go on. Mend its code, or what else the reason names: handle.resume(), or opening the journal again "
+    "with the mended code, then takes it up where it stopped."
+)
+
+logger = logging.getLogger("greenroom")
+
+
+def suspend(tools: Tools, peer: Peer, error: BaseException) -> None:
+    """Write in the open sweep that a run is suspended; who waits for its outcome is told once that is on disk.
+
+    Args:
+        error: why; of a bug in workflow code, what the code has raised.
+    """
+    if isinstance(error, StorageError):
+        error = public_error(error, tools.path)
+    cause = error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error
+    reason, note = _told(cause)
+    logger.error("%s is suspended: %s\n%s", peer, reason, WHAT_NEXT, exc_info=cause)
+    run = peer.run
+    put_header(tools.sweep, run, run.header._replace(status=int(WorkflowExecutionStatus.SUSPENDED), note=note))
+    # Opening the journal brings active runs back, and so tries this one again.
+    run.is_active = True
+    tools.sweep.batch.set_active(run.run_no)
+    tools.sweep.after(_tell_waiters, tools, peer, reason, note)
+
+
+def _tell_waiters(tools: Tools, peer: Peer, reason: str, note: str) -> None:
+    header = peer.run.header
+    for future in tools.waiters.take(peer.run.run_no):
+        future.fail(WorkflowSuspendedError(header.workflow_id, header.run_id, reason, stack=note))
+
+
+def _told(error: BaseException) -> tuple[str, str]:
+    """What an exception says in a line, and with its traceback."""
+    reason = "".join(traceback.format_exception_only(error)).strip()
+    return _storable(reason), _storable("".join(traceback.format_exception(error)))
+
+
+def _storable(text: str) -> str:
+    """The text without what cannot be written: a file name may bring lone surrogates into a message."""
+    return text.encode("utf-8", "backslashreplace").decode()
