@@ -9,7 +9,8 @@ from typing import Any, TypedDict, TypeVar, TypeVarTuple, Unpack, overload
 from .core.context import current
 from .core.handles import ActivityHandle
 from .model.activity_definition import definition_of
-from .model.durations import to_ns
+from .model.durations import to_limit
+from .model.mistakes import refuse_a_call
 from .model.options import ActivityOptions
 from .model.retry import RetryPolicy
 
@@ -82,6 +83,7 @@ def start_activity(activity: Any, *args: object, result_type: Any = None, **opti
         )
     definition = definition_of(activity)
     if definition is None:
+        refuse_a_call("activity", activity)
         raise TypeError(f"{activity!r} is not an activity; declare it with @activity.defn")
     stored = _stored(definition.options, options) if options else definition.options
     least, most = definition.arity
@@ -161,5 +163,5 @@ def _stored(base: ActivityOptions, given: dict[str, Any]) -> ActivityOptions:
                 "the activity's own arguments are positional"
             )
         if value is not None:
-            fields[field] = to_ns(value, name) if field.endswith("_ns") else value
+            fields[field] = to_limit(value, name) if field.endswith("_ns") else value
     return ActivityOptions(**fields)

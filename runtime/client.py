@@ -14,6 +14,7 @@ from .model.history import WorkflowHistory
 from .model.ids import check_id
 from .model.payloads import Converter
 from .shell.desk import Desk
+from .shell.outcomes import AS_DECLARED
 
 __all__ = ["WorkflowHandle"]
 
@@ -36,7 +37,7 @@ class WorkflowHandle(Generic[R]):
         history: Callable[[str, str], Future[WorkflowHistory]],
         workflow_id: str,
         run_id: str = "",
-        result_type: Any = Any,
+        result_type: Any = AS_DECLARED,
     ) -> None:
         self._desk = desk
         self._converter = converter

@@ -15,6 +15,7 @@ from ..storage import Durability, Journal, MemoryStore
 from .client import WorkflowHandle
 from .model import registry
 from .model.activity_definition import ActivityDefinition, definitions_of
+from .model.definitions import WorkflowDefinition
 from .model.durations import to_ns
 from .model.errors import RuntimeClosedError
 from .model.ids import check_id
@@ -22,6 +23,7 @@ from .model.payloads import Converter
 from .model.registry import Registry
 from .shell.hands import Hands, Seams, Settings
 from .shell.journal_seam import translated
+from .shell.outcomes import AS_DECLARED
 from .shell.process_settings import ProcessSettings
 from .start_calls import StartOptions, definition_to_start, start_request, workflow_definition_of
 from .workflow_declarations import FunctionWorkflow
@@ -90,7 +92,7 @@ class Runtime:
         if not self._path:
             raise ValueError("the path of the journal is empty; give a directory of its own, such as 'journal'")
         level = Durability(durability)
-        self._workflows = None if workflows is None else Registry("workflow", map(workflow_definition_of, workflows))
+        self._workflows = None if workflows is None else _workflows(workflows)
         self._activities = None if activities is None else _activities(activities)
         self._open_journal: Callable[[], Journal] = lambda: Journal.open(
             self._path,
@@ -138,13 +140,20 @@ class Runtime:
         if self._hands is not None:
             raise RuntimeError(f"the runtime on {self._path} is open already")
         hands = self._build()
-        if loop is not None:
-            # Before anything is taken up: an activity that was under way belongs on this loop too.
-            hands.performer.use_loop(loop)
-        self._hands = hands
         self._process_settings.hold()
-        hands.recover()
-        hands.dispatcher.start()
+        try:
+            if loop is not None:
+                # Before anything is taken up: an activity that was under way belongs on this loop too.
+                hands.performer.use_loop(loop)
+            hands.recover()
+            hands.dispatcher.start()
+        except BaseException:
+            self._process_settings.release()
+            hands.drop()
+            hands.performer.close(grace=0)
+            hands.journal.close()
+            raise
+        self._hands = hands
         return self
 
     def close(self) -> int:
@@ -163,19 +172,22 @@ class Runtime:
                 f"the runtime on {self._path} was told to close by a done callback or a workflow, on the thread that "
                 "closing waits for; close it on another thread"
             )
-        hands, self._hands = self._hands, None
+        hands = self._hands
         if hands is None or hands.desk.is_forked:
             # A forked child has none of the threads, and what is on disk is its parent's.
+            self._hands = None
             return 0
+        is_interrupted = False
         try:
             with translated(self._path):
                 return hands.close(grace=self._grace)
         except KeyboardInterrupt:
             # While it waited: closing again goes on from there.
-            self._hands = hands
+            is_interrupted = True
             raise
         finally:
-            if self._hands is None:
+            if not is_interrupted:
+                self._hands = None
                 self._process_settings.release()
 
     def _build(self) -> Hands:
@@ -200,7 +212,7 @@ class Runtime:
     @property
     def is_open(self) -> bool:
         """Whether it takes requests."""
-        return self._hands is not None
+        return self._hands is not None and not self._hands.desk.is_closed
 
     def __enter__(self) -> Self:
         return self.open()
@@ -211,7 +223,15 @@ class Runtime:
         self.close()
 
     async def __aenter__(self) -> Self:
-        return await asyncio.to_thread(self._begin, asyncio.get_running_loop())
+        opening = asyncio.ensure_future(asyncio.to_thread(self._begin, asyncio.get_running_loop()))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # The thread goes on, and nobody else would close what it opens.
+            await asyncio.wait([opening])
+            if not opening.cancelled() and opening.exception() is None:
+                await asyncio.to_thread(self.close)
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -285,12 +305,26 @@ class Runtime:
         request = start_request(definition, args, options, converter=hands.converter)
         return hands.desk.execute(request, definition.signature.result_type)
 
-    def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> WorkflowHandle[Any]:
-        """The handle of a workflow by id: of its current run, or of the run given. Whether there is one is seen when
-        it is used."""
+    @overload
+    def get_workflow_handle(
+        self, workflow_id: str, *, run_id: str | None = None, result_type: type[R]
+    ) -> WorkflowHandle[R]: ...
+    @overload
+    def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> WorkflowHandle[Any]: ...
+    def get_workflow_handle(
+        self, workflow_id: str, *, run_id: str | None = None, result_type: Any = AS_DECLARED
+    ) -> WorkflowHandle[Any]:
+        """The handle of a workflow by id. Whether there is one is seen when it is used.
+
+        Args:
+            workflow_id: the id.
+            run_id: the run that is meant; if not given, the current one.
+            result_type: the type of its result; if not given, what the workflow is annotated with, or plain data if it
+                is not declared here.
+        """
         hands = self._opened
         return WorkflowHandle(
-            hands.desk, hands.converter, hands.history, check_id(workflow_id, "workflow id"), run_id or ""
+            hands.desk, hands.converter, hands.history, check_id(workflow_id, "workflow id"), run_id or "", result_type
         )
 
     @property
@@ -300,5 +334,17 @@ class Runtime:
         return self._hands
 
 
+def _workflows(listed: Iterable[object]) -> Registry[WorkflowDefinition]:
+    return Registry("workflow", map(workflow_definition_of, _items("workflows", listed)))
+
+
 def _activities(listed: Iterable[object]) -> Registry[ActivityDefinition]:
-    return Registry("activity", [definition for each in listed for definition in definitions_of(each)])
+    return Registry(
+        "activity", [definition for each in _items("activities", listed) for definition in definitions_of(each)]
+    )
+
+
+def _items(option: str, listed: Iterable[object]) -> Iterable[object]:
+    if isinstance(listed, str) or not hasattr(listed, "__iter__"):
+        raise TypeError(f"{option} is {listed!r}; give a list")
+    return listed

@@ -8,8 +8,9 @@ from enum import IntEnum
 from typing import Any, TypedDict
 
 from .model.definitions import DEFINITION, WorkflowDefinition
-from .model.durations import to_ns
+from .model.durations import to_limit
 from .model.ids import check_id
+from .model.mistakes import refuse_a_call
 from .model.options import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
@@ -54,6 +55,7 @@ def workflow_definition_of(target: object) -> WorkflowDefinition:
         TypeError: it was never declared as a workflow, or it is an instance of a workflow class.
     """
     kind = type(target)
+    refuse_a_call("workflow", target)
     if hasattr(kind, DEFINITION):
         raise TypeError(
             f"this is an instance of the workflow class {kind.__name__}, and each run makes its own; "
@@ -134,8 +136,8 @@ def start_request(
     run_timeout, execution_timeout = options.get("run_timeout"), options.get("execution_timeout")
     if run_timeout is not None or execution_timeout is not None:
         stored = WorkflowOptions(
-            run_timeout_ns=to_ns(run_timeout, "run_timeout"),
-            execution_timeout_ns=to_ns(execution_timeout, "execution_timeout"),
+            run_timeout_ns=to_limit(run_timeout, "run_timeout"),
+            execution_timeout_ns=to_limit(execution_timeout, "execution_timeout"),
         )
         stored_data = encode_workflow_options(stored)
     given_id = options.get("id")

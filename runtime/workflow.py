@@ -139,9 +139,14 @@ async def sleep(duration: Duration, *, summary: str = "") -> None:
     Args:
         duration: seconds or timedelta; zero is a timer too, one that is due at once.
         summary: a line for people.
+
+    Raises:
+        TypeError, ValueError: it is no length of time.
     """
     nanoseconds = to_ns(duration, "duration")
-    await _until(current().now_ns() + (nanoseconds or 0), summary)
+    if nanoseconds is None:
+        raise TypeError("duration is None; give a timedelta or a number of seconds")
+    await _until(current().now_ns() + nanoseconds, summary)
 
 
 async def sleep_until(when: datetime, *, summary: str = "") -> None:

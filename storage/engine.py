@@ -7,7 +7,6 @@ import errno
 import importlib
 import os
 import time
-from typing import TypeAlias
 
 import lmdb
 
@@ -35,8 +34,6 @@ _TRIES = 3
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PageFullError, lmdb.CursorFullError, lmdb.BadTxnError)
 
-_Transaction: TypeAlias = "lmdb.Transaction[bytes]"
-
 EngineError = lmdb.Error
 """Whatever LMDB refuses; ``code`` is the error number of the system, if it was the system."""
 
@@ -50,7 +47,7 @@ StaleError = (lmdb.PanicError, lmdb.MapResizedError)
 class Engine:
     """LMDB, open on the directory of a store.
 
-    Every method but ``close`` raises ``EngineError`` for what LMDB refuses.
+    What reads, writes or syncs raises ``EngineError`` for what LMDB refuses.
     """
 
     __slots__ = ("_env", "_trees")

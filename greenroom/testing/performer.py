@@ -76,10 +76,11 @@ class ManualPerformer(Performer):
     def close(self, *, grace: float) -> int:
         """Stop: what is queued is forgotten, async activities are cancelled and unwind; no time passes."""
         self._asking.clear()
-        self.queue.clear()
         # Closed from its own loop, the performer cancels at once and waits for nothing.
         with self.loop.running():
             left = super().close(grace=0.0)
+        # Only now: what is in the queue was never begun, and nobody has cancelled it.
+        self.queue.clear()
         for _ in range(UNWIND_ROUNDS):
             if not self.loop.spin():
                 break

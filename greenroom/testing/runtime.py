@@ -111,6 +111,7 @@ class TestRuntime(Runtime):
             raise RuntimeError("the test runtime is open already")
         hands = self._build()
         self._hands = hands
+        self._process_settings.hold()
         hands.recover()
         return self
 
@@ -128,6 +129,7 @@ class TestRuntime(Runtime):
             return 0
         if self.store.is_crashed:
             self._drop()
+            self._process_settings.release()
             return 0
         problems = [str(problem) for problem in check(hands.journal)] if self._checks else []
         leak_check = LeakCheck(hands)

@@ -6,12 +6,12 @@ import inspect
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cached_property
 from typing import Any
 
-from .durations import to_ns
+from .durations import to_limit
 from .errors import InvalidActivityError, PayloadDecodeError, PayloadError
 from .ids import check_id
+from .lazy import lazy
 from .options import ActivityOptions
 from .retry import RetryPolicy
 from .signatures import Signature
@@ -54,7 +54,7 @@ class ActivityDefinition:
         names = getattr(self.fn, "__module__", None), getattr(self.fn, "__qualname__", None) or repr(self.fn)
         return ".".join(filter(None, names))
 
-    @cached_property
+    @lazy
     def arg_types(self) -> tuple[Any, ...] | None:
         """The type of each positional argument; None for a function that does not tell."""
         try:
@@ -62,13 +62,13 @@ class ActivityDefinition:
         except ValueError:
             return None
 
-    @cached_property
+    @lazy
     def checked_types(self) -> tuple[Any, ...] | None:
         """The type of each positional argument; None if any argument will do, as far as annotations tell."""
         types = self.arg_types
         return types if types and any(each is not Any for each in types) else None
 
-    @cached_property
+    @lazy
     def result_type(self) -> Any:
         """The type of the result; ``Any`` where nothing is said."""
         try:
@@ -132,7 +132,7 @@ def define_activity(
 
     def length(value: timedelta | float | None, option: str) -> int | None:
         try:
-            return to_ns(value, option)
+            return to_limit(value, option)
         except (TypeError, ValueError) as error:
             problems.append(str(error))
             return None

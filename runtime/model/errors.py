@@ -13,6 +13,7 @@
     │   └── WorkflowAlreadyStartedError     the caller: the workflow id is taken
     ├── NondeterminismError                 the author: the code no longer asks for what the history has
     ├── ReadOnlyContextError                the author: a query or validator tried to change something
+    ├── InWorkflowError                     the author: workflow code cannot ask this
     ├── NotInActivityError                  the author: only activity code can ask this
     ├── NotInWorkflowError                  the author: only workflow code can ask this
     ├── InvalidDefinitionError              the author: a definition that cannot work
@@ -62,6 +63,7 @@ from .use_errors import (
     InvalidActivityError,
     InvalidDefinitionError,
     InvalidWorkflowError,
+    InWorkflowError,
     MailboxFullError,
     NondeterminismError,
     NotInActivityError,
@@ -105,6 +107,7 @@ __all__ = [
     "ChildWorkflowError",
     "FailureError",
     "GreenroomError",
+    "InWorkflowError",
     "InternalError",
     "InvalidActivityError",
     "InvalidDefinitionError",

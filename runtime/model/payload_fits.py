@@ -53,7 +53,10 @@ def shape(tree: Any) -> str:
     if isinstance(tree, Node):
         kind = {SET: "set", FROZENSET: "frozenset"}.get(tree.code)
         return f"a {kind}" if kind else f"a '{tree.name.partition(':')[2]}'"
-    return "None" if tree is None else f"a {kind_of(tree).__name__}"
+    if tree is None:
+        return "None"
+    name = kind_of(tree).__name__
+    return f"an {name}" if name == "int" else f"a {name}"
 
 
 def misfit(hint: Any, tree: Any) -> Unfit:

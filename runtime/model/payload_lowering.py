@@ -83,6 +83,8 @@ def _choose(kind: Any) -> Callable[[Any, int], Any]:
     for plain, function in _LOWER.items():  # datetime stands before date there, because it is one
         if is_kind(kind, plain):
             return function  # a subclass of a plain type is stored as the plain type
+    if hasattr(kind, "__await__"):
+        raise Unfit(f"object of type '{kind.__qualname__}' cannot be stored; was an await forgotten?")
     raise Unfit(
         f"object of type '{kind.__qualname__}' cannot be stored; pass plain data such as a dataclass, a dict or a "
         "list, or give the runtime a converter that knows the type"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import sys
 import typing
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
+from .lazy import lazy
+
 __all__ = ["Signature"]
+
+logger = logging.getLogger("greenroom")
 
 
 class Signature:
@@ -31,17 +36,17 @@ class Signature:
         """The name of each positional parameter; ``*args`` are not in it."""
         return tuple(parameter.name for parameter in self._positional())
 
-    @cached_property
+    @lazy
     def arg_types(self) -> tuple[Any, ...]:
         """The annotation of each positional parameter, ``Any`` where there is none; ``*args`` are not in it."""
         return tuple(self._hints.get(parameter.name, Any) for parameter in self._positional())
 
-    @cached_property
+    @lazy
     def result_type(self) -> Any:
         """The annotation of the result, ``Any`` where there is none."""
         return self._hints.get("return", Any)
 
-    @cached_property
+    @lazy
     def arity(self) -> tuple[int, int]:
         """The least and the most positional arguments."""
         positional = self._positional()
@@ -65,10 +70,28 @@ class Signature:
         positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         return positional[self._skip :]
 
-    @cached_property
+    @lazy
     def _hints(self) -> dict[str, Any]:
         try:
             return typing.get_type_hints(self._function, include_extras=True)
         except Exception:
-            # A name that only exists for type checkers: the call is then untyped, as without annotations.
-            return {}
+            # A name that only exists for type checkers, or inside a function, spoils no other annotation.
+            return self._hints_one_by_one()
+
+    def _hints_one_by_one(self) -> dict[str, Any]:
+        hints: dict[str, Any] = {}
+        unknown: list[str] = []
+        names = getattr(inspect.unwrap(self._function), "__globals__", {})
+        for parameter, annotation in getattr(self._function, "__annotations__", {}).items():
+            one = SimpleNamespace(__annotations__={parameter: annotation})
+            try:
+                hints |= typing.get_type_hints(one, globalns=names, include_extras=True)
+            except Exception as error:
+                unknown.append(f"{parameter}: {annotation} ({error})")
+        logger.warning(
+            "annotations of %s cannot be resolved, and what they stand for comes as plain data: %s; import the names "
+            "when the program runs, not only for type checkers, and declare classes at the top of a module",
+            getattr(self._function, "__qualname__", self._function),
+            ", ".join(unknown),
+        )
+        return hints

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from .work_errors import GreenroomError
 
 __all__ = [
+    "InWorkflowError",
     "InvalidActivityError",
     "InvalidDefinitionError",
     "InvalidWorkflowError",
@@ -105,6 +106,16 @@ class NotInWorkflowError(GreenroomError):
 
     def __str__(self) -> str:
         return "no workflow is running here; call this from workflow code, inside its run method or one of its handlers"
+
+
+class InWorkflowError(GreenroomError):
+    """What only a program outside may ask of a runtime was asked by workflow code: a replay would ask it again."""
+
+    def __str__(self) -> str:
+        return (
+            "workflow code called a runtime or a handle of one, and a replay would call it again; do it in an "
+            "activity, or speak to other workflows with workflow.get_external_workflow_handle(...)"
+        )
 
 
 class NotInActivityError(GreenroomError):
@@ -242,7 +253,7 @@ class WorkflowSuspendedError(GreenroomError):
         joint = "\n" if "\n" in self.reason else "; "
         return (
             f"workflow {self.workflow_id!r} (run {self.run_id}) is suspended: {self.reason}{update}{joint}"
-            "describe() has the traceback; mend the code and call resume()"
+            "describe() has the traceback; mend the code, and open the journal again with it or call resume()"
         )
 
 

@@ -220,7 +220,8 @@ class Attempts:
         permit = (
             self.permits.ask if options.retry_policy is not None and options.retry_policy.maximum_attempts else None
         )
-        self._performer.perform(Task(run_no, item, definition, command.args, info, permit))
+        flight.task = Task(run_no, item, definition, command.args, info, permit)
+        self._performer.perform(flight.task)
         if flight.is_limited:
             self._watch(flight)
 
@@ -277,6 +278,10 @@ class Attempts:
             failure.headline,
             f"the next is in {verdict.delay_ns / 1e9:g} s" if isinstance(verdict, Retry) else "it was the last",
         )
+        if failure.stack:
+            logger.debug(
+                "where activity %r failed at attempt %d:\n%s", flight.command.name, flight.attempt, failure.stack
+            )
         if isinstance(verdict, Retry):
             self._put_off(flight, Failed(failure), row_of_wait(flight, failure, now_ns + verdict.delay_ns))
         else:

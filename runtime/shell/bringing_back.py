@@ -4,6 +4,7 @@ what was under way."""
 from __future__ import annotations
 
 from ...storage import Attempt, DueKind, Mail, Turn
+from ..core.commands import Command
 from ..core.execution import Execution
 from ..core.messages import ActivityCompleted, ActivityFailed, Message, WorkflowStarted, decode_message
 from ..model.errors import InternalError
@@ -39,13 +40,16 @@ class BringingBack:
     Attributes:
         attempts: what the journal says of the run's activities.
         execution: as far as it has been replayed.
+        failed: why the code cannot have this history; the rest of it is read without the code, for what it says of the
+            run.
     """
 
-    __slots__ = ("_mail", "_tools", "attempts", "execution", "run")
+    __slots__ = ("_mail", "_tools", "attempts", "execution", "failed", "run")
 
     def __init__(self, run: RunState, tools: Tools) -> None:
         self.run = run
         self.execution: Execution | None = None
+        self.failed: Exception | None = None
         self.attempts: list[Attempt] = []
         self._tools = tools
         self._mail: list[Mail] = []
@@ -77,25 +81,33 @@ class BringingBack:
         Raises:
             StorageError: the journal cannot be read.
             ValueError: a turn is of a kind that this release does not know.
-            NotRegisteredError, NondeterminismError, WorkflowBugError: the code that is registered cannot have this
-            history.
         """
         run = self.run
         turns = self._tools.journal.turns(run.run_no, first=run.turn_no, limit=SLICE, crc=run.crc)
-        if turns:
-            if self.execution is None:
-                self.execution = begin_execution(self._tools, decode_message(turns[0].message))
-            with self.execution.at_work():
-                self._replay(self.execution, turns)
+        if turns and self.failed is None:
+            try:
+                if self.execution is None:
+                    self.execution = begin_execution(self._tools, decode_message(turns[0].message))
+                with self.execution.at_work():
+                    self._replay(self.execution, turns)
+            except Exception as error:
+                # The outermost step of a replay: the code may be any.
+                self.failed = error
+        if turns and self.failed is not None:
+            for turn in turns[run.turn_no - turns[0].turn_no :]:
+                self._note(turn, *decode_turn(turn))
         return len(turns) < SLICE
 
     def _replay(self, execution: Execution, turns: list[Turn]) -> None:
-        run = self.run
         for turn in turns:
             message, commands = decode_turn(turn)
             execution.replay(message, turn.time_ns, commands)
-            run.note(message, commands, turn.time_ns)
-            run.turn_no, run.crc, run.last_ns = turn.turn_no + 1, turn.crc, turn.time_ns
+            self._note(turn, message, commands)
+
+    def _note(self, turn: Turn, message: Message, commands: list[Command]) -> None:
+        run = self.run
+        run.note(message, commands, turn.time_ns)
+        run.turn_no, run.crc, run.last_ns = turn.turn_no + 1, turn.crc, turn.time_ns
 
     def take_up(self) -> list[Delivery]:
         """The end of the history is reached: timers are armed, activities go on.

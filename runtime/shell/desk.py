@@ -9,9 +9,11 @@ from typing import Any
 
 from ...actors import Dispatcher, DispatcherClosedError, Future
 from ...storage import RunHeader
+from ..core.context import current_or_none
 from ..core.messages import Message, RunTerminated
 from ..model.errors import (
     GreenroomError,
+    InWorkflowError,
     JournalForkedError,
     MailboxFullError,
     RuntimeClosedError,
@@ -99,11 +101,18 @@ class Desk:
         """Whether this process was forked from the one that made it: there is no dispatcher here."""
         return os.getpid() != self._process
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether everything is refused."""
+        return self._closed_by is not None
+
     def close(self, error: GreenroomError | None = None) -> None:
         """Refuse whatever is asked from now on, with ``error`` or because the runtime is closed."""
         self._closed_by = self._closed_by or error or RuntimeClosedError()
 
     def _ask(self, future: Future[Any], handle: Callable[..., None], *args: Any) -> Future[Any]:
+        if current_or_none() is not None:
+            raise InWorkflowError
         if self.is_forked:
             # Before any lock: a thread that no longer exists may hold it.
             future.fail(JournalForkedError(self._path))

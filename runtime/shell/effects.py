@@ -156,7 +156,7 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
         status=int(status), closed_ns=time_ns, turns=run.turn_no, crc=run.crc, outcome=outcome.encode(), note=""
     )
     put_header(tools.sweep, run, closed)
-    tools.sweep.after(release_outcome, tools.waiters, tools.converter, run_no, run.header, outcome)
+    tools.sweep.after(release_outcome, tools.waiters, tools.converter, tools.workflows, run_no, run.header, outcome)
 
 
 def put_header(sweep: Sweep, run: RunState, header: RunHeader) -> None:

@@ -8,6 +8,7 @@ from ...actors import Deadline
 from ..core.commands import ScheduleActivity
 from ..model.errors import TimeoutType
 from ..model.failures import Failure
+from .task import Task
 
 __all__ = ["ActivityState", "Flight", "Key", "Owner"]
 
@@ -38,9 +39,20 @@ class Flight:
 
     Attributes:
         is_limited: whether there is a time by which it must have begun or ended.
+        task: what the performer was given.
     """
 
-    __slots__ = ("attempt", "command", "deadline", "handed_ns", "is_limited", "last_failure", "owner", "scheduled_ns")
+    __slots__ = (
+        "attempt",
+        "command",
+        "deadline",
+        "handed_ns",
+        "is_limited",
+        "last_failure",
+        "owner",
+        "scheduled_ns",
+        "task",
+    )
 
     def __init__(
         self,
@@ -58,6 +70,7 @@ class Flight:
         self.last_failure = last_failure
         self.handed_ns = handed_ns
         self.deadline: Deadline | None = None
+        self.task: Task | None = None
         options = command.options
         limits = options.start_to_close_timeout_ns, options.schedule_to_close_timeout_ns
         self.is_limited = limits != (None, None) or options.schedule_to_start_timeout_ns is not None

@@ -165,6 +165,7 @@ class Hands:
                 sweep=self.sweep,
                 waiters=self.waiters,
                 converter=self.converter,
+                workflows=self.workflows,
                 clock=clock,
             ),
             sweep=self.sweep,

@@ -7,12 +7,22 @@ from typing import Any, NamedTuple
 from ...actors import Future
 from ...storage import RunHeader
 from ..core.commands import CompleteWorkflow, FailWorkflow, decode_commands, encode_commands
+from ..model.definitions import WorkflowDefinition
 from ..model.errors import InternalError, WorkflowFailureError
 from ..model.failures import Failure, to_exception
 from ..model.payloads import Converter
+from ..model.registry import Registry
 from .waiters import Waiters
 
-__all__ = ["Outcome", "ResultFuture", "release_outcome", "resolve"]
+__all__ = ["AS_DECLARED", "Outcome", "ResultFuture", "release_outcome", "resolve"]
+
+
+class _AsDeclared:
+    """The type of a result that nobody has named."""
+
+
+AS_DECLARED: Any = _AsDeclared
+"""The type that the workflow is annotated with, if it is declared here; plain data if it is not."""
 
 
 class ResultFuture(Future[Any]):
@@ -20,7 +30,7 @@ class ResultFuture(Future[Any]):
 
     __slots__ = ("result_type",)
 
-    def __init__(self, result_type: Any = Any) -> None:
+    def __init__(self, result_type: Any = AS_DECLARED) -> None:
         super().__init__()
         self.result_type = result_type
 
@@ -49,13 +59,26 @@ class Outcome(NamedTuple):
                 raise InternalError(f"a closed run's header holds {other!r} as its outcome")
 
 
-def resolve(future: Future[Any], converter: Converter, header: RunHeader, outcome: Outcome) -> None:
-    """Tell one who waits."""
+def resolve(
+    future: Future[Any],
+    converter: Converter,
+    workflows: Registry[WorkflowDefinition],
+    header: RunHeader,
+    outcome: Outcome,
+) -> None:
+    """Tell one who waits.
+
+    Args:
+        workflows: those that are declared here.
+    """
     if outcome.failure is not None:
         cause = to_exception(outcome.failure, converter)
         future.fail(WorkflowFailureError(header.workflow_id, header.run_id, cause=cause))
         return
     hint = future.result_type if isinstance(future, ResultFuture) else Any
+    if hint is AS_DECLARED:
+        definition = workflows.find(header.workflow_type)
+        hint = Any if definition is None else definition.signature.result_type
     try:
         result = converter.decode(outcome.result, hint)
     except Exception as error:
@@ -65,7 +88,14 @@ def resolve(future: Future[Any], converter: Converter, header: RunHeader, outcom
         future.set(result)
 
 
-def release_outcome(waiters: Waiters, converter: Converter, run_no: int, header: RunHeader, outcome: Outcome) -> None:
+def release_outcome(
+    waiters: Waiters,
+    converter: Converter,
+    workflows: Registry[WorkflowDefinition],
+    run_no: int,
+    header: RunHeader,
+    outcome: Outcome,
+) -> None:
     """Tell everybody who waits for a run that it has ended."""
     for future in waiters.take(run_no):
-        resolve(future, converter, header, outcome)
+        resolve(future, converter, workflows, header, outcome)

@@ -6,6 +6,7 @@ It decides nothing: retries, timeouts and what is written down are the caller's.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import contextvars
 import functools
@@ -159,7 +160,8 @@ class Performer:
             elif self._executor is None:
                 self._threads.put(attempt)
             else:
-                self._executor.submit(self._perform_on_thread, attempt)
+                handed = self._executor.submit(self._perform_on_thread, attempt)
+                handed.add_done_callback(functools.partial(self._ended_in_executor, attempt))
         except RuntimeError as error:
             # The application closed its loop or executor, or the system grants no thread: a failed attempt like others.
             self._unbegun.discard(attempt)
@@ -208,12 +210,12 @@ class Performer:
             for attempt in list(self._performing.values()):
                 unbegun = self._claim(attempt)
                 must_end = unbegun or (attempt.task.definition.is_async and self._loop_tasks.is_here)
+                if unbegun:
+                    # Before it is taken out: an interrupt in between must not lose it.
+                    self.never_begun.append(attempt.task)
                 # It may have ended meanwhile, and `perform` may see that we close.
                 if must_end and self._take_out(attempt):
-                    if unbegun:
-                        self.never_begun.append(attempt.task)
-                    else:
-                        self._left += 1
+                    self._left += not unbegun
                     self._drop(attempt)
         self._shutdown.begin()
         self._wake_if_idle()
@@ -229,6 +231,14 @@ class Performer:
         self._loop_tasks.close(UNWIND_SECONDS)
         self._has_ended = True
         return self._left
+
+    def _leave_behind(self, attempt: _Performance) -> None:
+        """An attempt has ended early since this is being closed, and says so by ``asyncio.CancelledError``: there is no
+        outcome, and the next opening begins it again."""
+        with self._closing:
+            if self._take_out(attempt):
+                self._left += 1
+        self._wake_if_idle()
 
     def _drop(self, attempt: _Performance) -> None:
         attempt.is_cancelled = True
@@ -273,13 +283,15 @@ class Performer:
         return await answer or self._forget(attempt)
 
     def _forget(self, attempt: _Performance) -> bool:
+        self._unbegun.discard(attempt)
         self._take_out(attempt)
         self._wake_if_idle()
         return False
 
     def _take_out(self, attempt: _Performance) -> bool:
         """Whether it is the caller's to end the attempt, and nobody else's."""
-        return self._performing.pop(attempt.key, None) is not None
+        # An attempt that never began may be handed over again, with the same key.
+        return self._performing.get(attempt.key) is attempt and self._performing.pop(attempt.key, None) is attempt
 
     def _call(self, attempt: _Performance) -> None:
         args: list[Any] | None = None
@@ -290,6 +302,9 @@ class Performer:
             result = attempt.task.definition.fn(*args)
             outcome = self._returned(attempt.task, result)
         except BaseException as error:
+            if self._closed and isinstance(error, asyncio.CancelledError):
+                self._leave_behind(attempt)
+                return
             # Whatever user code raises, SystemExit included, is how this attempt ended and nothing more.
             outcome = self._failed(explained(error, attempt.task, args, result))
         self._settle(attempt, outcome)
@@ -308,6 +323,9 @@ class Performer:
             outcome = self._returned(attempt.task, result)
         except asyncio.CancelledError:
             # Not by the workflow, whose attempt would be abandoned: by an application that ends its loop, mostly.
+            if self._closed:
+                self._leave_behind(attempt)
+                return
             outcome = self._failed(_cancelled_outside())
         except BaseException as error:
             outcome = self._failed(explained(error, attempt.task, args, result))
@@ -331,9 +349,14 @@ class Performer:
         return Completed(data)
 
     def _lost(self, attempt: _Performance) -> None:
-        """Report a task that the application cancelled before the attempt began; any other has settled itself."""
+        """Report an attempt whose task or place in a queue the application cancelled before it began; any other has
+        settled itself."""
         if self._claim(attempt):
             self._settle(attempt, NeverBegan())
+
+    def _ended_in_executor(self, attempt: _Performance, handed: concurrent.futures.Future[None]) -> None:
+        if handed.cancelled():
+            self._lost(attempt)
 
     def _failed(self, error: BaseException) -> Failed:
         try:

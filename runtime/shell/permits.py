@@ -58,8 +58,9 @@ class Permits:
 
     def _record(self, task: Task, granted: Callable[[bool], None]) -> None:
         flight = self._awaited(task)
-        # An attempt that was given up may still ask, when the next one is under way or the runtime is closing.
-        if flight is None or not self._performer.performing(task.key):
+        # An attempt that was given up may still ask, when the next one is under way (which has the same number if it
+        # never began) or the runtime is closing.
+        if flight is None or flight.task is not task or not self._performer.performing(task.key):
             granted(False)
             return
         self._table.put(flight.key, row_of_begin(flight))

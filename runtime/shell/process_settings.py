@@ -22,7 +22,7 @@ class ProcessSettings:
         ValueError: no such setting can be.
     """
 
-    __slots__ = ("_gc_threshold", "_switch_interval")
+    __slots__ = ("_gc_threshold", "_is_held", "_switch_interval")
 
     def __init__(self, *, switch_interval: float | None, gc_threshold: int | None) -> None:
         if switch_interval is not None and not 0 < switch_interval <= LONGEST_SWITCH_INTERVAL:
@@ -37,16 +37,23 @@ class ProcessSettings:
             )
         self._switch_interval = switch_interval
         self._gc_threshold = gc_threshold
+        self._is_held = False
 
     def hold(self) -> None:
         """The runtime opens."""
+        if self._is_held:
+            return
+        self._is_held = True
         if self._switch_interval is not None:
             SwitchInterval.hold(self._switch_interval)
         if self._gc_threshold is not None:
             CollectorThreshold.hold(self._gc_threshold)
 
     def release(self) -> None:
-        """It has closed."""
+        """It has closed, or could not be opened."""
+        if not self._is_held:
+            return
+        self._is_held = False
         if self._switch_interval is not None:
             SwitchInterval.release(self._switch_interval)
         if self._gc_threshold is not None:

@@ -8,7 +8,16 @@ __all__ = ["Standing"]
 
 
 class Standing(Enum):
-    """One of six."""
+    """How a run stands.
+
+    Attributes:
+        NEW: its first message is on its way; there is no code of it yet.
+        DORMANT: all of it is on disk, and only there.
+        REPLAYING: it is being brought back, a slice at a time.
+        LIVE: its code is in memory and takes messages.
+        SUSPENDED: its code cannot go on; what comes for it is kept on disk.
+        CLOSED: it has ended, or the runtime has.
+    """
 
     NEW = "new"
     DORMANT = "dormant"

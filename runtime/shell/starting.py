@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
-from itertools import dropwhile, takewhile
 from typing import Any, NamedTuple, NoReturn
 
 from ...actors import Clock, Dispatcher, Future
@@ -13,6 +11,7 @@ from ...storage import RunHeader
 from ..core.flags import NEW_RUN_FLAGS
 from ..core.messages import RunTerminated, WorkflowStarted
 from ..core.replay import RUNNING_PYTHON
+from ..model.definitions import WorkflowDefinition
 from ..model.errors import GreenroomError, WorkflowAlreadyStartedError, WorkflowClosedError, WorkflowSuspendedError
 from ..model.ids import is_run_id_of, run_id_of
 from ..model.options import (
@@ -22,17 +21,16 @@ from ..model.options import (
     WorkflowOptions,
 )
 from ..model.payloads import Converter
+from ..model.registry import Registry
 from .delivery import Delivery, Question
 from .directory import Directory
 from .outcomes import Outcome, ResultFuture, resolve
 from .run_state import RunState
+from .suspending import reason_of
 from .sweep import Sweep, fail_if_pending
 from .waiters import Waiters
 
 __all__ = ["StartRequest", "Starts"]
-
-MOST_LINES = 30
-_TRACEBACK = re.compile(r"^(  \+ Exception Group )?Traceback \(most recent call last\):\n", re.MULTILINE)
 
 _RUNNING = int(WorkflowExecutionStatus.RUNNING)
 _FAILED = frozenset(
@@ -76,6 +74,7 @@ class Starts:
         sweep: Sweep,
         waiters: Waiters,
         converter: Converter,
+        workflows: Registry[WorkflowDefinition],
         clock: Clock,
     ) -> None:
         self._dispatcher = dispatcher
@@ -84,6 +83,7 @@ class Starts:
         self._sweep = sweep
         self._waiters = waiters
         self._converter = converter
+        self._workflows = workflows
         self._clock = clock
 
     def start(self, future: Future[Any], request: StartRequest, replaced: int | None = None) -> None:
@@ -131,12 +131,13 @@ class Starts:
     def attach(self, future: ResultFuture, run_no: int, header: RunHeader) -> None:
         """Give a caller the outcome of a run, now or when there is one."""
         if header.status == WorkflowExecutionStatus.SUSPENDED and not self._directory.is_coming_back(run_no):
-            error = WorkflowSuspendedError(header.workflow_id, header.run_id, _reason(header.note), stack=header.note)
+            error = WorkflowSuspendedError(header.workflow_id, header.run_id, reason_of(header.note), stack=header.note)
             self._sweep.refuse(future, error)
         elif header.closed_ns is None:
             self._waiters.add(run_no, future)
         else:
-            self._sweep.after(resolve, future, self._converter, header, Outcome.decode(header.outcome))
+            outcome = Outcome.decode(header.outcome)
+            self._sweep.after(resolve, future, self._converter, self._workflows, header, outcome)
             self._sweep.undo(fail_if_pending, future)
 
     def _meet(self, future: Future[Any], request: StartRequest, run_no: int, header: RunHeader) -> None:
@@ -216,17 +217,6 @@ class Starts:
             answer = None if request.answer is None else request.answer(workflow_id, run_id)
             start = Delivery(message, future, answer=answer)
         self._directory.begin(RunState(run_no, header, is_stored=False), start)
-
-
-def _reason(note: str) -> str:
-    """What the exception of a traceback says, or the first lines of it."""
-    *_, edge, told = "", *_TRACEBACK.split(note)
-    lines = told.splitlines()
-    if edge:
-        # Of a group: what it says itself stands between its frames and the exceptions in it.
-        lines = [line.removeprefix("  | ") for line in takewhile(lambda line: not line.startswith("  +-"), lines)]
-    said = list(dropwhile(lambda line: not line or line.startswith(" "), lines))
-    return "\n".join(said[:MOST_LINES] + ["…"] * (len(said) > MOST_LINES))
 
 
 def _deadline(now_ns: int, options: WorkflowOptions) -> int | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import traceback
+from itertools import dropwhile, takewhile
 
 from ...storage import StorageError
 from ..core.execution import WorkflowBugError
@@ -12,12 +14,15 @@ from ..model.options import WorkflowExecutionStatus
 from .effects import Peer, Tools, put_header
 from .journal_seam import public_error
 
-__all__ = ["suspend"]
+__all__ = ["reason_of", "suspend", "tell_waiters"]
 
 WHAT_NEXT = (
     "Other runs go on. Mend its code, or what else the reason names: handle.resume(), or opening the journal again "
     "with the mended code, then takes it up where it stopped."
 )
+
+MOST_LINES = 30
+_TRACEBACK = re.compile(r"^(  \+ Exception Group )?Traceback \(most recent call last\):\n", re.MULTILINE)
 
 logger = logging.getLogger("greenroom")
 
@@ -38,13 +43,30 @@ def suspend(tools: Tools, peer: Peer, error: BaseException) -> None:
     # Opening the journal brings active runs back, and so tries this one again.
     run.is_active = True
     tools.sweep.batch.set_active(run.run_no)
-    tools.sweep.after(_tell_waiters, tools, peer, reason, note)
+    tools.sweep.after(tell_waiters, tools, peer, reason)
 
 
-def _tell_waiters(tools: Tools, peer: Peer, reason: str, note: str) -> None:
+def tell_waiters(tools: Tools, peer: Peer, reason: str = "") -> None:
+    """Who waits for the outcome of a run that is suspended is told so.
+
+    Args:
+        reason: what its header says, in short; read from there if it is not given.
+    """
     header = peer.run.header
     for future in tools.waiters.take(peer.run.run_no):
-        future.fail(WorkflowSuspendedError(header.workflow_id, header.run_id, reason, stack=note))
+        told = reason or reason_of(header.note)
+        future.fail(WorkflowSuspendedError(header.workflow_id, header.run_id, told, stack=header.note))
+
+
+def reason_of(note: str) -> str:
+    """What the exception of a traceback says, or the first lines of it."""
+    *_, edge, told = "", *_TRACEBACK.split(note)
+    lines = told.splitlines()
+    if edge:
+        # Of a group: what it says itself stands between its frames and the exceptions in it.
+        lines = [line.removeprefix("  | ") for line in takewhile(lambda line: not line.startswith("  +-"), lines)]
+    said = list(dropwhile(lambda line: not line or line.startswith(" "), lines))
+    return "\n".join(said[:MOST_LINES] + ["…"] * (len(said) > MOST_LINES))
 
 
 def _told(error: BaseException) -> tuple[str, str]:

@@ -52,7 +52,7 @@ class Task(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """What names the attempt; no other has the same."""
+        """What names the attempt; no other has the same at that time."""
         return self.run_no, self.item, self.info.attempt
 
 

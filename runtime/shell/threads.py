@@ -126,7 +126,7 @@ class DaemonThreads(Generic[T]):
             is_called = not (self._items or self._closed) or not self._is_back(mine)
             if is_called:
                 mine.acquire()
-            elif not self._items:
+            elif self._closed and not self._items:
                 return
 
     def _work_off(self) -> None:

@@ -30,7 +30,7 @@ from .encoding import encode_turn
 from .journal_seam import is_passing
 from .run_state import RunState
 from .standing import Standing
-from .suspending import suspend
+from .suspending import suspend, tell_waiters
 from .sweep import fail_if_pending
 from .writing import keep_message, take_row, write_birth, write_turn, write_unread
 
@@ -261,6 +261,8 @@ class WorkflowActor(Actor):
         elif self.run.status is WorkflowExecutionStatus.SUSPENDED and not self._tries_again:
             self.run.is_active = True
             self.standing = Standing.SUSPENDED
+            # They may have come while it was being tried again, in a sweep that was lost.
+            self._tools.sweep.after(tell_waiters, self._tools, self)
         else:
             self.standing = Standing.REPLAYING
         self._tries_again = False
@@ -272,10 +274,15 @@ class WorkflowActor(Actor):
         if back is None:
             raise InternalError(f"{self} is not being brought back")
         try:
-            if back.replay_slice():
+            if not back.replay_slice():
+                return True
+            self.execution = back.execution
+            if back.failed is not None:
+                self.run.knows_its_end = True
+                self._stop_here(back.failed)
+            else:
                 self._tools.sweep.touched(self)
                 self.actor_inbox.put_back(back.take_up())
-                self.execution = back.execution
                 self.standing = Standing.NEW if self.run.turn_no == 0 else Standing.LIVE
                 self._back = None
         except Exception as error:

@@ -139,7 +139,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "another type for a method": (
         lambda: workflow.start_activity_method(Shop.pack, cast("Any", 1)),
-        "args[0]: activity 'core tests: pack' cannot take its argument 'item': a int where str is annotated",
+        "args[0]: activity 'core tests: pack' cannot take its argument 'item': an int where str is annotated",
     ),
 }
 

@@ -159,7 +159,7 @@ def test_what_to_do_with_a_suspended_workflow_stands_below_a_reason_of_several_l
     assert str(error).splitlines() == [
         "workflow 'w' (run r) is suspended: NondeterminismError: no",
         "  ! a | b",
-        "describe() has the traceback; mend the code and call resume()",
+        "describe() has the traceback; mend the code, and open the journal again with it or call resume()",
     ]
 
 
@@ -210,6 +210,7 @@ def test_a_cancellation_is_known_under_an_activity_or_child_but_not_under_anothe
         errors.WorkflowQueryFailedError("w", "status", "no handler"),
         errors.WorkflowUpdateFailedError("w", "add", "u1", cause=ApplicationError("full")),
         errors.NotInActivityError("activity.info()"),
+        errors.InWorkflowError(),
         errors.NotInWorkflowError(),
     ],
     ids=lambda error: type(error).__name__,

@@ -45,7 +45,7 @@ def test_a_number_is_seconds(value: float | None, ns: int | None) -> None:
         (-1, ValueError, "timeout is -1"),
         (timedelta(seconds=-1), ValueError, "zero or more"),
         (float("nan"), ValueError, "timeout is nan"),
-        (float("inf"), ValueError, "None for no limit"),
+        (float("inf"), ValueError, "finite number of seconds"),
         (10**12, ValueError, "292 years"),
         (10**400, ValueError, "292 years"),
         (timedelta.max, ValueError, "292 years"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -60,8 +61,42 @@ def test_what_is_not_annotated_is_any() -> None:
     assert Signature(untyped).result_type is Any
 
 
-def test_a_name_that_cannot_be_resolved_leaves_the_call_untyped() -> None:
-    assert Signature(unresolvable).arg_types == (Any, Any)
+def test_a_name_that_cannot_be_resolved_leaves_one_argument_untyped_and_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    signature = Signature(unresolvable)
+
+    assert (signature.arg_types, signature.result_type) == ((Any, int), int)
+    assert [record.getMessage().partition("; ")[0] for record in caplog.records] == [
+        "annotations of unresolvable cannot be resolved, and what they stand for comes as plain data: first: Missing "
+        "(name 'Missing' is not defined)"
+    ]
+
+
+def test_types_can_be_resolved_while_another_thread_waits_in_an_import() -> None:
+    resolving, may_go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        def __class_getitem__(cls, item: Any) -> Any:
+            resolving.set()
+            may_go_on.wait(10)
+            return int
+
+    def slow(first: Any) -> None:
+        """Has an annotation that takes its time."""
+
+    slow.__annotations__["first"] = "Slow[0]"
+    slow.__globals__["Slow"] = Slow
+    thread = threading.Thread(target=lambda: Signature(slow).arg_types)
+    thread.start()
+    try:
+        assert resolving.wait(10)
+
+        assert Signature(described).arg_types == (Later, int)
+    finally:
+        may_go_on.set()
+        thread.join()
+        del slow.__globals__["Slow"]
 
 
 def test_leading_parameters_can_be_left_out() -> None:

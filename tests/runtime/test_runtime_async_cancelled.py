@@ -12,8 +12,8 @@ from greenroom import Runtime, activity, workflow
 from greenroom.runtime.model.retry import RetryPolicy
 from greenroom.runtime.shell.hands import Seams
 from greenroom.runtime.shell.performer import Performer
-from greenroom.storage import MemoryStore
-from tests.runtime.rig import WAIT, runtime_on
+from greenroom.storage import MemoryStore, Store, WriteError
+from tests.runtime.rig import WAIT, FaultyStore, runtime_on
 
 performed: list[int] = []
 
@@ -56,12 +56,13 @@ def _begin_anew() -> None:
     Granted.is_first = True
 
 
-def runtime_with(store: MemoryStore) -> Runtime:
+def runtime_with(store: Store) -> Runtime:
     runtime = runtime_on(store, workflows=[once], activities=[only_once])
     vars(runtime)["_seams"] = Seams(performer=Granted)
     return runtime
 
 
+@pytest.mark.slow
 def test_an_attempt_that_is_cancelled_behind_its_permit_begins_later_and_is_the_first_still(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -79,6 +80,26 @@ def test_an_attempt_that_is_cancelled_behind_its_permit_begins_later_and_is_the_
     assert "was cancelled by the application before attempt 1 began; it begins in 1 s" in caplog.text
 
 
+@pytest.mark.slow
+def test_an_attempt_that_is_cancelled_begins_later_though_that_cannot_be_written_at_first() -> None:
+    store = FaultyStore(MemoryStore())
+
+    async def program() -> str:
+        granted = asyncio.Event()
+        Granted.tell.append(granted.set)
+        async with runtime_with(store) as runtime:
+            handle = await runtime.start_workflow(once)
+            await asyncio.wait_for(granted.wait(), WAIT)
+            next_commit = store.commits + 1
+            store.refuse = lambda number, changes: WriteError("store", "no") if number == next_commit else None
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+            return str(await asyncio.wait_for(handle.result(), WAIT))
+
+    assert (asyncio.run(program()), performed) == ("done", [1])
+
+
+@pytest.mark.slow
 def test_an_attempt_that_is_cancelled_by_the_end_of_the_program_is_performed_by_the_next() -> None:
     store = MemoryStore()
 

@@ -50,6 +50,6 @@ def test_a_workflow_that_waits_for_its_own_runtime_is_suspended_and_the_others_g
     error = error_of(runtime.execute_workflow(name, id="inside"))
 
     assert isinstance(error, WorkflowSuspendedError)
-    assert "BlockingCallError" in str(error)
+    assert "InWorkflowError" in str(error)
     assert runtime.execute_workflow(child).get(timeout=WAIT) == "child"
     runtime.get_workflow_handle("inside").terminate("a mistake").get(timeout=WAIT)

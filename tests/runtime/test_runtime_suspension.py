@@ -437,7 +437,7 @@ def test_a_blocking_wait_in_a_workflow_is_told_what_workflows_do_instead() -> No
     async def impatient() -> None:
         runtime.get_workflow_handle("another").result().get()
 
-    instead = r"in a workflow, do it in an activity, or .*get_external_workflow_handle"
+    instead = r"do it in an activity, or speak to other workflows with workflow.get_external_workflow_handle"
     with make(MemoryStore(), impatient) as runtime, pytest.raises(WorkflowSuspendedError, match=instead):
         runtime.wait(runtime.execute_workflow(impatient, id="impatient"))
 

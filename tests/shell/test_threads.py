@@ -28,6 +28,20 @@ def make() -> Iterator[Make]:
         each.close(1)
 
 
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so, which it will be in a moment."""
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.0001)
+
+
+def idle(threads: DaemonThreads[Work]) -> list[threading.Lock]:
+    """The threads that have nothing to do."""
+    found: list[threading.Lock] = getattr(threads, "_idle")  # noqa: B009  # nobody else asks
+    return found
+
+
 def test_items_that_wait_for_each_other_are_all_begun(make: Make) -> None:
     threads, meet, met = make(8), threading.Barrier(8), threading.Semaphore(0)
 
@@ -51,7 +65,7 @@ def test_idle_threads_are_used_again_before_others_are_made(make: Make) -> None:
     for _ in range(50):
         threads.put(work)
         assert done.acquire(timeout=10)
-        time.sleep(0.001)
+        until(lambda: bool(idle(threads)))
 
     assert names <= {"worker-1", "worker-2"}
 
@@ -67,7 +81,7 @@ def test_items_beyond_the_limit_wait_for_a_thread(make: Make) -> None:
 
     for number in range(5):
         threads.put(partial(work, number))
-    time.sleep(0.05)
+    until(lambda: len(begun) == 2)
     at_first = sorted(begun)
     go.set()
 
@@ -92,6 +106,36 @@ def test_no_item_is_left_lying_however_they_come(make: Make) -> None:
         putter.join()
 
     assert all(counted.acquire(timeout=10) for _ in range(8000))
+    until(
+        lambda: len(idle(threads)) == len([each for each in threading.enumerate() if each.name.startswith("worker-")])
+    )
+
+
+class Robbed(DaemonThreads[Work]):
+    """Threads to which an item comes when they are about to be idle, and which lose it to another at once."""
+
+    __slots__ = ()
+
+    def _work_off(self) -> None:
+        super()._work_off()
+        if not self._closed:
+            self._items.append(lambda: None)
+
+    def _is_back(self, mine: threading.Lock) -> bool:
+        is_back = super()._is_back(mine)
+        self._items.clear()
+        return is_back
+
+
+def test_a_thread_whose_item_another_has_taken_does_not_end() -> None:
+    threads, done = Robbed(lambda work: work(), limit=1, name="robbed"), threading.Semaphore(0)
+    threads.put(done.release)
+    assert done.acquire(timeout=10)
+    time.sleep(0.01)
+    alive = [each for each in threading.enumerate() if each.name.startswith("robbed-")]
+    threads.close(1)
+
+    assert len(alive) == 1
 
 
 def test_a_fault_ends_no_thread(make: Make, caplog: pytest.LogCaptureFixture) -> None:
@@ -123,8 +167,9 @@ def test_after_closing_nothing_is_taken(make: Make) -> None:
     threads, done = make(2), threading.Event()
     threads.close(1)
     threads.put(done.set)
+    threads.close(1)
 
-    assert not done.wait(0.05)
+    assert not done.is_set()
 
 
 def test_an_item_for_which_the_system_grants_no_thread_is_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,14 +189,15 @@ def test_an_item_for_which_the_system_grants_no_thread_is_refused(make: Make, mo
 
 
 def test_the_threads_there_are_do_when_the_system_grants_no_more(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    threads, go, done = make(8), threading.Event(), threading.Semaphore(0)
+    threads, begun, go, done = make(8), threading.Event(), threading.Event(), threading.Semaphore(0)
 
     def wait() -> None:
+        begun.set()
         go.wait(10)
         done.release()
 
     threads.put(wait)
-    time.sleep(0.02)
+    until(lambda: begun.is_set())
 
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

@@ -225,6 +225,47 @@ def test_closing_from_the_loop_itself_does_not_wait_for_its_tasks(
 
 
 @pytest.mark.slow
+def test_an_async_activity_that_the_application_cancels_meanwhile_is_left_behind(
+    performer: Performer, make: Make, reports: Reports
+) -> None:
+    async def wait() -> None:
+        await activity.wait_for_shutdown_async(10)
+        tasks.append(asyncio.current_task())
+        shutting_down.set()
+        await asyncio.Event().wait()
+
+    tasks: list[Any] = []
+    shutting_down = asyncio.Event()
+
+    async def main() -> int:
+        performer.use_loop(asyncio.get_running_loop())
+        performer.perform(make(wait))
+        while performer.started_at_ns((7, 1, 1)) is None:
+            await asyncio.sleep(0)
+        closing = asyncio.create_task(asyncio.to_thread(performer.close, grace=10))
+        await asyncio.wait_for(shutting_down.wait(), 10)
+        tasks[0].cancel()
+        return await closing
+
+    assert asyncio.run(main()) == 1
+    assert reports.empty()
+
+
+def test_a_sync_activity_that_leaves_early_is_performed_again_by_the_next_opening(
+    performer: Performer, make: Make, reports: Reports
+) -> None:
+    def leave() -> None:
+        activity.wait_for_shutdown(10)
+        raise asyncio.CancelledError
+
+    performer.perform(make(leave))
+    while performer.started_at_ns((7, 1, 1)) is None:
+        threading.Event().wait(0.001)
+
+    assert performer.close(grace=10) == 1
+    assert reports.empty()
+
+
 def test_an_async_activity_that_will_not_be_cancelled_is_left_alone(performer: Performer, make: Make) -> None:
     begun: SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = SimpleQueue()
     over = threading.Event()

@@ -17,7 +17,7 @@ import pytest
 from greenroom.runtime import activity
 from greenroom.runtime.model.errors import InternalError
 from greenroom.runtime.model.payloads import Converter
-from greenroom.runtime.shell.performer import Failed, Outcome, Performer, Task
+from greenroom.runtime.shell.performer import Completed, Failed, NeverBegan, Outcome, Performer, Task
 
 Make = Callable[..., Task]
 Fails = Callable[[], Failed]
@@ -279,6 +279,30 @@ def test_a_closed_executor_is_a_failure_that_can_be_retried(
     assert "nowhere to run" in failure.message
     assert not failure.non_retryable
     assert not performer.performing((7, 1, 1))
+
+
+def test_what_an_executor_drops_from_its_queue_never_began(
+    converter: Converter, make: Make, reports: SimpleQueue[tuple[Task, Outcome]]
+) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        go.wait(10)
+
+    executor = ThreadPoolExecutor(1)
+    performer = Performer(
+        converter=converter, report=lambda task, outcome: reports.put((task, outcome)), executor=executor
+    )
+    for item in (1, 2, 3):
+        performer.perform(make(wait, item=item))
+    assert begun.wait(10)
+    executor.shutdown(wait=False, cancel_futures=True)
+    go.set()
+
+    ended = {task.item: type(outcome) for task, outcome in (reports.get(timeout=10) for _ in range(3))}
+    assert ended == {1: Completed, 2: NeverBegan, 3: NeverBegan}
+    assert performer.close(grace=10) == 0
 
 
 def test_an_executor_of_processes_is_refused(converter: Converter) -> None:

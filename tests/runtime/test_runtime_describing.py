@@ -1,0 +1,82 @@
+"""A run that cannot be replayed is described as the journal has it, and who waits for it is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from greenroom import activity, workflow
+from greenroom.runtime.model.errors import JournalWriteError, WorkflowSuspendedError
+from greenroom.runtime.model.options import WorkflowExecutionStatus
+from greenroom.storage import MemoryStore
+from greenroom.testing import TestRuntime
+
+
+@activity.defn(name="describing.fails")
+def fails() -> None:
+    raise OSError("not now")
+
+
+@workflow.defn(name="describing.waits")
+async def waits() -> None:
+    await workflow.sleep(0.01)
+    await workflow.execute_activity(fails)
+
+
+@workflow.defn(name="describing.waits")
+async def changed() -> None:
+    await workflow.execute_activity(fails)
+
+
+@workflow.defn(name="describing.breaks")
+class Breaks:
+    def __init__(self) -> None:
+        self.is_poked = False
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: self.is_poked)
+        raise KeyError("a bug")
+
+    @workflow.signal
+    def poke(self) -> None:
+        self.is_poked = True
+
+
+def make(store: MemoryStore | None, *workflows: Any, **options: Any) -> TestRuntime:
+    return TestRuntime(store, workflows=workflows, activities=[fails], **options)
+
+
+@pytest.mark.parametrize("workflows", [[], [changed]], ids=["not declared", "changed"])
+def test_a_run_whose_code_does_not_fit_is_described_as_its_history_says(workflows: list[Any]) -> None:
+    store = MemoryStore()
+    with make(store, waits, check_leaks=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(waits, id="w"))
+        runtime.advance(1)
+        expected = runtime.wait(handle.describe())
+    with make(store, *workflows, check_leaks=False) as runtime:
+        found = runtime.wait(runtime.get_workflow_handle("w").describe())
+
+    assert found.status is WorkflowExecutionStatus.SUSPENDED
+    assert (found.history_length, len(found.pending_activities)) == (2, 1)
+    assert found.history_length == expected.history_length
+    assert [each.activity_type for each in found.pending_activities] == ["describing.fails"]
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["written", "lost"])
+def test_who_waits_for_a_run_that_stops_again_while_it_is_tried_is_told(is_lost: bool) -> None:
+    with make(None, Breaks, auto_skip=False, check_leaks=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Breaks.run, id="b"))
+        runtime.wait(handle.signal(Breaks.poke))
+        runtime.run_until_idle()
+        resumed, result = handle.resume(), handle.result()
+        if is_lost:
+            runtime.store.fail_commit(1)
+        # All of it in one sweep, and so in one commit.
+        runtime.hands.dispatcher.sweep()
+        runtime.advance(60)
+
+        assert isinstance(resumed.exception(), JournalWriteError if is_lost else type(None))
+        assert isinstance(result.exception(), WorkflowSuspendedError)
+        assert "KeyError: 'a bug'" in str(result.exception())
