@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
@@ -84,11 +85,18 @@ def _choose(kind: Any) -> Callable[[Any, int], Any]:
         if is_kind(kind, plain):
             return function  # a subclass of a plain type is stored as the plain type
     if hasattr(kind, "__await__"):
-        raise Unfit(f"object of type '{kind.__qualname__}' cannot be stored; was an await forgotten?")
+        return _awaitable
     raise Unfit(
         f"object of type '{kind.__qualname__}' cannot be stored; pass plain data such as a dataclass, a dict or a "
         "list, or give the runtime a converter that knows the type"
     )
+
+
+def _awaitable(value: Any, depth: int) -> Any:
+    if inspect.iscoroutine(value):
+        # Else Python warns, wherever the collector happens to run, that it was never awaited.
+        value.close()
+    raise Unfit(f"object of type '{type(value).__qualname__}' cannot be stored; was an await forgotten?")
 
 
 def _deeper(depth: int) -> int:
