@@ -114,6 +114,11 @@ class Dispatcher:
         """Whether the dispatcher has been asked to close."""
         return self._is_closing
 
+    @property
+    def is_started(self) -> bool:
+        """Whether it has a thread of its own, or has had one."""
+        return self._thread is not None
+
     def is_current(self) -> bool:
         """Whether the caller is being run by this dispatcher."""
         return self._runner == threading.get_ident()
@@ -134,9 +139,13 @@ class Dispatcher:
                 raise DispatcherClosedError(self.name)
             if self._thread is not None:
                 raise RuntimeError(f"dispatcher {self.name!r} has been started already; start() is called once")
-            thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-            thread.start()
-            self._thread = thread
+            # Known before it runs: an interrupt while it is being started must not lose it.
+            self._thread = thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                self._thread = None
+                raise
 
     def close(self, *, timeout: float | None = None) -> bool:
         """Take no more from outside, finish what is queued, then end.

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, TypeVar, TypeVarTuple, Unpack, overload
 from .core.context import current
 from .core.handles import ActivityHandle
 from .model.activity_definition import definition_of
-from .model.durations import to_limit
+from .model.durations import to_limit, to_ns
 from .model.mistakes import refuse_a_call
 from .model.options import ActivityOptions
 from .model.retry import RetryPolicy
@@ -155,6 +155,8 @@ _NO_OPTIONS = ActivityOptions()
 def _stored(base: ActivityOptions, given: dict[str, Any]) -> ActivityOptions:
     """The options of the declaration with those that were given in front of them."""
     fields = {name: getattr(base, name) for name in base.__struct_fields__}
+    # A history may have a limit of nothing, from before that was refused.
+    to_stored = to_ns if current().is_replaying() else to_limit
     for name, value in given.items():
         field = _FIELDS.get(name)
         if field is None:
@@ -163,5 +165,5 @@ def _stored(base: ActivityOptions, given: dict[str, Any]) -> ActivityOptions:
                 "the activity's own arguments are positional"
             )
         if value is not None:
-            fields[field] = to_limit(value, name) if field.endswith("_ns") else value
+            fields[field] = to_stored(value, name) if field.endswith("_ns") else value
     return ActivityOptions(**fields)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
+import threading
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple, Unpack, overload
@@ -115,6 +118,7 @@ class Runtime:
         self._clock: Clock = SystemClock()
         self._seams = Seams()
         self._hands: Hands | None = None
+        self._closing = threading.Lock()
 
     @classmethod
     def in_memory(cls, **options: Any) -> Self:
@@ -138,22 +142,22 @@ class Runtime:
 
     def _begin(self, loop: asyncio.AbstractEventLoop | None) -> Self:
         if self._hands is not None:
-            raise RuntimeError(f"the runtime on {self._path} is open already")
+            how = "is open already" if self.is_open else "has not been closed to the end: close it again first"
+            raise RuntimeError(f"the runtime on {self._path} {how}")
         hands = self._build()
         self._process_settings.hold()
+        # Before anything is taken up: an activity that was under way may use this runtime, and belongs on the loop too.
+        self._hands = hands
         try:
             if loop is not None:
-                # Before anything is taken up: an activity that was under way belongs on this loop too.
                 hands.performer.use_loop(loop)
             hands.recover()
             hands.dispatcher.start()
         except BaseException:
+            self._hands = None
             self._process_settings.release()
-            hands.drop()
-            hands.performer.close(grace=0)
-            hands.journal.close()
+            hands.give_up()
             raise
-        self._hands = hands
         return self
 
     def close(self) -> int:
@@ -172,11 +176,16 @@ class Runtime:
                 f"the runtime on {self._path} was told to close by a done callback or a workflow, on the thread that "
                 "closing waits for; close it on another thread"
             )
-        hands = self._hands
-        if hands is None or hands.desk.is_forked:
+        if self._hands is not None and self._hands.desk.is_forked:
             # A forked child has none of the threads, and what is on disk is its parent's.
-            self._hands = None
-            return 0
+            self._hands, self._closing = None, threading.Lock()
+            self._process_settings.forget()
+        hands = self._hands
+        with self._closing:
+            # Somebody else may have closed these meanwhile, and opened others.
+            return 0 if hands is None or hands is not self._hands else self._end(hands)
+
+    def _end(self, hands: Hands) -> int:
         is_interrupted = False
         try:
             with translated(self._path):
@@ -223,15 +232,29 @@ class Runtime:
         self.close()
 
     async def __aenter__(self) -> Self:
-        opening = asyncio.ensure_future(asyncio.to_thread(self._begin, asyncio.get_running_loop()))
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+        is_wanted = True
+
+        def begin() -> None:
+            self._begin(loop)
+            if not is_wanted:
+                # Nobody else would close it.
+                self.close()
+
+        # Not a task, which asyncio.run would cancel with all others.
+        opening = loop.run_in_executor(None, context.run, begin)
         try:
-            return await asyncio.shield(opening)
+            await asyncio.shield(opening)
         except asyncio.CancelledError:
-            # The thread goes on, and nobody else would close what it opens.
-            await asyncio.wait([opening])
-            if not opening.cancelled() and opening.exception() is None:
-                await asyncio.to_thread(self.close)
+            is_wanted = False
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([opening])
+            if opening.done() and opening.exception() is None:
+                # It may have been open before it was unwanted; closing what is closed does nothing.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.shield(loop.run_in_executor(None, self.close))
             raise
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

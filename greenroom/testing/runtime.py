@@ -126,6 +126,8 @@ class TestRuntime(Runtime):
         """
         hands = self._hands
         if hands is None:
+            # A crash may have been followed by an opening that failed.
+            self._process_settings.release()
             return 0
         if self.store.is_crashed:
             self._drop()

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import PayloadDecodeError, PayloadError, ReadOnlyContextError
+from ..model.errors import InWorkflowError, PayloadDecodeError, PayloadError, ReadOnlyContextError
 from ..model.failures import Failure, to_exception, to_failure
 from ..model.misfits import result_misfit
 from ..model.options import ActivityOptions
@@ -272,6 +272,9 @@ class Commander:
         self.loop.read_only = "a side effect"
         try:
             return self._converter.encode(function()), None
+        except InWorkflowError:
+            # A bug, and nothing to be recorded: mended code may do it again.
+            raise
         except (Exception, asyncio.CancelledError) as error:
             return b"", to_failure(error, self._converter)
         finally:

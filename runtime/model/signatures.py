@@ -16,6 +16,8 @@ __all__ = ["Signature"]
 
 logger = logging.getLogger("greenroom")
 
+_TOLD: set[str] = set()
+
 
 class Signature:
     """What a call of one function looks like.
@@ -76,7 +78,11 @@ class Signature:
             return typing.get_type_hints(self._function, include_extras=True)
         except Exception:
             # A name that only exists for type checkers, or inside a function, spoils no other annotation.
-            return self._hints_one_by_one()
+            try:
+                return self._hints_one_by_one()
+            except Exception:
+                # Some callables do not tell what they are made of.
+                return {}
 
     def _hints_one_by_one(self) -> dict[str, Any]:
         hints: dict[str, Any] = {}
@@ -88,10 +94,13 @@ class Signature:
                 hints |= typing.get_type_hints(one, globalns=names, include_extras=True)
             except Exception as error:
                 unknown.append(f"{parameter}: {annotation} ({error})")
-        logger.warning(
-            "annotations of %s cannot be resolved, and what they stand for comes as plain data: %s; import the names "
-            "when the program runs, not only for type checkers, and declare classes at the top of a module",
-            getattr(self._function, "__qualname__", self._function),
-            ", ".join(unknown),
-        )
+        what = f"{getattr(self._function, '__qualname__', self._function)}: {', '.join(unknown)}"
+        # A handler that is set at run time has a signature in each run.
+        if unknown and what not in _TOLD:
+            _TOLD.add(what)
+            logger.warning(
+                "annotations cannot be resolved, and what they stand for comes as plain data, in %s; import the names "
+                "when the program runs, not only for type checkers, and declare classes at the top of a module",
+                what,
+            )
         return hints

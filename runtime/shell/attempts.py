@@ -172,11 +172,15 @@ class Attempts:
         for key in [key for key in known if key[0] == run_no]:
             self.forget(*key)
 
-    def state(self, run_no: int, item: int) -> ActivityState:
-        """Where an activity stands."""
+    def state(self, run_no: int, item: int, read: Attempt | None = None) -> ActivityState:
+        """Where an activity stands.
+
+        Args:
+            read: its row as somebody has read it, for one that nothing is known of here.
+        """
         key = run_no, item
         flight = self._flights.get(key)
-        row = self._table.get(key)
+        row = self._table.get(key) or read
         if flight is not None:
             return ActivityState(
                 flight.attempt,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from ...storage import Attempt
 from ..core.commands import ScheduleActivity
 from ..model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription
 from ..model.instants import instant
@@ -14,10 +17,20 @@ __all__ = ["describe"]
 
 
 def describe(
-    run: RunState, attempts: Attempts, *, waiting_messages: int = 0, buffered_signals: int = 0
+    run: RunState,
+    attempts: Attempts,
+    *,
+    rows: Iterable[Attempt] = (),
+    waiting_messages: int = 0,
+    buffered_signals: int = 0,
 ) -> WorkflowExecutionDescription:
-    """What is known of a run."""
+    """What is known of a run.
+
+    Args:
+        rows: what the journal says of its activities, if it could not be brought back.
+    """
     header = run.header
+    known = {row.item: row for row in rows}
     return WorkflowExecutionDescription(
         id=header.workflow_id,
         run_id=header.run_id,
@@ -29,7 +42,7 @@ def describe(
         first_run_id=header.first_run_id,
         history_length=run.turn_no or header.turns,
         pending_activities=[
-            _activity(command, scheduled_ns, attempts.state(run.run_no, item))
+            _activity(command, scheduled_ns, attempts.state(run.run_no, item, known.get(item)))
             for item, (command, scheduled_ns) in sorted(run.activities.items())
         ],
         pending_timers=[PendingTimer(str(item), instant(at_ns)) for item, at_ns in sorted(run.timers.items())],

@@ -224,6 +224,17 @@ class Hands:
             future.fail(error)
         self.directory.close(error)
 
+    def give_up(self) -> None:
+        """They could not begin to work: let go of the journal, with nothing written that is not decided."""
+        try:
+            if self.dispatcher.is_started:
+                self.close(grace=0)
+            else:
+                self.drop()
+                self.performer.close(grace=0)
+        finally:
+            self.journal.close()
+
     def drop(self) -> None:
         """Let go of everything in memory without writing or waiting, as a crash would."""
         self.desk.close()

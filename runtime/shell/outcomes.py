@@ -76,10 +76,10 @@ def resolve(
         future.fail(WorkflowFailureError(header.workflow_id, header.run_id, cause=cause))
         return
     hint = future.result_type if isinstance(future, ResultFuture) else Any
-    if hint is AS_DECLARED:
-        definition = workflows.find(header.workflow_type)
-        hint = Any if definition is None else definition.signature.result_type
     try:
+        if hint is AS_DECLARED:
+            definition = workflows.find(header.workflow_type)
+            hint = Any if definition is None else definition.signature.result_type
         result = converter.decode(outcome.result, hint)
     except Exception as error:
         # The result stands in the journal; that it does not fit the type asked for is told to who asked.

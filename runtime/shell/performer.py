@@ -355,7 +355,8 @@ class Performer:
             self._settle(attempt, NeverBegan())
 
     def _ended_in_executor(self, attempt: _Performance, handed: concurrent.futures.Future[None]) -> None:
-        if handed.cancelled():
+        # An executor that breaks before it begins an item ends it with an exception.
+        if handed.cancelled() or handed.exception() is not None:
             self._lost(attempt)
 
     def _failed(self, error: BaseException) -> Failed:

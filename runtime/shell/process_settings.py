@@ -49,6 +49,10 @@ class ProcessSettings:
         if self._gc_threshold is not None:
             CollectorThreshold.hold(self._gc_threshold)
 
+    def forget(self) -> None:
+        """In a forked child nothing is held: what the parent set has been taken back."""
+        self._is_held = False
+
     def release(self) -> None:
         """It has closed, or could not be opened."""
         if not self._is_held:

@@ -121,6 +121,7 @@ class WorkflowActor(Actor):
         return describe(
             self.run,
             self._tools.attempts,
+            rows=() if self._back is None else self._back.attempts,
             waiting_messages=self.waiting_messages,
             buffered_signals=0 if self.execution is None else self.execution.unread_signals,
         )
@@ -261,8 +262,8 @@ class WorkflowActor(Actor):
         elif self.run.status is WorkflowExecutionStatus.SUSPENDED and not self._tries_again:
             self.run.is_active = True
             self.standing = Standing.SUSPENDED
-            # They may have come while it was being tried again, in a sweep that was lost.
-            self._tools.sweep.after(tell_waiters, self._tools, self)
+            # They may have come while it was being tried again, in a sweep that was lost. The disk says so already.
+            tell_waiters(self._tools, self)
         else:
             self.standing = Standing.REPLAYING
         self._tries_again = False

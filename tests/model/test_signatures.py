@@ -64,22 +64,23 @@ def test_what_is_not_annotated_is_any() -> None:
 def test_a_name_that_cannot_be_resolved_leaves_one_argument_untyped_and_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    Signature(unresolvable).arg_types  # noqa: B018  # what was told once is not told again
     signature = Signature(unresolvable)
 
     assert (signature.arg_types, signature.result_type) == ((Any, int), int)
     assert [record.getMessage().partition("; ")[0] for record in caplog.records] == [
-        "annotations of unresolvable cannot be resolved, and what they stand for comes as plain data: first: Missing "
+        "annotations cannot be resolved, and what they stand for comes as plain data, in unresolvable: first: Missing "
         "(name 'Missing' is not defined)"
     ]
 
 
 def test_types_can_be_resolved_while_another_thread_waits_in_an_import() -> None:
-    resolving, may_go_on = threading.Event(), threading.Event()
+    resolving, may_go_on, was_let = threading.Event(), threading.Event(), list[bool]()
 
     class Slow:
         def __class_getitem__(cls, item: Any) -> Any:
             resolving.set()
-            may_go_on.wait(10)
+            was_let.append(may_go_on.wait(10))
             return int
 
     def slow(first: Any) -> None:
@@ -92,11 +93,14 @@ def test_types_can_be_resolved_while_another_thread_waits_in_an_import() -> None
     try:
         assert resolving.wait(10)
 
-        assert Signature(described).arg_types == (Later, int)
+        types = Signature(described).arg_types
     finally:
         may_go_on.set()
         thread.join()
         del slow.__globals__["Slow"]
+
+    # It was still waiting when the other types were there.
+    assert (types, was_let) == ((Later, int), [True])
 
 
 def test_leading_parameters_can_be_left_out() -> None:

@@ -61,22 +61,24 @@ def test_a_run_whose_code_does_not_fit_is_described_as_its_history_says(workflow
     assert found.status is WorkflowExecutionStatus.SUSPENDED
     assert (found.history_length, len(found.pending_activities)) == (2, 1)
     assert found.history_length == expected.history_length
+    assert found.pending_activities == expected.pending_activities
     assert [each.activity_type for each in found.pending_activities] == ["describing.fails"]
 
 
-@pytest.mark.parametrize("is_lost", [False, True], ids=["written", "lost"])
-def test_who_waits_for_a_run_that_stops_again_while_it_is_tried_is_told(is_lost: bool) -> None:
-    with make(None, Breaks, auto_skip=False, check_leaks=False) as runtime:
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_who_waits_for_a_run_that_stops_again_while_it_is_tried_is_told(lost: int) -> None:
+    with make(None, Breaks, waits, auto_skip=False, check_leaks=False) as runtime:
         handle = runtime.wait(runtime.start_workflow(Breaks.run, id="b"))
         runtime.wait(handle.signal(Breaks.poke))
         runtime.run_until_idle()
         resumed, result = handle.resume(), handle.result()
-        if is_lost:
-            runtime.store.fail_commit(1)
+        for commit in range(lost):
+            runtime.store.fail_commit(commit + 1)
         # All of it in one sweep, and so in one commit.
         runtime.hands.dispatcher.sweep()
+        runtime.start_workflow(waits, id="w")
         runtime.advance(60)
 
-        assert isinstance(resumed.exception(), JournalWriteError if is_lost else type(None))
+        assert isinstance(resumed.exception(), JournalWriteError if lost else type(None))
         assert isinstance(result.exception(), WorkflowSuspendedError)
         assert "KeyError: 'a bug'" in str(result.exception())

@@ -47,12 +47,31 @@ async def signals_by_a_handle() -> str:
     return "sent"
 
 
+@workflow.defn(name="mistakes.side effect")
+async def starts_another_aside() -> str:
+    return str(workflow.side_effect(lambda: here[0].start_workflow(hello, "Kyle", id="another")))
+
+
 @workflow.defn(name="mistakes.sleeps")
 async def sleeps_for_nothing() -> None:
     await workflow.sleep(cast("Any", None))
 
 
-WORKFLOWS = [hello, calls_an_activity, forgets_to_await, starts_another, signals_by_a_handle, sleeps_for_nothing]
+@workflow.defn(name="mistakes.limits")
+async def limits_to_nothing() -> str:
+    return await workflow.execute_activity(greet, "Kyle", start_to_close_timeout=0)
+
+
+WORKFLOWS = [
+    hello,
+    calls_an_activity,
+    forgets_to_await,
+    limits_to_nothing,
+    starts_another,
+    starts_another_aside,
+    signals_by_a_handle,
+    sleeps_for_nothing,
+]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +81,8 @@ WORKFLOWS = [hello, calls_an_activity, forgets_to_await, starts_another, signals
         ("mistakes.forgets", "object of type 'coroutine' cannot be stored; was an await forgotten\\?"),
         ("mistakes.starts", "workflow code called a runtime or a handle of one, and a replay would call it again"),
         ("mistakes.signals", "workflow code called a runtime or a handle of one, and a replay would call it again"),
+        ("mistakes.side effect", "workflow code called a runtime or a handle of one"),
+        ("mistakes.limits", "start_to_close_timeout is 0; a limit is longer than nothing, or None for none"),
         ("mistakes.sleeps", "duration is None; give a timedelta or a number of seconds"),
     ],
 )

@@ -224,7 +224,6 @@ def test_closing_from_the_loop_itself_does_not_wait_for_its_tasks(
     assert reports.empty()
 
 
-@pytest.mark.slow
 def test_an_async_activity_that_the_application_cancels_meanwhile_is_left_behind(
     performer: Performer, make: Make, reports: Reports
 ) -> None:
@@ -266,6 +265,7 @@ def test_a_sync_activity_that_leaves_early_is_performed_again_by_the_next_openin
     assert reports.empty()
 
 
+@pytest.mark.slow
 def test_an_async_activity_that_will_not_be_cancelled_is_left_alone(performer: Performer, make: Make) -> None:
     begun: SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = SimpleQueue()
     over = threading.Event()

@@ -305,6 +305,22 @@ def test_what_an_executor_drops_from_its_queue_never_began(
     assert performer.close(grace=10) == 0
 
 
+def test_what_a_broken_executor_has_in_its_queue_never_began(
+    converter: Converter, make: Make, reports: SimpleQueue[tuple[Task, Outcome]]
+) -> None:
+    def refuse() -> None:
+        raise OSError("no connection")
+
+    executor = ThreadPoolExecutor(1, initializer=refuse)
+    performer = Performer(
+        converter=converter, report=lambda task, outcome: reports.put((task, outcome)), executor=executor
+    )
+    performer.perform(make(double, Order("tea", 1)))
+
+    assert isinstance(reports.get(timeout=10)[1], NeverBegan)
+    assert performer.close(grace=10) == 0
+
+
 def test_an_executor_of_processes_is_refused(converter: Converter) -> None:
     with ProcessPoolExecutor() as executor, pytest.raises(ValueError, match="threads"):
         Performer(converter=converter, report=lambda task, outcome: None, executor=executor)
