@@ -9,17 +9,9 @@ from typing import Any, ClassVar
 from ...actors import Actor, Dispatcher, Future, Lane
 from ...storage import StorageError
 from ..core.execution import Execution
-from ..core.messages import (
-    Message,
-    RunTerminated,
-    RunTimedOut,
-)
+from ..core.messages import Message, RunTerminated, RunTimedOut
 from ..model.description import WorkflowExecutionDescription
-from ..model.errors import (
-    GreenroomError,
-    InternalError,
-    RuntimeClosedError,
-)
+from ..model.errors import GreenroomError, InternalError, RuntimeClosedError
 from ..model.options import WorkflowExecutionStatus
 from .answers import answer, refuse, refuse_all
 from .bringing_back import BringingBack, begin_execution
