@@ -52,10 +52,17 @@ if TYPE_CHECKING:
         WorkflowClosedError,
         WorkflowFailureError,
         WorkflowNotFoundError,
+        WorkflowQueryFailedError,
+        WorkflowQueryRejectedError,
         WorkflowSuspendedError,
     )
     from .runtime.model.history import HistoryEvent, WorkflowHistory
-    from .runtime.model.options import WorkflowExecutionStatus, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+    from .runtime.model.options import (
+        QueryRejectCondition,
+        WorkflowExecutionStatus,
+        WorkflowIDConflictPolicy,
+        WorkflowIDReusePolicy,
+    )
     from .runtime.model.payloads import Converter
     from .runtime.model.retry import RetryPolicy
     from .runtime.runtime import Runtime
@@ -97,6 +104,7 @@ _HOMES = {
     "PayloadTooLargeError": ".runtime.model.errors",
     "PendingActivity": ".runtime.model.description",
     "PendingTimer": ".runtime.model.description",
+    "QueryRejectCondition": ".runtime.model.options",
     "ReadOnlyContextError": ".runtime.model.errors",
     "RetryPolicy": ".runtime.model.retry",
     "RetryState": ".runtime.model.errors",
@@ -116,6 +124,8 @@ _HOMES = {
     "WorkflowIDConflictPolicy": ".runtime.model.options",
     "WorkflowIDReusePolicy": ".runtime.model.options",
     "WorkflowNotFoundError": ".runtime.model.errors",
+    "WorkflowQueryFailedError": ".runtime.model.errors",
+    "WorkflowQueryRejectedError": ".runtime.model.errors",
     "WorkflowSuspendedError": ".runtime.model.errors",
     "activity": ".runtime.activity",
     "workflow": ".runtime.workflow",
@@ -155,6 +165,7 @@ __all__ = [
     "PayloadTooLargeError",
     "PendingActivity",
     "PendingTimer",
+    "QueryRejectCondition",
     "ReadOnlyContextError",
     "RetryPolicy",
     "RetryState",
@@ -174,6 +185,8 @@ __all__ = [
     "WorkflowIDConflictPolicy",
     "WorkflowIDReusePolicy",
     "WorkflowNotFoundError",
+    "WorkflowQueryFailedError",
+    "WorkflowQueryRejectedError",
     "WorkflowSuspendedError",
     "activity",
     "workflow",

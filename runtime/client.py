@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
 from .core.messages import RunTerminated, SignalReceived
-from .model.definitions import signal_name, signal_signature
 from .model.description import WorkflowExecutionDescription
+from .model.handler_definitions import handler_name, handler_signature
 from .model.history import WorkflowHistory
 from .model.ids import check_id
+from .model.options import QueryRejectCondition
 from .model.payloads import Converter
 from .shell.desk import Desk
 from .shell.outcomes import AS_DECLARED
@@ -19,6 +20,10 @@ from .shell.outcomes import AS_DECLARED
 __all__ = ["WorkflowHandle"]
 
 R = TypeVar("R")
+Q = TypeVar("Q")
+Ts = TypeVarTuple("Ts")
+
+NOT_REJECTED = QueryRejectCondition.NONE
 
 
 class WorkflowHandle(Generic[R]):
@@ -85,9 +90,9 @@ class WorkflowHandle(Generic[R]):
             MailboxFullError: too many messages wait for it; nothing was sent, try again later.
             JournalError: it could not be written; nothing was sent.
         """
-        name = check_id(signal_name(signal), "signal name")
+        name = check_id(handler_name("signal", signal), "signal name")
         data = self._converter.encode_args(args)
-        signature = signal_signature(signal)
+        signature = handler_signature("signal", signal)
         if signature is not None:
             # The run would put the signal aside as a dead letter: better to say so here.
             problem = signature.problem_with(args)
@@ -96,6 +101,60 @@ class WorkflowHandle(Generic[R]):
             self._converter.decode_args(data, signature.arg_types)
         message = SignalReceived(name, data)
         return self._desk.send(self._workflow_id, self._run_id, message)
+
+    @overload
+    def query(
+        self, query: Callable[[Any, *Ts], Q], /, *args: *Ts, reject_condition: QueryRejectCondition = ...
+    ) -> Future[Q]: ...
+    @overload
+    def query(
+        self, query: str, /, *args: Any, result_type: type[Q], reject_condition: QueryRejectCondition = ...
+    ) -> Future[Q]: ...
+    @overload
+    def query(self, query: str, /, *args: Any, reject_condition: QueryRejectCondition = ...) -> Future[Any]: ...
+    def query(
+        self,
+        query: Any,
+        /,
+        *args: object,
+        result_type: Any = None,
+        reject_condition: QueryRejectCondition = NOT_REJECTED,
+    ) -> Future[Any]:
+        """Ask the code of the run, which answers from what it is once it has taken all mail that was there before.
+
+        Nothing of it is written. A run that has ended, or is suspended, is asked as its history leaves it: that is
+        replayed for it, each time anew.
+
+        Args:
+            query: the query's name, or a reference to its handler.
+            *args: its arguments.
+            result_type: the type of the answer, when the query is given by name.
+            reject_condition: how the run must not stand for it to be asked.
+
+        Raises:
+            TypeError: the arguments do not fit the handler that is referred to, or the condition is none.
+            PayloadError: an argument cannot be stored, or is not of the type that the handler's annotation allows.
+
+        Raises (from the future):
+            WorkflowQueryFailedError: nobody answers it, its handler failed or would have changed the run, or the
+                history cannot be replayed; the ``__cause__`` says why.
+            WorkflowQueryRejectedError: the run stands as the condition excludes.
+            WorkflowNotFoundError: there is no such run.
+            MailboxFullError: too much waits for it; try again later.
+        """
+        name = check_id(handler_name("query", query), "query name")
+        if reject_condition.__class__ is not QueryRejectCondition:
+            raise TypeError(f"reject_condition is {reject_condition!r}; give a member of QueryRejectCondition")
+        data = self._converter.encode_args(args)
+        signature = handler_signature("query", query)
+        hint = Any if result_type is None else result_type
+        if signature is not None:
+            problem = signature.problem_with(args)
+            if problem is not None:
+                raise TypeError(f"query {name!r} {problem}")
+            self._converter.decode_args(data, signature.arg_types)
+            hint = signature.result_type if result_type is None else result_type
+        return self._desk.query(self._workflow_id, self._run_id, name, data, reject_condition, hint)
 
     def terminate(self, reason: str = "") -> Future[None]:
         """End the run at once, without asking its code.

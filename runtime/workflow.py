@@ -6,6 +6,7 @@ import asyncio
 import uuid as _uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from inspect import iscoroutinefunction
 from random import Random
 from typing import Any, TypeVar, overload
 
@@ -14,10 +15,10 @@ from .core.channels import SignalChannel, wait_ns
 from .core.conditions import check_predicate
 from .core.context import Info, current, current_or_none
 from .core.handles import ActivityHandle
-from .model.definitions import signal_name
 from .model.durations import to_ns
+from .model.handler_definitions import handler_name
 from .model.ids import check_id
-from .workflow_declarations import FunctionWorkflow, defn, init, run, signal
+from .workflow_declarations import FunctionWorkflow, defn, init, query, run, signal
 
 __all__ = [
     "ActivityHandle",
@@ -29,16 +30,21 @@ __all__ = [
     "defn",
     "execute_activity",
     "execute_activity_method",
+    "get_dynamic_query_handler",
     "get_dynamic_signal_handler",
     "get_external_workflow_handle",
+    "get_query_handler",
     "get_signal_handler",
     "in_workflow",
     "info",
     "init",
     "now",
+    "query",
     "random",
     "run",
+    "set_dynamic_query_handler",
     "set_dynamic_signal_handler",
+    "set_query_handler",
     "set_signal_handler",
     "side_effect",
     "signal",
@@ -63,7 +69,7 @@ Duration = timedelta | float
 
 def set_signal_handler(name: str, handler: Callable[..., Any] | None) -> None:
     """Set, replace or (with None) remove the handler of one signal; what was kept for it is delivered in its order."""
-    current().set_signal_handler(check_id(name, "signal name"), _callable(handler))
+    current().set_signal_handler(check_id(name, "signal name"), _callable("signal", handler))
 
 
 def get_signal_handler(name: str) -> Callable[..., Any] | None:
@@ -73,7 +79,7 @@ def get_signal_handler(name: str) -> Callable[..., Any] | None:
 
 def set_dynamic_signal_handler(handler: Callable[..., Any] | None) -> None:
     """Set, replace or remove the handler of every signal without one; it gets the signal's name, then its arguments."""
-    current().set_signal_handler(None, _callable(handler))
+    current().set_signal_handler(None, _callable("signal", handler))
 
 
 def get_dynamic_signal_handler() -> Callable[..., Any] | None:
@@ -81,10 +87,32 @@ def get_dynamic_signal_handler() -> Callable[..., Any] | None:
     return current().get_signal_handler(None)
 
 
-def _callable(handler: Any) -> Any:
+def set_query_handler(name: str, handler: Callable[..., Any] | None) -> None:
+    """Set, replace or (with None) remove the handler of one query; it cannot wait, and may only read."""
+    current().set_query_handler(check_id(name, "query name"), _callable("query", handler))
+
+
+def get_query_handler(name: str) -> Callable[..., Any] | None:
+    """The handler of a query, or None."""
+    return current().get_query_handler(name)
+
+
+def set_dynamic_query_handler(handler: Callable[..., Any] | None) -> None:
+    """Set, replace or remove the handler of every query without one; it gets the query's name, then its arguments."""
+    current().set_query_handler(None, _callable("query", handler))
+
+
+def get_dynamic_query_handler() -> Callable[..., Any] | None:
+    """The handler of every query that has none, or None."""
+    return current().get_query_handler(None)
+
+
+def _callable(kind: str, handler: Any) -> Any:
+    if kind == "query" and iscoroutinefunction(handler):
+        raise TypeError("a query handler cannot wait: write it without async")
     if handler is None or callable(handler):
         return handler
-    raise TypeError(f"a signal handler is a {type(handler).__name__}; give a function, or None to remove the handler")
+    raise TypeError(f"a {kind} handler is a {type(handler).__name__}; give a function, or None to remove the handler")
 
 
 def signal_channel() -> SignalChannel:
@@ -274,7 +302,7 @@ class ExternalWorkflowHandle:
         Raises:
             ApplicationError: type ``ExternalWorkflowExecutionNotFound``: there is no such workflow, or it has ended.
         """
-        await current().signal_external(self._workflow_id, self._run_id, signal_name(signal), args)
+        await current().signal_external(self._workflow_id, self._run_id, handler_name("signal", signal), args)
 
     def __repr__(self) -> str:
         return f"<workflow {self._workflow_id!r}{' run ' + self._run_id if self._run_id else ''}>"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from .model.definitions import DEFINITION, WorkflowDefinition, define_class, define_function, mark
+from .model.definitions import DEFINITION, WorkflowDefinition, define_class, define_function
 from .model.errors import InvalidWorkflowError
+from .model.handler_definitions import mark
 from .model.ids import check_id
 from .model.registry import workflows
 from .model.signatures import Signature
 
-__all__ = ["FunctionWorkflow", "defn", "init", "run", "signal"]
+__all__ = ["FunctionWorkflow", "defn", "init", "query", "run", "signal"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -119,15 +120,37 @@ def signal(
         dynamic: hear every signal that no other handler hears; the method gets the signal's name before its arguments.
         description: a line for people and tools.
     """
+    return _handler("signal", method, name, dynamic=dynamic, description=description)
+
+
+@overload
+def query(method: F, /) -> F: ...
+@overload
+def query(*, name: str | None = None, dynamic: bool = False, description: str | None = None) -> Callable[[F], F]: ...
+def query(
+    method: Any = None, /, *, name: str | None = None, dynamic: bool = False, description: str | None = None
+) -> Any:
+    """Mark a method as a query handler: it answers from what the run is, cannot wait, and may only read.
+
+    Args:
+        name: the query's name, the method's own if not given.
+        dynamic: answer every query that no other handler answers; the method gets the query's name before its
+            arguments.
+        description: a line for people and tools.
+    """
+    return _handler("query", method, name, dynamic=dynamic, description=description)
+
+
+def _handler(kind: str, method: Any, name: str | None, *, dynamic: bool, description: str | None) -> Any:
     if dynamic and name is not None:
         raise ValueError("a dynamic handler hears every name: leave out name= or dynamic=True")
     if name is not None:
-        check_id(name, "signal name")
+        check_id(name, f"{kind} name")
 
     def note(function: F) -> F:
         mark(
             function,
-            "signal",
+            kind,
             name=None if dynamic else name or function.__name__,
             description=description,
             signature=Signature(function, skip=1),

@@ -227,6 +227,8 @@ class Commander:
             self._take_back(number, CancelTimer)
 
     def _take_back(self, number: int, command: type[Command]) -> None:
+        if self.loop.read_only:
+            self.loop.refuse_change("cancelling")
         if self.put_away or self.closing is not None:
             return
         self.pending.pop(number, None)

@@ -15,9 +15,10 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from ..model.activity_definition import ActivityDefinition
-from ..model.definitions import SignalDefinition, WorkflowDefinition
+from ..model.definitions import WorkflowDefinition
 from ..model.errors import FailureError
 from ..model.failure_groups import one_failure
+from ..model.handler_definitions import HandlerDefinition
 from ..model.instants import instant
 from ..model.payloads import Converter
 from ..model.registry import Registry
@@ -41,6 +42,7 @@ from .messages import (
     TimerFired,
     WorkflowStarted,
 )
+from .queries import Queries
 from .replay import compare
 from .tasks import RunPutAway
 
@@ -104,6 +106,7 @@ class Execution(Commander):
         self.loop = WorkflowLoop(self, first_order=zlib.crc32(started.run_id.encode()))
         self._conditions = Conditions(self.loop)
         self._signals = Signals(self, self.loop, converter)
+        self._queries = Queries(converter)
 
     # The door.
 
@@ -169,6 +172,23 @@ class Execution(Commander):
             recorded_python=started.python,
         )
 
+    def query(self, name: str, args: bytes) -> bytes:
+        """Answer a query from what the run is now; gives the payload of the answer.
+
+        Raises:
+            ReadOnlyContextError: its handler asked for something that would change the run.
+            Exception: as ``Queries.answer`` does.
+        """
+        loop = self.loop
+        before = loop.enter()
+        loop.read_only = "a query"
+        try:
+            # What the handler sets of context variables stays behind with it.
+            return self._context.copy().run(self._queries.answer, name, args)
+        finally:
+            loop.read_only = ""
+            loop.leave(before)
+
     @contextmanager
     def at_work(self) -> Generator[None, None, None]:
         """Around many turns in a row: each of them then has less to set up."""
@@ -233,10 +253,11 @@ class Execution(Commander):
         if not definition.is_class:
             return definition.run
         instance = definition.target(*args) if definition.takes_input else definition.target()
-        for name, signal in definition.signals.items():
-            # What __init__ has set goes before what the class declares.
-            if self._signals.handler(name) is None:
-                self._signals.set_handler(name, signal.bound_to(instance))
+        for kind, known in (("query", self._queries), ("signal", self._signals)):
+            for name, handler in definition.handlers[kind].items():
+                # What __init__ has set goes before what the class declares.
+                if known.handler(name) is None:
+                    known.set_handler(name, handler.bound_to(instance))
         bound: Callable[..., Any] = definition.run.__get__(instance)
         return bound
 
@@ -294,10 +315,18 @@ class Execution(Commander):
 
     def set_signal_handler(self, name: str | None, handler: Callable[..., Any] | None) -> None:
         self.check_may_change("setting a signal handler")
-        self._signals.set_handler(name, None if handler is None else SignalDefinition(name, handler))
+        self._signals.set_handler(name, None if handler is None else HandlerDefinition(name, handler))
 
     def get_signal_handler(self, name: str | None) -> Callable[..., Any] | None:
         handler = self._signals.handler(name)
+        return None if handler is None else handler.fn
+
+    def set_query_handler(self, name: str | None, handler: Callable[..., Any] | None) -> None:
+        self.check_may_change("setting a query handler")
+        self._queries.set_handler(name, None if handler is None else HandlerDefinition(name, handler))
+
+    def get_query_handler(self, name: str | None) -> Callable[..., Any] | None:
+        handler = self._queries.handler(name)
         return None if handler is None else handler.fn
 
     def signal_channel(self) -> SignalChannel:
@@ -311,6 +340,11 @@ class Execution(Commander):
     def take_unread(self) -> list[SignalReceived]:
         """The signals that no handler and no channel has taken, oldest first; they are not kept any longer."""
         return list(self._signals.bag.take_all())
+
+    @property
+    def is_marred(self) -> bool:
+        """Whether a query has changed what it may only read: only a replay makes the run what it was."""
+        return self.loop.is_marred
 
     @property
     def unread_signals(self) -> int:

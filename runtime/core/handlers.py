@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from ..model.definitions import SignalDefinition
 from ..model.errors import PayloadError, ReadOnlyContextError
+from ..model.handler_definitions import HandlerDefinition
 from ..model.payloads import Converter
 from .loop import WorkflowLoop
 from .mailbag import Mailbag
@@ -60,8 +60,8 @@ class Signals:
         self._run: Hearer = run
         self._loop = loop
         self._converter = converter
-        self._named: dict[str, SignalDefinition] = {}
-        self._dynamic: SignalDefinition | None = None
+        self._named: dict[str, HandlerDefinition] = {}
+        self._dynamic: HandlerDefinition | None = None
         self._readers: dict[str, deque[asyncio.Future[None]]] = {}
 
     def deliver(self, signal: SignalReceived) -> None:
@@ -77,11 +77,11 @@ class Signals:
         """The run hears nothing any more; what refers to it in a circle would wait for the collector."""
         self._run = _NOBODY
 
-    def handler(self, name: str | None) -> SignalDefinition | None:
+    def handler(self, name: str | None) -> HandlerDefinition | None:
         """The handler of that name; None as a name means the catch-all."""
         return self._dynamic if name is None else self._named.get(name)
 
-    def set_handler(self, name: str | None, handler: SignalDefinition | None) -> None:
+    def set_handler(self, name: str | None, handler: HandlerDefinition | None) -> None:
         """Set, replace or (with None) remove a handler; what was kept for it is delivered in the order it came."""
         if name is None:
             self._dynamic = handler
@@ -140,7 +140,7 @@ class Signals:
             self._run.dead_letter(signal, str(error))
             return None
 
-    def _spawn(self, handler: SignalDefinition, signal: SignalReceived) -> None:
+    def _spawn(self, handler: HandlerDefinition, signal: SignalReceived) -> None:
         values = self._decoded(signal, handler.arg_types)
         if values is None:
             return

@@ -86,6 +86,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         now_ns: the run's time (UTC).
         started_ns: when the run began; ``time()`` counts from here.
         order: the last number of the counter that is the hash of tasks and futures.
+        is_marred: whether something that may only read has changed what a replay would not change.
         read_only: what is running now, if it may only read ("a wait condition"); empty otherwise.
     """
 
@@ -101,6 +102,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self.now_ns = 0
         self.started_ns = 0
         self.read_only = ""
+        self.is_marred = False
         self._ready: list[Handle | TimerHandle] = []
         self.order = first_order
         self._tasks: list[Task[Any]] = []
@@ -183,9 +185,16 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
     ) -> Handle:
+        if self.read_only:
+            self.refuse_change("waking a task or scheduling a callback")
         handle = Handle(callback, args, context)
         self._ready.append(handle)
         return handle
+
+    def refuse_change(self, action: str) -> NoReturn:
+        """Refuse what only reading allows no longer; by then a future may know what nobody will hear of."""
+        self.is_marred = True
+        raise ReadOnlyContextError(action, self.read_only)
 
     def call_later(
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None

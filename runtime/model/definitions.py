@@ -4,69 +4,16 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .errors import InvalidWorkflowError
+from .handler_definitions import HANDLER_KINDS, MARK, HandlerDefinition, mark, marks_of
 from .signatures import Signature
 
-__all__ = [
-    "SignalDefinition",
-    "WorkflowDefinition",
-    "define_class",
-    "define_function",
-    "mark",
-    "marks_of",
-    "signal_name",
-    "signal_signature",
-]
+__all__ = ["DEFINITION", "WorkflowDefinition", "define_class", "define_function"]
 
-MARK = "__greenroom_mark__"
 DEFINITION = "__greenroom_workflow__"
-
-
-class SignalDefinition:
-    """A signal handler.
-
-    Attributes:
-        name: the signal's name, None for the catch-all.
-        fn: the function; of a class, still without its instance.
-        dynamic: whether it hears every name that no other handler hears, and gets the name first.
-    """
-
-    __slots__ = ("_signature", "description", "dynamic", "fn", "name")
-
-    def __init__(
-        self, name: str | None, fn: Callable[..., Any], *, method: bool = False, description: str | None = None
-    ) -> None:
-        self.name = name
-        self.fn = fn
-        self.dynamic = name is None
-        self.description = description
-        self._signature = Signature(fn, skip=int(method) + int(self.dynamic))
-
-    @property
-    def arg_types(self) -> tuple[Any, ...] | None:
-        """The types of the signal's arguments; None for a function that does not tell."""
-        try:
-            return self._signature.arg_types
-        except ValueError:
-            return None
-
-    def problem_with(self, args: Sequence[object]) -> str | None:
-        """Why a call with these arguments could not work, or None."""
-        try:
-            return self._signature.problem_with(args)
-        except ValueError:
-            return None
-
-    def bound_to(self, instance: object) -> SignalDefinition:
-        """The same handler as a method of one instance."""
-        bound = SignalDefinition.__new__(SignalDefinition)
-        bound.name, bound.dynamic, bound.description = self.name, self.dynamic, self.description
-        bound.fn = self.fn.__get__(instance)
-        bound._signature = self._signature
-        return bound
 
 
 class WorkflowDefinition:
@@ -76,12 +23,12 @@ class WorkflowDefinition:
         name: the name it is registered under and recorded with.
         target: the class or function that the user wrote.
         run: the async function that is the workflow; of a class, without its instance.
-        signals: the handlers of a class by name; None is the catch-all.
+        handlers: of a class: kind ("signal", "query") to its handlers by name; None is the catch-all.
         takes_input: whether ``__init__`` gets the workflow's arguments too.
         failure_exception_types: exceptions that close a run as failed; others are bugs and suspend it.
     """
 
-    __slots__ = ("failure_exception_types", "is_class", "name", "run", "signals", "signature", "takes_input", "target")
+    __slots__ = ("failure_exception_types", "handlers", "is_class", "name", "run", "signature", "takes_input", "target")
 
     def __init__(
         self,
@@ -90,7 +37,7 @@ class WorkflowDefinition:
         run: Callable[..., Any],
         *,
         is_class: bool,
-        signals: Mapping[str | None, SignalDefinition],
+        handlers: Mapping[str, Mapping[str | None, HandlerDefinition]],
         takes_input: bool,
         failure_exception_types: tuple[type[BaseException], ...],
     ) -> None:
@@ -98,7 +45,7 @@ class WorkflowDefinition:
         self.target = target
         self.run = run
         self.is_class = is_class
-        self.signals = dict(signals)
+        self.handlers = handlers
         self.takes_input = takes_input
         self.failure_exception_types = failure_exception_types
         self.signature = Signature(run, skip=int(is_class))
@@ -110,45 +57,6 @@ class WorkflowDefinition:
 
     def __repr__(self) -> str:
         return f"<workflow {self.name!r}>"
-
-
-def mark(function: Callable[..., Any], kind: str, **facts: Any) -> None:
-    """Leave a note on a method for ``define_class`` to find."""
-    setattr(function, MARK, {**marks_of(function), kind: facts})
-
-
-def marks_of(function: object) -> Mapping[str, Mapping[str, Any]]:
-    """The notes that decorators left on a method: kind to facts."""
-    marks: Mapping[str, Mapping[str, Any]] = getattr(function, MARK, {})
-    return marks
-
-
-def signal_name(signal: str | Callable[..., Any]) -> str:
-    """The name of a signal given as a string or as a reference to its handler.
-
-    Raises:
-        TypeError: a callable that is no signal handler, or a catch-all, which has no name of its own.
-    """
-    if isinstance(signal, str):
-        return signal
-    facts = marks_of(signal).get("signal")
-    if facts is None:
-        raise TypeError(
-            f"{signal!r} is not a signal handler: decorate it with @workflow.signal or pass the signal's name"
-        )
-    if facts["name"] is None:
-        raise TypeError(f"{signal!r} hears every signal: pass the name of the one you mean")
-    name: str = facts["name"]
-    return name
-
-
-def signal_signature(signal: str | Callable[..., Any]) -> Signature | None:
-    """What the arguments of a signal must be, if it is given as a reference to its handler."""
-    facts = marks_of(signal).get("signal")
-    if facts is None or facts["name"] is None:
-        return None
-    signature: Signature = facts["signature"]
-    return signature
 
 
 def define_function(
@@ -171,7 +79,7 @@ def define_function(
         function,
         function,
         is_class=False,
-        signals={},
+        handlers={},
         takes_input=False,
         failure_exception_types=failure_exception_types,
     )
@@ -187,23 +95,24 @@ def define_class(
     """
     problems: list[str] = []
     runs: list[Callable[..., Any]] = []
-    signals: dict[str | None, SignalDefinition] = {}
+    handlers: dict[str, dict[str | None, HandlerDefinition]] = {kind: {} for kind in HANDLER_KINDS}
     for attribute, function in _members(cls).items():
         notes = marks_of(function)
         if "run" in notes:
             runs.append(function)
             problems += _problems_of_run(function, f"{attribute}()")
-        if "signal" in notes:
-            facts = notes["signal"]
-            if facts["name"] in signals:
-                what = "catch-all" if facts["name"] is None else f"signal {facts['name']!r}"
-                problems.append(f"two handlers for {what}")
-            problems += _problems_of_signal(function, f"{attribute}()", is_dynamic=facts["name"] is None)
-            signals[facts["name"]] = SignalDefinition(
-                facts["name"], function, method=True, description=facts["description"]
-            )
-        if "run" in notes and "signal" in notes:
-            problems.append(f"{attribute}() is decorated with both @workflow.run and @workflow.signal")
+        kinds = [kind for kind in ("run", *HANDLER_KINDS) if kind in notes]
+        if len(kinds) > 1:
+            decorators = " and ".join(f"@workflow.{kind}" for kind in kinds)
+            problems.append(f"{attribute}() is decorated with both {decorators}")
+        for kind in HANDLER_KINDS:
+            if kind in notes:
+                heard, description = notes[kind]["name"], notes[kind]["description"]
+                if heard in handlers[kind]:
+                    what = "catch-all" if heard is None else f"{kind} {heard!r}"
+                    problems.append(f"two handlers for {what}")
+                problems += _problems_of_handler(kind, function, f"{attribute}()", is_dynamic=heard is None)
+                handlers[kind][heard] = HandlerDefinition(heard, function, method=True, description=description)
         if "init" in notes and attribute != "__init__":
             problems.append(f"{attribute}() is decorated with @workflow.init, which is for __init__")
     if len(runs) != 1:
@@ -219,7 +128,7 @@ def define_class(
         cls,
         _own(cls, runs[0]),
         is_class=True,
-        signals=signals,
+        handlers=handlers,
         takes_input=takes_input,
         failure_exception_types=failure_exception_types,
     )
@@ -265,11 +174,13 @@ def _problems_of_run(function: Callable[..., Any], what: str) -> list[str]:
     return problems + _problems_of_arguments(function, what)
 
 
-def _problems_of_signal(function: Callable[..., Any], what: str, *, is_dynamic: bool) -> list[str]:
+def _problems_of_handler(kind: str, function: Callable[..., Any], what: str, *, is_dynamic: bool) -> list[str]:
     problems = _problems_of_arguments(function, what)
     positional = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
     if is_dynamic and len(positional) < 2 and not any(p.kind is p.VAR_POSITIONAL for p in positional):
-        problems.append(f"{what} hears every signal and must take the signal's name first")
+        problems.append(f"{what} hears every {kind} and must take the {kind}'s name first")
+    if kind == "query" and inspect.iscoroutinefunction(function):
+        problems.append(f"{what} answers a query and cannot wait: write it without async")
     return problems
 
 

@@ -25,7 +25,8 @@
     ├── WorkflowNotFoundError               the caller: no such workflow
     │   └── WorkflowClosedError             the caller: it has already ended
     ├── WorkflowSuspendedError              the author or the operator: mend the code, then resume
-    ├── WorkflowQueryFailedError            the caller
+    ├── WorkflowQueryFailedError            the caller or the author: nobody answers, or the handler failed
+    ├── WorkflowQueryRejectedError          the caller: the run stands as ``reject_condition`` excludes
     ├── WorkflowUpdateFailedError           the caller
     ├── PayloadError                        the caller or the author
     │   ├── PayloadEncodeError              a value that cannot be stored
@@ -80,6 +81,7 @@ from .use_errors import (
     WorkflowFailureError,
     WorkflowNotFoundError,
     WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
     WorkflowSuspendedError,
     WorkflowUpdateFailedError,
 )
@@ -141,6 +143,7 @@ __all__ = [
     "WorkflowFailureError",
     "WorkflowNotFoundError",
     "WorkflowQueryFailedError",
+    "WorkflowQueryRejectedError",
     "WorkflowSuspendedError",
     "WorkflowUpdateFailedError",
     "is_cancelled_exception",

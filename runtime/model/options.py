@@ -64,6 +64,20 @@ class WorkflowExecutionStatus(IntEnum):
         return self in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.SUSPENDED)
 
 
+class QueryRejectCondition(IntEnum):
+    """When a query is refused because of how its run stands; a suspended run is open."""
+
+    NONE = 1
+    NOT_OPEN = 2
+    NOT_COMPLETED_CLEANLY = 3
+
+    def rejects(self, status: WorkflowExecutionStatus) -> bool:
+        """Whether a run that stands so is not to be asked."""
+        if self is QueryRejectCondition.NONE or status.is_open:
+            return False
+        return self is QueryRejectCondition.NOT_OPEN or status is not WorkflowExecutionStatus.COMPLETED
+
+
 class WorkflowUpdateStage(IntEnum):
     """How far an update has come: durable in the mailbox, accepted by its validator, completed by its handler."""
 

@@ -28,6 +28,7 @@ __all__ = [
     "WorkflowFailureError",
     "WorkflowNotFoundError",
     "WorkflowQueryFailedError",
+    "WorkflowQueryRejectedError",
     "WorkflowSuspendedError",
     "WorkflowUpdateFailedError",
 ]
@@ -268,6 +269,19 @@ class WorkflowQueryFailedError(GreenroomError):
 
     def __str__(self) -> str:
         return f"query {self.query!r} of workflow {self.workflow_id!r} failed: {self.reason}"
+
+
+class WorkflowQueryRejectedError(GreenroomError):
+    """A query was not asked: its run stands as the caller's ``reject_condition`` excludes."""
+
+    def __init__(self, workflow_id: str, query: str, status: str) -> None:
+        super().__init__(workflow_id, query, status)
+        self.workflow_id = workflow_id
+        self.query = query
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"query {self.query!r} of workflow {self.workflow_id!r} was not asked: the run is {self.status}"
 
 
 class WorkflowUpdateFailedError(GreenroomError):

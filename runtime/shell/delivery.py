@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ...actors import Envelope, Future
+from ..core.execution import Execution
 from ..core.messages import Message
+from ..model.options import QueryRejectCondition
+from .run_state import RunState
 
-__all__ = ["Delivery", "Question"]
+__all__ = ["Delivery", "Query", "Question"]
 
 
 class Delivery(Envelope[Message]):
@@ -55,6 +58,36 @@ class Question(Delivery):
     def __init__(self, ask: Callable[[Any], Any], reply_to: Future[Any] | None) -> None:
         super().__init__(_NO_MESSAGE, reply_to)
         self.ask = ask
+
+
+class Query(Delivery):
+    """A question that is answered by the code of a run, and never written.
+
+    Args:
+        ask: called in the run's turn with the query, what is known of the run, and its execution if that is in memory;
+            sees to the answer.
+        name: the query's.
+        args: the payload of its arguments.
+        condition: how the run must not stand for it to be asked.
+        future: gets the answer, decoded, once all that it may show is on disk.
+    """
+
+    __slots__ = ("args", "ask", "condition", "future", "name")
+
+    def __init__(
+        self,
+        ask: Callable[[Query, RunState, Execution | None], None],
+        name: str,
+        args: bytes,
+        condition: QueryRejectCondition,
+        future: Future[Any],
+    ) -> None:
+        super().__init__(_NO_MESSAGE, future)
+        self.future = future
+        self.ask = ask
+        self.name = name
+        self.args = args
+        self.condition = condition
 
 
 _NO_MESSAGE = Message()

@@ -20,9 +20,10 @@ from ..model.errors import (
     WorkflowClosedError,
     WorkflowNotFoundError,
 )
-from ..model.options import WorkflowExecutionStatus
+from ..model.options import QueryRejectCondition, WorkflowExecutionStatus
+from .asking import Asking
 from .attempts import Attempts
-from .delivery import Delivery, Question
+from .delivery import Delivery, Query, Question
 from .describing import describe
 from .directory import Directory
 from .outcomes import ResultFuture
@@ -52,6 +53,7 @@ class Desk:
         starts: Starts,
         sweep: Sweep,
         attempts: Attempts,
+        asking: Asking,
         mailbox_limit: int,
         driver: Callable[[Future[Any], float | None], None] | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Desk:
         self._starts = starts
         self._sweep = sweep
         self._attempts = attempts
+        self._asking = asking
         self._mailbox_limit = mailbox_limit
         self._driver = driver
         self._closed_by: GreenroomError | None = None
@@ -87,6 +90,18 @@ class Desk:
     def describe(self, workflow_id: str, run_id: str) -> Future[Any]:
         """What is known of a run."""
         return self._ask(Future(), self._describe, workflow_id, run_id)
+
+    def query(
+        self,
+        workflow_id: str,
+        run_id: str,
+        name: str,
+        args: bytes,
+        condition: QueryRejectCondition,
+        result_type: Any,
+    ) -> Future[Any]:
+        """Ask the code of a run, open or ended."""
+        return self._ask(ResultFuture(result_type), self._query, workflow_id, run_id, name, args, condition)
 
     def resume(self, workflow_id: str, run_id: str) -> Future[None]:
         """Have a suspended run tried again."""
@@ -157,6 +172,25 @@ class Desk:
             self._sweep.answer(future, describe(closed, self._attempts))
             return
         actor.ask(Question(WorkflowActor.describe, future))
+
+    def _query(
+        self,
+        future: ResultFuture,
+        workflow_id: str,
+        run_id: str,
+        name: str,
+        args: bytes,
+        condition: QueryRejectCondition,
+    ) -> None:
+        run_no, header = self._known(workflow_id, run_id)
+        actor = self._directory.of_run(run_no)
+        query = Query(self._asking.ask, name, args, condition, future)
+        if actor is None:
+            self._asking.ask_history(query, run_no)
+        elif actor.waiting_messages >= self._mailbox_limit:
+            raise MailboxFullError(header.workflow_id, self._mailbox_limit)
+        else:
+            actor.ask(query)
 
     def _resume(self, future: Future[None], workflow_id: str, run_id: str) -> None:
         actor = self._open_actor(workflow_id, run_id)

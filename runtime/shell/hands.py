@@ -18,6 +18,7 @@ from ..model.history import WorkflowHistory
 from ..model.options import decode_workflow_options
 from ..model.payloads import Converter
 from ..model.registry import Registry
+from .asking import Asking
 from .attempts import Attempts
 from .desk import Desk
 from .directory import Directory
@@ -170,6 +171,7 @@ class Hands:
             ),
             sweep=self.sweep,
             attempts=self.attempts,
+            asking=Asking(self.dispatcher, self.directory.tools),
             mailbox_limit=settings.mailbox_limit,
             driver=seams.driver,
         )

@@ -15,7 +15,7 @@ from ..model.errors import GreenroomError, InternalError, RuntimeClosedError
 from ..model.options import WorkflowExecutionStatus
 from .answers import answer, refuse, refuse_all
 from .bringing_back import BringingBack, begin_execution
-from .delivery import Delivery, Question
+from .delivery import Delivery, Query, Question
 from .describing import describe
 from .effects import Tools
 from .encoding import encode_turn
@@ -104,7 +104,7 @@ class WorkflowActor(Actor):
         elif seq in self.run.rows:
             self.actor_inbox.put(Delivery(message, seq=seq))
 
-    def ask(self, question: Question) -> None:
+    def ask(self, question: Question | Query) -> None:
         """Put a question behind the mail that is there."""
         self.actor_inbox.put(question, Lane.QUERY)
 
@@ -146,6 +146,8 @@ class WorkflowActor(Actor):
     def _take(self, delivery: Any) -> None:
         if isinstance(delivery, Question):
             answer(self._tools.sweep, self, delivery)
+        elif isinstance(delivery, Query):
+            self._ask_code(delivery)
         elif self.standing is Standing.CLOSED:
             refuse(self._tools.sweep, self, self.run, delivery)
         elif self.standing is Standing.NEW and self.run.is_stored and isinstance(delivery.message, _ENDS):
@@ -158,6 +160,20 @@ class WorkflowActor(Actor):
         else:
             self._tools.sweep.took_turn(self, delivery)
             keep_message(self._tools, self.run, delivery)
+
+    def _ask_code(self, query: Query) -> None:
+        """Have a query answered by the run's code as it stands now, or by its history if the code is not here."""
+        execution = self.execution if self.standing is Standing.LIVE else None
+        query.ask(query, self.run, execution)
+        if execution is not None and execution.is_marred:
+            # What a query may only read it has changed: the run must be what a replay makes of it.
+            logger.error("%s is brought back anew: its query %r has changed what it may only read", self, query.name)
+            self.actor_inbox.hold(True, all_lanes=True)
+            self._tools.sweep.after(self._come_back)
+
+    def _come_back(self) -> None:
+        self.evict()
+        self.actor_inbox.hold(False)
 
     def _decide(self, delivery: Delivery) -> None:
         """Decide: the run's code takes the message. Then write, in the open sweep."""

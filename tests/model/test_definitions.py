@@ -9,8 +9,9 @@ import pytest
 
 from greenroom.runtime import workflow
 from greenroom.runtime.model.activity_definition import define_activity
-from greenroom.runtime.model.definitions import define_class, define_function, marks_of, signal_name
+from greenroom.runtime.model.definitions import define_class, define_function
 from greenroom.runtime.model.errors import InvalidWorkflowError, NotRegisteredError
+from greenroom.runtime.model.handler_definitions import handler_name, marks_of
 from greenroom.runtime.model.registry import Registry, workflows
 
 
@@ -156,7 +157,7 @@ def test_the_name_is_that_of_the_code_unless_one_is_given() -> None:
     own = define_function(good, name=None, failure_exception_types=())
     given = define_function(good, name="given", failure_exception_types=(ValueError,))
 
-    assert (own.name, own.is_class, own.takes_input, own.signals) == ("good", False, False, {})
+    assert (own.name, own.is_class, own.takes_input, own.handlers) == ("good", False, False, {})
     assert (given.name, given.failure_exception_types) == ("given", (ValueError,))
 
 
@@ -184,7 +185,7 @@ class Child(Parent):
 def test_a_subclass_keeps_marks_and_can_take_a_handler_away() -> None:
     definition = define_class(Child, name=None, failure_exception_types=())
 
-    assert list(definition.signals) == ["kept"]
+    assert list(definition.handlers["signal"]) == ["kept"]
     assert definition.run is Child.run
 
 
@@ -203,17 +204,17 @@ def test_an_inherited_run_method_becomes_the_classes_own() -> None:
 
 
 def test_a_signal_is_named_by_text_or_by_its_handler() -> None:
-    assert signal_name("text") == "text"
-    assert signal_name(Parent.kept) == "kept"
+    assert handler_name("signal", "text") == "text"
+    assert handler_name("signal", Parent.kept) == "kept"
 
 
 def test_a_dynamic_handler_has_no_name() -> None:
     with pytest.raises(ValueError, match="leave out name="):
         workflow.signal(name="a", dynamic=True)
     with pytest.raises(TypeError, match="pass the name of the one"):
-        signal_name(Everything.any_two)
+        handler_name("signal", Everything.any_two)
     with pytest.raises(TypeError, match=r"decorate it with @workflow\.signal"):
-        signal_name(not_async)
+        handler_name("signal", not_async)
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "x" * 500])

@@ -1,0 +1,73 @@
+"""Who answers which query, from what the run is at that moment."""
+
+from __future__ import annotations
+
+from inspect import isawaitable, iscoroutine
+
+from ..model.errors import NotRegisteredError, PayloadDecodeError
+from ..model.handler_definitions import HandlerDefinition
+from ..model.misfits import result_misfit
+from ..model.payloads import Converter
+
+__all__ = ["Queries"]
+
+
+class Queries:
+    """The query handlers of one run.
+
+    Args:
+        converter: gives the arguments, as their types say, and stores the answer.
+    """
+
+    __slots__ = ("_converter", "_dynamic", "_named")
+
+    def __init__(self, converter: Converter) -> None:
+        self._converter = converter
+        self._named: dict[str, HandlerDefinition] = {}
+        self._dynamic: HandlerDefinition | None = None
+
+    def handler(self, name: str | None) -> HandlerDefinition | None:
+        """The handler of that name; None as a name means the catch-all."""
+        return self._dynamic if name is None else self._named.get(name)
+
+    def set_handler(self, name: str | None, handler: HandlerDefinition | None) -> None:
+        """Set, replace or (with None) remove a handler."""
+        if name is None:
+            self._dynamic = handler
+        elif handler is None:
+            self._named.pop(name, None)
+        else:
+            self._named[name] = handler
+
+    def answer(self, name: str, args: bytes) -> bytes:
+        """Have a query answered; gives the payload of the answer.
+
+        Raises:
+            NotRegisteredError: nobody answers a query of that name.
+            PayloadError: the arguments do not fit the handler's annotations, or the answer does not fit its own.
+            TypeError: the number of arguments does not fit, or the handler gives something to be awaited.
+            Exception: whatever the handler raises.
+        """
+        handler = self._named.get(name) or self._dynamic
+        if handler is None:
+            raise NotRegisteredError("query", name, sorted(self._named))
+        values = self._converter.decode_args(args, handler.arg_types)
+        problem = handler.problem_with(values)
+        if problem is not None:
+            raise TypeError(f"its handler {problem}")
+        return self._stored(name, handler, handler.fn(name, *values) if handler.dynamic else handler.fn(*values))
+
+    def _stored(self, name: str, handler: HandlerDefinition, answer: object) -> bytes:
+        if isawaitable(answer):
+            if iscoroutine(answer):
+                answer.close()
+            raise TypeError(
+                f"its handler gives a {type(answer).__name__}, and a query cannot wait: write it without async"
+            )
+        data = self._converter.encode(answer)
+        try:
+            self._converter.check(answer, data, handler.result_type)
+        except Exception as error:  # a user's converter may raise anything
+            message = result_misfit("query", name, answer, handler.result_type, error)
+            raise PayloadDecodeError("", message) from error
+        return data

@@ -1,0 +1,109 @@
+"""What a handler of messages is: the name that it hears, the function, and the types of its arguments and answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .signatures import Signature
+
+__all__ = ["HANDLER_KINDS", "MARK", "HandlerDefinition", "handler_name", "handler_signature", "mark", "marks_of"]
+
+MARK = "__greenroom_mark__"
+
+HANDLER_KINDS = ("signal", "query")
+
+
+class HandlerDefinition:
+    """A handler of signals or of queries.
+
+    Attributes:
+        name: the name that it hears, None for the catch-all.
+        fn: the function; of a class, still without its instance.
+        dynamic: whether it hears every name that no other handler hears, and gets the name first.
+        description: a line for people and tools.
+    """
+
+    __slots__ = ("_signature", "description", "dynamic", "fn", "name")
+
+    def __init__(
+        self, name: str | None, fn: Callable[..., Any], *, method: bool = False, description: str | None = None
+    ) -> None:
+        self.name = name
+        self.fn = fn
+        self.dynamic = name is None
+        self.description = description
+        self._signature = Signature(fn, skip=int(method) + int(self.dynamic))
+
+    @property
+    def arg_types(self) -> tuple[Any, ...] | None:
+        """The types of the arguments; None for a function that does not tell."""
+        try:
+            return self._signature.arg_types
+        except ValueError:
+            return None
+
+    @property
+    def result_type(self) -> Any:
+        """The type of what it returns; ``Any`` where nothing is said."""
+        try:
+            return self._signature.result_type
+        except ValueError:
+            return Any
+
+    def problem_with(self, args: Sequence[object]) -> str | None:
+        """Why a call with these arguments could not work, or None."""
+        try:
+            return self._signature.problem_with(args)
+        except ValueError:
+            return None
+
+    def bound_to(self, instance: object) -> HandlerDefinition:
+        """The same handler as a method of one instance."""
+        bound = HandlerDefinition.__new__(HandlerDefinition)
+        bound.name, bound.dynamic, bound.description = self.name, self.dynamic, self.description
+        bound.fn = self.fn.__get__(instance)
+        bound._signature = self._signature
+        return bound
+
+
+def mark(function: Callable[..., Any], kind: str, **facts: Any) -> None:
+    """Leave a note on a method for ``define_class`` to find."""
+    setattr(function, MARK, {**marks_of(function), kind: facts})
+
+
+def marks_of(function: object) -> Mapping[str, Mapping[str, Any]]:
+    """The notes that decorators left on a method: kind to facts."""
+    marks: Mapping[str, Mapping[str, Any]] = getattr(function, MARK, {})
+    return marks
+
+
+def handler_name(kind: str, reference: str | Callable[..., Any]) -> str:
+    """The name of a signal or query given as a string or as a reference to its handler.
+
+    Args:
+        kind: which of them ("signal").
+
+    Raises:
+        TypeError: a callable that is no handler of that kind, or a catch-all, which has no name of its own.
+    """
+    if isinstance(reference, str):
+        return reference
+    facts = marks_of(reference).get(kind)
+    if facts is None:
+        raise TypeError(
+            f"{reference!r} is not a {kind} handler: decorate it with @workflow.{kind} or pass the {kind}'s name"
+        )
+    if facts["name"] is None:
+        raise TypeError(f"{reference!r} hears every {kind}: pass the name of the one you mean")
+    name: str = facts["name"]
+    return name
+
+
+def handler_signature(kind: str, reference: str | Callable[..., Any]) -> Signature | None:
+    """What a call of a handler must look like, if it is given as a reference."""
+    facts = marks_of(reference).get(kind)
+    if facts is None or facts["name"] is None:
+        return None
+    signature: Signature = facts["signature"]
+    return signature
