@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
-from .core.messages import RunTerminated, SignalReceived
+from .core.messages import CancelRequested, RunTerminated, SignalReceived
 from .model.description import WorkflowExecutionDescription
 from .model.handler_definitions import handler_name, handler_signature
 from .model.history import WorkflowHistory
@@ -156,6 +156,25 @@ class WorkflowHandle(Generic[R]):
             hint = signature.result_type if result_type is None else result_type
         return self._desk.query(self._workflow_id, self._run_id, name, data, reject_condition, hint)
 
+    def cancel(self, reason: str = "") -> Future[None]:
+        """Ask the run to end by itself: its main function gets ``asyncio.CancelledError`` where it waits. It may clean
+        up, wait for that, and return or go on; handlers of signals are left alone.
+
+        The run is cancelled if a cancellation is what its main function lets out. Only the first request counts.
+
+        Args:
+            reason: a line for people, and for ``workflow.cancellation_reason()``.
+
+        Raises:
+            TypeError: the reason is no string.
+
+        Raises (from the future):
+            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
+            MailboxFullError: too many messages wait for it; nothing was sent, try again later.
+            JournalError: it could not be written; nothing was sent.
+        """
+        return self._desk.send(self._workflow_id, self._run_id, CancelRequested(_writable(reason)))
+
     def terminate(self, reason: str = "") -> Future[None]:
         """End the run at once, without asking its code.
 
@@ -168,11 +187,7 @@ class WorkflowHandle(Generic[R]):
         Raises (from the future):
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
         """
-        if not isinstance(reason, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
-            raise TypeError(f"the reason is a {type(reason).__name__}; give a string")
-        # A file name may bring lone surrogates into a message, and those cannot be written.
-        written = reason.encode("utf-8", "backslashreplace").decode()
-        return self._desk.send(self._workflow_id, self._run_id, RunTerminated(written))
+        return self._desk.send(self._workflow_id, self._run_id, RunTerminated(_writable(reason)))
 
     def resume(self) -> Future[None]:
         """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it
@@ -186,3 +201,10 @@ class WorkflowHandle(Generic[R]):
     def fetch_history(self) -> Future[WorkflowHistory]:
         """The run's history so far."""
         return self._history(self._workflow_id, self._run_id)
+
+
+def _writable(reason: str) -> str:
+    if not isinstance(reason, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
+        raise TypeError(f"the reason is a {type(reason).__name__}; give a string")
+    # A file name may bring lone surrogates into a message, and those cannot be written.
+    return reason.encode("utf-8", "backslashreplace").decode()

@@ -27,6 +27,7 @@ __all__ = [
     "Info",
     "SignalChannel",
     "all_handlers_finished",
+    "cancellation_reason",
     "defn",
     "execute_activity",
     "execute_activity_method",
@@ -265,6 +266,11 @@ def uuid7() -> _uuid.UUID:
 def info() -> Info:
     """What the run knows of itself."""
     return current().info()
+
+
+def cancellation_reason() -> str | None:
+    """Why the run was asked to end by ``handle.cancel(reason)``; None as long as nobody has asked."""
+    return current().cancellation_reason()
 
 
 def in_workflow() -> bool:

@@ -24,6 +24,7 @@ from .call_sites import call_site
 from .commands import (
     CancelActivity,
     CancelTimer,
+    CancelWorkflow,
     Command,
     CompleteWorkflow,
     DeadLetterSignal,
@@ -180,6 +181,11 @@ class Commander:
         """Close the run with a failure, unless it is closed."""
         if self.closing is None:
             self._close(FailWorkflow(0, "", "", to_failure(error, self._converter)))
+
+    def cancelled(self, error: BaseException) -> None:
+        """Close the run as cancelled, unless it is closed."""
+        if self.closing is None:
+            self._close(CancelWorkflow(0, "", "", to_failure(error, self._converter)))
 
     def random(self) -> random.Random:
         """The run's own generator, the same in each replay."""

@@ -16,6 +16,7 @@ from ..model.options import ActivityOptions
 __all__ = [
     "CancelActivity",
     "CancelTimer",
+    "CancelWorkflow",
     "Command",
     "CompleteWorkflow",
     "DeadLetterSignal",
@@ -94,6 +95,12 @@ class FailWorkflow(Command, frozen=True, array_like=True, gc=False, tag="fail-wo
     failure: Failure
 
 
+class CancelWorkflow(Command, frozen=True, array_like=True, gc=False, tag="cancel-workflow"):
+    """Close the run as cancelled, as somebody asked for."""
+
+    failure: Failure
+
+
 AnyCommand = (
     ScheduleActivity
     | CancelActivity
@@ -104,6 +111,7 @@ AnyCommand = (
     | RecordSideEffect
     | CompleteWorkflow
     | FailWorkflow
+    | CancelWorkflow
 )
 
 encode_commands = msgspec.msgpack.Encoder().encode

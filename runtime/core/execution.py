@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import FailureError
+from ..model.errors import ActivityError, CancelledError, ChildWorkflowError, FailureError
 from ..model.failure_groups import one_failure
 from ..model.handler_definitions import HandlerDefinition
 from ..model.instants import instant
@@ -34,6 +34,7 @@ from .machines import Event
 from .messages import (
     ActivityCompleted,
     ActivityFailed,
+    CancelRequested,
     ExternalSignalResolved,
     Message,
     RunTerminated,
@@ -93,6 +94,8 @@ class Execution(Commander):
         self.started = started
         self.turns = 0
         self._ended = False
+        self._main_task: asyncio.Task[None] | None = None
+        self._cancel_reason: str | None = None
         self._definition = definition
         self._failure_types = (
             FailureError,
@@ -247,7 +250,7 @@ class Execution(Commander):
         except BaseException as error:
             self.raised(error)
             return
-        self.loop.create_task(self._main(run, args), name=definition.name)
+        self._main_task = self.loop.create_task(self._main(run, args), name=definition.name)
 
     def _prepare(self, definition: WorkflowDefinition, args: list[Any]) -> Callable[..., Any]:
         if not definition.is_class:
@@ -265,7 +268,10 @@ class Execution(Commander):
         try:
             self.complete(await run(*args), self._definition)
         except BaseException as error:
-            self.raised(error)
+            if self._cancel_reason is not None and _is_cancellation(error) and not self.put_away:
+                self.cancelled(error)
+            else:
+                self.raised(error)
 
     def _take_signal(self, message: SignalReceived) -> None:
         self._context.run(self._signals.deliver, message)
@@ -282,6 +288,13 @@ class Execution(Commander):
     def _take_signal_resolved(self, message: ExternalSignalResolved) -> None:
         event = Event.COMPLETE if message.failure is None else Event.FAIL
         self.resolve(message.id, event, failure=message.failure)
+
+    def _take_cancel(self, message: CancelRequested) -> None:
+        # A state and not an event: one that the code has caught cannot be asked for again.
+        if self._cancel_reason is None:
+            self._cancel_reason = message.reason
+            if self._main_task is not None:
+                self._context.run(self._main_task.cancel)
 
     def _take_end(self, message: RunTimedOut | RunTerminated) -> None:
         self._ended = True
@@ -302,6 +315,9 @@ class Execution(Commander):
             execution_timeout=_duration(options.execution_timeout_ns),
             history_length=self.turns,
         )
+
+    def cancellation_reason(self) -> str | None:
+        return self._cancel_reason
 
     def now_ns(self) -> int:
         return self.loop.now_ns
@@ -358,9 +374,17 @@ class Execution(Commander):
         ActivityFailed: _take_activity_failed,
         TimerFired: _take_timer,
         ExternalSignalResolved: _take_signal_resolved,
+        CancelRequested: _take_cancel,
         RunTimedOut: _take_end,
         RunTerminated: _take_end,
     }
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Whether an exception says that something was cancelled, or that a piece of work failed because it was."""
+    if isinstance(error, (ActivityError, ChildWorkflowError)):
+        return isinstance(error.cause, CancelledError)
+    return isinstance(error, (asyncio.CancelledError, CancelledError))
 
 
 def _duration(value_ns: int | None) -> timedelta | None:

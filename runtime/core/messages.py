@@ -12,6 +12,7 @@ from ..model.options import WorkflowOptions
 __all__ = [
     "ActivityCompleted",
     "ActivityFailed",
+    "CancelRequested",
     "ExternalSignalResolved",
     "Message",
     "RunTerminated",
@@ -78,6 +79,12 @@ class ExternalSignalResolved(Message, frozen=True, array_like=True, gc=False, ta
     failure: Failure | None = None
 
 
+class CancelRequested(Message, frozen=True, array_like=True, gc=False, tag="cancel-requested"):
+    """Somebody asked the run to end by itself."""
+
+    reason: str
+
+
 class RunTimedOut(Message, frozen=True, array_like=True, gc=False, tag="run-timed-out"):
     """The run's deadline passed, or that of its chain; the run is closed without asking its code."""
 
@@ -97,6 +104,7 @@ AnyMessage = (
     | ActivityFailed
     | TimerFired
     | ExternalSignalResolved
+    | CancelRequested
     | RunTimedOut
     | RunTerminated
 )

@@ -14,6 +14,7 @@ from ...storage import DueKind, Journal, RunHeader
 from ..core.commands import (
     CancelActivity,
     CancelTimer,
+    CancelWorkflow,
     Command,
     CompleteWorkflow,
     DeadLetterSignal,
@@ -26,6 +27,7 @@ from ..core.commands import (
 from ..core.messages import (
     ActivityCompleted,
     ActivityFailed,
+    CancelRequested,
     ExternalSignalResolved,
     Message,
     RunTerminated,
@@ -193,10 +195,15 @@ def _took_end(tools: Tools, run: RunState, message: RunTerminated) -> None:
     close_run(tools, run, WorkflowExecutionStatus.TERMINATED, Outcome(failure=failure), run.last_ns)
 
 
+def _took_cancel(tools: Tools, run: RunState, message: CancelRequested) -> None:
+    run.is_cancel_requested = True
+
+
 TOOK: dict[type[Message], Callable[[Tools, RunState, Any], None]] = {
     ActivityCompleted: _took_outcome,
     ActivityFailed: _took_outcome,
     TimerFired: _took_timer,
+    CancelRequested: _took_cancel,
     RunTimedOut: _took_timeout,
     RunTerminated: _took_end,
 }
@@ -288,6 +295,10 @@ def _fail(tools: Tools, peer: Peer, command: FailWorkflow, time_ns: int) -> None
     close_run(tools, peer.run, WorkflowExecutionStatus.FAILED, Outcome(failure=command.failure), time_ns)
 
 
+def _cancel(tools: Tools, peer: Peer, command: CancelWorkflow, time_ns: int) -> None:
+    close_run(tools, peer.run, WorkflowExecutionStatus.CANCELLED, Outcome(failure=command.failure), time_ns)
+
+
 WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     ScheduleActivity: _schedule_activity,
     CancelActivity: _cancel_activity,
@@ -298,5 +309,6 @@ WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     RecordSideEffect: _record,
     CompleteWorkflow: _complete,
     FailWorkflow: _fail,
+    CancelWorkflow: _cancel,
 }
 """What it means that a run wants something."""

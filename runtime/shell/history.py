@@ -148,6 +148,7 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     ),
     messages.TimerFired: ("TimerFired", lambda converter, step: {"id": step.id}),
     messages.ExternalSignalResolved: ("ExternalSignalResolved", _resolved),
+    messages.CancelRequested: ("WorkflowCancelRequested", lambda converter, step: {"reason": step.reason}),
     messages.RunTimedOut: ("WorkflowTimedOut", lambda converter, step: {}),
     messages.RunTerminated: ("WorkflowTerminated", lambda converter, step: {"reason": step.reason}),
     commands.ScheduleActivity: ("ActivityScheduled", _scheduled),
@@ -165,4 +166,5 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
         lambda converter, step: {"result": _value(converter, step.result)},
     ),
     commands.FailWorkflow: ("WorkflowFailed", lambda converter, step: {"failure": _why(step.failure)}),
+    commands.CancelWorkflow: ("WorkflowCancelled", lambda converter, step: {"failure": _why(step.failure)}),
 }

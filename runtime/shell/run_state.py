@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ...storage import Items, RunHeader, Turn
 from ..core.commands import CancelActivity, Command, ScheduleActivity
-from ..core.messages import ActivityCompleted, ActivityFailed, Message, TimerFired
+from ..core.messages import ActivityCompleted, ActivityFailed, CancelRequested, Message, TimerFired
 from ..model.options import WorkflowExecutionStatus
 from .flights import Owner
 
@@ -23,6 +23,7 @@ class RunState:
         timers: number of each timer that is neither fired nor cancelled → when it is due (ns).
         rows: sequence number of each message that waits on disk → the message.
         is_active: whether the journal has the run among those that opening brings back.
+        is_cancel_requested: whether its code has been asked to end.
         is_stored: whether the journal has the run at all.
         knows_its_end: whether turn_no, crc and last_ns are those of the end of the history.
     """
@@ -32,6 +33,7 @@ class RunState:
         "crc",
         "header",
         "is_active",
+        "is_cancel_requested",
         "is_stored",
         "knows_its_end",
         "last_ns",
@@ -58,6 +60,7 @@ class RunState:
         self.activities: dict[int, tuple[ScheduleActivity, int]] = {}
         self.timers: dict[int, int] = {}
         self.is_active = False
+        self.is_cancel_requested = False
         self.knows_its_end = not self.is_stored
 
     @property
@@ -84,6 +87,8 @@ class RunState:
 
     def note(self, message: Message, commands: list[Command], time_ns: int) -> None:
         """Follow a turn of the history: what it asked for is waited for, what it brought no longer."""
+        if isinstance(message, CancelRequested):
+            self.is_cancel_requested = True
         if isinstance(message, (ActivityCompleted, ActivityFailed)):
             self.activities.pop(message.id, None)
         for command in commands:
@@ -94,7 +99,10 @@ class RunState:
         self.is_active = bool(self.activities)
 
     def is_stale(self, message: Message) -> bool:
-        """Whether a message tells the outcome of something that the run does not wait for."""
+        """Whether a message tells the outcome of something that the run does not wait for, or asks for what was asked
+        for before."""
         if type(message) is ActivityCompleted or type(message) is ActivityFailed:
             return message.id not in self.activities
-        return type(message) is TimerFired and message.id not in self.timers
+        if type(message) is TimerFired:
+            return message.id not in self.timers
+        return self.is_cancel_requested and type(message) is CancelRequested

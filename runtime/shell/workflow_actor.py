@@ -24,7 +24,7 @@ from .run_state import RunState
 from .standing import Standing
 from .suspending import suspend, tell_waiters
 from .sweep import fail_if_pending
-from .writing import keep_message, take_row, write_birth, write_turn, write_unread
+from .writing import acknowledge, keep_message, take_row, write_birth, write_turn, write_unread
 
 __all__ = ["WorkflowActor"]
 
@@ -184,6 +184,7 @@ class WorkflowActor(Actor):
         if run.is_stale(message):
             self._tools.sweep.took_turn(self, delivery)
             take_row(self._tools, run, delivery)
+            acknowledge(self._tools, delivery)
             return
         clock_ns = self._tools.clock.now_ns()
         time_ns = clock_ns if clock_ns > run.last_ns else run.last_ns

@@ -14,6 +14,7 @@ from .run_state import RunState
 
 __all__ = [
     "UNREAD",
+    "acknowledge",
     "keep_message",
     "take_row",
     "write_birth",
@@ -59,8 +60,7 @@ def write_turn(
     if bool(run.activities) is not run.is_active:
         run.is_active = not run.is_active
         (batch.set_active if run.is_active else batch.clear_active)(run.run_no)
-    if delivery.reply_to is not None:
-        sweep.after(delivery.reply_to.set, delivery.answer)
+    acknowledge(tools, delivery)
 
 
 def write_unread(tools: Tools, run: RunState, signals: list[SignalReceived], time_ns: int) -> None:
@@ -68,6 +68,12 @@ def write_unread(tools: Tools, run: RunState, signals: list[SignalReceived], tim
     for signal in signals:
         reason = f"workflow {run.header.workflow_id!r} has ended ({run.status.name}), and {UNREAD}"
         tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, encode_message(signal))
+
+
+def acknowledge(tools: Tools, delivery: Delivery) -> None:
+    """Tell who has sent a message, if anybody waits, once the open sweep is on disk."""
+    if delivery.reply_to is not None:
+        tools.sweep.after(delivery.reply_to.set, delivery.answer)
 
 
 def take_row(tools: Tools, run: RunState, delivery: Delivery) -> None:
@@ -89,5 +95,4 @@ def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> None:
         if isinstance(message, (ActivityCompleted, ActivityFailed)):
             # The activity is over, and its next attempt must not become due any more.
             tools.attempts.drop_row(run.run_no, message.id)
-    if delivery.reply_to is not None:
-        sweep.after(delivery.reply_to.set, delivery.answer)
+    acknowledge(tools, delivery)

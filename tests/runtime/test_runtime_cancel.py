@@ -1,0 +1,299 @@
+"""A run that is asked to end: its main function gets a cancellation where it waits, and decides what comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from greenroom import activity, workflow
+from greenroom.runtime.model.errors import (
+    ApplicationError,
+    CancelledError,
+    WorkflowClosedError,
+    WorkflowFailureError,
+    WorkflowNotFoundError,
+)
+from greenroom.runtime.model.options import WorkflowExecutionStatus
+from greenroom.storage import MemoryStore
+from greenroom.testing import TestRuntime, crash_sweep, replay_every_prefix, start_once
+
+performed: list[str] = []
+
+
+@activity.defn(name="cancel.charge")
+def charge(what: str) -> str:
+    performed.append(what)
+    return f"charged {what}"
+
+
+@activity.defn(name="cancel.refund")
+def refund(what: str) -> str:
+    performed.append(f"refund {what}")
+    return f"refunded {what}"
+
+
+@workflow.defn(name="cancel.sleeps")
+async def sleeps() -> str:
+    await workflow.sleep(1000)
+    return "slept"
+
+
+@workflow.defn(name="cancel.cleans")
+async def cleans_up(end: str) -> str:
+    try:
+        await workflow.sleep(1000)
+    except asyncio.CancelledError:
+        done = await workflow.execute_activity(refund, str(workflow.cancellation_reason()))
+        if end == "raises":
+            raise
+        if end == "fails":
+            raise ApplicationError("the refund is not enough") from None
+        if end == "sleeps":
+            await workflow.sleep(5)
+        return done
+    return "never"
+
+
+@workflow.defn(name="cancel.shields")
+async def shields() -> str:
+    inner: asyncio.Future[str] = asyncio.ensure_future(workflow.execute_activity(charge, "safe"))
+    try:
+        return await asyncio.shield(inner)
+    except asyncio.CancelledError:
+        return f"kept: {await inner}"
+
+
+@workflow.defn(name="cancel.cancels itself")
+async def cancels_itself() -> None:
+    raise asyncio.CancelledError("by itself")
+
+
+@workflow.defn(name="cancel.group")
+async def group() -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(3):
+            tasks.create_task(workflow.sleep(1000 + number))
+
+
+@workflow.defn(name="cancel.handles")
+class Handles:
+    is_mended = False
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        try:
+            await workflow.sleep(1000)
+        except asyncio.CancelledError:
+            await workflow.wait_condition(workflow.all_handlers_finished)
+        return self.heard
+
+    @workflow.signal
+    async def hear(self, word: str) -> None:
+        await workflow.sleep(10)
+        if word == "poison" and not self.is_mended:
+            raise LookupError("no such word")
+        self.heard.append(word)
+
+
+@workflow.defn(name="cancel.at once")
+async def at_once() -> str:
+    try:
+        await workflow.sleep(1000)
+    except asyncio.CancelledError:
+        return f"cancelled in run: {workflow.cancellation_reason()}"
+    return "never"
+
+
+@workflow.defn(name="cancel.uncancels")
+async def uncancels() -> str:
+    try:
+        await workflow.sleep(1000)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()
+    try:
+        async with asyncio.timeout(5):
+            await workflow.sleep(1000)
+    except TimeoutError:
+        return "timed out as usual"
+    return "never"
+
+
+WORKFLOWS = [sleeps, cleans_up, shields, cancels_itself, group, Handles, at_once, uncancels]
+
+
+def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
+    options.setdefault("auto_skip", True)
+    return TestRuntime(store, workflows=WORKFLOWS, activities=[charge, refund], **options)
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    performed.clear()
+
+
+def cause_of(runtime: TestRuntime, future: Any) -> BaseException | None:
+    with pytest.raises(WorkflowFailureError) as caught:
+        runtime.wait(future)
+    return caught.value.cause
+
+
+def test_a_run_that_lets_the_cancellation_out_is_cancelled() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(sleeps, id="s"))
+        runtime.wait(handle.cancel("no longer wanted"))
+
+        assert isinstance(cause_of(runtime, handle.result()), CancelledError)
+        assert runtime.wait(handle.describe()).status is WorkflowExecutionStatus.CANCELLED
+        assert runtime.wait(handle.describe()).pending_timers == []
+        assert runtime.wait(handle.fetch_history()).kinds() == [
+            "WorkflowStarted",
+            "TimerStarted",
+            "WorkflowCancelRequested",
+            "TimerCancelled",
+            "WorkflowCancelled",
+        ]
+        replay_every_prefix(runtime)
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ("returns", WorkflowExecutionStatus.COMPLETED),
+        ("sleeps", WorkflowExecutionStatus.COMPLETED),
+        ("raises", WorkflowExecutionStatus.CANCELLED),
+        ("fails", WorkflowExecutionStatus.FAILED),
+    ],
+)
+def test_a_run_that_has_caught_it_cleans_up_and_ends_as_it_decides(end: str, status: WorkflowExecutionStatus) -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(cleans_up, end, id="c"))
+        runtime.wait(handle.cancel("the order"))
+        runtime.advance(3600)
+
+        assert performed == ["refund the order"]
+        assert runtime.wait(handle.describe()).status is status
+        replay_every_prefix(runtime)
+
+
+def test_what_is_shielded_goes_on() -> None:
+    with make(auto_skip=False) as runtime:
+        started = runtime.start_workflow(shields, id="s")
+        runtime.get_workflow_handle("s").cancel()
+        handle = runtime.wait(started)
+
+        assert runtime.wait(handle.result()) == "kept: charged safe"
+
+
+def test_only_the_first_request_counts_and_the_others_leave_no_trace() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(cleans_up, "sleeps", id="c"))
+        runtime.wait(handle.cancel("first"))
+        length = len(runtime.wait(handle.fetch_history()).events)
+        runtime.wait(handle.cancel("second"))
+        runtime.wait(handle.cancel("third"))
+
+        assert len(runtime.wait(handle.fetch_history()).events) == length
+        assert runtime.wait(handle.result()) == "refunded first"
+
+
+def test_a_request_is_known_to_a_run_that_was_put_away() -> None:
+    with make(evict_after_every_turn=True) as runtime:
+        handle = runtime.wait(runtime.start_workflow(cleans_up, "sleeps", id="c"))
+        runtime.wait(handle.cancel("first"))
+        runtime.wait(handle.cancel("second"))
+
+        assert runtime.wait(handle.result()) == "refunded first"
+        assert runtime.wait(handle.fetch_history()).kinds().count("WorkflowCancelRequested") == 1
+
+
+def test_a_request_before_the_first_turn_is_delivered_inside_run() -> None:
+    with make(auto_skip=False) as runtime:
+        started = runtime.start_workflow(at_once, id="a")
+        cancelled = runtime.get_workflow_handle("a").cancel("early")
+        handle = runtime.wait(started)
+        runtime.wait(cancelled)
+
+        assert runtime.wait(handle.result()) == "cancelled in run: early"
+
+
+def test_a_request_to_a_suspended_run_waits_until_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with make(check_leaks=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Handles.run, id="h"))
+        runtime.wait(handle.signal(Handles.hear, "poison"))
+        runtime.advance(20)
+        runtime.wait(handle.cancel("meanwhile"))
+        while_suspended = runtime.wait(handle.describe())
+        monkeypatch.setattr(Handles, "is_mended", True)
+        runtime.wait(handle.resume())
+
+        assert while_suspended.status is WorkflowExecutionStatus.SUSPENDED
+        assert runtime.wait(handle.result()) == ["poison"]
+        assert runtime.wait(handle.fetch_history()).kinds().count("WorkflowCancelRequested") == 1
+
+
+def test_handlers_of_signals_are_not_cancelled() -> None:
+    with make(auto_skip=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Handles.run, id="h"))
+        runtime.wait(handle.signal(Handles.hear, "still here"))
+        runtime.wait(handle.cancel())
+        runtime.advance(20)
+
+        assert runtime.wait(handle.result()) == ["still here"]
+
+
+def test_a_run_that_cancels_itself_has_failed() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(cancels_itself, id="c"))
+
+        assert isinstance(cause_of(runtime, handle.result()), CancelledError)
+        assert runtime.wait(handle.describe()).status is WorkflowExecutionStatus.FAILED
+
+
+def test_a_task_group_is_cancelled_with_its_run() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(group, id="g"))
+        runtime.wait(handle.cancel())
+        runtime.run_until_idle()
+
+        assert runtime.wait(handle.describe()).status is WorkflowExecutionStatus.CANCELLED
+        assert runtime.wait(handle.fetch_history()).kinds().count("TimerCancelled") == 3
+        replay_every_prefix(runtime)
+
+
+def test_a_task_that_uncancels_times_out_as_usual_afterwards() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(uncancels, id="u"))
+        runtime.wait(handle.cancel())
+
+        assert runtime.wait(handle.result()) == "timed out as usual"
+
+
+def test_nobody_can_cancel_what_has_ended_or_is_not_there() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(cancels_itself, id="c"))
+        runtime.run_until_idle()
+        with pytest.raises(WorkflowClosedError):
+            runtime.wait(handle.cancel())
+        with pytest.raises(WorkflowNotFoundError):
+            runtime.wait(runtime.get_workflow_handle("nobody").cancel())
+        with pytest.raises(TypeError, match="the reason is a int; give a string"):
+            handle.cancel(7)  # type: ignore[arg-type]
+
+
+def test_a_cancelled_run_ends_the_same_whenever_it_is_crashed() -> None:
+    def scenario(runtime: TestRuntime) -> object:
+        handle = start_once(runtime, cleans_up, "raises", id="c")
+        try:
+            runtime.wait(handle.cancel("the order"))
+        except WorkflowClosedError:
+            pass
+        return type(cause_of(runtime, handle.result())).__name__
+
+    assert crash_sweep(scenario, make=make).points > 0
