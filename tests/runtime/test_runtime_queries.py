@@ -462,6 +462,15 @@ def test_handlers_are_set_replaced_and_removed_at_run_time_and_the_catch_all_get
         assert runtime.wait(handle.query("other", 1, 2)) == ["other", 1, 2]
 
 
+def test_a_query_before_the_first_turn_waits_for_it() -> None:
+    with make(auto_skip=False) as runtime:
+        started = runtime.start_workflow(closures, id="c")
+        asked = runtime.get_workflow_handle("c").query("words")
+        runtime.wait(started)
+
+        assert runtime.wait(asked) == []
+
+
 def test_what_init_sets_goes_before_what_the_class_declares() -> None:
     with make() as runtime:
         handle = runtime.wait(runtime.start_workflow(SetsInInit.run, id="i"))
