@@ -133,11 +133,14 @@ class WorkflowHandle(Generic[R]):
 
         Raises:
             TypeError: the arguments do not fit the handler that is referred to, or the condition is none.
+            ValueError: the name cannot be one.
             PayloadError: an argument cannot be stored, or is not of the type that the handler's annotation allows.
 
         Raises (from the future):
-            WorkflowQueryFailedError: nobody answers it, its handler failed or would have changed the run, or the
-                history cannot be replayed; the ``__cause__`` says why.
+            WorkflowQueryFailedError: nobody answers it, its handler failed or would have changed the run, or the code
+                no longer has the history; the ``__cause__`` says why.
+            PayloadDecodeError: the answer is not of the ``result_type``.
+            JournalError: the history is damaged, or cannot be read.
             WorkflowQueryRejectedError: the run stands as the condition excludes.
             WorkflowNotFoundError: there is no such run.
             MailboxFullError: too much waits for it; try again later.

@@ -224,6 +224,8 @@ class Commander:
         self._take_back(handle.id, CancelActivity)
 
     def _cancel_signal(self, handle: PendingHandle[Any]) -> None:
+        if self.loop.read_only:
+            self.loop.refuse_change("cancelling")
         # Once its turn is written a signal is on its way: only the wait for the outcome ends.
         if self._turn.pop(handle.id, None) is not None:
             self.pending.pop(handle.id, None)
@@ -277,16 +279,24 @@ class Commander:
 
     def _perform(self, function: Callable[[], Any]) -> tuple[bytes, Failure | None]:
         # A replay does not call the function: what it changed in the run would be missing there.
-        self.loop.read_only = "a side effect"
+        loop, order = self.loop, self.loop.order
+        loop.read_only, loop.is_marred = "a side effect", False
         try:
-            return self._converter.encode(function()), None
+            outcome: tuple[bytes, Failure | None] = self._converter.encode(function()), None
         except InWorkflowError:
             # A bug, and nothing to be recorded: mended code may do it again.
             raise
         except (Exception, asyncio.CancelledError) as error:
-            return b"", to_failure(error, self._converter)
+            outcome = b"", to_failure(error, self._converter)
         finally:
-            self.loop.read_only = ""
+            loop.read_only = ""
+            loop.order = order
+        if loop.is_marred:
+            bug = ReadOnlyContextError("waking a task, or cancelling or starting something,", "a side effect")
+            # Also if the code catches it: the run is no longer what a replay would make of it.
+            self._bug = self._bug or bug
+            raise bug
+        return outcome
 
     # What came of it.
 

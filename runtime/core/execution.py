@@ -179,17 +179,19 @@ class Execution(Commander):
         """Answer a query from what the run is now; gives the payload of the answer.
 
         Raises:
-            ReadOnlyContextError: its handler asked for something that would change the run.
+            HandlerError: its handler has raised something; ``is_marred`` tells whether it has changed the run.
             Exception: as ``Queries.answer`` does.
         """
-        loop = self.loop
+        loop, order = self.loop, self.loop.order
         before = loop.enter()
-        loop.read_only = "a query"
+        loop.read_only, loop.is_marred = "a query", False
         try:
             # What the handler sets of context variables stays behind with it.
             return self._context.copy().run(self._queries.answer, name, args)
         finally:
             loop.read_only = ""
+            # A replay asks nothing: what the handler has made is not counted.
+            loop.order = order
             loop.leave(before)
 
     @contextmanager
@@ -359,7 +361,7 @@ class Execution(Commander):
 
     @property
     def is_marred(self) -> bool:
-        """Whether a query has changed what it may only read: only a replay makes the run what it was."""
+        """Whether the last query has changed what it may only read: only a replay makes the run what it was."""
         return self.loop.is_marred
 
     @property

@@ -86,7 +86,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         now_ns: the run's time (UTC).
         started_ns: when the run began; ``time()`` counts from here.
         order: the last number of the counter that is the hash of tasks and futures.
-        is_marred: whether something that may only read has changed what a replay would not change.
+        is_marred: whether something that may only read has changed the run; whoever lets it run looks at this.
         read_only: what is running now, if it may only read ("a wait condition"); empty otherwise.
     """
 
@@ -209,6 +209,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def _call_at_ns(
         self, at_ns: int, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None
     ) -> TimerHandle:
+        if self.read_only:
+            self.refuse_change("starting a timer")
         handle = TimerHandle((at_ns - self.started_ns) / 1e9, callback, args, context)
         if at_ns <= self.now_ns:
             self._ready.append(handle)
@@ -232,10 +234,10 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         name: str | None = None,
         context: contextvars.Context | None = None,
     ) -> Task[T]:
-        order = self.order = self.order + 1
         if self.read_only:
             coro.close()
             raise ReadOnlyContextError("creating a task", self.read_only)
+        order = self.order = self.order + 1
         coroutine = cast("Coroutine[Any, Any, T]", coro)
         task = Task(order, coroutine, loop=self, name=name or f"task-{order}", context=context)
         if self._closed:

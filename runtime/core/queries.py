@@ -9,7 +9,11 @@ from ..model.handler_definitions import HandlerDefinition
 from ..model.misfits import result_misfit
 from ..model.payloads import Converter
 
-__all__ = ["Queries"]
+__all__ = ["HandlerError", "Queries"]
+
+
+class HandlerError(Exception):
+    """The handler of a query has raised something, which is the ``__cause__``."""
 
 
 class Queries:
@@ -46,7 +50,7 @@ class Queries:
             NotRegisteredError: nobody answers a query of that name.
             PayloadError: the arguments do not fit the handler's annotations, or the answer does not fit its own.
             TypeError: the number of arguments does not fit, or the handler gives something to be awaited.
-            Exception: whatever the handler raises.
+            HandlerError: the handler has raised something, whatever that is.
         """
         handler = self._named.get(name) or self._dynamic
         if handler is None:
@@ -55,7 +59,12 @@ class Queries:
         problem = handler.problem_with(values)
         if problem is not None:
             raise TypeError(f"its handler {problem}")
-        return self._stored(name, handler, handler.fn(name, *values) if handler.dynamic else handler.fn(*values))
+        try:
+            answer = handler.fn(name, *values) if handler.dynamic else handler.fn(*values)
+        except BaseException as error:
+            # User code: whatever it raises is for who has asked, and must not end more than this.
+            raise HandlerError from error
+        return self._stored(name, handler, answer)
 
     def _stored(self, name: str, handler: HandlerDefinition, answer: object) -> bytes:
         if isawaitable(answer):

@@ -6,14 +6,18 @@ it has an answer. Nothing is written, and what goes wrong on the way is the call
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from ...actors import Dispatcher
 from ...storage import RunHeader, StorageError
 from ..core.execution import Execution
+from ..core.queries import HandlerError
 from ..model.errors import (
+    ApplicationError,
     GreenroomError,
+    ReadOnlyContextError,
     RuntimeClosedError,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
@@ -31,6 +35,8 @@ from .sweep import fail_if_pending
 __all__ = ["Asking"]
 
 NO_TURN = "the run has not taken a turn yet"
+
+logger = logging.getLogger("greenroom")
 
 
 class Asking:
@@ -58,6 +64,10 @@ class Asking:
             sweep.after(self._answer(query, run.header, execution))
         sweep.undo(fail_if_pending, query.future)
 
+    def waiting(self, run_no: int) -> int:
+        """How many queries wait for a history to be replayed."""
+        return len(self._waiting.get(run_no, ()))
+
     def ask_history(self, query: Query, run_no: int) -> None:
         """Have a query answered by what the disk has of a run."""
         waiting = self._waiting.setdefault(run_no, [])
@@ -71,66 +81,93 @@ class Asking:
             header = tools.journal.header(run_no)
         except StorageError as error:
             self._fail(run_no, public_error(error, tools.path))
-        else:
-            # Nothing takes a run away.
-            assert header is not None
+            return
+        if header is None or self._dispatcher.is_closed:
+            self._fail(run_no, RuntimeClosedError())
+            return
+        # Who is not to ask is told before anything is replayed.
+        waiting = [query for query in self._waiting[run_no] if not self._reject(query, header)]
+        if waiting:
+            self._waiting[run_no] = waiting
             self._replay(BringingBack(RunState(run_no, header, is_stored=True), tools))
+        else:
+            del self._waiting[run_no]
 
     def _replay(self, back: BringingBack) -> None:
         run_no = back.run.run_no
-        if self._dispatcher.is_closed:
-            self._fail(run_no, RuntimeClosedError())
-        else:
-            try:
-                if not back.replay_slice() and back.failed is None:
-                    self._dispatcher.call_soon(self._replay, back)
-                    return
-            except StorageError as error:
-                self._fail(run_no, public_error(error, self._tools.path))
-            except ValueError as error:
-                # A turn of a kind that only a newer release knows.
-                back.failed = error
+        try:
+            if self._dispatcher.is_closed:
+                self._fail(run_no, RuntimeClosedError())
+            elif not back.replay_slice() and back.failed is None:
+                self._dispatcher.call_soon(self._replay, back)
+                return
+        except StorageError as error:
+            self._fail(run_no, public_error(error, self._tools.path))
+        except Exception as error:
+            # The outermost step, as for an actor: a turn of a kind that only a newer release knows, or a bug of ours.
+            back.failed = error
+        try:
             self._answer_all(back)
-        if back.execution is not None:
-            back.execution.close()
+        finally:
+            for stubborn in [] if back.execution is None else back.execution.close():
+                logger.warning("%s of run %s would not end when it had been asked", stubborn, back.run.header.run_id)
 
     def _answer_all(self, back: BringingBack) -> None:
-        header = back.run.header
-        for query in self._waiting.pop(back.run.run_no, []):
+        header, execution = back.run.header, back.execution
+        waiting = self._waiting.pop(back.run.run_no, [])
+        for place, query in enumerate(waiting, 1):
             if back.failed is not None:
                 fail_if_pending(query.future, self._failure(query, header, back.failed))
-            elif back.execution is None:
+            elif execution is None:
                 fail_if_pending(query.future, WorkflowQueryFailedError(header.workflow_id, query.name, NO_TURN))
             else:
-                self._answer(query, header, back.execution)()
+                self._answer(query, header, execution)()
+                if execution.is_marred:
+                    # It has changed what it may only read: the others get a history of their own.
+                    for other in waiting[place:]:
+                        self.ask_history(other, back.run.run_no)
+                    return
 
     def _fail(self, run_no: int, error: GreenroomError) -> None:
         for query in self._waiting.pop(run_no, []):
             fail_if_pending(query.future, error)
 
+    def _reject(self, query: Query, header: RunHeader) -> bool:
+        """Whether a query is not to be asked; who has asked is told."""
+        status = WorkflowExecutionStatus(header.status)
+        is_rejected = query.condition.rejects(status)
+        if is_rejected:
+            error = WorkflowQueryRejectedError(header.workflow_id, query.name, status.name)
+            fail_if_pending(query.future, error)
+        return is_rejected
+
     def _answer(self, query: Query, header: RunHeader, execution: Execution) -> Callable[[], None]:
         """Ask the code; gives what tells the caller."""
-        status = WorkflowExecutionStatus(header.status)
-        error: GreenroomError
-        if query.condition.rejects(status):
-            error = WorkflowQueryRejectedError(header.workflow_id, query.name, status.name)
-        else:
-            try:
-                data = execution.query(query.name, query.args)
-            except Exception as fault:
-                # Whatever the handler raises is for who has asked, and is nothing to the run.
-                error = self._failure(query, header, fault)
-            else:
-                return lambda: self._give(query, data)
-        return lambda: fail_if_pending(query.future, error)
+        try:
+            data = execution.query(query.name, query.args)
+        except Exception as error:
+            # Whatever goes wrong is for who has asked, and is nothing to the run.
+            failure = self._failure(query, header, error)
+            return lambda: fail_if_pending(query.future, failure)
+        return lambda: self._give(query, data)
 
     def _failure(self, query: Query, header: RunHeader, error: Exception) -> WorkflowQueryFailedError:
-        if isinstance(error, GreenroomError):
-            # Without the frames of the run, which would be kept by whoever keeps the error.
+        raised = error.__cause__ if isinstance(error, HandlerError) else None
+        cause: BaseException
+        if isinstance(raised, ReadOnlyContextError):
+            cause, reason = ReadOnlyContextError(raised.action, raised.context), str(raised)
+        elif isinstance(error, GreenroomError):
+            # Of our making: without the frames of the run, which would be kept by whoever keeps the error.
             cause, reason = error.with_traceback(None), str(error)
+            cause.__cause__ = cause.__context__ = None
         else:
-            failure = to_failure(error, self._tools.converter)
-            cause, reason = to_exception(failure, self._tools.converter), failure.headline
+            try:
+                failure = to_failure(raised or error, self._tools.converter)
+                cause, reason = to_exception(failure, self._tools.converter), failure.headline
+            except BaseException as fault:
+                # Some exceptions cannot be described; who has asked must still hear of it.
+                reason = f"it raised {type(raised or error).__name__}, which cannot be described"
+                cause = ApplicationError(f"{reason} ({type(fault).__name__})", type=type(raised or error).__name__)
         failed = WorkflowQueryFailedError(header.workflow_id, query.name, reason)
         failed.__cause__ = cause
         return failed

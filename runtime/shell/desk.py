@@ -185,10 +185,12 @@ class Desk:
         run_no, header = self._known(workflow_id, run_id)
         actor = self._directory.of_run(run_no)
         query = Query(self._asking.ask, name, args, condition, future)
+        # What waits on disk for a suspended run is no reason not to ask it.
+        waiting = self._asking.waiting(run_no) if actor is None else len(actor.actor_inbox)
+        if waiting >= self._mailbox_limit:
+            raise MailboxFullError(header.workflow_id, self._mailbox_limit)
         if actor is None:
             self._asking.ask_history(query, run_no)
-        elif actor.waiting_messages >= self._mailbox_limit:
-            raise MailboxFullError(header.workflow_id, self._mailbox_limit)
         else:
             actor.ask(query)
 

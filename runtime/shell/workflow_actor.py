@@ -169,6 +169,8 @@ class WorkflowActor(Actor):
             # What a query may only read it has changed: the run must be what a replay makes of it.
             logger.error("%s is brought back anew: its query %r has changed what it may only read", self, query.name)
             self.actor_inbox.hold(True, all_lanes=True)
+            # Though the sweep may have no turn of this run: if it is lost, the run is rolled back, and so brought back.
+            self._tools.sweep.touched(self)
             self._tools.sweep.after(self._come_back)
 
     def _come_back(self) -> None:

@@ -66,6 +66,7 @@ def test_kinds_have_the_names_that_stand_on_disk() -> None:
     assert names == [
         "cancel-activity",
         "cancel-timer",
+        "cancel-workflow",
         "complete-workflow",
         "dead-letter-signal",
         "fail-workflow",

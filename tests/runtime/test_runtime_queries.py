@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,7 +11,6 @@ from typing import Any, cast
 import pytest
 
 from greenroom import Future, QueryRejectCondition, Runtime, activity, workflow
-from greenroom.actors import ManualClock
 from greenroom.runtime.model.errors import (
     InvalidWorkflowError,
     JournalCorruptError,
@@ -117,6 +117,8 @@ class Forbidden:
             "task": lambda: asyncio.get_running_loop().create_task(asyncio.sleep(0)),
             "timer": lambda: asyncio.get_running_loop().call_later(1, print),
             "callback": lambda: asyncio.get_running_loop().call_soon(print),
+            "timer at once": lambda: asyncio.get_running_loop().call_later(0, print),
+            "timer in the past": lambda: asyncio.get_running_loop().call_at(-1, print),
             "random": workflow.random,
             "handler": lambda: workflow.set_signal_handler("more", print),
             "query handler": lambda: workflow.set_query_handler("more", print),
@@ -124,8 +126,14 @@ class Forbidden:
             "wake": lambda: self.gate.set_result("by a query"),
             "cancel": lambda: self.timer.cancel(),
         }
-        actions[what]()
+        actions[what.removeprefix("swallow ")]() if not what.startswith("swallow ") else self.swallow(actions[what[8:]])
         return "done"
+
+    def swallow(self, action: Any) -> None:
+        try:
+            action()
+        except ReadOnlyContextError:
+            self.swallowed = True
 
 
 @workflow.defn(name="queries.closures")
@@ -418,6 +426,8 @@ def test_a_context_variable_that_a_query_sets_stays_behind_with_it() -> None:
         "activity",
         "task",
         "timer",
+        "timer at once",
+        "timer in the past",
         "callback",
         "random",
         "handler",
@@ -543,16 +553,196 @@ def test_who_waits_for_a_replay_when_the_runtime_closes_is_told() -> None:
 
 
 def test_queries_are_awaited_in_asyncio_and_got_in_threads() -> None:
-    async def program() -> int:
+    async def program() -> list[str]:
         async with Runtime.in_memory(workflows=[Shop], activities=[price]) as runtime:
             handle = await runtime.start_workflow(Shop.run)
             await handle.signal(Shop.add, "tea")
-            await handle.query(Shop.what)
-            return await handle.query(Shop.total)
+            return (await handle.query(Shop.what)).items
 
     with Runtime.in_memory(workflows=[Shop], activities=[price]) as runtime:
         handle = runtime.start_workflow(Shop.run).get(timeout=WAIT)
 
         assert handle.query(Shop.total).get(timeout=WAIT) == 0
-    assert asyncio.run(program()) in (0, 3)
-    assert ManualClock().now_ns() > 0
+    assert asyncio.run(program()) == ["tea"]
+
+
+def test_a_refusal_that_a_handler_swallows_still_has_the_run_brought_back() -> None:
+    with make(auto_skip=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Forbidden.run, id="f"))
+        answer = runtime.wait(handle.query(Forbidden.attempt, "swallow wake"))
+        runtime.wait(handle.signal(Forbidden.open, "by a signal"))
+
+        assert answer == "done"
+        assert runtime.wait(handle.result()) == "by a signal"
+
+
+def test_a_run_that_a_query_has_marred_is_brought_back_though_another_runs_commit_fails() -> None:
+    with make(auto_skip=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Forbidden.run, id="f"))
+        other = runtime.wait(runtime.start_workflow(Shop.run, id="shop"))
+        runtime.run_until_idle()
+        runtime.store.fail_commit(1)
+        asked, lost = handle.query(Forbidden.attempt, "wake"), other.signal(Shop.add, "tea")
+        runtime.hands.dispatcher.sweep()
+        runtime.advance(1)
+        runtime.wait(handle.signal(Forbidden.open, "by a signal"))
+
+        assert isinstance(lost.exception(), JournalWriteError)
+        assert isinstance(asked.exception(), JournalWriteError)
+        assert runtime.wait(handle.result()) == "by a signal"
+
+
+@workflow.defn(name="queries.raises")
+class Raises:
+    """What ends badly in a query, and changes from one query to the next."""
+
+    def __init__(self) -> None:
+        self.gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @workflow.run
+    async def run(self, is_short: bool) -> None:
+        waiting = asyncio.ensure_future(self.wait())
+        await (asyncio.sleep(0) if is_short else waiting)
+
+    async def wait(self) -> None:
+        await self.gate
+
+    @workflow.query
+    def raises(self, what: str) -> None:
+        raise {"cancelled": asyncio.CancelledError, "exit": SystemExit, "unspeakable": Unspeakable}[what]("no")
+
+    @workflow.query
+    def wakes(self) -> None:
+        self.gate.set_result(None)
+
+    @workflow.query
+    def is_woken(self) -> bool:
+        return self.gate.done()
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise LookupError("it cannot be said")
+
+
+@pytest.mark.parametrize("is_short", [False, True], ids=["open", "ended"])
+@pytest.mark.parametrize("what", ["cancelled", "exit", "unspeakable"])
+def test_whatever_a_handler_raises_everybody_is_answered(what: str, is_short: bool) -> None:
+    with make(None, Raises) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Raises.run, is_short, id="r"))
+        runtime.run_until_idle()
+        before, asked, after = handle.query("is_woken"), handle.query("raises", what), handle.query("is_woken")
+
+        assert (runtime.wait(before), runtime.wait(after)) == (False, False)
+        assert failed(runtime, asked).__cause__ is not None
+
+
+def test_queries_that_share_a_replay_do_not_see_what_one_of_them_has_marred() -> None:
+    with make(None, Raises) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Raises.run, True, id="r"))
+        runtime.wait(handle.result())
+        mars, after = handle.query("wakes"), handle.query("is_woken")
+
+        assert isinstance(failed(runtime, mars).__cause__, ReadOnlyContextError)
+        assert runtime.wait(after) is False
+
+
+def test_queries_that_were_refused_leave_the_order_of_tasks_as_a_replay_has_it() -> None:
+    cancelled: list[str] = []
+
+    @activity.defn(name="queries.note")
+    def note(number: int) -> int:
+        return number
+
+    @workflow.defn(name="queries.group")
+    class Group:
+        def __init__(self) -> None:
+            self.goes = False
+
+        @workflow.run
+        async def run(self) -> None:
+            await workflow.wait_condition(lambda: self.goes)
+
+            async def child(number: int) -> None:
+                try:
+                    await asyncio.sleep(1000)
+                except asyncio.CancelledError:
+                    workflow.start_activity(note, number)
+                    raise
+
+            async def fail() -> None:
+                await asyncio.sleep(0)
+                raise LookupError("now")
+
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for number in range(6):
+                        tasks.create_task(child(number))
+                    tasks.create_task(fail())
+            except* LookupError:
+                cancelled.append("group")
+
+        @workflow.signal
+        def go(self) -> None:
+            self.goes = True
+
+        @workflow.query
+        def tries(self) -> None:
+            asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().create_task(asyncio.sleep(0))
+
+    for refusals in (0, 1, 3, 4, 6):
+        with TestRuntime(workflows=[Group], activities=[note], check_leaks=False) as runtime:
+            handle = runtime.wait(runtime.start_workflow(Group.run, id="g"))
+            for _ in range(refusals):
+                failed(runtime, handle.query(Group.tries))
+            runtime.wait(handle.signal(Group.go))
+            runtime.run_until_idle()
+            replay_every_prefix(runtime)
+
+
+def test_who_is_not_to_ask_is_told_though_the_history_can_no_longer_be_replayed() -> None:
+    store = MemoryStore()
+    with make(store) as runtime:
+        handle = shop(runtime, "tea")
+        runtime.wait(handle.signal(Shop.pay))
+        runtime.wait(handle.result())
+    with make(store, closures) as runtime:
+        asked = runtime.get_workflow_handle("shop").query("total", reject_condition=QueryRejectCondition.NOT_OPEN)
+        with pytest.raises(WorkflowQueryRejectedError):
+            runtime.wait(asked)
+
+
+def test_a_suspended_run_whose_mailbox_is_full_can_be_asked() -> None:
+    with make(check_leaks=False, mailbox_limit=3) as runtime:
+        handle = shop(runtime, "tea")
+        for word in ("poison", "milk", "milk"):
+            runtime.wait(handle.signal(Shop.add, word))
+
+        assert runtime.wait(handle.query(Shop.what)) == Basket(["tea"], 3)
+
+
+def test_too_many_queries_that_wait_for_a_replay_are_refused() -> None:
+    with make(mailbox_limit=3) as runtime:
+        handle = shop(runtime, "tea")
+        runtime.wait(handle.signal(Shop.pay))
+        runtime.wait(handle.result())
+        asked = [handle.query(Shop.total) for _ in range(5)]
+        runtime.run_until_idle()
+
+        assert [type(each.exception()) for each in asked] == [type(None)] * 3 + [MailboxFullError] * 2
+
+
+def test_a_side_effect_that_wakes_a_task_is_a_bug_even_if_the_code_catches_it() -> None:
+    @workflow.defn(name="queries.side")
+    async def side() -> str:
+        gate = asyncio.get_running_loop().create_future()
+        waiting = asyncio.ensure_future(asyncio.shield(gate))
+        await workflow.sleep(1)
+        with contextlib.suppress(ReadOnlyContextError):
+            workflow.side_effect(lambda: gate.set_result(None))
+        return str(waiting)
+
+    refusal = pytest.raises(WorkflowSuspendedError, match="not allowed in a side effect")
+    with TestRuntime(workflows=[side], activities=[], check_leaks=False) as runtime, refusal:
+        runtime.wait(runtime.execute_workflow(side))
