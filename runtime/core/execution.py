@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
@@ -271,7 +271,7 @@ class Execution(Commander):
             self.complete(await run(*args), self._definition)
         except BaseException as error:
             if self._cancel_reason is not None and _is_cancellation(error) and not self.put_away:
-                self.cancelled(error)
+                self.cancelled(one_failure(error, self._failure_types))
             else:
                 self.raised(error)
 
@@ -383,7 +383,10 @@ class Execution(Commander):
 
 
 def _is_cancellation(error: BaseException) -> bool:
-    """Whether an exception says that something was cancelled, or that a piece of work failed because it was."""
+    """Whether an exception says that something was cancelled, or that a piece of work failed because it was; a group of
+    nothing but these does."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_cancellation, cast("BaseExceptionGroup[BaseException]", error).exceptions))
     if isinstance(error, (ActivityError, ChildWorkflowError)):
         return isinstance(error.cause, CancelledError)
     return isinstance(error, (asyncio.CancelledError, CancelledError))

@@ -125,12 +125,32 @@ async def uncancels() -> str:
     return "never"
 
 
-WORKFLOWS = [sleeps, cleans_up, shields, cancels_itself, group, Handles, at_once, uncancels]
+@activity.defn(name="cancel.gives up")
+def gives_up() -> None:
+    raise CancelledError("given up")
+
+
+@workflow.defn(name="cancel.groups")
+async def lets_out_a_group(with_bad: bool) -> None:
+    async def clean_up(number: int) -> None:
+        try:
+            await workflow.sleep(1000)
+        except asyncio.CancelledError:
+            if with_bad and number == 1:
+                raise ApplicationError("not cleaned up") from None
+            await workflow.execute_activity(gives_up)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(2):
+            tasks.create_task(clean_up(number))
+
+
+WORKFLOWS = [lets_out_a_group, sleeps, cleans_up, shields, cancels_itself, group, Handles, at_once, uncancels]
 
 
 def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
     options.setdefault("auto_skip", True)
-    return TestRuntime(store, workflows=WORKFLOWS, activities=[charge, refund], **options)
+    return TestRuntime(store, workflows=WORKFLOWS, activities=[charge, gives_up, refund], **options)
 
 
 @pytest.fixture(autouse=True)
@@ -264,6 +284,19 @@ def test_a_task_group_is_cancelled_with_its_run() -> None:
 
         assert runtime.wait(handle.describe()).status is WorkflowExecutionStatus.CANCELLED
         assert runtime.wait(handle.fetch_history()).kinds().count("TimerCancelled") == 3
+        replay_every_prefix(runtime)
+
+
+@pytest.mark.parametrize(
+    ("with_bad", "status"), [(False, WorkflowExecutionStatus.CANCELLED), (True, WorkflowExecutionStatus.FAILED)]
+)
+def test_a_group_of_nothing_but_cancellations_is_one(with_bad: bool, status: WorkflowExecutionStatus) -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(lets_out_a_group, with_bad, id="g"))
+        runtime.wait(handle.cancel())
+        runtime.advance(3600)
+
+        assert runtime.wait(handle.describe()).status is status
         replay_every_prefix(runtime)
 
 
