@@ -14,6 +14,7 @@ from .model.history import WorkflowHistory
 from .model.ids import check_id
 from .model.options import QueryRejectCondition
 from .model.payloads import Converter
+from .model.signatures import Signature
 from .shell.desk import Desk
 from .shell.outcomes import AS_DECLARED
 
@@ -22,8 +23,6 @@ __all__ = ["WorkflowHandle"]
 R = TypeVar("R")
 Q = TypeVar("Q")
 Ts = TypeVarTuple("Ts")
-
-NOT_REJECTED = QueryRejectCondition.NONE
 
 
 class WorkflowHandle(Generic[R]):
@@ -90,15 +89,8 @@ class WorkflowHandle(Generic[R]):
             MailboxFullError: too many messages wait for it; nothing was sent, try again later.
             JournalError: it could not be written; nothing was sent.
         """
-        name = check_id(handler_name("signal", signal), "signal name")
-        data = self._converter.encode_args(args)
-        signature = handler_signature("signal", signal)
-        if signature is not None:
-            # The run would put the signal aside as a dead letter: better to say so here.
-            problem = signature.problem_with(args)
-            if problem is not None:
-                raise TypeError(f"signal {name!r} {problem}")
-            self._converter.decode_args(data, signature.arg_types)
+        # The run would put the signal aside as a dead letter: better to say so here.
+        name, data, _ = self._checked("signal", signal, args)
         message = SignalReceived(name, data)
         return self._desk.send(self._workflow_id, self._run_id, message)
 
@@ -118,7 +110,7 @@ class WorkflowHandle(Generic[R]):
         /,
         *args: object,
         result_type: Any = None,
-        reject_condition: QueryRejectCondition = NOT_REJECTED,
+        reject_condition: QueryRejectCondition = QueryRejectCondition.NONE,
     ) -> Future[Any]:
         """Ask the code of the run, which answers from what it is once it has taken all mail that was there before.
 
@@ -145,19 +137,12 @@ class WorkflowHandle(Generic[R]):
             WorkflowNotFoundError: there is no such run.
             MailboxFullError: too much waits for it; try again later.
         """
-        name = check_id(handler_name("query", query), "query name")
         if reject_condition.__class__ is not QueryRejectCondition:
             raise TypeError(f"reject_condition is {reject_condition!r}; give a member of QueryRejectCondition")
-        data = self._converter.encode_args(args)
-        signature = handler_signature("query", query)
-        hint = Any if result_type is None else result_type
-        if signature is not None:
-            problem = signature.problem_with(args)
-            if problem is not None:
-                raise TypeError(f"query {name!r} {problem}")
-            self._converter.decode_args(data, signature.arg_types)
-            hint = signature.result_type if result_type is None else result_type
-        return self._desk.query(self._workflow_id, self._run_id, name, data, reject_condition, hint)
+        name, data, signature = self._checked("query", query, args)
+        if result_type is None:
+            result_type = Any if signature is None else signature.result_type
+        return self._desk.query(self._workflow_id, self._run_id, name, data, reject_condition, result_type)
 
     def cancel(self, reason: str = "") -> Future[None]:
         """Ask the run to end by itself: its main function gets ``asyncio.CancelledError`` where it waits. It may clean
@@ -204,6 +189,21 @@ class WorkflowHandle(Generic[R]):
     def fetch_history(self) -> Future[WorkflowHistory]:
         """The run's history so far."""
         return self._history(self._workflow_id, self._run_id)
+
+    def _checked(
+        self, kind: str, handler: str | Callable[..., Any], args: tuple[object, ...]
+    ) -> tuple[str, bytes, Signature | None]:
+        """The name, the stored arguments and, of a handler that is referred to, the signature; refuses what cannot
+        be."""
+        name = check_id(handler_name(kind, handler), f"{kind} name")
+        data = self._converter.encode_args(args)
+        signature = handler_signature(kind, handler)
+        if signature is not None:
+            problem = signature.problem_with(args)
+            if problem is not None:
+                raise TypeError(f"{kind} {name!r} {problem}")
+            self._converter.decode_args(data, signature.arg_types)
+        return name, data, signature
 
 
 def _writable(reason: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ..model.errors import PayloadError, ReadOnlyContextError
 from ..model.handler_definitions import HandlerDefinition
 from ..model.payloads import Converter
+from .handler_table import HandlerTable
 from .loop import WorkflowLoop
 from .mailbag import Mailbag
 from .messages import SignalReceived
@@ -43,7 +44,7 @@ class _Nobody:
 _NOBODY = _Nobody()
 
 
-class Signals:
+class Signals(HandlerTable):
     """The signal handlers and the unread signals of one run.
 
     Args:
@@ -52,21 +53,20 @@ class Signals:
         converter: gives a signal's arguments, as their types say.
     """
 
-    __slots__ = ("_converter", "_dynamic", "_loop", "_named", "_readers", "_run", "bag", "running")
+    __slots__ = ("_converter", "_loop", "_readers", "_run", "bag", "running")
 
     def __init__(self, run: Hearer, loop: WorkflowLoop, converter: Converter) -> None:
+        super().__init__()
         self.bag = Mailbag()
         self.running = 0
         self._run: Hearer = run
         self._loop = loop
         self._converter = converter
-        self._named: dict[str, HandlerDefinition] = {}
-        self._dynamic: HandlerDefinition | None = None
         self._readers: dict[str, deque[asyncio.Future[None]]] = {}
 
     def deliver(self, signal: SignalReceived) -> None:
         """Give a signal to its handler, or keep it for a channel or a handler yet to come."""
-        handler = self._named.get(signal.name) or self._dynamic
+        handler = self.hearing(signal.name)
         if handler is not None:
             self._spawn(handler, signal)
             return
@@ -77,18 +77,9 @@ class Signals:
         """The run hears nothing any more; what refers to it in a circle would wait for the collector."""
         self._run = _NOBODY
 
-    def handler(self, name: str | None) -> HandlerDefinition | None:
-        """The handler of that name; None as a name means the catch-all."""
-        return self._dynamic if name is None else self._named.get(name)
-
     def set_handler(self, name: str | None, handler: HandlerDefinition | None) -> None:
         """Set, replace or (with None) remove a handler; what was kept for it is delivered in the order it came."""
-        if name is None:
-            self._dynamic = handler
-        elif handler is None:
-            self._named.pop(name, None)
-        else:
-            self._named[name] = handler
+        super().set_handler(name, handler)
         if handler is not None:
             for signal in self.bag.take_all(name):
                 self._spawn(handler, signal)

@@ -8,6 +8,7 @@ from ..model.errors import NotRegisteredError, PayloadDecodeError
 from ..model.handler_definitions import HandlerDefinition
 from ..model.misfits import result_misfit
 from ..model.payloads import Converter
+from .handler_table import HandlerTable
 
 __all__ = ["HandlerError", "Queries"]
 
@@ -16,32 +17,18 @@ class HandlerError(Exception):
     """The handler of a query has raised something, which is the ``__cause__``."""
 
 
-class Queries:
+class Queries(HandlerTable):
     """The query handlers of one run.
 
     Args:
         converter: gives the arguments, as their types say, and stores the answer.
     """
 
-    __slots__ = ("_converter", "_dynamic", "_named")
+    __slots__ = ("_converter",)
 
     def __init__(self, converter: Converter) -> None:
+        super().__init__()
         self._converter = converter
-        self._named: dict[str, HandlerDefinition] = {}
-        self._dynamic: HandlerDefinition | None = None
-
-    def handler(self, name: str | None) -> HandlerDefinition | None:
-        """The handler of that name; None as a name means the catch-all."""
-        return self._dynamic if name is None else self._named.get(name)
-
-    def set_handler(self, name: str | None, handler: HandlerDefinition | None) -> None:
-        """Set, replace or (with None) remove a handler."""
-        if name is None:
-            self._dynamic = handler
-        elif handler is None:
-            self._named.pop(name, None)
-        else:
-            self._named[name] = handler
 
     def answer(self, name: str, args: bytes) -> bytes:
         """Have a query answered; gives the payload of the answer.
@@ -52,9 +39,9 @@ class Queries:
             TypeError: the number of arguments does not fit, or the handler gives something to be awaited.
             HandlerError: the handler has raised something, whatever that is.
         """
-        handler = self._named.get(name) or self._dynamic
+        handler = self.hearing(name)
         if handler is None:
-            raise NotRegisteredError("query", name, sorted(self._named))
+            raise NotRegisteredError("query", name, self.names())
         values = self._converter.decode_args(args, handler.arg_types)
         problem = handler.problem_with(values)
         if problem is not None:

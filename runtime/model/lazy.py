@@ -10,7 +10,7 @@ __all__ = ["lazy"]
 T = TypeVar("T")
 
 
-class lazy(Generic[T]):  # it is used as a decorator
+class lazy(Generic[T]):  # written like a function, as decorators are
     """A method whose value is computed once, without a lock: two threads that ask at once may both compute it.
 
     ``functools.cached_property`` holds a lock while it computes (Python 3.11), one for all instances: what imports a

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 from ...actors import Dispatcher
 from ...storage import RunHeader, StorageError
@@ -17,6 +16,7 @@ from ..core.queries import HandlerError
 from ..model.errors import (
     ApplicationError,
     GreenroomError,
+    InternalError,
     ReadOnlyContextError,
     RuntimeClosedError,
     WorkflowQueryFailedError,
@@ -28,7 +28,7 @@ from .bringing_back import BringingBack
 from .delivery import Query
 from .effects import Tools
 from .journal_seam import public_error
-from .outcomes import ResultFuture
+from .outcomes import give
 from .run_state import RunState
 from .sweep import fail_if_pending
 
@@ -82,8 +82,8 @@ class Asking:
         except StorageError as error:
             self._fail(run_no, public_error(error, tools.path))
             return
-        if header is None or self._dispatcher.is_closed:
-            self._fail(run_no, RuntimeClosedError())
+        if header is None:
+            self._fail(run_no, InternalError(f"run {run_no} is not in the journal"))
             return
         # Who is not to ask is told before anything is replayed.
         waiting = [query for query in self._waiting[run_no] if not self._reject(query, header)]
@@ -149,7 +149,7 @@ class Asking:
             # Whatever goes wrong is for who has asked, and is nothing to the run.
             failure = self._failure(query, header, error)
             return lambda: fail_if_pending(query.future, failure)
-        return lambda: self._give(query, data)
+        return lambda: None if query.future.done() else give(query.future, self._tools.converter, data)
 
     def _failure(self, query: Query, header: RunHeader, error: Exception) -> WorkflowQueryFailedError:
         raised = error.__cause__ if isinstance(error, HandlerError) else None
@@ -171,16 +171,3 @@ class Asking:
         failed = WorkflowQueryFailedError(header.workflow_id, query.name, reason)
         failed.__cause__ = cause
         return failed
-
-    def _give(self, query: Query, data: bytes) -> None:
-        future = query.future
-        if future.done():
-            return
-        hint = future.result_type if isinstance(future, ResultFuture) else Any
-        try:
-            answer = self._tools.converter.decode(data, hint)
-        except Exception as error:
-            # The answer does not fit the type that was asked for, which is told to who has asked.
-            future.fail(error)
-        else:
-            future.set(answer)

@@ -14,7 +14,7 @@ from ..model.payloads import Converter
 from ..model.registry import Registry
 from .waiters import Waiters
 
-__all__ = ["AS_DECLARED", "Outcome", "ResultFuture", "release_outcome", "resolve"]
+__all__ = ["AS_DECLARED", "Outcome", "ResultFuture", "give", "release_outcome", "resolve"]
 
 
 class _AsDeclared:
@@ -75,17 +75,24 @@ def resolve(
         cause = to_exception(outcome.failure, converter)
         future.fail(WorkflowFailureError(header.workflow_id, header.run_id, cause=cause))
         return
+    definition = workflows.find(header.workflow_type)
+    give(future, converter, outcome.result, Any if definition is None else definition.signature.result_type)
+
+
+def give(future: Future[Any], converter: Converter, data: bytes, declared: Any = Any) -> None:
+    """Give a caller a payload as the type that it has asked for.
+
+    Args:
+        declared: the type, if the caller has not named one.
+    """
     hint = future.result_type if isinstance(future, ResultFuture) else Any
     try:
-        if hint is AS_DECLARED:
-            definition = workflows.find(header.workflow_type)
-            hint = Any if definition is None else definition.signature.result_type
-        result = converter.decode(outcome.result, hint)
+        value = converter.decode(data, declared if hint is AS_DECLARED else hint)
     except Exception as error:
-        # The result stands in the journal; that it does not fit the type asked for is told to who asked.
+        # That it does not fit is the caller's to know, and nothing to what it was made by.
         future.fail(error)
     else:
-        future.set(result)
+        future.set(value)
 
 
 def release_outcome(
