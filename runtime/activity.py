@@ -22,10 +22,10 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, MutableMapping
-from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeVar, overload
 
+from .attempt import CURRENT, Attempt, Shutdown
 from .model.activity_definition import declare, define_activity
 from .model.activity_info import ActivityInfo as Info
 from .model.durations import to_ns
@@ -39,13 +39,14 @@ __all__ = [
     "Info",
     "Shutdown",
     "defn",
+    "heartbeat",
     "in_activity",
     "info",
     "is_cancelled",
-    "is_shutting_down",
+    "is_worker_shutdown",
     "logger",
-    "wait_for_shutdown",
-    "wait_for_shutdown_async",
+    "wait_for_worker_shutdown",
+    "wait_for_worker_shutdown_sync",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,6 +61,7 @@ def defn(
     start_to_close_timeout: timedelta | float | None = None,
     schedule_to_close_timeout: timedelta | float | None = None,
     schedule_to_start_timeout: timedelta | float | None = None,
+    heartbeat_timeout: timedelta | float | None = None,
     retry_policy: RetryPolicy | None = None,
     summary: str | None = None,
 ) -> Callable[[F], F]: ...
@@ -71,6 +73,7 @@ def defn(
     start_to_close_timeout: timedelta | float | None = None,
     schedule_to_close_timeout: timedelta | float | None = None,
     schedule_to_start_timeout: timedelta | float | None = None,
+    heartbeat_timeout: timedelta | float | None = None,
     retry_policy: RetryPolicy | None = None,
     summary: str | None = None,
 ) -> F | Callable[[F], F]:
@@ -86,6 +89,7 @@ def defn(
         start_to_close_timeout: the limit of one attempt.
         schedule_to_close_timeout: the limit of all attempts and the waits between them.
         schedule_to_start_timeout: the limit of an attempt's wait for a thread.
+        heartbeat_timeout: the longest silence of an attempt: it has to call ``activity.heartbeat()`` within it.
         retry_policy: how failed attempts are repeated.
         summary: a line for people.
 
@@ -100,6 +104,7 @@ def defn(
             start_to_close_timeout=start_to_close_timeout,
             schedule_to_close_timeout=schedule_to_close_timeout,
             schedule_to_start_timeout=schedule_to_start_timeout,
+            heartbeat_timeout=heartbeat_timeout,
             retry_policy=retry_policy,
             summary=summary,
         )
@@ -109,89 +114,6 @@ def defn(
         return target
 
     return decorate if fn is None else decorate(fn)
-
-
-class Shutdown:
-    """The notice that the activities of a runtime get when it closes."""
-
-    __slots__ = ("_event", "_futures", "_lock")
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._futures: set[asyncio.Future[None]] = set()
-        self._lock = threading.Lock()
-
-    def begin(self) -> None:
-        """Give notice, and wake everybody who waits for it."""
-        with self._lock:
-            self._event.set()
-            futures, self._futures = self._futures, set()
-        for future in futures:
-            try:
-                future.get_loop().call_soon_threadsafe(_resolve, future)
-            except RuntimeError:
-                # Its loop is closed, so nobody waits for it any more.
-                continue
-
-    def is_set(self) -> bool:
-        """Whether notice was given."""
-        return self._event.is_set()
-
-    def wait(self, timeout: float | None) -> bool:
-        """Block until notice is given or ``timeout`` seconds are over; return whether it was given."""
-        return self._event.wait(timeout)
-
-    async def wait_async(self, timeout: float | None) -> bool:
-        """Wait until notice is given or ``timeout`` seconds are over; return whether it was given."""
-        future = asyncio.get_running_loop().create_future()
-        with self._lock:
-            if self._event.is_set():
-                return True
-            self._futures.add(future)
-        try:
-            async with asyncio.timeout(timeout):
-                await future
-        except TimeoutError:
-            return False
-        finally:
-            with self._lock:
-                self._futures.discard(future)
-        return True
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-class Attempt:
-    """One attempt, as its own code sees it: the seam between this module and whoever performs activities.
-
-    A test can stand in for the runtime: ``token = CURRENT.set(Attempt(info, Shutdown()))``.
-
-    Attributes:
-        is_cancelled: whether nobody waits for the outcome any more.
-        shutdown: the notice of the runtime that performs it.
-    """
-
-    __slots__ = ("_info", "is_cancelled", "shutdown", "started_at_ns")
-
-    def __init__(self, info: Info, shutdown: Shutdown) -> None:
-        self._info = info
-        self.shutdown = shutdown
-        self.is_cancelled = False
-        self.started_at_ns: int | None = None
-
-    @property
-    def info(self) -> Info:
-        """The facts of the attempt, with the instant at which it really began."""
-        if self.started_at_ns is not None and self._info.started_at_ns != self.started_at_ns:
-            self._info = self._info.started(self.started_at_ns)
-        return self._info
-
-
-CURRENT: ContextVar[Attempt] = ContextVar("greenroom_activity")
-"""The attempt running here; set by whoever performs it."""
 
 
 def _current(asked: str) -> Attempt:
@@ -215,6 +137,24 @@ def info() -> Info:
     return _current("info").info
 
 
+def heartbeat(*details: object) -> None:
+    """Say that this attempt goes on, and how far it has come.
+
+    The clock of ``heartbeat_timeout`` starts anew. What was said last is what the next attempt finds in
+    ``activity.info().heartbeat_details``, whatever this one fails of. The journal gets it at once the first time, then
+    at most once every 0.8 times the timeout (30 s without one, 60 s at most), so a crash may lose the latest. It is
+    cheap: call it as often as there is something to say.
+
+    Args:
+        *details: any values that payloads can carry; they come back as plain data, as without an annotation.
+
+    Raises:
+        NotInActivityError: the caller is not activity code.
+        PayloadError: a detail that cannot be stored.
+    """
+    _current("heartbeat").heartbeat(details)
+
+
 def is_cancelled() -> bool:
     """Whether nobody waits for this attempt any more: it timed out, or the workflow cancelled it or ended.
 
@@ -226,16 +166,16 @@ def is_cancelled() -> bool:
     return _current("is_cancelled").is_cancelled
 
 
-def is_shutting_down() -> bool:
+def is_worker_shutdown() -> bool:
     """Whether the runtime is closing: finish what its grace period allows, and leave the rest to the next attempt.
 
     Raises:
         NotInActivityError: the caller is not activity code.
     """
-    return _current("is_shutting_down").shutdown.is_set()
+    return _current("is_worker_shutdown").shutdown.is_set()
 
 
-def wait_for_shutdown(timeout: timedelta | float | None = None) -> bool:
+def wait_for_worker_shutdown_sync(timeout: timedelta | float | None = None) -> bool:
     """Block this thread until the runtime is closing; a sleep that ends early then.
 
     Args:
@@ -248,15 +188,17 @@ def wait_for_shutdown(timeout: timedelta | float | None = None) -> bool:
         NotInActivityError: the caller is not activity code.
         RuntimeError: the caller runs on an event loop, which this would block.
     """
-    attempt = _current("wait_for_shutdown")
+    attempt = _current("wait_for_worker_shutdown_sync")
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return attempt.shutdown.wait(_seconds(timeout))
-    raise RuntimeError("wait_for_shutdown() would block the event loop; await wait_for_shutdown_async() instead")
+    raise RuntimeError(
+        "wait_for_worker_shutdown_sync() would block the event loop; await wait_for_worker_shutdown() instead"
+    )
 
 
-async def wait_for_shutdown_async(timeout: timedelta | float | None = None) -> bool:
+async def wait_for_worker_shutdown(timeout: timedelta | float | None = None) -> bool:
     """Wait until the runtime is closing; a sleep that ends early then.
 
     Args:
@@ -268,7 +210,7 @@ async def wait_for_shutdown_async(timeout: timedelta | float | None = None) -> b
     Raises:
         NotInActivityError: the caller is not activity code.
     """
-    return await _current("wait_for_shutdown_async").shutdown.wait_async(_seconds(timeout))
+    return await _current("wait_for_worker_shutdown").shutdown.wait_async(_seconds(timeout))
 
 
 def _seconds(timeout: timedelta | float | None) -> float | None:

@@ -37,6 +37,7 @@ class ActivityCallOptions(TypedDict, total=False):
     start_to_close_timeout: Duration | None
     schedule_to_close_timeout: Duration | None
     schedule_to_start_timeout: Duration | None
+    heartbeat_timeout: Duration | None
     retry_policy: RetryPolicy | None
     summary: str | None
 
@@ -67,6 +68,7 @@ def start_activity(activity: Any, *args: object, result_type: Any = None, **opti
         start_to_close_timeout: how long one attempt may take (seconds or timedelta, like the other timeouts).
         schedule_to_close_timeout: how long all attempts together may take.
         schedule_to_start_timeout: how long an attempt may wait for a thread.
+        heartbeat_timeout: the longest silence of an attempt, between two calls of ``activity.heartbeat()``.
         retry_policy: when to try again; the default tries again for ever, after 1 s, 2 s, 4 s … up to 100 s.
         summary: a line for people.
 

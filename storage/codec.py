@@ -61,7 +61,7 @@ _SHAPES: dict[type, tuple[tuple[type, ...], ...]] = {
         *(_INT, _INT, _INT, _BYTES, _BYTES, _STR),
     ),
     Mail: (_INT, _INT, _BYTES),
-    Attempt: (_INT, _INT, _INT_OR_NONE, _BOOL, _BYTES, _BYTES),
+    Attempt: (_INT, _INT, _INT_OR_NONE, _BOOL, _BYTES, _BYTES, _BYTES),
     Timer: (_INT, _INT, _INT),
     DeadLetter: (_INT, _INT, _INT, _STR, _BYTES),
     Meta: (_INT, _STR, _INT, _INT, _INT, _INT, _INT, _STR),

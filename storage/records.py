@@ -52,9 +52,10 @@ class Mail(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """An activity that waits for its next attempt, or whose start had to be written down.
+    """An activity that waits for its next attempt, or of which something had to be written down.
 
-    ``item`` is the activity's number in its run, ``next_ns`` the time of the next attempt if there is one.
+    ``item`` is the activity's number in its run, ``next_ns`` the time of the next attempt if there is one, ``details``
+    what its last heartbeat said. A row with neither ``next_ns`` nor ``started`` is there for its details alone.
     """
 
     item: int
@@ -63,6 +64,7 @@ class Attempt(NamedTuple):
     started: bool
     schedule: bytes
     failure: bytes
+    details: bytes = b""
 
 
 class Timer(NamedTuple):

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
+from ..runtime.shell.performance import Performance
 from ..runtime.shell.performer import Key, Outcome, Performer, Task
+from ..runtime.shell.task import Permit
 from .activity_loop import ActivityLoop
 from .executor import ManualExecutor
 
@@ -60,9 +62,15 @@ class ManualPerformer(Performer):
             if self._asking.get(key) is task:
                 del self._asking[key]
                 if is_granted:
-                    Performer.perform(self, task._replace(permit=None))
+                    Performer.perform(self, task)
 
         task.permit(task, answered)
+
+    def _permitted(self, attempt: Performance, permit: Permit) -> bool:
+        return True
+
+    async def _permitted_on_loop(self, attempt: Performance, permit: Permit) -> bool:
+        return True
 
     def performing(self, key: Key) -> bool:
         """Whether an attempt was handed over, and neither reported nor abandoned."""

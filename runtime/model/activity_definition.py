@@ -109,6 +109,7 @@ def define_activity(
     start_to_close_timeout: timedelta | float | None = None,
     schedule_to_close_timeout: timedelta | float | None = None,
     schedule_to_start_timeout: timedelta | float | None = None,
+    heartbeat_timeout: timedelta | float | None = None,
     retry_policy: RetryPolicy | None = None,
     summary: str | None = None,
 ) -> ActivityDefinition:
@@ -120,6 +121,7 @@ def define_activity(
         start_to_close_timeout: default limit of one attempt; this and the other lengths are ``timedelta`` or seconds.
         schedule_to_close_timeout: default limit of all attempts and the waits between them.
         schedule_to_start_timeout: default limit of an attempt's wait for a thread.
+        heartbeat_timeout: default longest silence of an attempt.
         retry_policy: default for how failed attempts are repeated.
         summary: a line for people.
 
@@ -141,6 +143,7 @@ def define_activity(
         start_to_close_timeout_ns=length(start_to_close_timeout, "start_to_close_timeout"),
         schedule_to_close_timeout_ns=length(schedule_to_close_timeout, "schedule_to_close_timeout"),
         schedule_to_start_timeout_ns=length(schedule_to_start_timeout, "schedule_to_start_timeout"),
+        heartbeat_timeout_ns=length(heartbeat_timeout, "heartbeat_timeout"),
         retry_policy=retry_policy,
         summary=summary,
     )

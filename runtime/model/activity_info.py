@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -31,6 +32,7 @@ class ActivityInfo(msgspec.Struct, frozen=True, gc=False):
         attempt_scheduled_at_ns: when this attempt was handed over; later than that for a retry.
         started_at_ns: when this attempt began.
         options: as the workflow gave them, the defaults of the activity filled in.
+        heartbeat_details: what the last heartbeat of an earlier attempt said, as plain data; empty if there was none.
     """
 
     activity_id: str
@@ -43,6 +45,7 @@ class ActivityInfo(msgspec.Struct, frozen=True, gc=False):
     attempt_scheduled_at_ns: int
     started_at_ns: int
     options: ActivityOptions = ActivityOptions()
+    heartbeat_details: tuple[Any, ...] = ()
 
     @property
     def idempotency_key(self) -> str:
@@ -84,6 +87,11 @@ class ActivityInfo(msgspec.Struct, frozen=True, gc=False):
         return _length(self.options.start_to_close_timeout_ns)
 
     @property
+    def heartbeat_timeout(self) -> timedelta | None:
+        """The longest silence of an attempt; None for no limit."""
+        return _length(self.options.heartbeat_timeout_ns)
+
+    @property
     def retry_policy(self) -> RetryPolicy | None:
         """How failed attempts are repeated; None stands for the default policy."""
         return self.options.retry_policy
@@ -101,6 +109,10 @@ class ActivityInfo(msgspec.Struct, frozen=True, gc=False):
     def started(self, at_ns: int) -> ActivityInfo:
         """The same facts of an attempt that began at another instant."""
         return msgspec.structs.replace(self, started_at_ns=at_ns)
+
+    def with_details(self, details: tuple[Any, ...]) -> ActivityInfo:
+        """The same facts, with what an earlier attempt has said."""
+        return msgspec.structs.replace(self, heartbeat_details=details)
 
 
 def _length(ns: int | None) -> timedelta | None:

@@ -90,6 +90,10 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Its type and its message, in a line."""
         return f"{self.type}: {self.message}" if self.type else self.message
 
+    def with_details(self, details: bytes) -> Failure:
+        """The same failure, with the payload of other details."""
+        return msgspec.structs.replace(self, details=details)
+
     @property
     def timeout_type(self) -> TimeoutType | None:
         """Which time limit passed, if that is what happened."""

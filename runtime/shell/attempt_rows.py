@@ -1,4 +1,5 @@
-"""What a crash must not forget of an attempt, as a row: that it began, or how it failed and when the next is due."""
+"""What a crash must not forget of an attempt, as a row: that it began, what it said, or how it failed and when the next
+is due."""
 
 from __future__ import annotations
 
@@ -8,24 +9,36 @@ from ..core.messages import ActivityFailed, decode_message, encode_message
 from ..model.failures import Failure
 from .flights import Flight
 
-__all__ = ["failure_in", "row_of_begin", "row_of_next", "row_of_wait", "scheduled_in"]
+__all__ = ["failure_in", "row_of_beat", "row_of_begin", "row_of_next", "row_of_wait", "scheduled_in"]
 
 
 def row_of_begin(flight: Flight) -> Attempt:
     """An attempt that is counted begins."""
-    return Attempt(flight.command.id, flight.attempt, None, True, _schedule(flight), flight.last_failure)
+    return Attempt(
+        flight.command.id, flight.attempt, None, True, _schedule(flight), flight.last_failure, flight.details
+    )
+
+
+def row_of_beat(flight: Flight, before: Attempt | None) -> Attempt:
+    """An attempt goes on and has said something.
+
+    Args:
+        before: its row as it is.
+    """
+    is_counted = before is not None and before.started
+    return row_of_begin(flight)._replace(started=is_counted)
 
 
 def row_of_next(flight: Flight, next_ns: int) -> Attempt:
     """An attempt has not begun after all; it is due at ``next_ns``."""
-    return Attempt(flight.command.id, flight.attempt, next_ns, False, _schedule(flight), flight.last_failure)
+    return row_of_begin(flight)._replace(next_ns=next_ns, started=False, details=flight.last_details)
 
 
 def row_of_wait(flight: Flight, failure: Failure, next_ns: int) -> Attempt:
     """An attempt has failed; the next one is due at ``next_ns``."""
     item = flight.command.id
     told = encode_message(ActivityFailed(item, failure, flight.attempt))
-    return Attempt(item, flight.attempt + 1, next_ns, False, _schedule(flight), told)
+    return Attempt(item, flight.attempt + 1, next_ns, False, _schedule(flight), told, flight.last_details)
 
 
 def scheduled_in(row: Attempt) -> tuple[ScheduleActivity, int]:

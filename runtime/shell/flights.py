@@ -8,6 +8,7 @@ from ...actors import Deadline
 from ..core.commands import ScheduleActivity
 from ..model.errors import TimeoutType
 from ..model.failures import Failure
+from .pulse import Pulse
 from .task import Task
 
 __all__ = ["ActivityState", "Flight", "Key", "Owner"]
@@ -38,7 +39,11 @@ class Flight:
     """One attempt that was handed to the performer.
 
     Attributes:
+        details: payload of the last heartbeat that is written down, this attempt's or an earlier one's.
         is_limited: whether there is a time by which it must have begun or ended.
+        news: when its heartbeats are looked at again.
+        pulse: its heartbeats, once there was one.
+        quiet_until_ns: until when its heartbeats are not written down.
         task: what the performer was given.
     """
 
@@ -46,10 +51,14 @@ class Flight:
         "attempt",
         "command",
         "deadline",
+        "details",
         "handed_ns",
         "is_limited",
         "last_failure",
+        "news",
         "owner",
+        "pulse",
+        "quiet_until_ns",
         "scheduled_ns",
         "task",
     )
@@ -62,6 +71,7 @@ class Flight:
         attempt: int,
         last_failure: bytes,
         handed_ns: int,
+        details: bytes = b"",
     ) -> None:
         self.owner = owner
         self.command = command
@@ -69,11 +79,16 @@ class Flight:
         self.attempt = attempt
         self.last_failure = last_failure
         self.handed_ns = handed_ns
+        self.details = details
+        self.pulse: Pulse | None = None
+        self.news: Deadline | None = None
+        self.quiet_until_ns = 0
         self.deadline: Deadline | None = None
         self.task: Task | None = None
         options = command.options
         limits = options.start_to_close_timeout_ns, options.schedule_to_close_timeout_ns
-        self.is_limited = limits != (None, None) or options.schedule_to_start_timeout_ns is not None
+        others = options.schedule_to_start_timeout_ns, options.heartbeat_timeout_ns
+        self.is_limited = limits != (None, None) or others != (None, None)
 
     @property
     def key(self) -> Key:
@@ -83,6 +98,11 @@ class Flight:
     def attempt_key(self) -> tuple[int, int, int]:
         """What the performer calls it."""
         return self.owner.run_no, self.command.id, self.attempt
+
+    @property
+    def last_details(self) -> bytes:
+        """Payload of what the last heartbeat said, written down or not; an earlier attempt's if there was none."""
+        return self.details if self.pulse is None else self.pulse.details
 
     def limits(self, begun_ns: int | None, now_ns: int) -> list[tuple[int, TimeoutType]]:
         """When the attempt must have ended or begun (ns), and what it is if it has not.
@@ -96,10 +116,11 @@ class Flight:
             limits.append((self.scheduled_ns + options.schedule_to_close_timeout_ns, TimeoutType.SCHEDULE_TO_CLOSE))
         if options.schedule_to_start_timeout_ns is not None and begun_ns is None:
             limits.append((self.handed_ns + options.schedule_to_start_timeout_ns, TimeoutType.SCHEDULE_TO_START))
+        # The clock of an attempt that still waits for a thread has not begun to run.
+        begin_ns = now_ns if begun_ns is None else max(begun_ns, self.handed_ns)
         if options.start_to_close_timeout_ns is not None:
-            # The clock of an attempt that still waits for a thread has not begun to run.
-            begin_ns = now_ns if begun_ns is None else begun_ns
-            limits.append(
-                (max(begin_ns, self.handed_ns) + options.start_to_close_timeout_ns, TimeoutType.START_TO_CLOSE)
-            )
+            limits.append((begin_ns + options.start_to_close_timeout_ns, TimeoutType.START_TO_CLOSE))
+        if options.heartbeat_timeout_ns is not None:
+            last_ns = begin_ns if self.pulse is None else max(begin_ns, self.pulse.at_ns)
+            limits.append((last_ns + options.heartbeat_timeout_ns, TimeoutType.HEARTBEAT))
         return limits

@@ -208,6 +208,7 @@ class Hands:
         # It may have been told already, if an interrupt ended this before.
         with suppress(DispatcherClosedError):
             self.dispatcher.call_soon(self.attempts.permits.take_back, self.performer.never_begun)
+            self.dispatcher.call_soon(self.attempts.heartbeats.keep_all)
             self.dispatcher.call_soon(self.retries.hasten)
         self.dispatcher.close()
         self._leave(RuntimeClosedError("waiting for a result"))

@@ -52,7 +52,7 @@ class Permits:
         that they did not."""
         for task in tasks:
             flight, row = self._awaited(task), self._table.get((task.run_no, task.item))
-            if flight is not None and row is not None and row.next_ns is None:
+            if flight is not None and row is not None and row.started:
                 self._table.put(flight.key, row_of_next(flight, self._dispatcher.clock.now_ns()))
                 self._sweep.undo(self._take_back_again, task)
 

@@ -11,8 +11,10 @@ from ..model.activity_definition import ActivityDefinition
 from ..model.errors import ApplicationError
 from ..model.failures import Failure
 from ..model.misfits import result_misfit
+from .pulse import Pulse
 
 __all__ = [
+    "Beats",
     "Completed",
     "Failed",
     "Key",
@@ -41,6 +43,8 @@ class Task(NamedTuple):
         info: what the attempt is told of itself.
         permit: asked once the attempt could begin, on its thread or loop: ``permit(task, granted)``. It begins when
             ``granted(True)`` is called, from any thread; after ``granted(False)`` nothing is performed or reported.
+        details: payload of what an earlier attempt's last heartbeat said; b"" for nothing.
+        beats: told, from any thread, that the attempt has a pulse, or says with it what is not written down.
     """
 
     run_no: int
@@ -49,6 +53,8 @@ class Task(NamedTuple):
     args: bytes
     info: Info
     permit: Permit | None = None
+    details: bytes = b""
+    beats: Beats | None = None
 
     @property
     def key(self) -> Key:
@@ -74,6 +80,7 @@ class NeverBegan(NamedTuple):
 
 Outcome = Completed | Failed | NeverBegan
 Permit = Callable[[Task, Callable[[bool], None]], object]
+Beats = Callable[[Task, Pulse], object]
 
 
 def explained(error: BaseException, task: Task, args: list[Any] | None, result: object) -> BaseException:

@@ -231,6 +231,30 @@ def test_each_activity_has_an_idempotency_key_of_its_own() -> None:
     assert len(keys) == 10
 
 
+def test_the_idempotency_key_is_the_same_for_every_attempt_before_and_after_a_crash() -> None:
+    seen: list[tuple[int, str]] = []
+
+    @activity.defn(name="key_of_each", retry_policy=RetryPolicy(initial_interval=10))
+    def key_of_each() -> str:
+        seen.append((activity.info().attempt, activity.info().idempotency_key))
+        if len(seen) < 4:
+            raise OSError("no")
+        return seen[-1][1]
+
+    with TestRuntime(workflows=WORKFLOWS, activities=[key_of_each], auto_skip=False) as runtime:
+        runtime.wait(runtime.start_workflow(performs, "key_of_each", id="x"))
+        # Performed, and lost with its outcome.
+        assert runtime.perform_activity()
+        runtime.crash()
+        runtime.advance(5)
+        runtime.crash()
+        runtime.advance(60)
+
+        key = runtime.wait(runtime.get_workflow_handle("x").result())
+    assert [attempt for attempt, _ in seen] == [1, 1, 2, 3]
+    assert {key for _, key in seen} == {key}
+
+
 def test_a_crash_between_an_effect_and_its_record_repeats_the_attempt_with_the_same_number() -> None:
     gates["x"] = Gate()
     gates["x"].open()

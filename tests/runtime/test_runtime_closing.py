@@ -255,7 +255,7 @@ def test_closing_again_goes_on_where_an_interrupt_stopped_it(tmp_path: Path) -> 
     @activity.defn(name="closing.slow")
     def slow() -> str:
         is_under_way.set()
-        if activity.wait_for_shutdown(WAIT):
+        if activity.wait_for_worker_shutdown_sync(WAIT):
             os.kill(os.getpid(), signal.SIGINT)
         go_on.wait(WAIT)
         return "slow"

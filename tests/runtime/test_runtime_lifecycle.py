@@ -36,7 +36,7 @@ def wait_at(gate: str) -> str:
 @activity.defn
 def wait_for_the_end(gate: str) -> str:
     gates[gate].pass_through()
-    activity.wait_for_shutdown(timeout=WAIT)
+    activity.wait_for_worker_shutdown_sync(timeout=WAIT)
     return "ended in time"
 
 

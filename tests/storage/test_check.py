@@ -47,6 +47,7 @@ def fill(journal: Journal) -> None:
     batch.put_timer(OPEN, DueKind.TIMER, 1, 50)
     batch.put_attempt(OPEN, Attempt(2, 1, 60, False, b"s", b""))
     batch.put_attempt(OPEN, Attempt(3, 1, None, True, b"s", b""))
+    batch.put_attempt(OPEN, Attempt(4, 1, None, False, b"s", b"", b"details"))
     batch.put_mail(OPEN, 7, b"hello")
     for run_no in (OPEN, CLOSED):
         crc = 0
@@ -242,7 +243,7 @@ def test_damaged_items_are_that_runs_problem_and_not_twice(memory: MemoryStore) 
 
     problems = check(Journal.on(memory))
 
-    assert [problem.what for problem in problems] == ["the checksum does not match"] * 4
+    assert [problem.what for problem in problems] == ["the checksum does not match"] * 5
     assert {problem.run_no for problem in problems} == {OPEN}
 
 

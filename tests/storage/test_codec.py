@@ -37,7 +37,7 @@ HEADERS = st.builds(
     RunHeader, TEXT, TEXT, TEXT, INT, INT, OPTIONAL, OPTIONAL, TEXT, TEXT, INT, INT, INT, BYTES, BYTES, TEXT
 )
 MAIL = st.builds(Mail, INT, INT, BYTES)
-ATTEMPTS = st.builds(Attempt, INT, INT, OPTIONAL, st.booleans(), BYTES, BYTES)
+ATTEMPTS = st.builds(Attempt, INT, INT, OPTIONAL, st.booleans(), BYTES, BYTES, BYTES)
 TIMERS = st.builds(Timer, INT, INT, INT)
 LETTERS = st.builds(DeadLetter, INT, INT, INT, TEXT, BYTES)
 METAS = st.builds(Meta, INT, TEXT, INT, INT, INT, INT, INT, TEXT)

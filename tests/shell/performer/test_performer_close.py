@@ -100,12 +100,12 @@ def test_closing_waits_for_what_runs_and_has_its_report(performer: Performer, ma
 
     def until_shutdown() -> bool:
         begun.set()
-        return activity.wait_for_shutdown(timedelta(seconds=10)) and activity.is_shutting_down()
+        return activity.wait_for_worker_shutdown_sync(timedelta(seconds=10)) and activity.is_worker_shutdown()
 
     async def until_shutdown_async() -> bool:
-        assert not activity.is_shutting_down()
+        assert not activity.is_worker_shutdown()
         begun_async.set()
-        return await activity.wait_for_shutdown_async(10) and activity.is_shutting_down()
+        return await activity.wait_for_worker_shutdown(10) and activity.is_worker_shutdown()
 
     performer.perform(make(until_shutdown, item=1))
     performer.perform(make(until_shutdown_async, item=2))
@@ -152,7 +152,7 @@ def test_what_had_not_begun_is_not_performed_after_closing(converter: Converter,
 
     def hold() -> None:
         begun.set()
-        activity.wait_for_shutdown()
+        activity.wait_for_worker_shutdown_sync()
 
     def note() -> None:
         ran.append("ran")
@@ -228,7 +228,7 @@ def test_an_async_activity_that_the_application_cancels_meanwhile_is_left_behind
     performer: Performer, make: Make, reports: Reports
 ) -> None:
     async def wait() -> None:
-        await activity.wait_for_shutdown_async(10)
+        await activity.wait_for_worker_shutdown(10)
         tasks.append(asyncio.current_task())
         shutting_down.set()
         await asyncio.Event().wait()
@@ -254,7 +254,7 @@ def test_a_sync_activity_that_leaves_early_is_performed_again_by_the_next_openin
     performer: Performer, make: Make, reports: Reports
 ) -> None:
     def leave() -> None:
-        activity.wait_for_shutdown(10)
+        activity.wait_for_worker_shutdown_sync(10)
         raise asyncio.CancelledError
 
     performer.perform(make(leave))
@@ -332,7 +332,7 @@ def test_a_failure_after_the_notice_is_still_reported(performer: Performer, make
 
     def give_up() -> None:
         begun.set()
-        activity.wait_for_shutdown(10)
+        activity.wait_for_worker_shutdown_sync(10)
         raise InterruptedError("shutting down")
 
     performer.perform(make(give_up))

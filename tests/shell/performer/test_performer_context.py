@@ -61,7 +61,7 @@ def test_the_idempotency_key_is_the_same_for_every_attempt(performer: Performer,
 
 
 @pytest.mark.parametrize(
-    "ask", [activity.info, activity.is_cancelled, activity.is_shutting_down, activity.wait_for_shutdown]
+    "ask", [activity.info, activity.is_cancelled, activity.is_worker_shutdown, activity.wait_for_worker_shutdown_sync]
 )
 def test_outside_an_activity_there_is_nothing_to_ask(ask: Callable[[], object]) -> None:
     assert not activity.in_activity()
@@ -95,10 +95,10 @@ def test_the_logger_works_outside_an_activity(caplog: pytest.LogCaptureFixture) 
 
 def test_a_wait_for_the_shutdown_ends_by_its_timeout(performer: Performer, make: Make, result: Any) -> None:
     def wait() -> bool:
-        return activity.wait_for_shutdown(0)
+        return activity.wait_for_worker_shutdown_sync(0)
 
     async def wait_async() -> bool:
-        return await activity.wait_for_shutdown_async(timedelta(0))
+        return await activity.wait_for_worker_shutdown(timedelta(0))
 
     performer.perform(make(wait))
     assert result() is False
@@ -108,8 +108,8 @@ def test_a_wait_for_the_shutdown_ends_by_its_timeout(performer: Performer, make:
 
 def test_a_blocking_wait_on_the_loop_is_refused(performer: Performer, make: Make, result: Any) -> None:
     async def wait() -> str:
-        with pytest.raises(RuntimeError, match="wait_for_shutdown_async"):
-            activity.wait_for_shutdown()
+        with pytest.raises(RuntimeError, match="wait_for_worker_shutdown"):
+            activity.wait_for_worker_shutdown_sync()
         return "refused"
 
     performer.perform(make(wait))

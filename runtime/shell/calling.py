@@ -1,0 +1,106 @@
+"""Calls the code of one attempt, and tells how it ended: whatever user code raises, an outcome comes out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..attempt import CURRENT, Attempt
+from ..model.errors import ApplicationError
+from ..model.failures import to_failure
+from .task import Completed, Failed, Outcome, Task, explained, unfit
+
+__all__ = ["Caller", "PayloadConverter"]
+
+
+class PayloadConverter(Protocol):
+    """What is needed of a converter."""
+
+    def encode(self, value: object) -> bytes: ...
+    def check(self, value: object, data: bytes, hint: Any) -> None: ...
+    def encode_args(self, args: tuple[object, ...]) -> bytes: ...
+    def decode_args(self, data: bytes, hints: tuple[Any, ...] | None) -> list[Any]: ...
+
+
+class Caller:
+    """Calls attempts, on whatever thread or loop it is asked to.
+
+    Args:
+        converter: turns payloads into arguments and results into payloads.
+        clock: now, in ns since 1970 UTC.
+
+    Attributes:
+        is_closing: whether an attempt that ends by ``asyncio.CancelledError`` is left to the next opening.
+    """
+
+    __slots__ = ("_decode", "_encode", "clock", "converter", "is_closing")
+
+    def __init__(self, converter: PayloadConverter, clock: Callable[[], int]) -> None:
+        self.converter = converter
+        self.clock = clock
+        self.is_closing = False
+        self._decode = converter.decode_args
+        self._encode = converter.encode
+
+    def call(self, attempt: Attempt, task: Task) -> Outcome | None:
+        """Perform a sync attempt here.
+
+        Returns:
+            How it ended; None if it has no outcome, since it has ended early because this is closing.
+        """
+        args: list[Any] | None = None
+        result: object = None
+        try:
+            args = self._begin(attempt, task)
+            result = task.definition.fn(*args)
+            return self._returned(task, result)
+        except BaseException as error:
+            if self.is_closing and isinstance(error, asyncio.CancelledError):
+                return None
+            # Whatever user code raises, SystemExit included, is how this attempt ended and nothing more.
+            return self.failed(explained(error, task, args, result))
+
+    async def call_on_loop(self, attempt: Attempt, task: Task) -> Outcome | None:
+        """Perform an async attempt in the task that awaits this; gives what ``call`` gives."""
+        args: list[Any] | None = None
+        result: object = None
+        try:
+            args = self._begin(attempt, task)
+            result = await task.definition.fn(*args)
+            return self._returned(task, result)
+        except asyncio.CancelledError:
+            # Not by the workflow, whose attempt would be abandoned: by an application that ends its loop, mostly.
+            return None if self.is_closing else self.failed(_cancelled_outside())
+        except BaseException as error:
+            return self.failed(explained(error, task, args, result))
+
+    def failed(self, error: BaseException) -> Failed:
+        """The outcome of an attempt that has raised, whether or not what it raised can be described."""
+        try:
+            return Failed(to_failure(error, self.converter))
+        except BaseException as fault:
+            # Some exceptions cannot be described; the workflow must still hear that the attempt is over.
+            reason = f"it raised {type(error).__name__}, which cannot be described ({type(fault).__name__})"
+            return Failed(to_failure(ApplicationError(reason, type=type(error).__name__), self.converter))
+
+    def _begin(self, attempt: Attempt, task: Task) -> list[Any]:
+        """Make it the attempt that its own code sees from here on; gives the arguments."""
+        CURRENT.set(attempt)
+        attempt.started_at_ns = self.clock()
+        return self._decode(task.args, task.definition.arg_types)
+
+    def _returned(self, task: Task, result: object) -> Outcome:
+        """How an attempt ended that returned. A result that does not fit its annotation would stop the workflow for
+        good, since what is recorded is never performed again: it is a failure, and the next attempt may do better."""
+        data = self._encode(result)
+        try:
+            self.converter.check(result, data, task.definition.result_type)
+        except Exception as error:  # a user's converter may raise anything
+            return self.failed(unfit(task, result, error))
+        return Completed(data)
+
+
+def _cancelled_outside() -> ApplicationError:
+    """The attempt has failed and may be repeated: nobody who waits for it has cancelled it."""
+    return ApplicationError("it was cancelled by the application, not by its workflow", type="CancelledError")

@@ -1,0 +1,104 @@
+"""One attempt that was handed over: what its own code sees, and what the performer knows of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from ..attempt import Attempt, Shutdown
+from ..model.activity_info import ActivityInfo
+from .calling import Caller
+from .pulse import Pulse
+from .task import Permit, Task
+
+__all__ = ["Performance"]
+
+# Held while an attempt beats for the first time: two threads of one must not give it two pulses.
+_FIRST_BEAT = threading.Lock()
+
+
+class Performance(Attempt):
+    """One attempt.
+
+    Args:
+        caller: who will call it.
+        shutdown: the notice of its performer.
+
+    Attributes:
+        pulse: its heartbeats, once there was one.
+        refuse: what makes it stop waiting for its permit, while it does.
+    """
+
+    __slots__ = ("_caller", "_details", "key", "pulse", "refuse", "task")
+
+    def __init__(self, task: Task, caller: Caller, shutdown: Shutdown) -> None:
+        Attempt.__init__(self, task.info, shutdown)
+        self.task = task
+        self.key = task.key
+        self.refuse: Callable[[], None] | None = None
+        self._caller = caller
+        self._details = task.details
+        self.pulse: Pulse | None = None
+
+    @property
+    def info(self) -> ActivityInfo:
+        """The facts of the attempt; what an earlier one has said is decoded when it is first asked for."""
+        if self._details:
+            said = self._caller.converter.decode_args(self._details, None)
+            self._info, self._details = self._info.with_details(tuple(said)), b""
+        return super().info
+
+    # Heartbeats.
+
+    def heartbeat(self, details: tuple[object, ...]) -> None:
+        """Say that it goes on."""
+        self.beat(self._caller.converter.encode_args(details) if details else b"")
+
+    def beat(self, details: bytes) -> None:
+        """As ``heartbeat``, with the payload of the details."""
+        pulse, at_ns = self.pulse, self._caller.clock()
+        if pulse is None:
+            with _FIRST_BEAT:
+                pulse = self.pulse
+                if pulse is None:
+                    pulse = self.pulse = Pulse(at_ns, details, self.task.details)
+                    self._notice(pulse)
+                    return
+        pulse.details = details
+        pulse.at_ns = at_ns
+        if not pulse.is_noticed and details != pulse.kept:
+            self._notice(pulse)
+
+    def _notice(self, pulse: Pulse) -> None:
+        pulse.is_noticed = True
+        if self.task.beats is not None:
+            self.task.beats(self.task, pulse)
+
+    # The permit of an attempt that is counted.
+
+    def is_permitted(self, permit: Permit) -> bool:
+        """Wait for it on the thread that is about to begin."""
+        answers: SimpleQueue[bool] = SimpleQueue()
+        self.refuse = functools.partial(answers.put, False)
+        # Only now: whoever drops the attempt either sees how to refuse or is seen here.
+        if self.is_cancelled:
+            return False
+        permit(self.task, answers.put)
+        return answers.get()
+
+    async def is_permitted_on_loop(self, permit: Permit) -> bool:
+        """Wait for it on the loop."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[bool] = loop.create_future()
+
+        def granted(is_granted: bool) -> None:
+            # A closed loop needs no answer.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(is_granted))
+
+        permit(self.task, granted)
+        return await answer
