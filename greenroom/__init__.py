@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .actors.future import Future
     from .runtime import activity, workflow
     from .runtime.client import WorkflowHandle
+    from .runtime.model.cancellation import ActivityCancellationDetails
     from .runtime.model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription
     from .runtime.model.errors import (
         ActivityError,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     )
     from .runtime.model.history import HistoryEvent, WorkflowHistory
     from .runtime.model.options import (
+        ActivityCancellationType,
         QueryRejectCondition,
         WorkflowExecutionStatus,
         WorkflowIDConflictPolicy,
@@ -71,6 +73,8 @@ __version__ = "0.1.0.dev0"
 
 # Name -> the module it lives in.
 _HOMES = {
+    "ActivityCancellationDetails": ".runtime.model.cancellation",
+    "ActivityCancellationType": ".runtime.model.options",
     "ActivityError": ".runtime.model.errors",
     "ApplicationError": ".runtime.model.errors",
     "ApplicationErrorCategory": ".runtime.model.errors",
@@ -132,6 +136,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "ActivityCancellationDetails",
+    "ActivityCancellationType",
     "ActivityError",
     "ApplicationError",
     "ApplicationErrorCategory",

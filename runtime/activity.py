@@ -22,22 +22,27 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, MutableMapping
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, TypeVar, overload
 
-from .attempt import CURRENT, Attempt, Shutdown
+from .attempt import CURRENT, Attempt, Notice
 from .model.activity_definition import declare, define_activity
 from .model.activity_info import ActivityInfo as Info
+from .model.cancellation import ActivityCancellationDetails
 from .model.durations import to_ns
 from .model.errors import NotInActivityError
+from .model.options import ActivityCancellationType
 from .model.registry import activities
 from .model.retry import RetryPolicy
 
 __all__ = [
     "CURRENT",
+    "ActivityCancellationDetails",
     "Attempt",
     "Info",
-    "Shutdown",
+    "Notice",
+    "cancellation_details",
     "defn",
     "heartbeat",
     "in_activity",
@@ -45,6 +50,9 @@ __all__ = [
     "is_cancelled",
     "is_worker_shutdown",
     "logger",
+    "shield_thread_cancel_exception",
+    "wait_for_cancelled",
+    "wait_for_cancelled_sync",
     "wait_for_worker_shutdown",
     "wait_for_worker_shutdown_sync",
 ]
@@ -63,6 +71,8 @@ def defn(
     schedule_to_start_timeout: timedelta | float | None = None,
     heartbeat_timeout: timedelta | float | None = None,
     retry_policy: RetryPolicy | None = None,
+    cancellation_type: ActivityCancellationType | None = None,
+    no_thread_cancel_exception: bool = False,
     summary: str | None = None,
 ) -> Callable[[F], F]: ...
 def defn(
@@ -75,6 +85,8 @@ def defn(
     schedule_to_start_timeout: timedelta | float | None = None,
     heartbeat_timeout: timedelta | float | None = None,
     retry_policy: RetryPolicy | None = None,
+    cancellation_type: ActivityCancellationType | None = None,
+    no_thread_cancel_exception: bool = False,
     summary: str | None = None,
 ) -> F | Callable[[F], F]:
     """Declare a function, a method or a class with ``__call__`` as an activity.
@@ -91,6 +103,9 @@ def defn(
         schedule_to_start_timeout: the limit of an attempt's wait for a thread.
         heartbeat_timeout: the longest silence of an attempt: it has to call ``activity.heartbeat()`` within it.
         retry_policy: how failed attempts are repeated.
+        cancellation_type: whether a workflow that cancels it waits for its answer.
+        no_thread_cancel_exception: have a cancellation raise nothing in the thread of a sync activity, which asks
+            ``activity.is_cancelled()`` then.
         summary: a line for people.
 
     Raises:
@@ -106,6 +121,8 @@ def defn(
             schedule_to_start_timeout=schedule_to_start_timeout,
             heartbeat_timeout=heartbeat_timeout,
             retry_policy=retry_policy,
+            cancellation_type=cancellation_type,
+            no_thread_cancel_exception=no_thread_cancel_exception,
             summary=summary,
         )
         declare(target, definition)
@@ -156,14 +173,72 @@ def heartbeat(*details: object) -> None:
 
 
 def is_cancelled() -> bool:
-    """Whether nobody waits for this attempt any more: it timed out, or the workflow cancelled it or ended.
+    """Whether this attempt is cancelled: by its workflow, by a time limit, since its run has ended, or at closing.
 
-    An async activity is cancelled at its next ``await`` besides; a sync one has to ask.
+    Besides, an async activity gets ``asyncio.CancelledError`` where it awaits, and a sync one ``CancelledError`` in its
+    thread, between two lines of Python; in a process it has to ask.
 
     Raises:
         NotInActivityError: the caller is not activity code.
     """
-    return _current("is_cancelled").is_cancelled
+    return _current("is_cancelled").cancellation is not None
+
+
+def cancellation_details() -> ActivityCancellationDetails | None:
+    """Why this attempt is cancelled; None if it is not.
+
+    Raises:
+        NotInActivityError: the caller is not activity code.
+    """
+    return _current("cancellation_details").cancellation
+
+
+def wait_for_cancelled_sync(timeout: timedelta | float | None = None) -> bool:
+    """Block this thread until this attempt is cancelled; a sleep that ends early then.
+
+    In a thread that can be interrupted ``CancelledError`` is what ends it, unless it is shielded.
+
+    Args:
+        timeout: longest wait, as ``timedelta`` or seconds; None for no limit.
+
+    Returns:
+        Whether it is cancelled.
+
+    Raises:
+        NotInActivityError: the caller is not activity code.
+        RuntimeError: the caller runs on an event loop, which this would block.
+    """
+    attempt = _current("wait_for_cancelled_sync")
+    return _wait_sync("cancelled", attempt, attempt.cancelled, timeout)
+
+
+async def wait_for_cancelled(timeout: timedelta | float | None = None) -> bool:
+    """Wait until this attempt is cancelled.
+
+    The task of an async activity is cancelled at the same time; what it has started of its own may wait here.
+
+    Args:
+        timeout: longest wait, as ``timedelta`` or seconds; None for no limit.
+
+    Returns:
+        Whether it is cancelled.
+
+    Raises:
+        NotInActivityError: the caller is not activity code.
+    """
+    return await _current("wait_for_cancelled").cancelled.wait_async(_seconds(timeout))
+
+
+def shield_thread_cancel_exception() -> AbstractContextManager[object]:
+    """Around what must not be torn apart: a cancellation raises ``CancelledError`` at the end of the block instead.
+
+    ``is_cancelled()`` and its kin see it within, too. Where no exception is thrown (on a loop, in a process, with
+    ``no_thread_cancel_exception``) it does nothing.
+
+    Raises:
+        NotInActivityError: the caller is not activity code.
+    """
+    return _current("shield_thread_cancel_exception").shielded()
 
 
 def is_worker_shutdown() -> bool:
@@ -189,13 +264,7 @@ def wait_for_worker_shutdown_sync(timeout: timedelta | float | None = None) -> b
         RuntimeError: the caller runs on an event loop, which this would block.
     """
     attempt = _current("wait_for_worker_shutdown_sync")
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return attempt.shutdown.wait(_seconds(timeout))
-    raise RuntimeError(
-        "wait_for_worker_shutdown_sync() would block the event loop; await wait_for_worker_shutdown() instead"
-    )
+    return _wait_sync("worker_shutdown", attempt, attempt.shutdown, timeout)
 
 
 async def wait_for_worker_shutdown(timeout: timedelta | float | None = None) -> bool:
@@ -211,6 +280,20 @@ async def wait_for_worker_shutdown(timeout: timedelta | float | None = None) -> 
         NotInActivityError: the caller is not activity code.
     """
     return await _current("wait_for_worker_shutdown").shutdown.wait_async(_seconds(timeout))
+
+
+def _wait_sync(what: str, attempt: Attempt, notice: Notice, timeout: timedelta | float | None) -> bool:
+    if _is_on_loop():
+        raise RuntimeError(f"wait_for_{what}_sync() would block the event loop; await wait_for_{what}() instead")
+    return attempt.wait(notice, _seconds(timeout))
+
+
+def _is_on_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _seconds(timeout: timedelta | float | None) -> float | None:

@@ -11,7 +11,7 @@ from .core.handles import ActivityHandle
 from .model.activity_definition import definition_of
 from .model.durations import to_limit, to_ns
 from .model.mistakes import refuse_a_call
-from .model.options import ActivityOptions
+from .model.options import ActivityCancellationType, ActivityOptions
 from .model.retry import RetryPolicy
 
 __all__ = [
@@ -39,6 +39,7 @@ class ActivityCallOptions(TypedDict, total=False):
     schedule_to_start_timeout: Duration | None
     heartbeat_timeout: Duration | None
     retry_policy: RetryPolicy | None
+    cancellation_type: ActivityCancellationType | None
     summary: str | None
 
 
@@ -70,6 +71,8 @@ def start_activity(activity: Any, *args: object, result_type: Any = None, **opti
         schedule_to_start_timeout: how long an attempt may wait for a thread.
         heartbeat_timeout: the longest silence of an attempt, between two calls of ``activity.heartbeat()``.
         retry_policy: when to try again; the default tries again for ever, after 1 s, 2 s, 4 s … up to 100 s.
+        cancellation_type: what cancelling the handle means: to ask the activity to end and wait no longer, to wait for
+            its answer besides, or to leave it alone and wait no longer.
         summary: a line for people.
 
     Raises:
@@ -166,6 +169,8 @@ def _stored(base: ActivityOptions, given: dict[str, Any]) -> ActivityOptions:
                 f"no activity option {name!r} (there are: {', '.join(sorted(_FIELDS))}); "
                 "the activity's own arguments are positional"
             )
+        if field == "cancellation_type" and not isinstance(value, ActivityCancellationType | None):
+            raise TypeError(f"cancellation_type is {value!r}; give an ActivityCancellationType")
         if value is not None:
             fields[field] = to_stored(value, name) if field.endswith("_ns") else value
     return ActivityOptions(**fields)

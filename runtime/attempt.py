@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 
 from .model.activity_info import ActivityInfo
+from .model.cancellation import ActivityCancellationDetails
 
-__all__ = ["CURRENT", "Attempt", "Shutdown"]
+__all__ = ["CURRENT", "Attempt", "Notice"]
 
 
-class Shutdown:
-    """The notice that the activities of a runtime get when it closes."""
+class Notice:
+    """Something that threads and loops wait for, and that happens once."""
 
     __slots__ = ("_event", "_futures", "_lock")
 
@@ -22,7 +24,7 @@ class Shutdown:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """Give notice, and wake everybody who waits for it."""
+        """It happens: wake everybody who waits for it."""
         with self._lock:
             self._event.set()
             futures, self._futures = self._futures, set()
@@ -34,15 +36,15 @@ class Shutdown:
                 continue
 
     def is_set(self) -> bool:
-        """Whether notice was given."""
+        """Whether it has happened."""
         return self._event.is_set()
 
     def wait(self, timeout: float | None) -> bool:
-        """Block until notice is given or ``timeout`` seconds are over; return whether it was given."""
+        """Block until it happens or ``timeout`` seconds are over; return whether it has happened."""
         return self._event.wait(timeout)
 
     async def wait_async(self, timeout: float | None) -> bool:
-        """Wait until notice is given or ``timeout`` seconds are over; return whether it was given."""
+        """Wait until it happens or ``timeout`` seconds are over; return whether it has happened."""
         future = asyncio.get_running_loop().create_future()
         with self._lock:
             if self._event.is_set():
@@ -64,22 +66,27 @@ def _resolve(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
+# Held while somebody waits for the first time for an attempt to be cancelled: few ever do.
+_FIRST_WAIT = threading.Lock()
+
+
 class Attempt:
     """One attempt; whoever performs activities derives from this.
 
-    A test can stand in for the runtime: ``token = CURRENT.set(Attempt(info, Shutdown()))``.
+    A test can stand in for the runtime: ``token = CURRENT.set(Attempt(info, Notice()))``.
 
     Attributes:
-        is_cancelled: whether nobody waits for the outcome any more.
+        cancellation: why it is cancelled, once it is.
         shutdown: the notice of the runtime that performs it.
     """
 
-    __slots__ = ("_info", "is_cancelled", "shutdown", "started_at_ns")
+    __slots__ = ("_info", "_notice", "cancellation", "shutdown", "started_at_ns")
 
-    def __init__(self, info: ActivityInfo, shutdown: Shutdown) -> None:
+    def __init__(self, info: ActivityInfo, shutdown: Notice) -> None:
         self._info = info
+        self._notice: Notice | None = None
         self.shutdown = shutdown
-        self.is_cancelled = False
+        self.cancellation: ActivityCancellationDetails | None = None
         self.started_at_ns: int | None = None
 
     @property
@@ -91,6 +98,38 @@ class Attempt:
 
     def heartbeat(self, details: tuple[object, ...]) -> None:
         """Say that it goes on; nobody listens here."""
+
+    def cancel(self, why: ActivityCancellationDetails) -> None:
+        """Let its code know that it is cancelled, if it looks or waits; the first reason stays."""
+        if self.cancellation is None:
+            self.cancellation = why
+        if self._notice is not None:
+            self._notice.begin()
+
+    @property
+    def cancelled(self) -> Notice:
+        """The notice of its cancellation."""
+        with _FIRST_WAIT:
+            if self._notice is None:
+                self._notice = Notice()
+        # Only now: whoever cancels it either sees the notice or is seen here.
+        if self.cancellation is not None:
+            self._notice.begin()
+        return self._notice
+
+    def wait(self, notice: Notice, timeout: float | None) -> bool:
+        """Block this thread until something happens or ``timeout`` seconds are over; return whether it has happened."""
+        return notice.wait(timeout)
+
+    def begin(self) -> None:
+        """Its code is about to be called, on this thread."""
+
+    def end(self) -> None:
+        """Its code has ended, on this thread; calling it again does nothing."""
+
+    def shielded(self) -> AbstractContextManager[object]:
+        """Keep the exception of a cancellation out of what stands within; where none is thrown this does nothing."""
+        return nullcontext()
 
 
 CURRENT: ContextVar[Attempt] = ContextVar("greenroom_activity")

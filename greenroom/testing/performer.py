@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
+from ..runtime.model.cancellation import ActivityCancellationDetails
 from ..runtime.shell.performance import Performance
 from ..runtime.shell.performer import Key, Outcome, Performer, Task
 from ..runtime.shell.task import Permit
@@ -26,6 +27,7 @@ class ManualPerformer(Performer):
     Args:
         queue: where sync attempts wait.
         loop: where async ones run.
+        drive: goes on with everything else until something has happened that a sync one waits for.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class ManualPerformer(Performer):
         clock: Callable[[], int],
         queue: ManualExecutor,
         loop: ActivityLoop,
+        drive: Callable[[Callable[[], bool], float | None], object],
     ) -> None:
         super().__init__(converter=converter, report=report, threads=threads, executor=executor or queue, clock=clock)
         self.queue = queue
         self.loop = loop
         self._asking: dict[Key, Task] = {}
+        self._caller.drive = drive
         self.use_loop(loop)
 
     def perform(self, task: Task) -> None:
@@ -76,10 +80,14 @@ class ManualPerformer(Performer):
         """Whether an attempt was handed over, and neither reported nor abandoned."""
         return key in self._asking or super().performing(key)
 
-    def abandon(self, key: Key) -> None:
-        """Stop waiting for an attempt."""
+    def cancel(self, key: Key, why: ActivityCancellationDetails) -> bool:
+        """Have an attempt end, and wait for its answer; whether it had not begun."""
+        return self._asking.pop(key, None) is not None or super().cancel(key, why)
+
+    def abandon(self, key: Key, why: ActivityCancellationDetails) -> None:
+        """Have an attempt end, and wait for it no longer."""
         self._asking.pop(key, None)
-        super().abandon(key)
+        super().abandon(key, why)
 
     def close(self, *, grace: float) -> int:
         """Stop: what is queued is forgotten, async activities are cancelled and unwind; no time passes."""

@@ -10,11 +10,13 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ..actors import Future, ManualClock, WaitTimeoutError
+from ..runtime.attempt import CURRENT
 from ..runtime.model.description import WorkflowExecutionDescription
 from ..runtime.model.durations import to_ns
 from ..runtime.model.errors import RuntimeClosedError
 from ..runtime.runtime import Runtime
 from ..runtime.shell.hands import Hands, Seams
+from ..runtime.shell.performance import Performance
 from ..runtime.shell.performer import Performer
 from ..storage import Journal, RunHeader, Store, check
 from .activity_loop import ActivityLoop
@@ -96,7 +98,8 @@ class TestRuntime(Runtime):
 
     def _make_performer(self, **arguments: Any) -> Performer:
         make: Callable[..., ManualPerformer] = partial(ManualPerformer, **arguments)
-        self._performer = make(queue=ManualExecutor(self._chooser), loop=ActivityLoop(self.clock.now_ns))
+        loop = ActivityLoop(self.clock.now_ns)
+        self._performer = make(queue=ManualExecutor(self._chooser), loop=loop, drive=self._drive_for_activity)
         return self._performer
 
     # Opening and closing.
@@ -236,7 +239,7 @@ class TestRuntime(Runtime):
             BaseException: what the future failed with.
         """
         until_ns = self.clock.now_ns() + (to_ns(limit, "limit") or 0)
-        why = self._drive_until(future, until_ns, most_skips)
+        why = self._drive_until(future.done, until_ns, most_skips)
         if why:
             raise self._stuck(why)
         return future.get()
@@ -253,7 +256,11 @@ class TestRuntime(Runtime):
             # An async activity asks: whoever drives this runtime drives the activity too.
             return
         until_ns = self.clock.now_ns() + (to_ns(LIMIT if timeout is None else timeout, "timeout") or 0)
-        why = self._drive_until(future, until_ns, MOST_SKIPS)
+        why = self._drive_until(future.done, until_ns, MOST_SKIPS)
+        attempt = CURRENT.get(None)
+        if isinstance(attempt, Performance):
+            # A sync activity has waited here, and was cancelled meanwhile.
+            attempt.raise_if_due()
         if why:
             next_ns = self.next_deadline_ns
             if timeout is None or not self.auto_skip or next_ns is None or next_ns <= until_ns:
@@ -261,10 +268,23 @@ class TestRuntime(Runtime):
             self.clock.advance_to(until_ns)
             raise WaitTimeoutError(timeout)
 
-    def _drive_until(self, future: Future[Any], until_ns: int, most_skips: int) -> str:
-        """Go on until a future is done; "" then, or why it cannot be done."""
+    def _drive_for_activity(self, is_there: Callable[[], bool], timeout: float | None) -> None:
+        """A sync activity waits for something to happen, and stands in the way of everything else.
+
+        Raises:
+            StuckError: it waits without a limit for what cannot happen.
+        """
+        until_ns = self.clock.now_ns() + (to_ns(LIMIT if timeout is None else timeout, "timeout") or 0)
+        why = self._drive_until(is_there, until_ns, MOST_SKIPS)
+        if why and timeout is None:
+            raise self._stuck(why)
+        if why:
+            self.clock.advance_to(max(until_ns, self.clock.now_ns()))
+
+    def _drive_until(self, is_there: Callable[[], bool], until_ns: int, most_skips: int) -> str:
+        """Go on until something is there; "" then, or why it cannot be."""
         skips = 0
-        while not future.done():
+        while not is_there():
             if self.step() or self.perform_activity():
                 continue
             if skips == most_skips:

@@ -17,7 +17,7 @@ from ..model.definitions import WorkflowDefinition
 from ..model.errors import InWorkflowError, PayloadDecodeError, PayloadError, ReadOnlyContextError
 from ..model.failures import Failure, to_exception, to_failure
 from ..model.misfits import result_misfit
-from ..model.options import ActivityOptions
+from ..model.options import ActivityCancellationType, ActivityOptions
 from ..model.payloads import Converter
 from ..model.registry import Registry
 from .call_sites import call_site
@@ -30,13 +30,14 @@ from .commands import (
     DeadLetterSignal,
     FailWorkflow,
     RecordSideEffect,
+    RequestCancelActivity,
     ScheduleActivity,
     SignalExternal,
     StartTimer,
 )
-from .handles import ActivityHandle, PendingHandle
+from .handles import ActivityHandle, AwaitedActivityHandle, PendingHandle
 from .loop import WorkflowLoop
-from .machines import ACTIVITY, EXTERNAL_SIGNAL, Event
+from .machines import ABANDONED_ACTIVITY, ACTIVITY, AWAITED_ACTIVITY, EXTERNAL_SIGNAL, Event
 from .messages import SignalReceived
 from .tasks import RunPutAway, TimerHandle
 
@@ -107,9 +108,21 @@ class Commander:
                     except PayloadError as error:
                         raise declared.misfit(error) from error
             self._ask(number, ScheduleActivity, name, data, options)
-        handle: ActivityHandle[Any] = ActivityHandle(self.loop, number, ACTIVITY, result_type, self._cancel_activity)
-        self.pending[number] = handle
+        else:
+            # What it means to cancel it is as it was: the history goes by that, whatever the code says now.
+            recorded = self._turn[number]
+            options = recorded.options if isinstance(recorded, ScheduleActivity) else options
+        handle = self.pending[number] = self._handle_of(number, options.cancellation_type, result_type)
         return handle
+
+    def _handle_of(self, number: int, kind: ActivityCancellationType, result_type: Any) -> ActivityHandle[Any]:
+        if kind is ActivityCancellationType.TRY_CANCEL:
+            return ActivityHandle(self.loop, number, ACTIVITY, result_type, self._cancel_activity)
+        if kind is ActivityCancellationType.ABANDON:
+            return ActivityHandle(self.loop, number, ABANDONED_ACTIVITY, result_type, self._cancel_wait)
+        return AwaitedActivityHandle(
+            self.loop, number, AWAITED_ACTIVITY, result_type, self._cancel_activity, self._request_cancel
+        )
 
     def signal_external(
         self, workflow_id: str, run_id: str, name: str, args: tuple[object, ...]
@@ -117,7 +130,7 @@ class Commander:
         number = self._next("signalling another workflow")
         if self._recorded is None or not self._repeats(number, SignalExternal, name):
             self._ask(number, SignalExternal, name, workflow_id, run_id, self._converter.encode_args(args))
-        handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL_SIGNAL, None, self._cancel_signal)
+        handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL_SIGNAL, None, self._cancel_wait)
         self.pending[number] = handle
         return handle
 
@@ -223,10 +236,21 @@ class Commander:
     def _cancel_activity(self, handle: PendingHandle[Any]) -> None:
         self._take_back(handle.id, CancelActivity)
 
-    def _cancel_signal(self, handle: PendingHandle[Any]) -> None:
+    def _request_cancel(self, handle: PendingHandle[Any]) -> bool:
+        """Ask an activity to end; False if it can be taken back, or nothing can be asked for any more."""
         if self.loop.read_only:
             self.loop.refuse_change("cancelling")
-        # Once its turn is written a signal is on its way: only the wait for the outcome ends.
+        if handle.is_cancelling and not self.put_away and self.closing is None:
+            return True
+        if self.put_away or self.closing is not None or handle.id in self._turn:
+            return False
+        self._ask(handle.id, RequestCancelActivity, "", key=-handle.id)
+        return True
+
+    def _cancel_wait(self, handle: PendingHandle[Any]) -> None:
+        if self.loop.read_only:
+            self.loop.refuse_change("cancelling")
+        # Once its turn is written it is on its way, and goes on: only the wait for the outcome ends.
         if self._turn.pop(handle.id, None) is not None:
             self.pending.pop(handle.id, None)
 
@@ -303,7 +327,13 @@ class Commander:
     def resolve(self, number: int, event: Event, result: Any = None, failure: Failure | None = None) -> None:
         """The outcome of a command: its handle is done, unless nobody waits for it any more."""
         handle = self.pending.pop(number, None)
-        if handle is None or not handle.move(event) or handle.done():
+        if handle is None:
+            return
+        if failure is not None and handle.is_cancelling and failure.is_cancellation:
+            handle.move(Event.CANCEL)
+            handle.end_cancelled(failure.cause.message if failure.cause else failure.message)
+            return
+        if not handle.move(event) or handle.done():
             return
         if failure is not None:
             handle.set_exception(to_exception(failure, self._converter))

@@ -22,6 +22,7 @@ __all__ = [
     "DeadLetterSignal",
     "FailWorkflow",
     "RecordSideEffect",
+    "RequestCancelActivity",
     "ScheduleActivity",
     "SignalExternal",
     "StartTimer",
@@ -48,6 +49,10 @@ class ScheduleActivity(Command, frozen=True, array_like=True, gc=False, tag="sch
 
 class CancelActivity(Command, frozen=True, array_like=True, gc=False, tag="cancel-activity"):
     """The run no longer waits for the activity of command ``id``."""
+
+
+class RequestCancelActivity(Command, frozen=True, array_like=True, gc=False, tag="request-cancel-activity"):
+    """The activity of command ``id`` is to end, and the run waits for what it answers."""
 
 
 class StartTimer(Command, frozen=True, array_like=True, gc=False, tag="start-timer"):
@@ -104,6 +109,7 @@ class CancelWorkflow(Command, frozen=True, array_like=True, gc=False, tag="cance
 AnyCommand = (
     ScheduleActivity
     | CancelActivity
+    | RequestCancelActivity
     | StartTimer
     | CancelTimer
     | SignalExternal

@@ -9,7 +9,7 @@ from .loop import WorkflowLoop
 from .machines import Event, State, Table
 from .tasks import Future
 
-__all__ = ["ActivityHandle", "PendingHandle"]
+__all__ = ["ActivityHandle", "AwaitedActivityHandle", "PendingHandle"]
 
 T = TypeVar("T")
 
@@ -53,6 +53,15 @@ class PendingHandle(Future[T]):
         self._on_cancel(self)
         return True
 
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether what is waited for has been asked to end, and has not answered."""
+        return self._life is State.CANCELLING
+
+    def end_cancelled(self, message: str) -> None:
+        """What is waited for has answered that it is cancelled: so is the handle."""
+        Future.cancel(self, message)
+
     def move(self, event: Event) -> bool:
         """Take ``event`` through the handle's table.
 
@@ -71,3 +80,35 @@ class ActivityHandle(PendingHandle[T]):
     """The handle of a started activity: await it for the result, or cancel it."""
 
     __slots__ = ()
+
+
+class AwaitedActivityHandle(ActivityHandle[T]):
+    """The handle of an activity that answers its cancellation: it is done when the answer is there.
+
+    Args:
+        request_cancel: called when it is to be cancelled; gives whether the activity has been asked to end. If not,
+            the handle is cancelled at once.
+    """
+
+    __slots__ = ("_request_cancel",)
+
+    def __init__(
+        self,
+        loop: WorkflowLoop,
+        number: int,
+        table: Table,
+        result_type: Any,
+        on_cancel: Callable[[PendingHandle[Any]], None],
+        request_cancel: Callable[[PendingHandle[Any]], bool],
+    ) -> None:
+        super().__init__(loop, number, table, result_type, on_cancel)
+        self._request_cancel = request_cancel
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        if self.done():
+            return False
+        if not self._request_cancel(self):
+            return super().cancel(msg)
+        self.move(Event.REQUEST_CANCEL)
+        # A task that waits for it is told that it is cancelled, and goes on waiting.
+        return True

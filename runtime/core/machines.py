@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
-__all__ = ["ACTIVITY", "EXTERNAL_SIGNAL", "Event", "State", "Table"]
+__all__ = ["ABANDONED_ACTIVITY", "ACTIVITY", "AWAITED_ACTIVITY", "EXTERNAL_SIGNAL", "Event", "State", "Table"]
 
 
 # IntEnum: the tables are looked up once a turn, and hashing a plain Enum is a call of its own.
@@ -21,6 +21,7 @@ class State(IntEnum):
     COMPLETED = 2
     FAILED = 3
     CANCELLED = 4
+    CANCELLING = 5
 
 
 class Event(IntEnum):
@@ -29,6 +30,7 @@ class Event(IntEnum):
     COMPLETE = 1
     FAIL = 2
     CANCEL = 3
+    REQUEST_CANCEL = 4
 
 
 Table = Mapping[tuple[State, Event], State]
@@ -38,6 +40,28 @@ ACTIVITY: Table = {
     (State.PENDING, Event.FAIL): State.FAILED,
     (State.PENDING, Event.CANCEL): State.CANCELLED,
 }
+"""Its cancellation is at once the end of the wait for it, and nothing more is heard of it."""
+
+AWAITED_ACTIVITY: Table = {
+    (State.PENDING, Event.COMPLETE): State.COMPLETED,
+    (State.PENDING, Event.FAIL): State.FAILED,
+    (State.PENDING, Event.CANCEL): State.CANCELLED,
+    (State.PENDING, Event.REQUEST_CANCEL): State.CANCELLING,
+    (State.CANCELLING, Event.REQUEST_CANCEL): State.CANCELLING,
+    (State.CANCELLING, Event.COMPLETE): State.COMPLETED,
+    (State.CANCELLING, Event.FAIL): State.FAILED,
+    (State.CANCELLING, Event.CANCEL): State.CANCELLED,
+}
+"""Its cancellation is a request, and what it answers is its end. One that nobody has seen yet is taken back."""
+
+ABANDONED_ACTIVITY: Table = {
+    (State.PENDING, Event.COMPLETE): State.COMPLETED,
+    (State.PENDING, Event.FAIL): State.FAILED,
+    (State.PENDING, Event.CANCEL): State.CANCELLED,
+    (State.CANCELLED, Event.COMPLETE): State.CANCELLED,
+    (State.CANCELLED, Event.FAIL): State.CANCELLED,
+}
+"""Its cancellation ends the wait for it, and it goes on: what comes of it is heard and has no effect."""
 
 EXTERNAL_SIGNAL: Table = {
     (State.PENDING, Event.COMPLETE): State.COMPLETED,

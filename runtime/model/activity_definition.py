@@ -12,7 +12,7 @@ from .durations import to_limit
 from .errors import InvalidActivityError, PayloadDecodeError, PayloadError
 from .ids import check_id
 from .lazy import lazy
-from .options import ActivityOptions
+from .options import ActivityCancellationType, ActivityOptions
 from .retry import RetryPolicy
 from .signatures import Signature
 
@@ -29,15 +29,25 @@ class ActivityDefinition:
         name: the name it is registered under and recorded with.
         fn: what is called with the arguments: a function, a bound method, or a class until an instance of it is given.
         is_async: whether calling ``fn`` gives something to await.
+        is_interruptible: whether a cancellation raises an exception in the thread that performs it.
         options: the defaults that stand on the decorator; what a caller says goes before them.
         needs_instance: whether ``fn`` is a method or a class that still lacks its instance, and so cannot be performed.
         arity: the least and the most positional arguments it takes.
     """
 
-    def __init__(self, name: str, fn: Callable[..., Any], options: ActivityOptions = _NO_OPTIONS) -> None:
+    def __init__(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        options: ActivityOptions = _NO_OPTIONS,
+        *,
+        no_thread_cancel_exception: bool = False,
+    ) -> None:
         self.name = name
         self.fn = fn
         self.is_async = _is_async(fn)
+        self.no_thread_cancel_exception = no_thread_cancel_exception
+        self.is_interruptible = not (self.is_async or no_thread_cancel_exception)
         self.options = options
         self.needs_instance = _needs_instance(fn)
         called = _called(fn)
@@ -96,7 +106,9 @@ class ActivityDefinition:
 
     def bound_to(self, fn: Callable[..., Any]) -> ActivityDefinition:
         """The same activity performed by ``fn``, such as the method of one instance."""
-        return ActivityDefinition(self.name, fn, self.options)
+        return ActivityDefinition(
+            self.name, fn, self.options, no_thread_cancel_exception=self.no_thread_cancel_exception
+        )
 
     def __repr__(self) -> str:
         return f"<activity {self.name!r}>"
@@ -111,6 +123,8 @@ def define_activity(
     schedule_to_start_timeout: timedelta | float | None = None,
     heartbeat_timeout: timedelta | float | None = None,
     retry_policy: RetryPolicy | None = None,
+    cancellation_type: ActivityCancellationType | None = None,
+    no_thread_cancel_exception: bool = False,
     summary: str | None = None,
 ) -> ActivityDefinition:
     """Make a definition of a function, a method or a class whose instances can be called.
@@ -123,6 +137,8 @@ def define_activity(
         schedule_to_start_timeout: default limit of an attempt's wait for a thread.
         heartbeat_timeout: default longest silence of an attempt.
         retry_policy: default for how failed attempts are repeated.
+        cancellation_type: default for whether a workflow that cancels it waits for its answer.
+        no_thread_cancel_exception: have a cancellation raise nothing in the thread of a sync activity.
         summary: a line for people.
 
     Raises:
@@ -145,12 +161,14 @@ def define_activity(
         schedule_to_start_timeout_ns=length(schedule_to_start_timeout, "schedule_to_start_timeout"),
         heartbeat_timeout_ns=length(heartbeat_timeout, "heartbeat_timeout"),
         retry_policy=retry_policy,
+        cancellation_type=cancellation_type or ActivityCancellationType.TRY_CANCEL,
         summary=summary,
     )
     problems += _problem_of_type("retry_policy", retry_policy, RetryPolicy) + _problem_of_type("summary", summary, str)
+    problems += _problem_of_type("cancellation_type", cancellation_type, ActivityCancellationType)
     if problems or own_name is None:
         raise InvalidActivityError(_label(fn), problems)
-    return ActivityDefinition(own_name, fn, options)
+    return ActivityDefinition(own_name, fn, options, no_thread_cancel_exception=no_thread_cancel_exception)
 
 
 def declare(fn: Callable[..., Any], definition: ActivityDefinition) -> None:

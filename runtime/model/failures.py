@@ -90,6 +90,13 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Its type and its message, in a line."""
         return f"{self.type}: {self.message}" if self.type else self.message
 
+    @property
+    def is_cancellation(self) -> bool:
+        """Whether it says that something was cancelled, or that an activity or child was."""
+        if self.kind in (FailureKind.ACTIVITY, FailureKind.CHILD_WORKFLOW):
+            return self.cause is not None and self.cause.kind is FailureKind.CANCELLED
+        return self.kind is FailureKind.CANCELLED
+
     def with_details(self, details: bytes) -> Failure:
         """The same failure, with the payload of other details."""
         return msgspec.structs.replace(self, details=details)

@@ -16,6 +16,7 @@ from ..core.commands import ScheduleActivity
 from ..core.messages import Message
 from ..model.activity_definition import ActivityDefinition
 from ..model.activity_info import ActivityInfo
+from ..model.cancellation import CANCEL_REQUESTED, NOT_FOUND, TIMED_OUT, ActivityCancellationDetails
 from ..model.errors import ApplicationError, GreenroomError, NotRegisteredError, RetryState, TimeoutType
 from ..model.failures import to_failure
 from ..model.payloads import Converter
@@ -86,17 +87,30 @@ class Attempts:
         if command.id in run.activities:
             self._perform(self._flight(run.owner, command, scheduled_ns), is_new=True)
 
-    def recover(self, owner: Owner, command: ScheduleActivity, scheduled_ns: int, row: Attempt | None) -> None:
+    def recover(
+        self,
+        owner: Owner,
+        command: ScheduleActivity,
+        scheduled_ns: int,
+        row: Attempt | None,
+        *,
+        is_cancelling: bool = False,
+    ) -> None:
         """Go on with an activity that a replay found without an outcome; nothing happens if it is under way.
 
         Args:
             row: what the journal says of it, if anything.
+            is_cancelling: whether it was asked to end; then nothing of it begins any more.
         """
         key = owner.run_no, command.id
         if key in self._flights or key in self._table or key in self._over or key in self._undeclared:
             return
         if row is not None:
             self._table.learn(key, row)
+        if is_cancelling:
+            unheard = "it was cancelled, and the process ended before it had answered; what it did is not known"
+            self._judge.cancelled(self._flight(owner, command, scheduled_ns, row), unheard)
+            return
         if row is not None and row.next_ns is not None:
             self._timekeeper.arm(owner.run_no, DueKind.ATTEMPT, command.id, row.next_ns)
             return
@@ -126,7 +140,24 @@ class Attempts:
         owner = Owner(run_no, header.workflow_id, header.run_id, header.workflow_type)
         self._perform(self._flight(owner, command, scheduled_ns, row))
 
-    def forget(self, run_no: int, item: int) -> None:
+    def cancel(self, run: RunState, item: int) -> None:
+        """The run asks an activity to end, which is on disk, and waits for its answer: an attempt under way gives it,
+        where there is none it is given here."""
+        if item not in run.activities or (run.run_no, item) in self._over:
+            return
+        flight = self._flights.get((run.run_no, item))
+        if flight is not None:
+            flight.is_cancelling = True
+            if self._performer.cancel(flight.attempt_key, CANCEL_REQUESTED):
+                self._land(flight)
+                self._judge.cancelled(flight, "it was cancelled before this attempt began")
+            return
+        flight = self._undeclared.take((run.run_no, item))
+        if flight is None:
+            flight = self._flight(run.owner, *run.activities[item], self._table.get((run.run_no, item)))
+        self._judge.cancelled(flight, "it was cancelled while no attempt was under way")
+
+    def forget(self, run_no: int, item: int, why: ActivityCancellationDetails) -> None:
         """The run no longer waits: the attempt under way is abandoned, what is on disk is dropped with the open
         sweep."""
         key = run_no, item
@@ -135,7 +166,7 @@ class Attempts:
             del self._flights[key]
             if flight.deadline is not None:
                 flight.deadline.cancel()
-            self._sweep.after(self._abandon, flight)
+            self._sweep.after(self._abandon, flight, why)
             self._sweep.undo(self._take_back, key, flight)
         elif (waiting := self._undeclared.take(key)) is not None:
             self._sweep.undo(self._undeclared.put_back, waiting)
@@ -156,7 +187,7 @@ class Attempts:
             self._table.learn((run_no, row.item), row)
         known = dict.fromkeys((*self._flights, *self._table, *self._undeclared))
         for key in [key for key in known if key[0] == run_no]:
-            self.forget(*key)
+            self.forget(run_no, key[1], NOT_FOUND)
 
     def state(self, run_no: int, item: int, read: Attempt | None = None) -> ActivityState:
         """Where an activity stands.
@@ -231,9 +262,9 @@ class Attempts:
         if flight.pulse is not None:
             self.heartbeats.ended(flight)
 
-    def _abandon(self, flight: Flight) -> None:
+    def _abandon(self, flight: Flight, why: ActivityCancellationDetails) -> None:
         self.heartbeats.ended(flight)
-        self._performer.abandon(flight.attempt_key)
+        self._performer.abandon(flight.attempt_key, why)
 
     def _watch(self, flight: Flight) -> None:
         """End an attempt whose time is over, or look again when it can be."""
@@ -248,7 +279,7 @@ class Attempts:
             flight.deadline = self._dispatcher.call_at(at_ns, self._watch, flight)
             return
         self._land(flight)
-        self._abandon(flight)
+        self._abandon(flight, TIMED_OUT)
         self._judge.timed_out(flight, limit)
 
     def _expired(self, flight: Flight) -> None:

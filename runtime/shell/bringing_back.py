@@ -130,5 +130,7 @@ class BringingBack:
         for item, (command, scheduled_ns) in run.activities.items():
             # One whose outcome waits on disk is over, though the history does not say so yet.
             if item not in over:
-                tools.attempts.recover(run.owner, command, scheduled_ns, rows.get(item))
+                tools.attempts.recover(
+                    run.owner, command, scheduled_ns, rows.get(item), is_cancelling=item in run.cancelling
+                )
         return mail

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..attempt import CURRENT, Attempt
-from ..model.errors import ApplicationError
+from ..model.errors import ApplicationError, CancelledError
 from ..model.failures import to_failure
 from .task import Completed, Failed, Outcome, Task, explained, unfit
 
@@ -31,14 +31,16 @@ class Caller:
         clock: now, in ns since 1970 UTC.
 
     Attributes:
+        drive: brings about what attempts wait for, where no other thread does: ``drive(is_there, seconds)``.
         is_closing: whether an attempt that ends by ``asyncio.CancelledError`` is left to the next opening.
     """
 
-    __slots__ = ("_decode", "_encode", "clock", "converter", "is_closing")
+    __slots__ = ("_decode", "_encode", "clock", "converter", "drive", "is_closing")
 
     def __init__(self, converter: PayloadConverter, clock: Callable[[], int]) -> None:
         self.converter = converter
         self.clock = clock
+        self.drive: Callable[[Callable[[], bool], float | None], object] | None = None
         self.is_closing = False
         self._decode = converter.decode_args
         self._encode = converter.encode
@@ -52,14 +54,21 @@ class Caller:
         args: list[Any] | None = None
         result: object = None
         try:
-            args = self._begin(attempt, task)
-            result = task.definition.fn(*args)
-            return self._returned(task, result)
-        except BaseException as error:
-            if self.is_closing and isinstance(error, asyncio.CancelledError):
-                return None
-            # Whatever user code raises, SystemExit included, is how this attempt ended and nothing more.
-            return self.failed(explained(error, task, args, result))
+            try:
+                args = self._begin(attempt, task)
+                attempt.begin()
+                result = task.definition.fn(*args)
+                attempt.end()
+                return self._returned(task, result)
+            except BaseException as error:
+                attempt.end()
+                if self.is_closing and isinstance(error, asyncio.CancelledError) and attempt.cancellation is None:
+                    return None
+                # Whatever user code raises, SystemExit included, is how this attempt ended and nothing more.
+                return self.failed(explained(error, task, args, result))
+        except CancelledError as late:
+            # An interruption that came while it was already seen how the code has ended.
+            return self.failed(late)
 
     async def call_on_loop(self, attempt: Attempt, task: Task) -> Outcome | None:
         """Perform an async attempt in the task that awaits this; gives what ``call`` gives."""
@@ -69,8 +78,10 @@ class Caller:
             args = self._begin(attempt, task)
             result = await task.definition.fn(*args)
             return self._returned(task, result)
-        except asyncio.CancelledError:
-            # Not by the workflow, whose attempt would be abandoned: by an application that ends its loop, mostly.
+        except asyncio.CancelledError as error:
+            if attempt.cancellation is not None:
+                return self.failed(error)
+            # By an application that ends its loop, mostly.
             return None if self.is_closing else self.failed(_cancelled_outside())
         except BaseException as error:
             return self.failed(explained(error, task, args, result))

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from ...actors import Dispatcher, DispatcherClosedError, Future
 from ...storage import RunHeader
+from ..attempt import CURRENT
 from ..core.context import current_or_none
 from ..core.messages import Message, RunTerminated
 from ..model.errors import (
@@ -33,6 +35,8 @@ from .sweep import Sweep
 from .workflow_actor import WorkflowActor
 
 __all__ = ["Desk"]
+
+_NOT_SHIELDED = nullcontext()
 
 
 class Desk:
@@ -137,8 +141,11 @@ class Desk:
             return future
         if self._driver is not None:
             future.drive_with(self._driver)
+        attempt = CURRENT.get(None)
         try:
-            self._dispatcher.call_soon(self._handle, future, handle, args)
+            # An activity that is cancelled at this moment must not leave a request half made.
+            with _NOT_SHIELDED if attempt is None else attempt.shielded():
+                self._dispatcher.call_soon(self._handle, future, handle, args)
         except DispatcherClosedError:
             future.fail(RuntimeClosedError())
         return future

@@ -20,6 +20,7 @@ from ..core.commands import (
     DeadLetterSignal,
     FailWorkflow,
     RecordSideEffect,
+    RequestCancelActivity,
     ScheduleActivity,
     SignalExternal,
     StartTimer,
@@ -37,6 +38,7 @@ from ..core.messages import (
     decode_message,
     encode_message,
 )
+from ..model.cancellation import CANCEL_REQUESTED, NOT_FOUND
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import ApplicationError, GreenroomError, TerminatedError, TimeoutError, TimeoutType
 from ..model.failures import Failure, to_failure
@@ -142,7 +144,7 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
         batch.drop_timer(run_no, DueKind.TIMER, item, at_ns)
         tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.TIMER, item)
     for item in run.activities:
-        tools.attempts.forget(run_no, item)
+        tools.attempts.forget(run_no, item, NOT_FOUND)
     batch.clear_active(run_no)
     run.is_active = False
     if run.header.deadline_ns is not None:
@@ -177,6 +179,7 @@ def _take_header_back(run: RunState, header: RunHeader, error: GreenroomError) -
 
 def _took_outcome(tools: Tools, run: RunState, message: ActivityCompleted | ActivityFailed) -> None:
     del run.activities[message.id]
+    run.cancelling.discard(message.id)
     tools.attempts.drop_row(run.run_no, message.id)
 
 
@@ -222,7 +225,14 @@ def _schedule_activity(tools: Tools, peer: Peer, command: ScheduleActivity, time
 def _cancel_activity(tools: Tools, peer: Peer, command: CancelActivity, time_ns: int) -> None:
     run = peer.run
     if run.activities.pop(command.id, None) is not None:
-        tools.attempts.forget(run.run_no, command.id)
+        tools.attempts.forget(run.run_no, command.id, CANCEL_REQUESTED)
+
+
+def _request_cancel_activity(tools: Tools, peer: Peer, command: RequestCancelActivity, time_ns: int) -> None:
+    run = peer.run
+    if command.id in run.activities:
+        run.cancelling.add(command.id)
+        tools.sweep.after(tools.attempts.cancel, run, command.id)
 
 
 def _start_timer(tools: Tools, peer: Peer, command: StartTimer, time_ns: int) -> None:
@@ -302,6 +312,7 @@ def _cancel(tools: Tools, peer: Peer, command: CancelWorkflow, time_ns: int) -> 
 WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     ScheduleActivity: _schedule_activity,
     CancelActivity: _cancel_activity,
+    RequestCancelActivity: _request_cancel_activity,
     StartTimer: _start_timer,
     CancelTimer: _cancel_timer,
     SignalExternal: _signal_external,

@@ -40,6 +40,7 @@ class Flight:
 
     Attributes:
         details: payload of the last heartbeat that is written down, this attempt's or an earlier one's.
+        is_cancelling: whether it was asked to end and its answer is waited for: no attempt follows.
         is_limited: whether there is a time by which it must have begun or ended.
         news: when its heartbeats are looked at again.
         pulse: its heartbeats, once there was one.
@@ -53,6 +54,7 @@ class Flight:
         "deadline",
         "details",
         "handed_ns",
+        "is_cancelling",
         "is_limited",
         "last_failure",
         "news",
@@ -81,6 +83,7 @@ class Flight:
         self.handed_ns = handed_ns
         self.details = details
         self.pulse: Pulse | None = None
+        self.is_cancelling = False
         self.news: Deadline | None = None
         self.quiet_until_ns = 0
         self.deadline: Deadline | None = None

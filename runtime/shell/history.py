@@ -153,6 +153,10 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.RunTerminated: ("WorkflowTerminated", lambda converter, step: {"reason": step.reason}),
     commands.ScheduleActivity: ("ActivityScheduled", _scheduled),
     commands.CancelActivity: ("ActivityCancelRequested", lambda converter, step: {"id": step.id, "at": step.site}),
+    commands.RequestCancelActivity: (
+        "ActivityCancelRequested",
+        lambda converter, step: {"id": step.id, "at": step.site},
+    ),
     commands.StartTimer: ("TimerStarted", _timer),
     commands.CancelTimer: ("TimerCancelled", lambda converter, step: {"id": step.id, "at": step.site}),
     commands.SignalExternal: ("ExternalSignalRequested", _external),

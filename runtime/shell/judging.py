@@ -10,6 +10,7 @@ from ...storage import Attempt
 from ..core.messages import ActivityCompleted, ActivityFailed, Message
 from ..model.errors import (
     ApplicationErrorCategory,
+    CancelledError,
     GreenroomError,
     JournalCorruptError,
     JournalFormatError,
@@ -75,6 +76,10 @@ class Judge:
         else:
             self._begin_later(flight)
 
+    def cancelled(self, flight: Flight, why: str) -> None:
+        """An activity was asked to end, and no attempt of it is under way that could answer."""
+        self.finish(flight, to_failure(CancelledError(why), self._converter), RetryState.CANCEL_REQUESTED)
+
     def timed_out(self, flight: Flight, limit: TimeoutType) -> None:
         """The time of an attempt is over, and it is no longer under way."""
         failure = to_failure(TimeoutError(type=limit), self._converter)
@@ -82,6 +87,9 @@ class Judge:
 
     def failed(self, flight: Flight, failure: Failure) -> None:
         """Another attempt, or the end of it."""
+        if flight.is_cancelling:
+            self.finish(flight, failure, RetryState.CANCEL_REQUESTED)
+            return
         now_ns = self._dispatcher.clock.now_ns()
         options = flight.command.options
         verdict = decide(
@@ -136,6 +144,9 @@ class Judge:
 
     def _begin_later(self, flight: Flight) -> None:
         """An attempt was taken away before it began: it counts for nothing."""
+        if flight.is_cancelling:
+            self.cancelled(flight, "it was cancelled before this attempt began")
+            return
         logger.warning(
             "activity %r of workflow %r was cancelled by the application before attempt %d began; it begins in 1 s",
             flight.command.name,

@@ -7,11 +7,14 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from queue import SimpleQueue
 
-from ..attempt import Attempt, Shutdown
+from ..attempt import Attempt, Notice
 from ..model.activity_info import ActivityInfo
+from ..model.errors import CancelledError
 from .calling import Caller
+from .interrupts import Interrupts, Shield
 from .pulse import Pulse
 from .task import Permit, Task
 
@@ -27,22 +30,41 @@ class Performance(Attempt):
     Args:
         caller: who will call it.
         shutdown: the notice of its performer.
+        interrupts: what may interrupt its thread.
 
     Attributes:
         pulse: its heartbeats, once there was one.
         refuse: what makes it stop waiting for its permit, while it does.
+        depth, is_due, is_struck, thread: see ``interrupts.Target``.
     """
 
-    __slots__ = ("_caller", "_details", "key", "pulse", "refuse", "task")
+    __slots__ = (
+        "_caller",
+        "_details",
+        "_interrupts",
+        "depth",
+        "is_due",
+        "is_struck",
+        "key",
+        "pulse",
+        "refuse",
+        "task",
+        "thread",
+    )
 
-    def __init__(self, task: Task, caller: Caller, shutdown: Shutdown) -> None:
+    def __init__(self, task: Task, caller: Caller, shutdown: Notice, interrupts: Interrupts) -> None:
         Attempt.__init__(self, task.info, shutdown)
         self.task = task
         self.key = task.key
         self.refuse: Callable[[], None] | None = None
+        self.pulse: Pulse | None = None
+        self.depth = 0
+        self.is_due = False
+        self.is_struck = False
+        self.thread: int | None = None
         self._caller = caller
         self._details = task.details
-        self.pulse: Pulse | None = None
+        self._interrupts = interrupts
 
     @property
     def info(self) -> ActivityInfo:
@@ -56,27 +78,66 @@ class Performance(Attempt):
 
     def heartbeat(self, details: tuple[object, ...]) -> None:
         """Say that it goes on."""
+        if self.is_due:
+            self.raise_if_due()
         self.beat(self._caller.converter.encode_args(details) if details else b"")
 
     def beat(self, details: bytes) -> None:
         """As ``heartbeat``, with the payload of the details."""
         pulse, at_ns = self.pulse, self._caller.clock()
         if pulse is None:
-            with _FIRST_BEAT:
+            with self.shielded(), _FIRST_BEAT:
                 pulse = self.pulse
                 if pulse is None:
                     pulse = self.pulse = Pulse(at_ns, details, self.task.details)
-                    self._notice(pulse)
+                    self._tell(pulse)
                     return
         pulse.details = details
         pulse.at_ns = at_ns
         if not pulse.is_noticed and details != pulse.kept:
-            self._notice(pulse)
+            with self.shielded():
+                self._tell(pulse)
 
-    def _notice(self, pulse: Pulse) -> None:
+    def _tell(self, pulse: Pulse) -> None:
         pulse.is_noticed = True
         if self.task.beats is not None:
             self.task.beats(self.task, pulse)
+
+    # Its thread, if it has one that may be interrupted.
+
+    def begin(self) -> None:
+        """Its code is about to be called, on this thread."""
+        if self.task.definition.is_interruptible:
+            self._interrupts.open(self)
+
+    def end(self) -> None:
+        """Its code has ended, on this thread."""
+        self._interrupts.calm(self)
+
+    def wait(self, notice: Notice, timeout: float | None) -> bool:
+        """Block this thread until something happens or ``timeout`` seconds are over; return whether it has happened."""
+        drive = self._caller.drive
+        if drive is None:
+            return notice.wait(timeout)
+        drive(notice.is_set, timeout)
+        self.raise_if_due()
+        return notice.is_set()
+
+    def shielded(self) -> AbstractContextManager[object]:
+        """Keep the exception of a cancellation out of what stands within."""
+        if self.thread == threading.get_ident():
+            return Shield(self._interrupts, self)
+        return Attempt.shielded(self)
+
+    def raise_if_due(self) -> None:
+        """Raise the exception that its own thread is still to raise.
+
+        Raises:
+            CancelledError: there is one, and nothing shields from it.
+        """
+        if self.is_due and not self.depth:
+            self.is_due = False
+            raise CancelledError
 
     # The permit of an attempt that is counted.
 
@@ -85,7 +146,7 @@ class Performance(Attempt):
         answers: SimpleQueue[bool] = SimpleQueue()
         self.refuse = functools.partial(answers.put, False)
         # Only now: whoever drops the attempt either sees how to refuse or is seen here.
-        if self.is_cancelled:
+        if self.cancellation is not None:
             return False
         permit(self.task, answers.put)
         return answers.get()

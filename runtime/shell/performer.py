@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 
-from ..attempt import Shutdown
+from ..attempt import Notice
+from ..model.cancellation import WORKER_SHUTDOWN, ActivityCancellationDetails
 from ..model.errors import InternalError
 from .calling import Caller, PayloadConverter
+from .interrupts import Interrupts
 from .loop_tasks import LoopTasks
 from .performance import Performance
 from .pulse import Pulse
@@ -58,6 +60,7 @@ class Performer:
         "_executor",
         "_has_ended",
         "_idle",
+        "_interrupts",
         "_left",
         "_loop_tasks",
         "_performing",
@@ -85,7 +88,8 @@ class Performer:
         self._caller = Caller(converter, clock)
         self._report = report
         self._executor = executor
-        self._shutdown = Shutdown()
+        self._shutdown = Notice()
+        self._interrupts = Interrupts()
         self._threads = DaemonThreads(self._perform_on_thread, limit=threads, name="greenroom-activity")
         self._loop_tasks = LoopTasks(self._perform_on_loop, self._lost, name="greenroom-activity-loop")
         self._closing = threading.Lock()
@@ -114,7 +118,7 @@ class Performer:
         Raises:
             InternalError: an attempt of the same activity is still being performed and was not abandoned.
         """
-        attempt = Performance(task, self._caller, self._shutdown)
+        attempt = Performance(task, self._caller, self._shutdown, self._interrupts)
         if attempt.key in self._performing:
             raise InternalError(
                 f"activity {task.info.activity_id} of run {task.info.run_id} is already being performed"
@@ -153,16 +157,32 @@ class Performer:
         attempt = self._performing.get(key)
         return None if attempt is None else attempt.pulse
 
-    def abandon(self, key: Key) -> None:
-        """Stop waiting for an attempt: what comes of it is dropped.
+    def cancel(self, key: Key, why: ActivityCancellationDetails) -> bool:
+        """Have an attempt end, and wait for what it says to that: it may take its time, and may complete all the same.
 
-        An async activity is cancelled; a sync one sees ``activity.is_cancelled()``; one that has not begun never will.
+        Returns:
+            Whether it had not begun: then it never will, and nothing is reported of it.
+        """
+        attempt = self._performing.get(key)
+        # One that is not being performed has been reported at this moment.
+        if attempt is None:
+            return False
+        if self._claim(attempt):
+            self._take_out(attempt)
+            self._drop(attempt, why)
+            self._wake_if_idle()
+            return True
+        self._tell(attempt, why)
+        return False
 
-        Nothing happens if it is not being performed.
+    def abandon(self, key: Key, why: ActivityCancellationDetails) -> None:
+        """Have an attempt end, and wait for it no longer: what comes of it is dropped.
+
+        One that has not begun never will. Nothing happens if it is not being performed.
         """
         attempt = self._performing.pop(key, None)
         if attempt is not None:
-            self._drop(attempt)
+            self._drop(attempt, why)
             self._wake_if_idle()
 
     def close(self, *, grace: float) -> int:
@@ -173,8 +193,8 @@ class Performer:
         while it waits and are cancelled at once.
 
         Args:
-            grace: seconds to wait; ``activity.is_worker_shutdown()`` is true meanwhile, and who waits for the shutdown
-                is woken.
+            grace: seconds to wait before what goes on is cancelled; ``activity.is_worker_shutdown()`` is true from the
+                beginning, and who waits for the shutdown is woken.
 
         Returns:
             How many attempts had begun and were left behind; the same number if it is called again.
@@ -193,14 +213,14 @@ class Performer:
                 # It may have ended meanwhile, and `perform` may see that we close.
                 if must_end and self._take_out(attempt):
                     self._left += not unbegun
-                    self._drop(attempt)
+                    self._drop(attempt, WORKER_SHUTDOWN)
         self._shutdown.begin()
         self._wake_if_idle()
         self._idle.wait(grace)
         for attempt in list(self._performing.values()):
             if self._take_out(attempt):
                 self._left += 1
-                self._drop(attempt)
+                self._drop(attempt, WORKER_SHUTDOWN)
         # What is being reported at this moment is heard.
         self._wake_if_idle()
         self._idle.wait(JOIN_SECONDS)
@@ -217,13 +237,19 @@ class Performer:
                 self._left += 1
         self._wake_if_idle()
 
-    def _drop(self, attempt: Performance) -> None:
-        attempt.is_cancelled = True
+    def _drop(self, attempt: Performance, why: ActivityCancellationDetails) -> None:
         self._unbegun.discard(attempt)
+        self._tell(attempt, why)
         if attempt.refuse is not None:
             attempt.refuse()
+
+    def _tell(self, attempt: Performance, why: ActivityCancellationDetails) -> None:
+        """Let an attempt know that it is cancelled: by its flag, and where it can be interrupted by an exception."""
+        attempt.cancel(why)
         if attempt.task.definition.is_async:
             self._loop_tasks.cancel(attempt)
+        else:
+            self._interrupts.strike(attempt)
 
     def _claim(self, attempt: Performance) -> bool:
         try:

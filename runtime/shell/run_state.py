@@ -4,7 +4,7 @@ here."""
 from __future__ import annotations
 
 from ...storage import Items, RunHeader, Turn
-from ..core.commands import CancelActivity, Command, ScheduleActivity
+from ..core.commands import CancelActivity, Command, RequestCancelActivity, ScheduleActivity
 from ..core.messages import ActivityCompleted, ActivityFailed, CancelRequested, Message, TimerFired
 from ..model.options import WorkflowExecutionStatus
 from .flights import Owner
@@ -20,6 +20,7 @@ class RunState:
         crc: checksum of the last turn.
         last_ns: time of the last turn; time does not go back within a run.
         activities: number of each activity without an outcome → its command and the time of its turn (ns).
+        cancelling: numbers of those among them that were asked to end, and whose answer is waited for.
         timers: number of each timer that is neither fired nor cancelled → when it is due (ns).
         rows: sequence number of each message that waits on disk → the message.
         is_active: whether the journal has the run among those that opening brings back.
@@ -30,6 +31,7 @@ class RunState:
 
     __slots__ = (
         "activities",
+        "cancelling",
         "crc",
         "header",
         "is_active",
@@ -58,6 +60,7 @@ class RunState:
         self.crc = 0
         self.last_ns = self.header.started_ns
         self.activities: dict[int, tuple[ScheduleActivity, int]] = {}
+        self.cancelling: set[int] = set()
         self.timers: dict[int, int] = {}
         self.is_active = False
         self.is_cancel_requested = False
@@ -91,11 +94,14 @@ class RunState:
             self.is_cancel_requested = True
         if isinstance(message, (ActivityCompleted, ActivityFailed)):
             self.activities.pop(message.id, None)
+            self.cancelling.discard(message.id)
         for command in commands:
             if isinstance(command, ScheduleActivity):
                 self.activities[command.id] = command, time_ns
             elif isinstance(command, CancelActivity):
                 self.activities.pop(command.id, None)
+            elif isinstance(command, RequestCancelActivity):
+                self.cancelling.add(command.id)
         self.is_active = bool(self.activities)
 
     def is_stale(self, message: Message) -> bool:

@@ -124,10 +124,14 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "too many": (lambda: start_anything(ship, 1, 2, 3), "takes 2 arguments, 3 were given"),
     "unknown option": (
         lambda: start_anything(ship, "x", timeout=1),
-        "no activity option 'timeout' (there are: retry_policy, schedule_to_close_timeout, schedule_to_start_timeout, "
-        "start_to_close_timeout, summary)",
+        "no activity option 'timeout' (there are: cancellation_type, heartbeat_timeout, retry_policy, "
+        "schedule_to_close_timeout, schedule_to_start_timeout, start_to_close_timeout, summary)",
     ),
     "bad length": (lambda: start_anything(ship, "x", start_to_close_timeout="1"), "start_to_close_timeout is a str"),
+    "no cancellation type": (
+        lambda: start_anything(ship, "x", cancellation_type=1),
+        "cancellation_type is 1; give an ActivityCancellationType",
+    ),
     "cannot be stored": (lambda: start_anything(ship, object()), "args"),
     "another type": (
         lambda: start_anything(ship, "x", "2"),

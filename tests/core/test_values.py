@@ -71,6 +71,7 @@ def test_kinds_have_the_names_that_stand_on_disk() -> None:
         "dead-letter-signal",
         "fail-workflow",
         "record-side-effect",
+        "request-cancel-activity",
         "schedule-activity",
         "signal-external",
         "start-timer",

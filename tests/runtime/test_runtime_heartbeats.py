@@ -43,7 +43,7 @@ async def on_loop(name: str) -> Any:
     return await plays[name](note())
 
 
-@activity.defn
+@activity.defn(no_thread_cancel_exception=True)
 def in_thread(name: str) -> Any:
     return plays[name](note())
 

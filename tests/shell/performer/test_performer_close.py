@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from greenroom.runtime import activity
+from greenroom.runtime.model.cancellation import CANCEL_REQUESTED
 from greenroom.runtime.model.payloads import Converter
 from greenroom.runtime.shell.performer import Failed, Outcome, Performer, Task
 
@@ -27,13 +28,14 @@ def test_an_abandoned_thread_sees_it_and_its_outcome_is_dropped(
 
     def wait() -> None:
         seen.put(activity.is_cancelled())
-        begun.set()
-        gate.wait(10)
-        seen.put(activity.is_cancelled())
+        with activity.shield_thread_cancel_exception():
+            begun.set()
+            gate.wait(10)
+            seen.put(activity.is_cancelled())
 
     performer.perform(make(wait))
     assert begun.wait(10)
-    performer.abandon((7, 1, 1))
+    performer.abandon((7, 1, 1), CANCEL_REQUESTED)
     assert not performer.performing((7, 1, 1))
     gate.set()
 
@@ -56,7 +58,7 @@ def test_the_next_attempt_is_reported_while_the_abandoned_one_still_runs(
 
     performer.perform(make(once_stuck, attempt=1))
     assert begun.wait(10)
-    performer.abandon((7, 1, 1))
+    performer.abandon((7, 1, 1), CANCEL_REQUESTED)
     performer.perform(make(once_stuck, attempt=2))
 
     assert reports.get(timeout=10)[0].info.attempt == 2
@@ -81,7 +83,7 @@ def test_abandoned_while_it_waits_for_a_thread_it_never_begins(converter: Conver
     performer.perform(make(note, item=2))
     performer.perform(make(hold, item=3))
     assert begun.wait(10)
-    performer.abandon((7, 2, 1))
+    performer.abandon((7, 2, 1), CANCEL_REQUESTED)
     gate.set()
 
     assert [reports.get(timeout=10)[0].item for _ in range(2)] == [1, 3]
@@ -90,7 +92,7 @@ def test_abandoned_while_it_waits_for_a_thread_it_never_begins(converter: Conver
 
 
 def test_abandoning_what_is_not_performed_does_nothing(performer: Performer) -> None:
-    performer.abandon((1, 1, 1))
+    performer.abandon((1, 1, 1), CANCEL_REQUESTED)
 
     assert not performer.performing((1, 1, 1))
 

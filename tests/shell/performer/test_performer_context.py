@@ -118,7 +118,7 @@ def test_a_blocking_wait_on_the_loop_is_refused(performer: Performer, make: Make
 
 
 def test_a_shutdown_that_has_begun_is_not_waited_for() -> None:
-    shutdown = activity.Shutdown()
+    shutdown = activity.Notice()
     shutdown.begin()
 
     assert shutdown.wait(None)
@@ -126,7 +126,7 @@ def test_a_shutdown_that_has_begun_is_not_waited_for() -> None:
 
 
 def test_a_test_can_stand_in_for_the_runtime(make: Make) -> None:
-    attempt = activity.Attempt(make(_ask, item=9).info, activity.Shutdown())
+    attempt = activity.Attempt(make(_ask, item=9).info, activity.Notice())
     token = activity.CURRENT.set(attempt)
 
     assert _ask() == "9"

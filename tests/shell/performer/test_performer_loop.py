@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from greenroom.runtime import activity
+from greenroom.runtime.model.cancellation import CANCEL_REQUESTED
 from greenroom.runtime.model.payloads import Converter
 from greenroom.runtime.shell.performer import Completed, Failed, NeverBegan, Outcome, Performer, Task
 
@@ -150,7 +151,7 @@ def test_abandoning_cancels(
     performer.perform(make(wait))
     assert begun.wait(10)
 
-    performer.abandon((7, 1, 1))
+    performer.abandon((7, 1, 1), CANCEL_REQUESTED)
 
     assert cancelled.wait(10)
     performer.perform(make(where, attempt=2))
@@ -168,7 +169,7 @@ def test_abandoned_before_it_begins_it_never_does(performer: Performer, make: Ma
         performer.use_loop(asyncio.get_running_loop())
         performer.perform(make(note, 1, item=1))
         performer.perform(make(note, 2, item=2))
-        performer.abandon((7, 1, 1))
+        performer.abandon((7, 1, 1), CANCEL_REQUESTED)
         while performer.performing((7, 2, 1)):
             await asyncio.sleep(0)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from greenroom.runtime.model.cancellation import CANCEL_REQUESTED
 from greenroom.runtime.shell.performer import Outcome, Performer, Task
 from greenroom.runtime.shell.task import Permit
 
@@ -75,7 +76,7 @@ def test_abandoned_it_no_longer_waits_for_the_permit(
     performer.perform(task)
     _, granted = asked.get(timeout=10)
 
-    performer.abandon((7, 1, 1))
+    performer.abandon((7, 1, 1), CANCEL_REQUESTED)
     granted(True)
 
     assert performer.close(grace=10) == 0

@@ -1,0 +1,144 @@
+"""Raises ``CancelledError`` in the thread of an attempt: at most once, never when its code has ended, never in another.
+
+Python lets one thread raise an exception in another, which meets it between two of its bytecodes, or when the call into
+C that it waits in returns. Until then the exception is *pending*, and a thread that goes on to the next attempt would
+take it along. So the thread of an attempt stands in a table while its code runs, and whoever takes it out of there,
+which happens once, alone says what follows: the attempt itself, that none comes any more; the striker, that one comes,
+and the attempt waits for it before it ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from ..model.errors import CancelledError
+
+__all__ = ["Interrupts", "Shield"]
+
+
+class Target(Protocol):
+    """What may be interrupted.
+
+    Attributes:
+        cancellation: why it is cancelled, once it is; set before it is struck.
+        depth: how many shields are around what its code does.
+        is_due: whether its own thread is still to raise the exception.
+        is_struck: whether there was an exception, raised or pending or due.
+        thread: where its code runs, while that may be interrupted.
+    """
+
+    cancellation: Any
+    depth: int
+    is_due: bool
+    is_struck: bool
+    thread: int | None
+
+
+class Interrupts:
+    """The threads that may be interrupted now."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self) -> None:
+        self._open: dict[Target, int] = {}
+
+    def open(self, target: Target) -> None:
+        """The code of ``target`` begins, on this thread."""
+        target.thread = threading.get_ident()
+        self._open[target] = target.thread
+
+    def strike(self, target: Target) -> None:
+        """Raise the exception in the thread of ``target``, unless its code is shielded or has ended."""
+        thread = self._open.pop(target, None)
+        if thread is None:
+            return
+        if thread == threading.get_ident():
+            # Its own thread asks, which is in the middle of something else: it raises it at its next chance.
+            target.is_due = True
+        else:
+            _raise_in(thread)
+        target.is_struck = True
+
+    def calm(self, target: Target) -> None:
+        """The code of ``target`` has ended on this thread: from here on nothing is raised, and nothing is pending."""
+        try:
+            thread = target.thread
+            # Within a shield nothing is pending either.
+            if thread is not None and not target.depth and self._open.pop(target, None) is None:
+                self._await_strike(target)
+                _take_back(thread)
+        except CancelledError:
+            # It came too late to interrupt anything.
+            pass
+        target.thread = None
+
+    def close(self, target: Target) -> None:
+        """The code of ``target`` is not to be interrupted for a while; one that is under way comes before that."""
+        if self._open.pop(target, None) is None:
+            self._await_strike(target)
+
+    def reopen(self, target: Target) -> None:
+        """The code of ``target`` may be interrupted again.
+
+        Raises:
+            CancelledError: it was cancelled meanwhile.
+        """
+        if target.is_struck or target.thread is None:
+            return
+        self._open[target] = target.thread
+        # Only now: whoever strikes either finds the thread or has said before that it is cancelled.
+        if target.cancellation is None:
+            return
+        if self._open.pop(target, None) is None:
+            self._await_strike(target)
+        else:
+            target.is_struck = True
+            raise CancelledError
+
+    def _await_strike(self, target: Target) -> None:
+        # No lock: the exception could come while it is held. The striker needs a few instructions.
+        while not target.is_struck:
+            time.sleep(0)
+        # A call, at which an exception that is pending is raised.
+        time.sleep(0)
+
+
+class Shield:
+    """Around what must not be interrupted on the thread of an attempt; shields may stand within each other."""
+
+    __slots__ = ("_interrupts", "_target")
+
+    def __init__(self, interrupts: Interrupts, target: Target) -> None:
+        self._interrupts = interrupts
+        self._target = target
+
+    def __enter__(self) -> Self:
+        target = self._target
+        target.depth += 1
+        if target.depth == 1 and not target.is_struck:
+            try:
+                self._interrupts.close(target)
+            except BaseException:
+                target.depth -= 1
+                raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        target = self._target
+        target.depth -= 1
+        if target.depth == 0:
+            self._interrupts.reopen(target)
+
+
+def _raise_in(thread: int) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(CancelledError))
+
+
+def _take_back(thread: int) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
