@@ -24,7 +24,7 @@ import threading
 from collections.abc import Callable, MutableMapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from .attempt import CURRENT, Attempt, Notice
 from .model.activity_definition import declare, define_activity
@@ -73,6 +73,7 @@ def defn(
     retry_policy: RetryPolicy | None = None,
     cancellation_type: ActivityCancellationType | None = None,
     no_thread_cancel_exception: bool = False,
+    executor: Literal["thread", "process"] = "thread",
     summary: str | None = None,
 ) -> Callable[[F], F]: ...
 def defn(
@@ -87,6 +88,7 @@ def defn(
     retry_policy: RetryPolicy | None = None,
     cancellation_type: ActivityCancellationType | None = None,
     no_thread_cancel_exception: bool = False,
+    executor: Literal["thread", "process"] = "thread",
     summary: str | None = None,
 ) -> F | Callable[[F], F]:
     """Declare a function, a method or a class with ``__call__`` as an activity.
@@ -106,6 +108,8 @@ def defn(
         cancellation_type: whether a workflow that cancels it waits for its answer.
         no_thread_cancel_exception: have a cancellation raise nothing in the thread of a sync activity, which asks
             ``activity.is_cancelled()`` then.
+        executor: where a sync activity is performed: on a thread, or in a process of its own, for what computes. A
+            process finds it by its module and its name, so it is a function at the top of a module.
         summary: a line for people.
 
     Raises:
@@ -123,6 +127,7 @@ def defn(
             retry_policy=retry_policy,
             cancellation_type=cancellation_type,
             no_thread_cancel_exception=no_thread_cancel_exception,
+            executor=executor,
             summary=summary,
         )
         declare(target, definition)

@@ -53,6 +53,8 @@ class Runtime:
             commits, and never corrupts.
         activity_executor: performs sync activities instead of the runtime's own daemon threads.
         activity_threads: how many sync activities run at a time.
+        activity_processes: how many activities declared with ``executor="process"`` run at a time; None for the number
+            of processors. A process is started when one is needed.
         max_residents: how many idle runs stay in memory; the others are on disk only, and come back when something is
             for them.
         mailbox_limit: how many messages may wait for one run.
@@ -80,6 +82,7 @@ class Runtime:
         durability: str = "full",
         activity_executor: Executor | None = None,
         activity_threads: int = 32,
+        activity_processes: int | None = None,
         max_residents: int = 2000,
         mailbox_limit: int = 10_000,
         failure_exception_types: Iterable[type[BaseException]] = (),
@@ -109,6 +112,7 @@ class Runtime:
             max_residents=max_residents,
             mailbox_limit=mailbox_limit,
             activity_threads=activity_threads,
+            activity_processes=activity_processes,
             failure_exception_types=tuple(failure_exception_types),
             switch_interval=switch_interval,
         )

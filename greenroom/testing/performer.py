@@ -36,13 +36,21 @@ class ManualPerformer(Performer):
         converter: Any,
         report: Callable[[Task, Outcome], object],
         threads: int,
+        processes: int | None,
         executor: Executor | None,
         clock: Callable[[], int],
         queue: ManualExecutor,
         loop: ActivityLoop,
         drive: Callable[[Callable[[], bool], float | None], object],
     ) -> None:
-        super().__init__(converter=converter, report=report, threads=threads, executor=executor or queue, clock=clock)
+        super().__init__(
+            converter=converter,
+            report=report,
+            threads=threads,
+            processes=processes,
+            executor=executor or queue,
+            clock=clock,
+        )
         self.queue = queue
         self.loop = loop
         self._asking: dict[Key, Task] = {}
@@ -69,6 +77,10 @@ class ManualPerformer(Performer):
                     Performer.perform(self, task)
 
         task.permit(task, answered)
+
+    def _put_in_process(self, attempt: Performance) -> None:
+        # One process is enough for a test.
+        self.queue.submit(self._perform_on_thread, attempt)
 
     def _permitted(self, attempt: Performance, permit: Permit) -> bool:
         return True

@@ -60,7 +60,7 @@ class PendingHandle(Future[T]):
 
     def end_cancelled(self, message: str) -> None:
         """What is waited for has answered that it is cancelled: so is the handle."""
-        Future.cancel(self, message)
+        super().cancel(message)
 
     def move(self, event: Event) -> bool:
         """Take ``event`` through the handle's table.

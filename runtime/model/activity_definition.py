@@ -29,6 +29,7 @@ class ActivityDefinition:
         name: the name it is registered under and recorded with.
         fn: what is called with the arguments: a function, a bound method, or a class until an instance of it is given.
         is_async: whether calling ``fn`` gives something to await.
+        in_process: whether it is performed in a process of its own.
         is_interruptible: whether a cancellation raises an exception in the thread that performs it.
         options: the defaults that stand on the decorator; what a caller says goes before them.
         needs_instance: whether ``fn`` is a method or a class that still lacks its instance, and so cannot be performed.
@@ -42,12 +43,14 @@ class ActivityDefinition:
         options: ActivityOptions = _NO_OPTIONS,
         *,
         no_thread_cancel_exception: bool = False,
+        in_process: bool = False,
     ) -> None:
         self.name = name
         self.fn = fn
         self.is_async = _is_async(fn)
         self.no_thread_cancel_exception = no_thread_cancel_exception
-        self.is_interruptible = not (self.is_async or no_thread_cancel_exception)
+        self.in_process = in_process
+        self.is_interruptible = not (self.is_async or in_process or no_thread_cancel_exception)
         self.options = options
         self.needs_instance = _needs_instance(fn)
         called = _called(fn)
@@ -107,7 +110,11 @@ class ActivityDefinition:
     def bound_to(self, fn: Callable[..., Any]) -> ActivityDefinition:
         """The same activity performed by ``fn``, such as the method of one instance."""
         return ActivityDefinition(
-            self.name, fn, self.options, no_thread_cancel_exception=self.no_thread_cancel_exception
+            self.name,
+            fn,
+            self.options,
+            no_thread_cancel_exception=self.no_thread_cancel_exception,
+            in_process=self.in_process,
         )
 
     def __repr__(self) -> str:
@@ -125,6 +132,7 @@ def define_activity(
     retry_policy: RetryPolicy | None = None,
     cancellation_type: ActivityCancellationType | None = None,
     no_thread_cancel_exception: bool = False,
+    executor: str = "thread",
     summary: str | None = None,
 ) -> ActivityDefinition:
     """Make a definition of a function, a method or a class whose instances can be called.
@@ -139,6 +147,7 @@ def define_activity(
         retry_policy: default for how failed attempts are repeated.
         cancellation_type: default for whether a workflow that cancels it waits for its answer.
         no_thread_cancel_exception: have a cancellation raise nothing in the thread of a sync activity.
+        executor: where a sync activity is performed, "thread" or "process".
         summary: a line for people.
 
     Raises:
@@ -146,7 +155,7 @@ def define_activity(
     """
     problems = _problems_of_target(fn)
     own_name = name if name is not None else getattr(fn, "__name__", None)
-    problems += _problems_of_name(own_name)
+    problems += _problems_of_name(own_name) + _problems_of_executor(fn, executor)
 
     def length(value: timedelta | float | None, option: str) -> int | None:
         try:
@@ -168,7 +177,13 @@ def define_activity(
     problems += _problem_of_type("cancellation_type", cancellation_type, ActivityCancellationType)
     if problems or own_name is None:
         raise InvalidActivityError(_label(fn), problems)
-    return ActivityDefinition(own_name, fn, options, no_thread_cancel_exception=no_thread_cancel_exception)
+    return ActivityDefinition(
+        own_name,
+        fn,
+        options,
+        no_thread_cancel_exception=no_thread_cancel_exception,
+        in_process=executor == "process",
+    )
 
 
 def declare(fn: Callable[..., Any], definition: ActivityDefinition) -> None:
@@ -283,6 +298,23 @@ def _problems_of_name(name: object) -> list[str]:
         check_id(name, "activity name")
     except (TypeError, ValueError) as error:
         return [str(error)]
+    return []
+
+
+def _problems_of_executor(fn: Callable[..., Any], executor: str) -> list[str]:
+    """Why another process could not find what is declared, which it looks for by module and name."""
+    if executor not in ("thread", "process"):
+        return [f"executor is {executor!r}; give 'thread' or 'process'"]
+    if executor == "thread" or not callable(fn):
+        return []
+    if _is_async(fn):
+        return ["it is async and runs on a loop; a process performs plain functions"]
+    if not inspect.isfunction(fn) or _needs_instance(fn):
+        return ["a process has no instance to call it on; declare a function of a module"]
+    if "<" in fn.__qualname__:
+        return ["a process cannot find it inside another function; move it to the top of a module"]
+    if fn.__module__ == "__main__" and not hasattr(sys.modules["__main__"], "__file__"):
+        return ["a process cannot find it in a program that is no file; put it into a module and import that"]
     return []
 
 

@@ -46,6 +46,7 @@ class Settings(NamedTuple):
         max_residents: idle runs beyond this number are only on disk.
         mailbox_limit: messages that may wait for one run.
         activity_threads: sync activities at a time.
+        activity_processes: activities in processes at a time; None for the number of processors.
         failure_exception_types: exceptions that close any run as failed instead of suspending it.
         switch_interval: seconds that the runtime holds Python's switch interval at; None if it leaves it alone.
     """
@@ -53,6 +54,7 @@ class Settings(NamedTuple):
     max_residents: int = 2000
     mailbox_limit: int = 10_000
     activity_threads: int = 32
+    activity_processes: int | None = None
     failure_exception_types: tuple[type[BaseException], ...] = ()
     switch_interval: float | None = None
 
@@ -119,6 +121,7 @@ class Hands:
             converter=converter,
             report=self._ended,
             threads=settings.activity_threads,
+            processes=settings.activity_processes,
             executor=executor,
             clock=clock.now_ns,
         )

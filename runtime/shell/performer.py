@@ -9,14 +9,16 @@ import asyncio
 import concurrent.futures
 import contextvars
 import functools
+import os
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
 from ..attempt import Notice
 from ..model.cancellation import WORKER_SHUTDOWN, ActivityCancellationDetails
-from ..model.errors import InternalError
+from ..model.errors import ApplicationError, InternalError
 from .calling import Caller, PayloadConverter
 from .interrupts import Interrupts
 from .loop_tasks import LoopTasks
@@ -24,6 +26,9 @@ from .performance import Performance
 from .pulse import Pulse
 from .task import Completed, Failed, Key, NeverBegan, Outcome, Permit, Task, nowhere_to_run
 from .threads import DaemonThreads
+
+if TYPE_CHECKING:
+    from .processes import Processes
 
 __all__ = ["Completed", "Failed", "Key", "NeverBegan", "Outcome", "Performer", "Task"]
 
@@ -46,11 +51,12 @@ class Performer:
         converter: turns payloads into arguments and results into payloads.
         report: told each outcome, once an attempt and from any thread; it must be quick.
         threads: most sync activities at a time.
+        processes: most activities at a time that are performed in processes; None for the number of processors.
         executor: performs sync activities instead; its threads, its limits, and shutting it down is its owner's.
         clock: now, in ns since 1970 UTC.
 
     Raises:
-        ValueError: no threads, or an executor of processes, which cannot share what an activity sees.
+        ValueError: no threads or no processes, or an executor of processes, which cannot share what an activity sees.
     """
 
     __slots__ = (
@@ -63,7 +69,9 @@ class Performer:
         "_interrupts",
         "_left",
         "_loop_tasks",
+        "_most_processes",
         "_performing",
+        "_processes",
         "_report",
         "_reporting",
         "_shutdown",
@@ -78,11 +86,14 @@ class Performer:
         converter: PayloadConverter,
         report: Callable[[Task, Outcome], object],
         threads: int = DEFAULT_THREADS,
+        processes: int | None = None,
         executor: Executor | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         if threads < 1:
             raise ValueError(f"threads is {threads}; sync activities need at least one")
+        if processes is not None and processes < 1:
+            raise ValueError(f"processes is {processes}; activities in processes need at least one")
         if any(base.__module__ == "concurrent.futures.process" for base in type(executor).__mro__):
             raise ValueError("activities cannot be performed by a ProcessPoolExecutor; pass an executor of threads")
         self._caller = Caller(converter, clock)
@@ -91,6 +102,8 @@ class Performer:
         self._shutdown = Notice()
         self._interrupts = Interrupts()
         self._threads = DaemonThreads(self._perform_on_thread, limit=threads, name="greenroom-activity")
+        self._most_processes = processes or os.cpu_count() or 1
+        self._processes: Processes | None = None
         self._loop_tasks = LoopTasks(self._perform_on_loop, self._lost, name="greenroom-activity-loop")
         self._closing = threading.Lock()
         # No lock on the path of an attempt: a thread that loses the interpreter while it holds one stops all others.
@@ -133,6 +146,8 @@ class Performer:
         try:
             if task.definition.is_async:
                 self._loop_tasks.put(attempt)
+            elif task.definition.in_process:
+                self._put_in_process(attempt)
             elif self._executor is None:
                 self._threads.put(attempt)
             else:
@@ -215,6 +230,8 @@ class Performer:
                     self._left += not unbegun
                     self._drop(attempt, WORKER_SHUTDOWN)
         self._shutdown.begin()
+        if self._processes is not None:
+            self._processes.shut_down()
         self._wake_if_idle()
         self._idle.wait(grace)
         for attempt in list(self._performing.values()):
@@ -225,6 +242,8 @@ class Performer:
         self._wake_if_idle()
         self._idle.wait(JOIN_SECONDS)
         self._threads.close(JOIN_SECONDS)
+        if self._processes is not None:
+            self._processes.close(JOIN_SECONDS)
         self._loop_tasks.close(UNWIND_SECONDS)
         self._has_ended = True
         return self._left
@@ -248,6 +267,8 @@ class Performer:
         attempt.cancel(why)
         if attempt.task.definition.is_async:
             self._loop_tasks.cancel(attempt)
+        elif attempt.task.definition.in_process and self._processes is not None:
+            self._processes.cancel(attempt, why)
         else:
             self._interrupts.strike(attempt)
 
@@ -263,6 +284,27 @@ class Performer:
         if (attempt.task.permit is None or self._permitted(attempt, attempt.task.permit)) and self._claim(attempt):
             # A fresh context is cheap, and keeps what one activity sets from the next one on this thread.
             contextvars.Context().run(self._call, attempt)
+
+    def _put_in_process(self, attempt: Performance) -> None:
+        if self._processes is None:
+            # Few programs need it, and multiprocessing takes its time to load.
+            from .processes import Processes
+
+            self._processes = Processes(self._caller, limit=self._most_processes, work=self._perform_in_process)
+        self._processes.put(attempt)
+
+    def _perform_in_process(self, processes: Processes, attempt: Performance) -> None:
+        if attempt not in self._unbegun:
+            return
+        try:
+            # The process first: to start one takes time, which is not the attempt's.
+            worker = processes.worker()
+        except ApplicationError as error:
+            if self._claim(attempt):
+                self._settle(attempt, self._caller.failed(error))
+            return
+        if (attempt.task.permit is None or self._permitted(attempt, attempt.task.permit)) and self._claim(attempt):
+            self._finish(attempt, processes.perform(worker, attempt))
 
     def _permitted(self, attempt: Performance, permit: Permit) -> bool:
         return attempt.is_permitted(permit) or self._forget(attempt)

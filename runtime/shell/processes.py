@@ -1,0 +1,198 @@
+"""Processes that perform activities: each is kept by a thread here, which hands it one attempt at a time.
+
+A process is started when an attempt needs one, and is used again. One that dies takes its own attempt along and no
+other; the next attempt of its thread starts another. With processes of a pool that share their queues a dead one would
+end all of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ..model.cancellation import ActivityCancellationDetails
+from ..model.errors import ApplicationError
+from .attempt_rows import failure_in
+from .calling import Caller
+from .performance import Performance
+from .process_child import Beaten, Cancel, Ended, Perform, ShutDown, serve
+from .task import Completed, Failed, Outcome
+from .threads import DaemonThreads
+
+__all__ = ["Processes", "Worker"]
+
+DIED_SECONDS = 5.0  # the system reaps a process whose pipe is closed at once
+END_SECONDS = 1.0  # what a process gets to end by itself, and again when it was terminated
+
+# One thread of this process starts another one at a time: what multiprocessing keeps of them is not safe otherwise.
+_STARTING = threading.Lock()
+
+
+class Worker:
+    """One process.
+
+    Raises:
+        ApplicationError: it could not be started.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._sending = threading.Lock()
+        self._caller = caller
+        try:
+            with _STARTING:
+                self._process = context.Process(
+                    target=serve, args=(theirs, caller.converter), name="greenroom-activity", daemon=True
+                )
+                self._process.start()
+        except Exception as error:
+            raise ApplicationError(f"no process can be started: {error}", type="ProcessNotStarted") from error
+        finally:
+            # If we kept it, nobody would notice that the process is gone.
+            theirs.close()
+
+    def wait_until_ready(self) -> None:
+        """Wait until it has loaded the program.
+
+        Raises:
+            ApplicationError: it has ended instead.
+        """
+        try:
+            self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise ApplicationError(
+                f"a process for activities has ended before it was ready ({self._how_it_died()}), and has printed why; "
+                "a script that is run keeps what it does under if __name__ == '__main__':",
+                type="ProcessNotStarted",
+            ) from error
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is there."""
+        return self._process.is_alive()
+
+    def perform(self, attempt: Performance) -> Outcome | None:
+        """Have it perform an attempt, and wait for the end; None if it is left to the next opening."""
+        task = attempt.task
+        fn: Any = task.definition.fn
+        attempt.started_at_ns = self._caller.clock()
+        try:
+            with self._sending:
+                self._connection.send(
+                    Perform(
+                        *(task.key, fn.__module__, fn.__qualname__, task.args),
+                        *(task.info.started(attempt.started_at_ns), task.details, attempt.cancellation),
+                    )
+                )
+            while not isinstance(message := self._connection.recv(), Ended):
+                if isinstance(message, Beaten) and message.key == task.key:
+                    attempt.beat(message.details)
+        except (EOFError, OSError):
+            died = f"the process that performed it has died ({self._how_it_died()}); what it did is not known"
+            return self._caller.failed(ApplicationError(died, type="ProcessDied"))
+        if message.result is not None:
+            return Completed(message.result)
+        failure = failure_in(message.failure or b"")
+        return None if failure is None else Failed(failure)
+
+    def tell(self, message: Cancel | ShutDown) -> None:
+        """Send it something, if it is there."""
+        try:
+            with self._sending:
+                self._connection.send(message)
+        except OSError:
+            # Whoever waits for it hears that it has died.
+            pass
+
+    def end(self) -> None:
+        """Have it end, by force if it will not."""
+        self.tell(ShutDown(is_over=True))
+        for force in (self._process.terminate, self._process.kill):
+            self._process.join(END_SECONDS)
+            if self._process.is_alive():
+                force()
+        self._process.join(END_SECONDS)
+
+    def _how_it_died(self) -> str:
+        self._process.join(DIED_SECONDS)
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return f"exit code {code}"
+
+
+class Processes:
+    """Up to ``limit`` processes.
+
+    Args:
+        caller: whose converter and clock they have.
+        limit: most processes at a time.
+        work: what is done with an attempt, on the thread that keeps a process: ``work(self, attempt)``.
+    """
+
+    __slots__ = ("_busy", "_caller", "_is_closed", "_keepers", "_workers")
+
+    def __init__(self, caller: Caller, *, limit: int, work: Callable[[Processes, Performance], object]) -> None:
+        self._caller = caller
+        self._keepers: DaemonThreads[Performance] = DaemonThreads(
+            functools.partial(work, self), limit=limit, name="greenroom-process"
+        )
+        # By the thread that keeps it.
+        self._workers: dict[int, Worker] = {}
+        self._busy: dict[Performance, Worker] = {}
+        self._is_closed = False
+
+    def put(self, attempt: Performance) -> None:
+        """Have an attempt performed as soon as a process is free; never blocks."""
+        self._keepers.put(attempt)
+
+    def worker(self) -> Worker:
+        """The process that this thread keeps, started if need be.
+
+        Raises:
+            ApplicationError: it cannot be started.
+        """
+        mine = threading.get_ident()
+        worker = self._workers.get(mine)
+        if worker is None or not worker.is_alive:
+            # Known before it is ready: whoever closes this either sees it or is seen here.
+            worker = self._workers[mine] = Worker(self._caller)
+            if self._is_closed:
+                worker.end()
+            worker.wait_until_ready()
+        return worker
+
+    def perform(self, worker: Worker, attempt: Performance) -> Outcome | None:
+        """Have an attempt performed, which can be cancelled meanwhile."""
+        # Before it is sent: whoever cancels it either finds the process or is seen when it is sent.
+        self._busy[attempt] = worker
+        try:
+            return worker.perform(attempt)
+        finally:
+            del self._busy[attempt]
+
+    def cancel(self, attempt: Performance, why: ActivityCancellationDetails) -> None:
+        """Tell an attempt that it is cancelled; it has to ask."""
+        worker = self._busy.get(attempt)
+        if worker is not None:
+            worker.tell(Cancel(attempt.key, why))
+
+    def shut_down(self) -> None:
+        """Tell all of them that the runtime closes."""
+        for worker in list(self._workers.values()):
+            worker.tell(ShutDown(is_over=False))
+
+    def close(self, timeout: float) -> None:
+        """End all of them."""
+        self._is_closed = True
+        workers = list(self._workers.values())
+        for worker in workers:
+            worker.tell(ShutDown(is_over=True))
+        for worker in workers:
+            worker.end()
+        self._keepers.close(timeout)
