@@ -110,7 +110,8 @@ class ManualPerformer(Performer):
         # Only now: what is in the queue was never begun, and nobody has cancelled it.
         self.queue.clear()
         for _ in range(UNWIND_ROUNDS):
-            if not self.loop.spin():
+            # Cleaning up may take its time, which nobody has any more.
+            if not self.loop.spin() and not self.loop.hasten():
                 break
         self.loop.end()
         return left

@@ -270,6 +270,8 @@ class Attempts:
         """End an attempt whose time is over, or look again when it can be."""
         if self._flights.get(flight.key) is not flight:
             return
+        # Its first heartbeat may be on its way here.
+        flight.pulse = flight.pulse or self._performer.pulse(flight.attempt_key)
         now_ns = self._dispatcher.clock.now_ns()
         limits = flight.limits(self._performer.started_at_ns(flight.attempt_key), now_ns)
         if not limits:

@@ -83,6 +83,9 @@ class Caller:
                 return self.failed(error)
             # By an application that ends its loop, mostly.
             return None if self.is_closing else self.failed(_cancelled_outside())
+        except GeneratorExit:
+            # Its loop has dropped it, and a collector may be what runs this: no time to look at frames and sources.
+            return self.failed(ApplicationError("it was dropped by its event loop", type="GeneratorExit"))
         except BaseException as error:
             return self.failed(explained(error, task, args, result))
 

@@ -28,7 +28,7 @@ __all__ = ["Processes", "Worker"]
 DIED_SECONDS = 5.0  # the system reaps a process whose pipe is closed at once
 END_SECONDS = 1.0  # what a process gets to end by itself, and again when it was terminated
 
-# One thread of this process starts another one at a time: what multiprocessing keeps of them is not safe otherwise.
+# One thread starts a process at a time: what multiprocessing keeps of all of them is not safe otherwise.
 _STARTING = threading.Lock()
 
 
@@ -135,7 +135,7 @@ class Processes:
         work: what is done with an attempt, on the thread that keeps a process: ``work(self, attempt)``.
     """
 
-    __slots__ = ("_busy", "_caller", "_is_closed", "_keepers", "_workers")
+    __slots__ = ("_busy", "_caller", "_is_closed", "_keepers", "_starting", "_workers")
 
     def __init__(self, caller: Caller, *, limit: int, work: Callable[[Processes, Performance], object]) -> None:
         self._caller = caller
@@ -146,6 +146,7 @@ class Processes:
         self._workers: dict[int, Worker] = {}
         self._busy: dict[Performance, Worker] = {}
         self._is_closed = False
+        self._starting = threading.Lock()
 
     def put(self, attempt: Performance) -> None:
         """Have an attempt performed as soon as a process is free; never blocks."""
@@ -155,15 +156,15 @@ class Processes:
         """The process that this thread keeps, started if need be.
 
         Raises:
-            ApplicationError: it cannot be started.
+            ApplicationError: it cannot be started, or these are closed.
         """
         mine = threading.get_ident()
         worker = self._workers.get(mine)
         if worker is None or not worker.is_alive:
-            # Known before it is ready: whoever closes this either sees it or is seen here.
-            worker = self._workers[mine] = Worker(self._caller)
-            if self._is_closed:
-                worker.end()
+            with self._starting:
+                if self._is_closed:
+                    raise ApplicationError("the runtime closes", type="ProcessNotStarted")
+                worker = self._workers[mine] = Worker(self._caller)
             worker.wait_until_ready()
         return worker
 
@@ -189,7 +190,9 @@ class Processes:
 
     def close(self, timeout: float) -> None:
         """End all of them."""
-        self._is_closed = True
+        # One that is being started is waited for.
+        with self._starting:
+            self._is_closed = True
         workers = list(self._workers.values())
         for worker in workers:
             worker.tell(ShutDown(is_over=True))

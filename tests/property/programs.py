@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from greenroom import activity, workflow
+from greenroom import ActivityCancellationType, activity, workflow
 from greenroom.runtime.client import WorkflowHandle
 from greenroom.runtime.model.errors import ActivityError, ApplicationError, WorkflowClosedError, WorkflowFailureError
 from greenroom.runtime.model.retry import RetryPolicy
@@ -24,7 +24,7 @@ Node = list[Any]
 
 LEAVES = (
     *("ok", "ok", "ok_async", "flaky", "doomed", "counted", "sleep", "asleep", "receive", "condition"),
-    *("side", "random", "uuid", "raise", "nothing"),
+    *("patient", "patient", "side", "random", "uuid", "raise", "nothing"),
 )
 CONTAINERS = ("gather", "group", "timeout", "wait_for", "first", "locked", "shield", "sequence", "completed")
 
@@ -55,6 +55,21 @@ def flaky(value: int, failures: int) -> int:
 @activity.defn(name="property.doomed")
 def doomed() -> None:
     raise ApplicationError("never", type="Doomed", non_retryable=True)
+
+
+@activity.defn(name="property.patient")
+async def patient(answer: int, seconds: float) -> str:
+    """Takes its time, and answers a cancellation in one of three ways."""
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        await asyncio.sleep(seconds / 3)
+        if answer == 0:
+            raise
+        if answer == 1:
+            raise ApplicationError("instead", type="Instead") from None
+        return "all the same"
+    return "in peace"
 
 
 @workflow.defn(name="property.program")
@@ -121,6 +136,11 @@ class Program:
     async def counted(self, value: int, failures: int) -> int:
         policy = RetryPolicy(maximum_attempts=2)
         return await workflow.execute_activity(flaky, value, failures, retry_policy=policy)
+
+    async def patient(self, kind: int, answer: int, seconds: float) -> str:
+        return await workflow.execute_activity(
+            patient, answer, seconds, cancellation_type=ActivityCancellationType(kind), heartbeat_timeout=100
+        )
 
     async def sleep(self, seconds: float) -> None:
         await workflow.sleep(seconds)
@@ -238,6 +258,8 @@ def _leaf(dice: Random) -> Node:
             return [kind, dice.randrange(1000)]
         case "flaky" | "counted":
             return [kind, dice.randrange(1000), dice.randint(1, 3)]
+        case "patient":
+            return [kind, dice.randrange(3), dice.randrange(3), _seconds(dice, 12)]
         case "sleep" | "asleep":
             return [kind, 0 if dice.random() < 0.2 else _seconds(dice, 12)]
         case "receive":

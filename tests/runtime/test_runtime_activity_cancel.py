@@ -209,6 +209,23 @@ def test_an_activity_that_is_asked_to_end_may_complete(evict: bool) -> None:
     assert result == "result all the same"
 
 
+@pytest.mark.parametrize("kind", list(ActivityCancellationType))
+@pytest.mark.parametrize("seconds", [4.999, 5, 5.001])
+def test_an_outcome_and_a_cancellation_at_the_same_time_are_one_answer(kind: Any, seconds: float) -> None:
+    async def end() -> str:
+        await asyncio.sleep(seconds)
+        return "done"
+
+    plays["x"] = end
+    with make() as runtime:
+        result = runtime.wait(runtime.execute_workflow(waits_for, "on_loop", "x", kind, id="x"))
+        runtime.advance(100)
+        kinds = [event.kind for event in runtime.wait(runtime.get_workflow_handle("x").fetch_history()).events]
+    assert result in ("result done", "cancelled")
+    assert kinds.count("ActivityCompleted") + kinds.count("ActivityFailed") <= 1
+    assert kinds.count("WorkflowCompleted") == 1
+
+
 def test_one_that_fails_instead_is_not_repeated() -> None:
     async def stumble() -> None:
         try:

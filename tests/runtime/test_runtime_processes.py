@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -183,6 +184,13 @@ def test_closing_ends_a_process_that_has_nothing_to_do() -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_closing_while_a_process_starts_leaves_none_behind() -> None:
+    with runtime_for(shutdown_grace=0) as runtime:
+        runtime.start_workflow(performs, "where").get(timeout=WAIT)
+
+    assert multiprocessing.active_children() == []
 
 
 PROGRAM = """
