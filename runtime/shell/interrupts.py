@@ -13,7 +13,7 @@ import ctypes
 import threading
 import time
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NoReturn, Protocol, Self
 
 from ..model.errors import CancelledError
 
@@ -69,8 +69,7 @@ class Interrupts:
             thread = target.thread
             # Within a shield nothing is pending either.
             if thread is not None and not target.depth and self._open.pop(target, None) is None:
-                self._await_strike(target)
-                _take_back(thread)
+                _meet(target, thread)
         except CancelledError:
             # It came too late to interrupt anything.
             pass
@@ -78,8 +77,8 @@ class Interrupts:
 
     def close(self, target: Target) -> None:
         """The code of ``target`` is not to be interrupted for a while; one that is under way comes before that."""
-        if self._open.pop(target, None) is None:
-            self._await_strike(target)
+        if self._open.pop(target, None) is None and target.thread is not None:
+            _meet(target, target.thread)
 
     def reopen(self, target: Target) -> None:
         """The code of ``target`` may be interrupted again.
@@ -94,17 +93,9 @@ class Interrupts:
         if target.cancellation is None:
             return
         if self._open.pop(target, None) is None:
-            self._await_strike(target)
-        else:
-            target.is_struck = True
-            raise CancelledError
-
-    def _await_strike(self, target: Target) -> None:
-        # No lock: the exception could come while it is held. The striker needs a few instructions.
-        while not target.is_struck:
-            time.sleep(0)
-        # A call, at which an exception that is pending is raised.
-        time.sleep(0)
+            _meet(target, target.thread)
+        target.is_struck = True
+        raise CancelledError
 
 
 class Shield:
@@ -140,5 +131,19 @@ def _raise_in(thread: int) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(CancelledError))
 
 
-def _take_back(thread: int) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
+def _meet(target: Target, thread: int) -> NoReturn:
+    """Wait for a strike that is under way on this thread, and have the exception raised here.
+
+    It may be pending or have been raised already: one more takes the place of one that is pending. To take it back
+    instead (by setting none) leaves Python's flag for it set, for good: every thread looks for one at each turn then,
+    and under a profiler or a tracer Python 3.11 never gets any further.
+
+    Raises:
+        CancelledError: always.
+    """
+    # No lock: the exception could come while it is held. The striker needs a few instructions.
+    while not target.is_struck:
+        time.sleep(0)
+    while True:
+        _raise_in(thread)
+        time.sleep(0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -336,3 +338,44 @@ def test_a_blocking_wait_for_the_cancellation_on_the_loop_is_refused(
     performer.perform(make(wait))
 
     assert result() == "refused"
+
+
+@pytest.mark.slow
+def test_a_profiler_works_when_threads_have_been_interrupted() -> None:
+    program = """
+import sys, threading
+from greenroom.runtime.model.errors import CancelledError
+from greenroom.runtime.shell.interrupts import Interrupts
+
+class Target:
+    cancellation, depth, is_due, is_struck, thread = True, 0, False, False, None
+
+interrupts = Interrupts()
+
+def play(target, begun):
+    try:
+        interrupts.open(target)
+        begun.set()
+        sum(range(100))
+    except CancelledError:
+        pass
+    interrupts.calm(target)
+
+for _ in range(300):
+    target, begun = Target(), threading.Event()
+    thread = threading.Thread(target=play, args=(target, begun))
+    thread.start()
+    begun.wait()
+    interrupts.strike(target)
+    thread.join()
+
+calls = []
+sys.setprofile(lambda *event: calls.append(event))
+sorted([1])
+(lambda: None)()
+sys.setprofile(None)
+print("over", len(calls) > 0)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+
+    assert ended.stdout == "over True\n", ended.stderr
