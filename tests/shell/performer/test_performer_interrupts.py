@@ -356,12 +356,13 @@ def play(target, begun):
     try:
         interrupts.open(target)
         begun.set()
-        sum(range(100))
+        while True:
+            pass
     except CancelledError:
         pass
     interrupts.calm(target)
 
-for _ in range(300):
+for _ in range(20):
     target, begun = Target(), threading.Event()
     thread = threading.Thread(target=play, args=(target, begun))
     thread.start()
