@@ -55,17 +55,22 @@ if TYPE_CHECKING:
         WorkflowQueryFailedError,
         WorkflowQueryRejectedError,
         WorkflowSuspendedError,
+        WorkflowUpdateFailedError,
+        WorkflowUpdateNotFoundError,
     )
     from .runtime.model.history import HistoryEvent, WorkflowHistory
     from .runtime.model.options import (
+        HandlerUnfinishedPolicy,
         QueryRejectCondition,
         WorkflowExecutionStatus,
         WorkflowIDConflictPolicy,
         WorkflowIDReusePolicy,
+        WorkflowUpdateStage,
     )
     from .runtime.model.payloads import Converter
     from .runtime.model.retry import RetryPolicy
     from .runtime.runtime import Runtime
+    from .runtime.update_handle import WorkflowUpdateHandle
 
 __version__ = "0.1.0.dev0"
 
@@ -80,9 +85,10 @@ _HOMES = {
     "FailureError": ".runtime.model.errors",
     "Future": ".actors.future",
     "GreenroomError": ".runtime.model.errors",
+    "HandlerUnfinishedPolicy": ".runtime.model.options",
     "HistoryEvent": ".runtime.model.history",
-    "InternalError": ".runtime.model.errors",
     "InWorkflowError": ".runtime.model.errors",
+    "InternalError": ".runtime.model.errors",
     "InvalidActivityError": ".runtime.model.errors",
     "InvalidWorkflowError": ".runtime.model.errors",
     "JournalCorruptError": ".runtime.model.errors",
@@ -127,6 +133,10 @@ _HOMES = {
     "WorkflowQueryFailedError": ".runtime.model.errors",
     "WorkflowQueryRejectedError": ".runtime.model.errors",
     "WorkflowSuspendedError": ".runtime.model.errors",
+    "WorkflowUpdateFailedError": ".runtime.model.errors",
+    "WorkflowUpdateHandle": ".runtime.update_handle",
+    "WorkflowUpdateNotFoundError": ".runtime.model.errors",
+    "WorkflowUpdateStage": ".runtime.model.options",
     "activity": ".runtime.activity",
     "workflow": ".runtime.workflow",
 }
@@ -141,6 +151,7 @@ __all__ = [
     "FailureError",
     "Future",
     "GreenroomError",
+    "HandlerUnfinishedPolicy",
     "HistoryEvent",
     "InWorkflowError",
     "InternalError",
@@ -188,6 +199,10 @@ __all__ = [
     "WorkflowQueryFailedError",
     "WorkflowQueryRejectedError",
     "WorkflowSuspendedError",
+    "WorkflowUpdateFailedError",
+    "WorkflowUpdateHandle",
+    "WorkflowUpdateNotFoundError",
+    "WorkflowUpdateStage",
     "activity",
     "workflow",
 ]

@@ -6,7 +6,6 @@ import asyncio
 import uuid as _uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from inspect import iscoroutinefunction
 from random import Random
 from typing import Any, TypeVar, overload
 
@@ -15,10 +14,29 @@ from .core.channels import SignalChannel, wait_ns
 from .core.conditions import check_predicate
 from .core.context import Info, current, current_or_none
 from .core.handles import ActivityHandle
+from .core.updates import UpdateInfo
+from .handler_declarations import UpdateMethod, query, signal, update
 from .model.durations import to_ns
 from .model.handler_definitions import handler_name
 from .model.ids import check_id
-from .workflow_declarations import FunctionWorkflow, defn, init, query, run, signal
+from .workflow_declarations import FunctionWorkflow, defn, init, run
+from .workflow_handlers import (
+    all_handlers_finished,
+    current_update_info,
+    get_dynamic_query_handler,
+    get_dynamic_signal_handler,
+    get_dynamic_update_handler,
+    get_query_handler,
+    get_signal_handler,
+    get_update_handler,
+    set_dynamic_query_handler,
+    set_dynamic_signal_handler,
+    set_dynamic_update_handler,
+    set_query_handler,
+    set_signal_handler,
+    set_update_handler,
+    signal_channel,
+)
 
 __all__ = [
     "ActivityHandle",
@@ -26,16 +44,21 @@ __all__ = [
     "FunctionWorkflow",
     "Info",
     "SignalChannel",
+    "UpdateInfo",
+    "UpdateMethod",
     "all_handlers_finished",
     "cancellation_reason",
+    "current_update_info",
     "defn",
     "execute_activity",
     "execute_activity_method",
     "get_dynamic_query_handler",
     "get_dynamic_signal_handler",
+    "get_dynamic_update_handler",
     "get_external_workflow_handle",
     "get_query_handler",
     "get_signal_handler",
+    "get_update_handler",
     "in_workflow",
     "info",
     "init",
@@ -45,8 +68,10 @@ __all__ = [
     "run",
     "set_dynamic_query_handler",
     "set_dynamic_signal_handler",
+    "set_dynamic_update_handler",
     "set_query_handler",
     "set_signal_handler",
+    "set_update_handler",
     "side_effect",
     "signal",
     "signal_channel",
@@ -55,6 +80,7 @@ __all__ = [
     "start_activity",
     "start_activity_method",
     "time_ns",
+    "update",
     "uuid4",
     "uuid7",
     "wait_condition",
@@ -63,67 +89,6 @@ __all__ = [
 T = TypeVar("T")
 
 Duration = timedelta | float
-
-
-# Handlers and channels at run time.
-
-
-def set_signal_handler(name: str, handler: Callable[..., Any] | None) -> None:
-    """Set, replace or (with None) remove the handler of one signal; what was kept for it is delivered in its order."""
-    current().set_signal_handler(check_id(name, "signal name"), _callable("signal", handler))
-
-
-def get_signal_handler(name: str) -> Callable[..., Any] | None:
-    """The handler of a signal, or None."""
-    return current().get_signal_handler(name)
-
-
-def set_dynamic_signal_handler(handler: Callable[..., Any] | None) -> None:
-    """Set, replace or remove the handler of every signal without one; it gets the signal's name, then its arguments."""
-    current().set_signal_handler(None, _callable("signal", handler))
-
-
-def get_dynamic_signal_handler() -> Callable[..., Any] | None:
-    """The handler of every signal that has none, or None."""
-    return current().get_signal_handler(None)
-
-
-def set_query_handler(name: str, handler: Callable[..., Any] | None) -> None:
-    """Set, replace or (with None) remove the handler of one query; it cannot wait, and may only read."""
-    current().set_query_handler(check_id(name, "query name"), _callable("query", handler))
-
-
-def get_query_handler(name: str) -> Callable[..., Any] | None:
-    """The handler of a query, or None."""
-    return current().get_query_handler(name)
-
-
-def set_dynamic_query_handler(handler: Callable[..., Any] | None) -> None:
-    """Set, replace or remove the handler of every query without one; it gets the query's name, then its arguments."""
-    current().set_query_handler(None, _callable("query", handler))
-
-
-def get_dynamic_query_handler() -> Callable[..., Any] | None:
-    """The handler of every query that has none, or None."""
-    return current().get_query_handler(None)
-
-
-def _callable(kind: str, handler: Any) -> Any:
-    if kind == "query" and iscoroutinefunction(handler):
-        raise TypeError("a query handler cannot wait: write it without async")
-    if handler is None or callable(handler):
-        return handler
-    raise TypeError(f"a {kind} handler is a {type(handler).__name__}; give a function, or None to remove the handler")
-
-
-def signal_channel() -> SignalChannel:
-    """A channel on the signals that no handler takes."""
-    return current().signal_channel()
-
-
-def all_handlers_finished() -> bool:
-    """Whether no signal handler is at work; ``await wait_condition(all_handlers_finished)`` lets them end first."""
-    return current().all_handlers_finished()
 
 
 # Waiting.

@@ -1,4 +1,4 @@
-"""How a class or a function is declared as a workflow, and a method as a handler."""
+"""How a class or a function is declared as a workflow."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from .model.errors import InvalidWorkflowError
 from .model.handler_definitions import mark
 from .model.ids import check_id
 from .model.registry import workflows
-from .model.signatures import Signature
 
-__all__ = ["FunctionWorkflow", "defn", "init", "query", "run", "signal"]
+__all__ = ["FunctionWorkflow", "defn", "init", "run"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -104,57 +103,3 @@ def init(method: F) -> F:
     """Mark the ``__init__`` that takes the same arguments as the run method, before any signal is handled."""
     mark(method, "init")
     return method
-
-
-@overload
-def signal(method: F, /) -> F: ...
-@overload
-def signal(*, name: str | None = None, dynamic: bool = False, description: str | None = None) -> Callable[[F], F]: ...
-def signal(
-    method: Any = None, /, *, name: str | None = None, dynamic: bool = False, description: str | None = None
-) -> Any:
-    """Mark a method as a signal handler; it may be ``async`` and wait.
-
-    Args:
-        name: the signal's name, the method's own if not given.
-        dynamic: hear every signal that no other handler hears; the method gets the signal's name before its arguments.
-        description: a line for people and tools.
-    """
-    return _handler("signal", method, name, dynamic=dynamic, description=description)
-
-
-@overload
-def query(method: F, /) -> F: ...
-@overload
-def query(*, name: str | None = None, dynamic: bool = False, description: str | None = None) -> Callable[[F], F]: ...
-def query(
-    method: Any = None, /, *, name: str | None = None, dynamic: bool = False, description: str | None = None
-) -> Any:
-    """Mark a method as a query handler: it answers from what the run is, cannot wait, and may only read.
-
-    Args:
-        name: the query's name, the method's own if not given.
-        dynamic: answer every query that no other handler answers; the method gets the query's name before its
-            arguments.
-        description: a line for people and tools.
-    """
-    return _handler("query", method, name, dynamic=dynamic, description=description)
-
-
-def _handler(kind: str, method: Any, name: str | None, *, dynamic: bool, description: str | None) -> Any:
-    if dynamic and name is not None:
-        raise ValueError("a dynamic handler hears every name: leave out name= or dynamic=True")
-    if name is not None:
-        check_id(name, f"{kind} name")
-
-    def note(function: F) -> F:
-        mark(
-            function,
-            kind,
-            name=None if dynamic else name or function.__name__,
-            description=description,
-            signature=Signature(function, skip=1),
-        )
-        return function
-
-    return note if method is None else note(method)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .keys import DueKind
 
-__all__ = ["Attempt", "DeadLetter", "Due", "Items", "Mail", "Meta", "RunHeader", "Timer", "Turn"]
+__all__ = ["Attempt", "DeadLetter", "Due", "Items", "Mail", "Meta", "RunHeader", "Timer", "Turn", "Update"]
 
 
 class RunHeader(NamedTuple):
@@ -82,6 +82,16 @@ class Due(NamedTuple):
     item: int
 
 
+class Update(NamedTuple):
+    """An update that a run has accepted, or refused after its sender was told that it waits.
+
+    ``outcome`` is empty until there is one. Kept as long as the run: a second update of that id gets the same outcome.
+    """
+
+    update_id: str
+    outcome: bytes
+
+
 class DeadLetter(NamedTuple):
     """A message that nobody could take, with the reason."""
 
@@ -109,8 +119,9 @@ class Meta(NamedTuple):
 
 
 class Items(NamedTuple):
-    """All that waits for one run, each list in key order."""
+    """All that stands beside the history of one run, each list in key order."""
 
     mail: list[Mail]
     attempts: list[Attempt]
     timers: list[Timer]
+    updates: list[Update]

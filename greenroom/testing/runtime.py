@@ -178,6 +178,7 @@ class TestRuntime(Runtime):
             hands.performer.close(grace=0)
             for future in hands.waiters.take_all():
                 future.fail(RuntimeClosedError())
+            hands.updating.fail_all(RuntimeClosedError())
         self._escaped.clear()
 
     # Driving.

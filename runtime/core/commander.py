@@ -26,6 +26,7 @@ from .commands import (
     CancelTimer,
     CancelWorkflow,
     Command,
+    CompleteUpdate,
     CompleteWorkflow,
     DeadLetterSignal,
     FailWorkflow,
@@ -37,7 +38,7 @@ from .commands import (
 from .handles import ActivityHandle, PendingHandle
 from .loop import WorkflowLoop
 from .machines import ACTIVITY, EXTERNAL_SIGNAL, Event
-from .messages import SignalReceived
+from .messages import SignalReceived, UpdateReceived
 from .tasks import RunPutAway, TimerHandle
 
 __all__ = ["Commander"]
@@ -77,8 +78,11 @@ class Commander:
     # One turn.
 
     def asked(self) -> list[Command]:
-        """What the turn has asked for, in order."""
-        return list(self._turn.values())
+        """What the turn has asked for, in order; what closes the run comes last."""
+        commands = list(self._turn.values())
+        if self.closing is not None:
+            commands.append(self.closing)
+        return commands
 
     def is_replaying(self) -> bool:
         """Whether this turn is in the history already."""
@@ -167,25 +171,42 @@ class Commander:
         """
         if self.closing is None:
             data = self._converter.encode(result)
-            hint = definition.signature.result_type
             # A result that the history has stands, whatever the code or this release says of it now.
             if not (self._recorded and self._recorded[-1].__class__ is CompleteWorkflow):
-                try:
-                    self._converter.check(result, data, hint)
-                except Exception as error:  # a user's converter may raise anything
-                    message = result_misfit("workflow", definition.name, result, hint, error)
-                    raise PayloadDecodeError("", message) from error
-            self._close(CompleteWorkflow(0, "", "", data))
+                self._check("workflow", definition.name, result, data, definition.signature.result_type)
+            self.closing = CompleteWorkflow(0, "", "", data)
 
     def fail(self, error: BaseException) -> None:
         """Close the run with a failure, unless it is closed."""
         if self.closing is None:
-            self._close(FailWorkflow(0, "", "", to_failure(error, self._converter)))
+            self.closing = FailWorkflow(0, "", "", to_failure(error, self._converter))
 
     def cancelled(self, error: BaseException) -> None:
         """Close the run as cancelled, unless it is closed."""
         if self.closing is None:
-            self._close(CancelWorkflow(0, "", "", to_failure(error, self._converter)))
+            self.closing = CancelWorkflow(0, "", "", to_failure(error, self._converter))
+
+    def update_returned(self, update: UpdateReceived, result: object, result_type: Any) -> None:
+        """Give an update its result.
+
+        Raises:
+            PayloadError: it cannot be stored, or does not fit the annotation of the handler.
+        """
+        number = self._next("")
+        if self._recorded is not None and self._repeats(number, CompleteUpdate, update.name):
+            # A result that the history has stands, whatever the code or this release says of it now.
+            return
+        data = self._converter.encode(result)
+        self._check("update", update.name, result, data, result_type)
+        # Also if the main function has ended meanwhile, in this turn: then it was in time.
+        self._turn[number] = CompleteUpdate(number, update.name, "", update.update_id, data)
+
+    def update_failed(self, update: UpdateReceived, error: BaseException) -> None:
+        """Give an update the failure that its handler has let out."""
+        number = self._next("")
+        if self._recorded is None or not self._repeats(number, CompleteUpdate, update.name):
+            failure = to_failure(error, self._converter)
+            self._turn[number] = CompleteUpdate(number, update.name, "", update.update_id, b"", failure)
 
     def random(self) -> random.Random:
         """The run's own generator, the same in each replay."""
@@ -194,6 +215,12 @@ class Commander:
         if self._random is None:
             self._random = random.Random(hashlib.sha256(self._run_id.encode()).digest())
         return self._random
+
+    def _check(self, kind: str, name: str, result: object, data: bytes, hint: Any) -> None:
+        try:
+            self._converter.check(result, data, hint)
+        except Exception as error:  # a user's converter may raise anything
+            raise PayloadDecodeError("", result_misfit(kind, name, result, hint, error)) from error
 
     def check_may_change(self, action: str) -> None:
         """Refuse ``action`` while only reading is allowed, or while the run is being put away."""
@@ -272,10 +299,6 @@ class Commander:
             return False
         self._turn[number if key is None else key] = expected
         return True
-
-    def _close(self, command: Command) -> None:
-        self.closing = command
-        self._turn[0] = command
 
     def _perform(self, function: Callable[[], Any]) -> tuple[bytes, Failure | None]:
         # A replay does not call the function: what it changed in the run would be missing there.

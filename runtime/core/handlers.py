@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ..model.errors import PayloadError, ReadOnlyContextError
 from ..model.handler_definitions import HandlerDefinition
 from ..model.payloads import Converter
+from .at_work import AtWork
 from .handler_table import HandlerTable
 from .loop import WorkflowLoop
 from .mailbag import Mailbag
@@ -51,14 +52,15 @@ class Signals(HandlerTable):
         run: told what handlers raise and what cannot be taken.
         loop: where handlers run, each as a task of its own.
         converter: gives a signal's arguments, as their types say.
+        at_work: knows which handlers are at work.
     """
 
-    __slots__ = ("_converter", "_loop", "_readers", "_run", "bag", "running")
+    __slots__ = ("_at_work", "_converter", "_loop", "_readers", "_run", "bag")
 
-    def __init__(self, run: Hearer, loop: WorkflowLoop, converter: Converter) -> None:
+    def __init__(self, run: Hearer, loop: WorkflowLoop, converter: Converter, at_work: AtWork) -> None:
         super().__init__()
         self.bag = Mailbag()
-        self.running = 0
+        self._at_work = at_work
         self._run: Hearer = run
         self._loop = loop
         self._converter = converter
@@ -142,10 +144,10 @@ class Signals(HandlerTable):
             return
         if handler.dynamic:
             values = [signal.name, *values]
-        self.running += 1
-        self._loop.create_task(self._handle(handler.fn, values), name=f"signal {signal.name}")
+        number = self._at_work.begin(handler, what := f"signal {signal.name}")
+        self._loop.create_task(self._handle(handler.fn, values, number), name=what)
 
-    async def _handle(self, function: Callable[..., Any], values: list[Any]) -> None:
+    async def _handle(self, function: Callable[..., Any], values: list[Any], number: int) -> None:
         try:
             outcome = function(*values)
             if isinstance(outcome, Coroutine):
@@ -153,4 +155,4 @@ class Signals(HandlerTable):
         except BaseException as error:
             self._run.raised(error)
         finally:
-            self.running -= 1
+            self._at_work.end(number)

@@ -19,9 +19,11 @@ __all__ = [
     "RunTimedOut",
     "SignalReceived",
     "TimerFired",
+    "UpdateReceived",
     "WorkflowStarted",
     "decode_message",
     "encode_message",
+    "holds_update",
 ]
 
 
@@ -48,6 +50,14 @@ class SignalReceived(Message, frozen=True, array_like=True, gc=False, tag="signa
     name: str
     args: bytes
     sender: str = ""
+
+
+class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="update"):
+    """A client asked for an update, and the run has accepted it: one that is refused has no turn."""
+
+    name: str
+    args: bytes
+    update_id: str
 
 
 class ActivityCompleted(Message, frozen=True, array_like=True, gc=False, tag="activity-completed"):
@@ -100,6 +110,7 @@ class RunTerminated(Message, frozen=True, array_like=True, gc=False, tag="run-te
 AnyMessage = (
     WorkflowStarted
     | SignalReceived
+    | UpdateReceived
     | ActivityCompleted
     | ActivityFailed
     | TimerFired
@@ -124,3 +135,12 @@ def decode_message(data: bytes) -> Message:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"not a message: {error}") from error
     return message
+
+
+def holds_update(data: bytes, update_id: str) -> bool:
+    """Whether a record holds the update of that id."""
+    # Its name on disk is looked for first: most messages are something else.
+    if not data.startswith(b"update", 2):
+        return False
+    message = decode_message(data)
+    return isinstance(message, UpdateReceived) and message.update_id == update_id

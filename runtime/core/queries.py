@@ -8,13 +8,9 @@ from ..model.errors import NotRegisteredError, PayloadDecodeError
 from ..model.handler_definitions import HandlerDefinition
 from ..model.misfits import result_misfit
 from ..model.payloads import Converter
-from .handler_table import HandlerTable
+from .handler_table import HandlerError, HandlerTable
 
-__all__ = ["HandlerError", "Queries"]
-
-
-class HandlerError(Exception):
-    """The handler of a query has raised something, which is the ``__cause__``."""
+__all__ = ["Queries"]
 
 
 class Queries(HandlerTable):

@@ -28,6 +28,7 @@
     ├── WorkflowQueryFailedError            the caller or the author: nobody answers, or the handler failed
     ├── WorkflowQueryRejectedError          the caller: the run stands as ``reject_condition`` excludes
     ├── WorkflowUpdateFailedError           the caller
+    ├── WorkflowUpdateNotFoundError         the caller: there is no update of that id
     ├── PayloadError                        the caller or the author
     │   ├── PayloadEncodeError              a value that cannot be stored
     │   ├── PayloadDecodeError              stored bytes that do not fit what is asked for
@@ -84,6 +85,7 @@ from .use_errors import (
     WorkflowQueryRejectedError,
     WorkflowSuspendedError,
     WorkflowUpdateFailedError,
+    WorkflowUpdateNotFoundError,
 )
 from .work_errors import (
     ActivityError,
@@ -146,5 +148,6 @@ __all__ = [
     "WorkflowQueryRejectedError",
     "WorkflowSuspendedError",
     "WorkflowUpdateFailedError",
+    "WorkflowUpdateNotFoundError",
     "is_cancelled_exception",
 ]

@@ -113,7 +113,7 @@ def to_failure(exc: BaseException, converter: ArgumentConverter, *, limit: int =
     for link in chain:
         try:
             failure = _alone(link, converter, limit)
-        except Exception as err:  # a subclass of ours that never called our constructor, or worse
+        except BaseException as err:  # a subclass of ours that never called our constructor, or worse
             failure = Failure(
                 FailureKind.APPLICATION,
                 f"(this {type(link).__name__} cannot be described: {_clip(_text(err), 500)})",
@@ -208,7 +208,7 @@ def _details(exc: BaseException, converter: ArgumentConverter, room: int) -> tup
         return b"", ""
     try:
         data = converter.encode_args(details)
-    except Exception as err:  # a user's converter may raise anything, and the outcome must not be lost
+    except BaseException as err:  # a user's converter may raise anything, and the outcome must not be lost
         return b"", f" [details left out: {_clip(_text(err), 500)}]"
     if len(data) > room:
         return b"", f" [details left out: {len(data):,} bytes are too many]"
@@ -229,7 +229,7 @@ def _message(exc: BaseException) -> str:
 def _text(words: object) -> str:
     try:
         return str(words)
-    except Exception as err:  # the user's __str__
+    except BaseException as err:  # the user's __str__, which may raise anything
         return f"(str() of this {type(words).__name__} raised {type(err).__name__})"
 
 
@@ -268,7 +268,7 @@ def _stack(exc: BaseException) -> str:
         if theirs:
             report.stack = traceback.StackSummary.from_list(theirs)
         lines = list(report.format(chain=False))
-    except Exception as err:  # notes, source lines and subclasses of SyntaxError are the user's
+    except BaseException as err:  # notes, source lines and subclasses of SyntaxError are the user's
         return f"(the traceback cannot be shown: {type(err).__name__})"
     return "".join(lines)
 
@@ -299,7 +299,7 @@ def _decoded(failure: Failure, converter: ArgumentConverter) -> list[object]:
         return []
     try:
         return converter.decode_args(failure.details, None)
-    except Exception as err:  # a user's converter may raise anything, and the outcome must not be lost
+    except BaseException as err:  # a user's converter may raise anything, and the outcome must not be lost
         return [f"(details that cannot be decoded: {_clip(_text(err), 500)})"]
 
 

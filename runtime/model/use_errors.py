@@ -31,6 +31,7 @@ __all__ = [
     "WorkflowQueryRejectedError",
     "WorkflowSuspendedError",
     "WorkflowUpdateFailedError",
+    "WorkflowUpdateNotFoundError",
 ]
 
 
@@ -235,7 +236,7 @@ class WorkflowSuspendedError(GreenroomError):
     Attributes:
         reason: what went wrong: what the exception says, which may be several lines.
         stack: traceback text of the bug.
-        update_id: the update that stays admitted, if the caller waits for one.
+        update_id: the update that the caller waits for, if it is one; the journal keeps it until the run goes on.
     """
 
     def __init__(
@@ -249,7 +250,7 @@ class WorkflowSuspendedError(GreenroomError):
         self.update_id = update_id
 
     def __str__(self) -> str:
-        update = "" if self.update_id is None else f" (update {self.update_id!r} stays admitted)"
+        update = "" if self.update_id is None else f" (update {self.update_id!r} is kept)"
         # What follows several lines stands in one of its own.
         joint = "\n" if "\n" in self.reason else "; "
         return (
@@ -300,7 +301,24 @@ class WorkflowUpdateFailedError(GreenroomError):
         return self.__cause__
 
     def __str__(self) -> str:
-        return f"update {self.update!r} ({self.update_id}) of workflow {self.workflow_id!r} failed: {self.cause}"
+        update = f"{self.update!r} ({self.update_id})" if self.update else repr(self.update_id)
+        return f"update {update} of workflow {self.workflow_id!r} failed: {self.cause}"
+
+
+class WorkflowUpdateNotFoundError(GreenroomError):
+    """The run has no update of that id: none was sent, or it was rejected."""
+
+    def __init__(self, workflow_id: str, run_id: str, update_id: str) -> None:
+        super().__init__(workflow_id, run_id, update_id)
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.update_id = update_id
+
+    def __str__(self) -> str:
+        return (
+            f"workflow {self.workflow_id!r} (run {self.run_id}) has no update {self.update_id!r}: it was not sent, or "
+            "was rejected; check the id, or send it with start_update(..., id=...)"
+        )
 
 
 class PayloadError(GreenroomError):

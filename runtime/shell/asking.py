@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ...actors import Dispatcher
 from ...storage import RunHeader, StorageError
 from ..core.execution import Execution
-from ..core.queries import HandlerError
+from ..core.handler_table import HandlerError
 from ..model.errors import (
     ApplicationError,
     GreenroomError,

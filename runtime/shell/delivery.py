@@ -50,7 +50,7 @@ class Question(Delivery):
 
     Args:
         ask: called with the actor in its turn; gives the answer.
-        reply_to: gets the answer once all that it may show is on disk; None if nobody waits.
+        reply_to: gets the answer once all that it may show is on disk; None if ``ask`` sees to that itself.
     """
 
     __slots__ = ("ask",)

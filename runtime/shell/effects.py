@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ...actors import Clock
-from ...storage import DueKind, Journal, RunHeader
+from ...storage import DueKind, Journal, RunHeader, Update
 from ..core.commands import (
     CancelActivity,
     CancelTimer,
     CancelWorkflow,
     Command,
+    CompleteUpdate,
     CompleteWorkflow,
     DeadLetterSignal,
     FailWorkflow,
@@ -34,6 +35,7 @@ from ..core.messages import (
     RunTimedOut,
     SignalReceived,
     TimerFired,
+    UpdateReceived,
     decode_message,
     encode_message,
 )
@@ -44,14 +46,16 @@ from ..model.options import WorkflowExecutionStatus
 from ..model.payloads import Converter
 from ..model.registry import Registry
 from .attempts import Attempts
+from .delivery import Delivery
 from .outcomes import Outcome, release_outcome
 from .retries import Retries
 from .run_state import RunState
 from .sweep import Sweep, TurnTaker
 from .timekeeper import Timekeeper
+from .updating import Updating
 from .waiters import Waiters
 
-__all__ = ["TOOK", "WANTS", "Peer", "Tools", "close_run", "put_header"]
+__all__ = ["TOOK", "WANTS", "Peer", "Tools", "close_run", "leave_row", "put_header", "reject_update"]
 
 logger = logging.getLogger("greenroom")
 
@@ -98,6 +102,7 @@ class Tools:
         "retries",
         "sweep",
         "timekeeper",
+        "updating",
         "waiters",
         "workflows",
     )
@@ -116,6 +121,7 @@ class Tools:
         retries: Retries,
         sweep: Sweep,
         timekeeper: Timekeeper,
+        updating: Updating,
         waiters: Waiters,
         workflows: Registry[WorkflowDefinition],
     ) -> None:
@@ -130,6 +136,7 @@ class Tools:
         self.retries = retries
         self.sweep = sweep
         self.timekeeper = timekeeper
+        self.updating = updating
         self.waiters = waiters
         self.workflows = workflows
 
@@ -148,17 +155,54 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
     if run.header.deadline_ns is not None:
         batch.drop_timer(run_no, DueKind.RUN_TIMEOUT, 0, run.header.deadline_ns)
         tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.RUN_TIMEOUT, 0)
+    for update_id in [update_id for update_id, is_finished in run.updates.items() if not is_finished]:
+        _finish_update(tools, run, update_id, _unfinished(tools, _ACCEPTED, status))
     for seq, data in run.rows.items():
         batch.take_mail(run_no, seq)
-        if isinstance(decode_message(data), SignalReceived):
-            reason = f"workflow {run.header.workflow_id!r} has ended ({status.name})"
-            batch.put_dead_letter(run_no, time_ns, reason, data)
+        _lose_mail(tools, run, data, status, time_ns)
     run.timers, run.activities, run.rows = {}, {}, {}
     closed = run.header._replace(
         status=int(status), closed_ns=time_ns, turns=run.turn_no, crc=run.crc, outcome=outcome.encode(), note=""
     )
     put_header(tools.sweep, run, closed)
     tools.sweep.after(release_outcome, tools.waiters, tools.converter, tools.workflows, run_no, run.header, outcome)
+
+
+def _lose_mail(tools: Tools, run: RunState, data: bytes, status: WorkflowExecutionStatus, time_ns: int) -> None:
+    """A message still waits on disk when its run ends: what somebody has sent is kept as a dead letter."""
+    message = decode_message(data)
+    if isinstance(message, UpdateReceived) and message.update_id not in run.updates:
+        _finish_update(tools, run, message.update_id, _unfinished(tools, _ADMITTED, status))
+    if isinstance(message, (SignalReceived, UpdateReceived)):
+        reason = f"workflow {run.header.workflow_id!r} has ended ({status.name})"
+        tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, data)
+
+
+_ACCEPTED, _ADMITTED = "AcceptedUpdateCompletedWorkflow", "AdmittedUpdateCompletedWorkflow"
+
+
+def _unfinished(tools: Tools, kind: str, status: WorkflowExecutionStatus) -> Outcome:
+    """What becomes of an update that has no outcome when its run ends."""
+    when = "finished" if kind is _ACCEPTED else "taken"
+    error = ApplicationError(f"the workflow ended ({status.name}) before the update was {when}", type=kind)
+    return Outcome(failure=to_failure(error, tools.converter))
+
+
+def _finish_update(tools: Tools, run: RunState, update_id: str, outcome: Outcome) -> None:
+    run.updates[update_id] = True
+    tools.sweep.batch.put_update(run.run_no, Update(update_id, outcome.encode()))
+    tools.updating.finished(run, update_id, outcome)
+
+
+def reject_update(
+    tools: Tools, run: RunState, delivery: Delivery, update: UpdateReceived, reason: BaseException
+) -> None:
+    """A run does not take an update. That leaves nothing on disk, but where its sender knows that it was there."""
+    outcome = Outcome(failure=to_failure(reason, tools.converter))
+    tools.updating.rejected(run, delivery, update, outcome)
+    if delivery.seq is not None:
+        run.updates[update.update_id] = True
+        tools.sweep.batch.put_update(run.run_no, Update(update.update_id, outcome.encode()))
 
 
 def put_header(sweep: Sweep, run: RunState, header: RunHeader) -> None:
@@ -178,6 +222,11 @@ def _take_header_back(run: RunState, header: RunHeader, error: GreenroomError) -
 def _took_outcome(tools: Tools, run: RunState, message: ActivityCompleted | ActivityFailed) -> None:
     del run.activities[message.id]
     tools.attempts.drop_row(run.run_no, message.id)
+
+
+def _took_update(tools: Tools, run: RunState, message: UpdateReceived) -> None:
+    run.updates[message.update_id] = False
+    tools.sweep.batch.put_update(run.run_no, Update(message.update_id, b""))
 
 
 def _took_timer(tools: Tools, run: RunState, message: TimerFired) -> None:
@@ -203,6 +252,7 @@ TOOK: dict[type[Message], Callable[[Tools, RunState, Any], None]] = {
     ActivityCompleted: _took_outcome,
     ActivityFailed: _took_outcome,
     TimerFired: _took_timer,
+    UpdateReceived: _took_update,
     CancelRequested: _took_cancel,
     RunTimedOut: _took_timeout,
     RunTerminated: _took_end,
@@ -247,7 +297,7 @@ def _signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns:
     except GreenroomError as damage:
         error = ApplicationError(f"workflow {command.workflow_id!r} cannot be signalled: {damage}", type="JournalError")
         failure = to_failure(error, tools.converter)
-        _leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
+        leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
         return
     if target is None:
         error = ApplicationError(
@@ -259,11 +309,11 @@ def _signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns:
         failure = to_failure(error, tools.converter)
     else:
         signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
-        _leave_row(tools, target, signal, time_ns)
-    _leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
+        leave_row(tools, target, signal, time_ns)
+    leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
 
 
-def _leave_row(tools: Tools, target: Peer, message: Message, time_ns: int) -> None:
+def leave_row(tools: Tools, target: Peer, message: Message, time_ns: int) -> None:
     """Put a message in a run's mailbox on disk; the run hears of it once it is there."""
     data = encode_message(message)
     seq = tools.sweep.batch.put_mail(target.run.run_no, time_ns, data)
@@ -287,6 +337,10 @@ def _record(tools: Tools, peer: Peer, command: RecordSideEffect, time_ns: int) -
     """The value stands in the turn; nothing else is to be done."""
 
 
+def _complete_update(tools: Tools, peer: Peer, command: CompleteUpdate, time_ns: int) -> None:
+    _finish_update(tools, peer.run, command.update_id, Outcome(command.result, command.failure))
+
+
 def _complete(tools: Tools, peer: Peer, command: CompleteWorkflow, time_ns: int) -> None:
     close_run(tools, peer.run, WorkflowExecutionStatus.COMPLETED, Outcome(result=command.result), time_ns)
 
@@ -307,6 +361,7 @@ WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     SignalExternal: _signal_external,
     DeadLetterSignal: _dead_letter,
     RecordSideEffect: _record,
+    CompleteUpdate: _complete_update,
     CompleteWorkflow: _complete,
     FailWorkflow: _fail,
     CancelWorkflow: _cancel,

@@ -32,6 +32,7 @@ from .starting import Starts
 from .sweep import Sweep
 from .switching import Committing
 from .timekeeper import Timekeeper
+from .updating import Updating
 from .waiters import Waiters
 
 __all__ = ["Hands", "Seams", "Settings"]
@@ -111,6 +112,7 @@ class Hands:
         )
         self.retries = Retries(self.dispatcher)
         self.waiters = Waiters()
+        self.updating = Updating(journal, self.sweep, converter, path)
         self.directory = Directory(
             journal=journal, path=path, dispatcher=self.dispatcher, max_residents=settings.max_residents
         )
@@ -150,6 +152,7 @@ class Hands:
             retries=self.retries,
             sweep=self.sweep,
             timekeeper=self.timekeeper,
+            updating=self.updating,
             waiters=self.waiters,
             workflows=self.workflows,
         )
@@ -172,6 +175,7 @@ class Hands:
             sweep=self.sweep,
             attempts=self.attempts,
             asking=Asking(self.dispatcher, self.directory.tools),
+            tools=self.directory.tools,
             mailbox_limit=settings.mailbox_limit,
             driver=seams.driver,
         )
@@ -224,6 +228,7 @@ class Hands:
     def _leave(self, error: GreenroomError) -> None:
         for future in self.waiters.take_all():
             future.fail(error)
+        self.updating.fail_all(error)
         self.directory.close(error)
 
     def give_up(self) -> None:

@@ -107,6 +107,15 @@ def _signalled(converter: Converter, step: messages.SignalReceived) -> Mapping[s
     return {"name": step.name, "args": _args(converter, step.args), **sender}
 
 
+def _updated(converter: Converter, step: messages.UpdateReceived) -> Mapping[str, Any]:
+    return {"name": step.name, "id": step.update_id, "args": _args(converter, step.args)}
+
+
+def _update_completed(converter: Converter, step: commands.CompleteUpdate) -> Mapping[str, Any]:
+    outcome = {"result": _value(converter, step.result)} if step.failure is None else {"failure": _why(step.failure)}
+    return {"name": step.name, "id": step.update_id, **outcome}
+
+
 def _scheduled(converter: Converter, step: commands.ScheduleActivity) -> Mapping[str, Any]:
     return {"id": step.id, "type": step.name, "args": _args(converter, step.args), "at": step.site}
 
@@ -138,6 +147,7 @@ def _side_effect(converter: Converter, step: commands.RecordSideEffect) -> Mappi
 _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.WorkflowStarted: ("WorkflowStarted", _started),
     messages.SignalReceived: ("SignalReceived", _signalled),
+    messages.UpdateReceived: ("UpdateAccepted", _updated),
     messages.ActivityCompleted: (
         "ActivityCompleted",
         lambda converter, step: {"id": step.id, "result": _value(converter, step.result), "attempt": step.attempt},
@@ -161,6 +171,7 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
         lambda converter, step: {"name": step.name, "reason": step.reason},
     ),
     commands.RecordSideEffect: ("SideEffectRecorded", _side_effect),
+    commands.CompleteUpdate: ("UpdateCompleted", _update_completed),
     commands.CompleteWorkflow: (
         "WorkflowCompleted",
         lambda converter, step: {"result": _value(converter, step.result)},

@@ -5,7 +5,15 @@ from __future__ import annotations
 
 from ...storage import Items, RunHeader, Turn
 from ..core.commands import CancelActivity, Command, ScheduleActivity
-from ..core.messages import ActivityCompleted, ActivityFailed, CancelRequested, Message, TimerFired
+from ..core.messages import (
+    ActivityCompleted,
+    ActivityFailed,
+    CancelRequested,
+    Message,
+    TimerFired,
+    UpdateReceived,
+    holds_update,
+)
 from ..model.options import WorkflowExecutionStatus
 from .flights import Owner
 
@@ -22,6 +30,8 @@ class RunState:
         activities: number of each activity without an outcome → its command and the time of its turn (ns).
         timers: number of each timer that is neither fired nor cancelled → when it is due (ns).
         rows: sequence number of each message that waits on disk → the message.
+        updates: id of each update that the run has accepted, or refused after it was admitted → whether it has an
+            outcome.
         is_active: whether the journal has the run among those that opening brings back.
         is_cancel_requested: whether its code has been asked to end.
         is_stored: whether the journal has the run at all.
@@ -42,6 +52,7 @@ class RunState:
         "run_no",
         "timers",
         "turn_no",
+        "updates",
     )
 
     def __init__(self, run_no: int, header: RunHeader, *, is_stored: bool) -> None:
@@ -59,6 +70,7 @@ class RunState:
         self.last_ns = self.header.started_ns
         self.activities: dict[int, tuple[ScheduleActivity, int]] = {}
         self.timers: dict[int, int] = {}
+        self.updates: dict[str, bool] = {}
         self.is_active = False
         self.is_cancel_requested = False
         self.knows_its_end = not self.is_stored
@@ -84,6 +96,7 @@ class RunState:
         yet."""
         self.rows = {mail.seq: mail.message for mail in items.mail} | self.rows
         self.timers = {timer.item: timer.at_ns for timer in items.timers}
+        self.updates = {update.update_id: bool(update.outcome) for update in items.updates}
 
     def note(self, message: Message, commands: list[Command], time_ns: int) -> None:
         """Follow a turn of the history: what it asked for is waited for, what it brought no longer."""
@@ -105,4 +118,10 @@ class RunState:
             return message.id not in self.activities
         if type(message) is TimerFired:
             return message.id not in self.timers
+        if type(message) is UpdateReceived:
+            return message.update_id in self.updates
         return self.is_cancel_requested and type(message) is CancelRequested
+
+    def has_admitted(self, update_id: str) -> bool:
+        """Whether an update waits on disk to be taken."""
+        return any(holds_update(data, update_id) for data in self.rows.values())

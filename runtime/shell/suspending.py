@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import logging
-import re
 import traceback
-from itertools import dropwhile, takewhile
 
 from ...storage import StorageError
-from ..core.execution import WorkflowBugError
-from ..model.errors import WorkflowSuspendedError
+from ..core.bugs import WorkflowBugError
 from ..model.options import WorkflowExecutionStatus
 from .effects import Peer, Tools, put_header
 from .journal_seam import public_error
+from .standing_errors import suspended_error
 
-__all__ = ["reason_of", "suspend", "tell_waiters"]
+__all__ = ["suspend", "tell_waiters"]
 
 WHAT_NEXT = (
     "Other runs go on. Mend its code, or what else the reason names: handle.resume(), or opening the journal again "
     "with the mended code, then takes it up where it stopped."
 )
-
-MOST_LINES = 30
-_TRACEBACK = re.compile(r"^(  \+ Exception Group )?Traceback \(most recent call last\):\n", re.MULTILINE)
 
 logger = logging.getLogger("greenroom")
 
@@ -54,19 +49,8 @@ def tell_waiters(tools: Tools, peer: Peer, reason: str = "") -> None:
     """
     header = peer.run.header
     for future in tools.waiters.take(peer.run.run_no):
-        told = reason or reason_of(header.note)
-        future.fail(WorkflowSuspendedError(header.workflow_id, header.run_id, told, stack=header.note))
-
-
-def reason_of(note: str) -> str:
-    """What the exception of a traceback says, or the first lines of it."""
-    *_, edge, told = "", *_TRACEBACK.split(note)
-    lines = told.splitlines()
-    if edge:
-        # Of a group: what it says itself stands between its frames and the exceptions in it.
-        lines = [line.removeprefix("  | ") for line in takewhile(lambda line: not line.startswith("  +-"), lines)]
-    said = list(dropwhile(lambda line: not line or line.startswith(" "), lines))
-    return "\n".join(said[:MOST_LINES] + ["…"] * (len(said) > MOST_LINES))
+        future.fail(suspended_error(header, reason))
+    tools.updating.suspended(peer.run)
 
 
 def _told(error: BaseException) -> tuple[str, str]:

@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 from ...actors import Actor, Dispatcher, Future, Lane
 from ...storage import StorageError
+from ..core.bugs import WorkflowBugError
 from ..core.execution import Execution
-from ..core.messages import Message, RunTerminated, RunTimedOut
+from ..core.handling import UpdateRejectedError
+from ..core.messages import Message, RunTerminated, RunTimedOut, UpdateReceived
 from ..model.description import WorkflowExecutionDescription
 from ..model.errors import GreenroomError, InternalError, RuntimeClosedError
 from ..model.options import WorkflowExecutionStatus
@@ -17,7 +19,7 @@ from .answers import answer, refuse, refuse_all
 from .bringing_back import BringingBack, begin_execution
 from .delivery import Delivery, Query, Question
 from .describing import describe
-from .effects import Tools
+from .effects import Tools, reject_update
 from .encoding import encode_turn
 from .journal_seam import is_passing
 from .run_state import RunState
@@ -34,6 +36,11 @@ logger = logging.getLogger("greenroom")
 
 
 _ENDS = (RunTimedOut, RunTerminated)
+_UNFINISHED = (
+    "%s has ended (%s) while a handler was at work: %s; let handlers end first, with "
+    "await workflow.wait_condition(workflow.all_handlers_finished), or declare the handler with "
+    "unfinished_policy=HandlerUnfinishedPolicy.ABANDON"
+)
 
 
 class WorkflowActor(Actor):
@@ -121,7 +128,7 @@ class WorkflowActor(Actor):
     def wake(self) -> None:
         """Have a dormant run brought back though no mail has come."""
         if self.standing is Standing.DORMANT and not self.actor_inbox.is_scheduled:
-            self.actor_inbox.put(Question(WorkflowActor.describe, None), Lane.SYSTEM)
+            self.actor_inbox.put(Question(_nothing, None), Lane.SYSTEM)
 
     # Turns.
 
@@ -149,7 +156,7 @@ class WorkflowActor(Actor):
         elif isinstance(delivery, Query):
             self._ask_code(delivery)
         elif self.standing is Standing.CLOSED:
-            refuse(self._tools.sweep, self, self.run, delivery)
+            refuse(self._tools, self, self.run, delivery)
         elif self.standing is Standing.NEW and self.run.is_stored and isinstance(delivery.message, _ENDS):
             # It was suspended before anything was recorded, and is tried again: its start waits in the mail.
             self._end_without_code(delivery)
@@ -168,10 +175,14 @@ class WorkflowActor(Actor):
         if execution is not None and execution.is_marred:
             # What a query may only read it has changed: the run must be what a replay makes of it.
             logger.error("%s is brought back anew: its query %r has changed what it may only read", self, query.name)
-            self.actor_inbox.hold(True, all_lanes=True)
-            # Though the sweep may have no turn of this run: if it is lost, the run is rolled back, and so brought back.
-            self._tools.sweep.touched(self)
-            self._tools.sweep.after(self._come_back)
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """The code is not what a replay would make of it: it is brought back once the open sweep is on disk."""
+        self.actor_inbox.hold(True, all_lanes=True)
+        # Though the sweep may have no turn of this run: if it is lost, the run is rolled back, and so brought back.
+        self._tools.sweep.touched(self)
+        self._tools.sweep.after(self._come_back)
 
     def _come_back(self) -> None:
         self.evict()
@@ -186,18 +197,20 @@ class WorkflowActor(Actor):
         if run.is_stale(message):
             self._tools.sweep.took_turn(self, delivery)
             take_row(self._tools, run, delivery)
-            acknowledge(self._tools, delivery)
+            acknowledge(self._tools, run, delivery)
             return
         clock_ns = self._tools.clock.now_ns()
         time_ns = clock_ns if clock_ns > run.last_ns else run.last_ns
         try:
             if execution is None:
                 self.execution = execution = begin_execution(self._tools, message)
+            if type(message) is UpdateReceived:
+                execution.validate(message, time_ns)
             commands = execution.apply(message, time_ns)
             record = encode_turn(message, commands)
         except Exception as error:
             # The outermost step of an actor: whatever cannot be decided, a bug of ours included, stops this run alone.
-            self._suspend(error, delivery)
+            self._cannot_take(delivery, error)
             return
         self._tools.sweep.took_turn(self, delivery)
         try:
@@ -206,6 +219,8 @@ class WorkflowActor(Actor):
             write_turn(self._tools, self, delivery, record, commands, time_ns)
             if run.header.closed_ns is not None:
                 write_unread(self._tools, run, execution.take_unread(), time_ns)
+                for what in execution.unfinished_handlers():
+                    self._tools.sweep.after(logger.warning, _UNFINISHED, self, run.status.name, what)
                 self._leave()
         except Exception as error:
             # Half a turn stands in the batch: nothing of this sweep may reach the disk.
@@ -310,6 +325,23 @@ class WorkflowActor(Actor):
 
     # Stopping.
 
+    def _cannot_take(self, delivery: Delivery, error: Exception) -> None:
+        """The turn is discarded. An update is refused for it: one bad request must not stop the run."""
+        message = delivery.message
+        if not isinstance(message, UpdateReceived):
+            self._suspend(error, delivery)
+            return
+        self._tools.sweep.took_turn(self, delivery)
+        try:
+            take_row(self._tools, self.run, delivery)
+            reject_update(self._tools, self.run, delivery, message, _reason(error))
+        except Exception as fault:
+            # As for a turn: what stands in the batch is not whole.
+            self._tools.sweep.spoil(fault)
+        if self.execution is not None and (self.execution.is_marred or not isinstance(error, UpdateRejectedError)):
+            logger.warning("%s refuses update %r, and is brought back as it was before it", self, message.name)
+            self._begin_anew()
+
     def _suspend(self, error: BaseException, delivery: Delivery) -> None:
         """The code cannot take this message: the turn is discarded, the message is kept on disk, and the run stops."""
         self._tools.sweep.took_turn(self, delivery)
@@ -348,6 +380,7 @@ class WorkflowActor(Actor):
         """The dispatcher has ended before the mail could be taken."""
         self.standing = Standing.CLOSED
         refuse_all(self.actor_inbox.close(), RuntimeClosedError())
+        self._tools.updating.fail_run(self.run.run_no, RuntimeClosedError())
 
     def close(self, error: GreenroomError) -> None:
         """Put the run away for good; whoever still waits to be heard by it is told ``error``."""
@@ -371,6 +404,7 @@ class WorkflowActor(Actor):
             for future in self._tools.waiters.take(self.run.run_no):
                 future.fail(error)
             refuse_all(self.actor_inbox.close(), error)
+            self._tools.updating.fail_run(self.run.run_no, error)
             self._tools.directory.gone(self)
             return
         # One that was being tried again is tried again: whoever waits for it is told how that ends.
@@ -411,3 +445,14 @@ class WorkflowActor(Actor):
         Standing.SUSPENDED: _turn_of_waiting,
         Standing.CLOSED: _turn_of_waiting,
     }
+
+
+def _nothing(actor: WorkflowActor) -> None:
+    """To wake a run is all that is asked."""
+
+
+def _reason(error: Exception) -> BaseException:
+    """Why an update is refused: what user code has raised, if it has."""
+    if isinstance(error, UpdateRejectedError):
+        return error.reason
+    return error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from ...storage import DueKind
 from ..core.commands import Command
-from ..core.messages import ActivityCompleted, ActivityFailed, SignalReceived, TimerFired, encode_message
+from ..core.messages import (
+    ActivityCompleted,
+    ActivityFailed,
+    SignalReceived,
+    TimerFired,
+    UpdateReceived,
+    encode_message,
+)
 from .delivery import Delivery
 from .effects import TOOK, WANTS, Peer, Tools
 from .run_state import RunState
@@ -60,7 +67,7 @@ def write_turn(
     if bool(run.activities) is not run.is_active:
         run.is_active = not run.is_active
         (batch.set_active if run.is_active else batch.clear_active)(run.run_no)
-    acknowledge(tools, delivery)
+    acknowledge(tools, run, delivery)
 
 
 def write_unread(tools: Tools, run: RunState, signals: list[SignalReceived], time_ns: int) -> None:
@@ -70,10 +77,12 @@ def write_unread(tools: Tools, run: RunState, signals: list[SignalReceived], tim
         tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, encode_message(signal))
 
 
-def acknowledge(tools: Tools, delivery: Delivery) -> None:
-    """Tell who has sent a message, if anybody waits, once the open sweep is on disk."""
+def acknowledge(tools: Tools, run: RunState, delivery: Delivery) -> None:
+    """The run has taken a message: tell who has sent it, if anybody waits, once the open sweep is on disk."""
     if delivery.reply_to is not None:
         tools.sweep.after(delivery.reply_to.set, delivery.answer)
+    elif type(delivery.message) is UpdateReceived:
+        tools.updating.taken(run, delivery, delivery.message)
 
 
 def take_row(tools: Tools, run: RunState, delivery: Delivery) -> None:
@@ -87,12 +96,17 @@ def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> None:
     """A message that cannot be taken now waits on disk: its sender is acknowledged, and it is not lost."""
     sweep = tools.sweep
     message = delivery.message
-    # A timer has its own row and fires again.
-    if delivery.seq is None and not isinstance(message, TimerFired):
+    if isinstance(message, UpdateReceived):
+        tools.updating.kept(run, delivery, message)
+        is_known = run.is_stale(message) or run.has_admitted(message.update_id)
+    else:
+        acknowledge(tools, run, delivery)
+        # A timer has its own row and fires again.
+        is_known = isinstance(message, TimerFired)
+    if delivery.seq is None and not is_known:
         data = encode_message(message)
         seq = sweep.batch.put_mail(run.run_no, tools.clock.now_ns(), data)
         run.rows[seq] = data
         if isinstance(message, (ActivityCompleted, ActivityFailed)):
             # The activity is over, and its next attempt must not become due any more.
             tools.attempts.drop_row(run.run_no, message.id)
-    acknowledge(tools, delivery)

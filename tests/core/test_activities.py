@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 
 from greenroom.runtime import activity, workflow
+from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import CancelActivity, ScheduleActivity
-from greenroom.runtime.core.execution import WorkflowBugError
 from greenroom.runtime.model.errors import ApplicationError, PayloadDecodeError
 from greenroom.runtime.model.options import ActivityOptions
 from greenroom.runtime.model.retry import RetryPolicy

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from greenroom.runtime import workflow
+from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import CancelActivity, CancelTimer, ScheduleActivity, StartTimer
-from greenroom.runtime.core.execution import WorkflowBugError
 from greenroom.runtime.model.errors import ApplicationError
 from tests.core.driving import Drive
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from greenroom.runtime import workflow
+from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import CancelTimer, StartTimer
-from greenroom.runtime.core.execution import WorkflowBugError
 from greenroom.runtime.core.messages import TimerFired
 from tests.core.driving import SECOND, STARTED_NS, Drive
 

@@ -173,10 +173,10 @@ def test_an_activity_error_shows_what_failed_and_why_wherever_it_is_printed() ->
     assert failed in str([error])
 
 
-def test_a_suspended_workflow_names_the_update_that_stays_admitted() -> None:
+def test_a_suspended_workflow_names_the_update_that_is_kept() -> None:
     error = WorkflowSuspendedError("w", "r", "TypeError: x", update_id="u7")
 
-    assert "(update 'u7' stays admitted)" in str(error)
+    assert "(update 'u7' is kept)" in str(error)
     assert "resume()" in str(error)
 
 
