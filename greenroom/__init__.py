@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         TerminatedError,
         TimeoutError,
         TimeoutType,
+        TurnDeadlineError,
         WorkflowAlreadyStartedError,
         WorkflowClosedError,
         WorkflowFailureError,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     )
     from .runtime.model.payloads import Converter
     from .runtime.model.retry import RetryPolicy
+    from .runtime.model.supervision import Supervision
     from .runtime.runtime import Runtime
     from .runtime.update_handle import WorkflowUpdateHandle
 
@@ -116,9 +118,11 @@ _HOMES = {
     "RetryState": ".runtime.model.errors",
     "Runtime": ".runtime.runtime",
     "RuntimeClosedError": ".runtime.model.errors",
+    "Supervision": ".runtime.model.supervision",
     "TerminatedError": ".runtime.model.errors",
     "TimeoutError": ".runtime.model.errors",
     "TimeoutType": ".runtime.model.errors",
+    "TurnDeadlineError": ".runtime.model.errors",
     "WaitTimeoutError": ".actors.errors",
     "WorkflowAlreadyStartedError": ".runtime.model.errors",
     "WorkflowClosedError": ".runtime.model.errors",
@@ -182,9 +186,11 @@ __all__ = [
     "RetryState",
     "Runtime",
     "RuntimeClosedError",
+    "Supervision",
     "TerminatedError",
     "TimeoutError",
     "TimeoutType",
+    "TurnDeadlineError",
     "WaitTimeoutError",
     "WorkflowAlreadyStartedError",
     "WorkflowClosedError",

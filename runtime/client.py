@@ -310,9 +310,19 @@ class WorkflowHandle(Generic[R]):
         """
         return self._desk.send(self._workflow_id, self._run_id, RunTerminated(_writable(reason)))
 
-    def resume(self) -> Future[None]:
-        """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it
-        is."""
+    def resume(self, *, skip: bool = False) -> Future[None]:
+        """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it is.
+
+        Args:
+            skip: go on without the message that the run stopped at. It is kept as a dead letter, and its history gets a
+                marker; what waited for it, such as for the outcome of an activity, waits on.
+
+        Raises (from the future):
+            ValueError: there is no message to skip, or it is the start of the run.
+            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
+        """
+        if skip:
+            return self._desk.skip(self._workflow_id, self._run_id)
         return self._desk.resume(self._workflow_id, self._run_id)
 
     def describe(self) -> Future[WorkflowExecutionDescription]:

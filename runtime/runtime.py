@@ -24,6 +24,7 @@ from .model.errors import RuntimeClosedError
 from .model.ids import check_id
 from .model.payloads import Converter
 from .model.registry import Registry
+from .model.supervision import Supervision
 from .shell.hands import Hands, Seams, Settings
 from .shell.journal_seam import translated
 from .shell.outcomes import AS_DECLARED
@@ -58,6 +59,10 @@ class Runtime:
         mailbox_limit: how many messages may wait for one run.
         failure_exception_types: exceptions that close any run as failed; ``[Exception]`` for every exception. Without
             it an exception that is not a failure is a bug, and suspends the run until the code is mended.
+        supervision: how often a run whose code has raised a bug is restarted, and how soon, before it is suspended;
+            None for the defaults of ``Supervision``.
+        turn_deadline: how long a turn of a workflow may compute or block before it is ended and its run is suspended
+            (seconds or timedelta); None for no limit, as a debugger needs it.
         converter: turns values into payloads and back.
         shutdown_grace: how long activities may go on when the runtime closes (seconds or timedelta); then async ones
             are cancelled, and threads are left behind. What has no outcome is performed again at the next opening.
@@ -83,6 +88,8 @@ class Runtime:
         max_residents: int = 2000,
         mailbox_limit: int = 10_000,
         failure_exception_types: Iterable[type[BaseException]] = (),
+        supervision: Supervision | None = None,
+        turn_deadline: Duration | None = 2.0,
         converter: Converter | None = None,
         shutdown_grace: Duration = 5.0,
         switch_interval: float | None = 0.001,
@@ -110,6 +117,8 @@ class Runtime:
             mailbox_limit=mailbox_limit,
             activity_threads=activity_threads,
             failure_exception_types=tuple(failure_exception_types),
+            supervision=Supervision() if supervision is None else supervision,
+            turn_deadline=_seconds_of(turn_deadline, "turn_deadline"),
             switch_interval=switch_interval,
         )
         self._converter = Converter() if converter is None else converter
@@ -152,7 +161,7 @@ class Runtime:
             if loop is not None:
                 hands.performer.use_loop(loop)
             hands.recover()
-            hands.dispatcher.start()
+            hands.start()
         except BaseException:
             self._hands = None
             self._process_settings.release()
@@ -264,6 +273,12 @@ class Runtime:
     def __repr__(self) -> str:
         return f"<Runtime {self._path!r} {'open' if self.is_open else 'closed'}>"
 
+    @property
+    def threads_abandoned(self) -> int:
+        """How many threads were left behind since it was opened, each blocked in a turn that would not end."""
+        overdue = None if self._hands is None else self._hands.overdue
+        return 0 if overdue is None else overdue.threads_abandoned
+
     # Speaking to workflows.
 
     @overload
@@ -355,6 +370,13 @@ class Runtime:
         if self._hands is None:
             raise RuntimeClosedError
         return self._hands
+
+
+def _seconds_of(duration: Duration | None, what: str) -> float | None:
+    nanoseconds = to_ns(duration, what)
+    if nanoseconds == 0:
+        raise ValueError(f"{what} is zero; give a length of time, or None for no limit")
+    return None if nanoseconds is None else nanoseconds / 1e9
 
 
 def _workflows(listed: Iterable[object]) -> Registry[WorkflowDefinition]:

@@ -13,7 +13,8 @@ class RunHeader(NamedTuple):
     """What is known of a run without replaying it.
 
     ``turns`` and ``crc`` are zero until the run is closed; then they say how many turns there are and
-    which checksum the last one has. ``status``, ``flags``, ``options`` and ``outcome`` mean nothing here.
+    which checksum the last one has. ``status``, ``flags``, ``options``, ``outcome``, ``note`` and ``stopped_at`` mean
+    nothing here.
     """
 
     workflow_id: str
@@ -31,6 +32,7 @@ class RunHeader(NamedTuple):
     options: bytes
     outcome: bytes
     note: str
+    stopped_at: int = 0
 
 
 class Turn(NamedTuple):

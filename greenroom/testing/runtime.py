@@ -13,6 +13,7 @@ from ..actors import Future, ManualClock, WaitTimeoutError
 from ..runtime.model.description import WorkflowExecutionDescription
 from ..runtime.model.durations import to_ns
 from ..runtime.model.errors import RuntimeClosedError
+from ..runtime.model.supervision import Supervision
 from ..runtime.runtime import Runtime
 from ..runtime.shell.hands import Hands, Seams
 from ..runtime.shell.performer import Performer
@@ -42,7 +43,7 @@ class TestRuntime(Runtime):
 
     Nothing happens until it is driven: with ``step``, ``run_until_idle``, ``advance``, or by waiting for one of its
     futures, with ``wait``, ``get()`` or ``await``, which skips the time in which nothing happens. Any number of them
-    may be open in one process.
+    may be open in one process. A run whose code has a bug is suspended at once, unless ``supervision`` is given.
 
     Args:
         store: where the journal is kept, so that it may outlive this runtime; None for a new one in memory.
@@ -79,6 +80,7 @@ class TestRuntime(Runtime):
     ) -> None:
         options.setdefault("switch_interval", None)
         options.setdefault("gc_threshold", None)
+        options.setdefault("supervision", Supervision(max_restarts=0))
         super().__init__("test", **options)
         self.clock = self._clock = ManualClock() if clock is None else clock
         self.store = FaultyStore(seeded_store(seed) if store is None else store)

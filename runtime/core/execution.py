@@ -38,6 +38,7 @@ from .messages import (
     CancelRequested,
     ExternalSignalResolved,
     Message,
+    MessageSkipped,
     RunTerminated,
     RunTimedOut,
     SignalReceived,
@@ -210,6 +211,11 @@ class Execution(Commander):
             self._handling.put_away()
 
     @property
+    def is_finished(self) -> bool:
+        """Whether nothing of the user's is left that would have to run to its end."""
+        return not self.loop.has_unfinished()
+
+    @property
     def is_closed(self) -> bool:
         """Whether the run has ended, by its own code or without asking it."""
         return self.closing is not None or self._ended
@@ -300,6 +306,9 @@ class Execution(Commander):
             if self._main_task is not None:
                 self._context.run(self._main_task.cancel)
 
+    def _take_skipped(self, message: MessageSkipped) -> None:
+        """The code never hears of it."""
+
     def _take_end(self, message: RunTimedOut | RunTerminated) -> None:
         self._ended = True
 
@@ -374,6 +383,10 @@ class Execution(Commander):
         was."""
         return self.loop.is_marred
 
+    def mar(self) -> None:
+        """What a query was doing was ended wherever it was."""
+        self.loop.is_marred = True
+
     @property
     def unread_signals(self) -> int:
         """Signals that no handler and no channel has taken."""
@@ -388,6 +401,7 @@ class Execution(Commander):
         TimerFired: _take_timer,
         ExternalSignalResolved: _take_signal_resolved,
         CancelRequested: _take_cancel,
+        MessageSkipped: _take_skipped,
         RunTimedOut: _take_end,
         RunTerminated: _take_end,
     }

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
 from ..model.errors import ReadOnlyContextError
 from .tasks import Future, Handle, RunPutAway, Task, TimerHandle
 
-__all__ = ["Owner", "Waits", "WorkflowLoop"]
+__all__ = ["Owner", "Waits", "WorkflowLoop", "leave_any_loop"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -308,6 +308,12 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     shutdown_asyncgens = _refusal("loop.shutdown_asyncgens", "a run that is put away does it")
     set_task_factory = _refusal("a task factory", "the order of tasks is the loop's own")
     set_exception_handler = _refusal("an exception handler", "what tasks let out closes or suspends the run")
+
+
+def leave_any_loop() -> None:
+    """No loop runs on this thread: one may have been left running by code that was ended wherever it was."""
+    _set_running_loop(None)
+    sys.set_asyncgen_hooks(None, None)
 
 
 def _generator_dropped(generator: AsyncGenerator[Any, Any]) -> None:

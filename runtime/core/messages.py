@@ -15,6 +15,7 @@ __all__ = [
     "CancelRequested",
     "ExternalSignalResolved",
     "Message",
+    "MessageSkipped",
     "RunTerminated",
     "RunTimedOut",
     "SignalReceived",
@@ -95,6 +96,15 @@ class CancelRequested(Message, frozen=True, array_like=True, gc=False, tag="canc
     reason: str
 
 
+class MessageSkipped(Message, frozen=True, array_like=True, gc=False, tag="skipped"):
+    """The run could not take a message, and somebody has told it to go on without: it never hears of it.
+
+    ``message`` is the record of it.
+    """
+
+    message: bytes
+
+
 class RunTimedOut(Message, frozen=True, array_like=True, gc=False, tag="run-timed-out"):
     """The run's deadline passed, or that of its chain; the run is closed without asking its code."""
 
@@ -116,6 +126,7 @@ AnyMessage = (
     | TimerFired
     | ExternalSignalResolved
     | CancelRequested
+    | MessageSkipped
     | RunTimedOut
     | RunTerminated
 )

@@ -13,6 +13,7 @@
     │   └── WorkflowAlreadyStartedError     the caller: the workflow id is taken
     ├── NondeterminismError                 the author: the code no longer asks for what the history has
     ├── ReadOnlyContextError                the author: a query or validator tried to change something
+    ├── TurnDeadlineError                   the author: a turn computes, or blocks
     ├── InWorkflowError                     the author: workflow code cannot ask this
     ├── NotInActivityError                  the author: only activity code can ask this
     ├── NotInWorkflowError                  the author: only workflow code can ask this
@@ -77,6 +78,7 @@ from .use_errors import (
     PayloadTooLargeError,
     ReadOnlyContextError,
     RuntimeClosedError,
+    TurnDeadlineError,
     WorkflowClosedError,
     WorkflowContinuedAsNewError,
     WorkflowFailureError,
@@ -139,6 +141,7 @@ __all__ = [
     "TerminatedError",
     "TimeoutError",
     "TimeoutType",
+    "TurnDeadlineError",
     "WorkflowAlreadyStartedError",
     "WorkflowClosedError",
     "WorkflowContinuedAsNewError",

@@ -23,6 +23,7 @@ __all__ = [
     "PayloadTooLargeError",
     "ReadOnlyContextError",
     "RuntimeClosedError",
+    "TurnDeadlineError",
     "WorkflowClosedError",
     "WorkflowContinuedAsNewError",
     "WorkflowFailureError",
@@ -100,6 +101,24 @@ class ReadOnlyContextError(GreenroomError):
         return (
             f"{self.action} is not allowed in {self.context}, which may only read; do it in the workflow itself or "
             "in a signal handler"
+        )
+
+
+class TurnDeadlineError(GreenroomError):
+    """A turn of a run has taken longer than ``Runtime(turn_deadline=...)`` allows, in seconds; ``stack`` is where its
+    code was."""
+
+    def __init__(self, seconds: float, stack: str = "") -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+        self.stack = stack
+        if stack:
+            self.add_note("Where it was:\n" + stack.rstrip("\n"))
+
+    def __str__(self) -> str:
+        return (
+            f"a turn took longer than {self.seconds:g} s, and held up every other run: workflow code must not compute "
+            "or block; do it in an activity (a debugger needs Runtime(turn_deadline=None))"
         )
 
 

@@ -6,10 +6,9 @@ it has an answer. Nothing is written, and what goes wrong on the way is the call
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
-from ...actors import Dispatcher
+from ...actors import Dispatcher, TurnExceeded
 from ...storage import RunHeader, StorageError
 from ..core.execution import Execution
 from ..core.handler_table import HandlerError
@@ -19,6 +18,7 @@ from ..model.errors import (
     InternalError,
     ReadOnlyContextError,
     RuntimeClosedError,
+    TurnDeadlineError,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
 )
@@ -29,14 +29,14 @@ from .delivery import Query
 from .effects import Tools
 from .journal_seam import public_error
 from .outcomes import give
+from .overdue import Owner, overdue
+from .putting_away import put_away
 from .run_state import RunState
 from .sweep import fail_if_pending
 
 __all__ = ["Asking"]
 
 NO_TURN = "the run has not taken a turn yet"
-
-logger = logging.getLogger("greenroom")
 
 
 class Asking:
@@ -50,10 +50,11 @@ class Asking:
         # Run number → who waits for its history to be replayed.
         self._waiting: dict[int, list[Query]] = {}
 
-    def ask(self, query: Query, run: RunState, execution: Execution | None) -> None:
+    def ask(self, query: Query, run: RunState, execution: Execution | None, owner: Owner) -> None:
         """Have a query answered in the turn of its run.
 
         Args:
+            owner: told if the code blocks.
             execution: that of the run, if its code is in memory. What the answer shows may still be in the open sweep.
         """
         sweep = self._tools.sweep
@@ -61,7 +62,7 @@ class Asking:
             # How the run ended, or what suspended it, may not be on disk yet.
             sweep.after(self.ask_history, query, run.run_no)
         else:
-            sweep.after(self._answer(query, run.header, execution))
+            sweep.after(self._answer(query, run.header, execution, owner))
         sweep.undo(fail_if_pending, query.future)
 
     def waiting(self, run_no: int) -> int:
@@ -98,7 +99,7 @@ class Asking:
         try:
             if self._dispatcher.is_closed:
                 self._fail(run_no, RuntimeClosedError())
-            elif not back.replay_slice() and back.failed is None:
+            elif not back.replay_slice(self) and back.failed is None:
                 self._dispatcher.call_soon(self._replay, back)
                 return
         except StorageError as error:
@@ -109,8 +110,9 @@ class Asking:
         try:
             self._answer_all(back)
         finally:
-            for stubborn in [] if back.execution is None else back.execution.close():
-                logger.warning("%s of run %s would not end when it had been asked", stubborn, back.run.header.run_id)
+            if back.execution is not None:
+                whose = f"run {back.run.header.run_id}, which was replayed to be asked,"
+                put_away(self._tools, self._dispatcher, whose, back.execution)
 
     def _answer_all(self, back: BringingBack) -> None:
         header, execution = back.run.header, back.execution
@@ -121,7 +123,7 @@ class Asking:
             elif execution is None:
                 fail_if_pending(query.future, WorkflowQueryFailedError(header.workflow_id, query.name, NO_TURN))
             else:
-                self._answer(query, header, execution)()
+                self._answer(query, header, execution, self)()
                 if execution.is_marred:
                     # It has changed what it may only read: the others get a history of their own.
                     for other in waiting[place:]:
@@ -141,15 +143,33 @@ class Asking:
             fail_if_pending(query.future, error)
         return is_rejected
 
-    def _answer(self, query: Query, header: RunHeader, execution: Execution) -> Callable[[], None]:
+    def _answer(self, query: Query, header: RunHeader, execution: Execution, owner: Owner) -> Callable[[], None]:
         """Ask the code; gives what tells the caller."""
+        deadline = self._tools.deadline
         try:
-            data = execution.query(query.name, query.args)
+            deadline.begin(owner, query)
+            try:
+                data = execution.query(query.name, query.args)
+            finally:
+                deadline.end()
+        except TurnExceeded as error:
+            execution.mar()
+            late = overdue(deadline, error, self._tools.turn_seconds)
+            failure = self._failure(query, header, late)
+            return lambda: fail_if_pending(query.future, failure)
         except Exception as error:
             # Whatever goes wrong is for who has asked, and is nothing to the run.
             failure = self._failure(query, header, error)
             return lambda: fail_if_pending(query.future, failure)
         return lambda: None if query.future.done() else give(query.future, self._tools.converter, data)
+
+    def stuck(self, what: object, error: TurnDeadlineError) -> None:
+        """The code of a run that was replayed to be asked is blocked, on a thread that was left behind."""
+        if isinstance(what, BringingBack):
+            what.failed, what.execution = error, None
+            self._answer_all(what)
+        elif isinstance(what, Query):
+            fail_if_pending(what.future, error)
 
     def _failure(self, query: Query, header: RunHeader, error: Exception) -> WorkflowQueryFailedError:
         raised = error.__cause__ if isinstance(error, HandlerError) else None

@@ -3,6 +3,7 @@ what was under way."""
 
 from __future__ import annotations
 
+from ...actors import TurnExceeded
 from ...storage import Attempt, DueKind, Mail, Turn
 from ..core.commands import Command
 from ..core.execution import Execution
@@ -12,6 +13,7 @@ from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
 from .effects import Tools, put_header
 from .encoding import decode_turn
+from .overdue import Owner, overdue
 from .run_state import RunState
 
 __all__ = ["BringingBack", "begin_execution"]
@@ -72,8 +74,11 @@ class BringingBack:
             run.load(items)
             self.attempts, self._mail = items.attempts, items.mail
 
-    def replay_slice(self) -> bool:
+    def replay_slice(self, owner: Owner) -> bool:
         """Replay the next slice of the history.
+
+        Args:
+            owner: told if its code blocks.
 
         Returns:
             Whether its end is reached.
@@ -88,8 +93,9 @@ class BringingBack:
             try:
                 if self.execution is None:
                     self.execution = begin_execution(self._tools, decode_message(turns[0].message))
-                with self.execution.at_work():
-                    self._replay(self.execution, turns)
+                self._replay(self.execution, turns, owner)
+            except TurnExceeded as error:
+                self.failed = overdue(self._tools.deadline, error, self._tools.turn_seconds)
             except Exception as error:
                 # The outermost step of a replay: the code may be any.
                 self.failed = error
@@ -98,11 +104,17 @@ class BringingBack:
                 self._note(turn, *decode_turn(turn))
         return len(turns) < SLICE
 
-    def _replay(self, execution: Execution, turns: list[Turn]) -> None:
-        for turn in turns:
-            message, commands = decode_turn(turn)
-            execution.replay(message, turn.time_ns, commands)
-            self._note(turn, message, commands)
+    def _replay(self, execution: Execution, turns: list[Turn], owner: Owner) -> None:
+        deadline = self._tools.deadline
+        try:
+            with execution.at_work():
+                for turn in turns:
+                    message, commands = decode_turn(turn)
+                    deadline.begin(owner, self)
+                    execution.replay(message, turn.time_ns, commands)
+                    self._note(turn, message, commands)
+        finally:
+            deadline.end()
 
     def _note(self, turn: Turn, message: Message, commands: list[Command]) -> None:
         run = self.run
@@ -117,14 +129,18 @@ class BringingBack:
         """
         run, tools = self.run, self._tools
         run.knows_its_end = True
-        if run.status is WorkflowExecutionStatus.SUSPENDED:
-            put_header(tools.sweep, run, run.header._replace(status=int(WorkflowExecutionStatus.RUNNING), note=""))
+        stopped_at = run.header.stopped_at
+        if run.status is WorkflowExecutionStatus.SUSPENDED or run.header.note:
+            running = int(WorkflowExecutionStatus.RUNNING)
+            put_header(tools.sweep, run, run.header._replace(status=running, note="", stopped_at=0))
         if not run.is_active:
             # It was suspended, or its mark was damaged.
             tools.sweep.batch.clear_active(run.run_no)
         for item, at_ns in run.timers.items():
             tools.timekeeper.arm(run.run_no, DueKind.TIMER, item, at_ns)
-        mail = [Delivery(decode_message(mail.message), seq=mail.seq) for mail in self._mail]
+        # What it stopped at was there before all else that waits, though its row came later.
+        first_of_all = sorted(self._mail, key=lambda mail: mail.seq != stopped_at)
+        mail = [Delivery(decode_message(mail.message), seq=mail.seq) for mail in first_of_all]
         over = {each.message.id for each in mail if isinstance(each.message, (ActivityCompleted, ActivityFailed))}
         rows = {row.item: row for row in self.attempts}
         for item, (command, scheduled_ns) in run.activities.items():

@@ -64,8 +64,8 @@ class Query(Delivery):
     """A question that is answered by the code of a run, and never written.
 
     Args:
-        ask: called in the run's turn with the query, what is known of the run, and its execution if that is in memory;
-            sees to the answer.
+        ask: called in the run's turn with the query, what is known of the run, its execution if that is in memory, and
+            its actor; sees to the answer.
         name: the query's.
         args: the payload of its arguments.
         condition: how the run must not stand for it to be asked.
@@ -76,7 +76,7 @@ class Query(Delivery):
 
     def __init__(
         self,
-        ask: Callable[[Query, RunState, Execution | None], None],
+        ask: Callable[[Query, RunState, Execution | None, Any], None],
         name: str,
         args: bytes,
         condition: QueryRejectCondition,

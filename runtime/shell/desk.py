@@ -117,8 +117,12 @@ class Desk:
         return self._ask(waiter.future, self._find_update, workflow_id, run_id, update_id, waiter)
 
     def resume(self, workflow_id: str, run_id: str) -> Future[None]:
-        """Have a suspended run tried again."""
+        """Have a stopped run tried again."""
         return self._ask(Future(), self._resume, workflow_id, run_id)
+
+    def skip(self, workflow_id: str, run_id: str) -> Future[None]:
+        """Have a stopped run tried again without the message that it stopped at."""
+        return self._ask(Future(), self._skip, workflow_id, run_id)
 
     def find(self, workflow_id: str, run_id: str) -> Future[tuple[int, RunHeader]]:
         """The number and the header of a run."""
@@ -244,6 +248,9 @@ class Desk:
         actor = self._open_actor(workflow_id, run_id)
         actor.resume()
         self._starts.tell(future, actor.run.run_no, lambda: None)
+
+    def _skip(self, future: Future[None], workflow_id: str, run_id: str) -> None:
+        self._open_actor(workflow_id, run_id).ask(Question(WorkflowActor.skip, future))
 
     def _find(self, future: Future[tuple[int, RunHeader]], workflow_id: str, run_id: str) -> None:
         run_no, header = self._known(workflow_id, run_id)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ...actors import Clock
+from ...actors import Clock, TurnDeadline
 from ...storage import DueKind, Journal, RunHeader, Update
 from ..core.commands import (
     CancelActivity,
@@ -50,6 +50,7 @@ from .delivery import Delivery
 from .outcomes import Outcome, release_outcome
 from .retries import Retries
 from .run_state import RunState
+from .supervisor import Supervisor
 from .sweep import Sweep, TurnTaker
 from .timekeeper import Timekeeper
 from .updating import Updating
@@ -94,14 +95,17 @@ class Tools:
         "attempts",
         "clock",
         "converter",
+        "deadline",
         "directory",
         "failure_types",
         "journal",
         "mailbox_limit",
         "path",
         "retries",
+        "supervisor",
         "sweep",
         "timekeeper",
+        "turn_seconds",
         "updating",
         "waiters",
         "workflows",
@@ -113,14 +117,17 @@ class Tools:
         attempts: Attempts,
         clock: Clock,
         converter: Converter,
+        deadline: TurnDeadline,
         directory: Residents,
         failure_types: tuple[type[BaseException], ...],
         journal: Journal,
         mailbox_limit: int,
         path: str,
         retries: Retries,
+        supervisor: Supervisor,
         sweep: Sweep,
         timekeeper: Timekeeper,
+        turn_seconds: float | None,
         updating: Updating,
         waiters: Waiters,
         workflows: Registry[WorkflowDefinition],
@@ -128,14 +135,17 @@ class Tools:
         self.attempts = attempts
         self.clock = clock
         self.converter = converter
+        self.deadline = deadline
         self.directory = directory
         self.failure_types = failure_types
         self.journal = journal
         self.mailbox_limit = mailbox_limit
         self.path = path
         self.retries = retries
+        self.supervisor = supervisor
         self.sweep = sweep
         self.timekeeper = timekeeper
+        self.turn_seconds = turn_seconds
         self.updating = updating
         self.waiters = waiters
         self.workflows = workflows
@@ -152,6 +162,7 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
         tools.attempts.forget(run_no, item)
     batch.clear_active(run_no)
     run.is_active = False
+    tools.supervisor.forget(run_no)
     if run.header.deadline_ns is not None:
         batch.drop_timer(run_no, DueKind.RUN_TIMEOUT, 0, run.header.deadline_ns)
         tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.RUN_TIMEOUT, 0)
@@ -162,7 +173,13 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
         _lose_mail(tools, run, data, status, time_ns)
     run.timers, run.activities, run.rows = {}, {}, {}
     closed = run.header._replace(
-        status=int(status), closed_ns=time_ns, turns=run.turn_no, crc=run.crc, outcome=outcome.encode(), note=""
+        status=int(status),
+        closed_ns=time_ns,
+        turns=run.turn_no,
+        crc=run.crc,
+        outcome=outcome.encode(),
+        note="",
+        stopped_at=0,
     )
     put_header(tools.sweep, run, closed)
     tools.sweep.after(release_outcome, tools.waiters, tools.converter, tools.workflows, run_no, run.header, outcome)

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextlib import nullcontext, suppress
 from typing import Any, ClassVar, NamedTuple
 
-from ...actors import Clock, Dispatcher, DispatcherClosedError, Future
+from ...actors import Clock, Dispatcher, DispatcherClosedError, Future, TurnDeadline
 from ...storage import CorruptError, Due, DueKind, Journal, RunHeader
 from ..core.messages import RunTimedOut, TimerFired
 from ..model.activity_definition import ActivityDefinition
@@ -18,6 +18,7 @@ from ..model.history import WorkflowHistory
 from ..model.options import decode_workflow_options
 from ..model.payloads import Converter
 from ..model.registry import Registry
+from ..model.supervision import Supervision
 from .asking import Asking
 from .attempts import Attempts
 from .desk import Desk
@@ -25,10 +26,12 @@ from .directory import Directory
 from .effects import Tools
 from .history import HistoryFuture, read_history
 from .journal_seam import translated
+from .overdue import Overdue
 from .performer import Outcome, Performer, Task
 from .recovery import Recovery
 from .retries import Retries
 from .starting import Starts
+from .supervisor import Supervisor
 from .sweep import Sweep
 from .switching import Committing
 from .timekeeper import Timekeeper
@@ -40,6 +43,9 @@ __all__ = ["Hands", "Seams", "Settings"]
 logger = logging.getLogger("greenroom")
 
 
+_SUPERVISION = Supervision()
+
+
 class Settings(NamedTuple):
     """What can be set of a runtime.
 
@@ -48,6 +54,8 @@ class Settings(NamedTuple):
         mailbox_limit: messages that may wait for one run.
         activity_threads: sync activities at a time.
         failure_exception_types: exceptions that close any run as failed instead of suspending it.
+        supervision: how often a run that has a bug is restarted before it is suspended.
+        turn_deadline: seconds that a turn may take; None for no limit.
         switch_interval: seconds that the runtime holds Python's switch interval at; None if it leaves it alone.
     """
 
@@ -55,6 +63,8 @@ class Settings(NamedTuple):
     mailbox_limit: int = 10_000
     activity_threads: int = 32
     failure_exception_types: tuple[type[BaseException], ...] = ()
+    supervision: Supervision = _SUPERVISION
+    turn_deadline: float | None = None
     switch_interval: float | None = None
 
 
@@ -137,6 +147,8 @@ class Hands:
         )
         self.directory.tools = self._tools(clock, path, settings)
         self.desk = self._desk(clock, path, settings, seams)
+        seconds = settings.turn_deadline
+        self.overdue = None if seconds is None else Overdue(self.directory.tools, self.dispatcher, seconds)
         self._path = path
 
     def _tools(self, clock: Clock, path: str, settings: Settings) -> Tools:
@@ -144,14 +156,17 @@ class Hands:
             attempts=self.attempts,
             clock=clock,
             converter=self.converter,
+            deadline=TurnDeadline(),
             directory=self.directory,
             failure_types=settings.failure_exception_types,
             journal=self.journal,
             mailbox_limit=settings.mailbox_limit,
             path=path,
             retries=self.retries,
+            supervisor=Supervisor(settings.supervision, clock),
             sweep=self.sweep,
             timekeeper=self.timekeeper,
+            turn_seconds=settings.turn_deadline,
             updating=self.updating,
             waiters=self.waiters,
             workflows=self.workflows,
@@ -188,6 +203,12 @@ class Hands:
         self.dispatcher.call_soon(self.timekeeper.start)
         self.dispatcher.call_soon(recovery.start)
 
+    def start(self) -> None:
+        """Begin to work, on a thread of their own."""
+        self.dispatcher.start()
+        if self.overdue is not None:
+            self.overdue.start()
+
     def history(self, workflow_id: str, run_id: str) -> Future[WorkflowHistory]:
         """The history of a run; it is read on the thread that gets the future's value, never on a loop."""
 
@@ -214,6 +235,8 @@ class Hands:
             self.dispatcher.call_soon(self.attempts.permits.take_back, self.performer.never_begun)
             self.dispatcher.call_soon(self.retries.hasten)
         self.dispatcher.close()
+        if self.overdue is not None:
+            self.overdue.stop()
         self._leave(RuntimeClosedError("waiting for a result"))
         self.journal.close()
         return left

@@ -139,6 +139,11 @@ def _resolved(converter: Converter, step: messages.ExternalSignalResolved) -> Ma
     return {"id": step.id} if step.failure is None else {"id": step.id, "failure": _why(step.failure)}
 
 
+def _skipped(converter: Converter, step: messages.MessageSkipped) -> Mapping[str, Any]:
+    kind, facts = _EVENTS[type(message := messages.decode_message(step.message))]
+    return {"message": kind, **facts(converter, message)}
+
+
 def _side_effect(converter: Converter, step: commands.RecordSideEffect) -> Mapping[str, Any]:
     outcome = {"value": _value(converter, step.value)} if step.failure is None else {"failure": _why(step.failure)}
     return {"id": step.id, **outcome, "at": step.site}
@@ -159,6 +164,7 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.TimerFired: ("TimerFired", lambda converter, step: {"id": step.id}),
     messages.ExternalSignalResolved: ("ExternalSignalResolved", _resolved),
     messages.CancelRequested: ("WorkflowCancelRequested", lambda converter, step: {"reason": step.reason}),
+    messages.MessageSkipped: ("MessageSkipped", _skipped),
     messages.RunTimedOut: ("WorkflowTimedOut", lambda converter, step: {}),
     messages.RunTerminated: ("WorkflowTerminated", lambda converter, step: {"reason": step.reason}),
     commands.ScheduleActivity: ("ActivityScheduled", _scheduled),

@@ -10,8 +10,10 @@ from ..core.messages import (
     ActivityFailed,
     CancelRequested,
     Message,
+    MessageSkipped,
     TimerFired,
     UpdateReceived,
+    decode_message,
     holds_update,
 )
 from ..model.options import WorkflowExecutionStatus
@@ -102,6 +104,8 @@ class RunState:
         """Follow a turn of the history: what it asked for is waited for, what it brought no longer."""
         if isinstance(message, CancelRequested):
             self.is_cancel_requested = True
+        if isinstance(message, MessageSkipped):
+            message = decode_message(message.message)
         if isinstance(message, (ActivityCompleted, ActivityFailed)):
             self.activities.pop(message.id, None)
         for command in commands:

@@ -12,7 +12,7 @@ from .effects import Peer, Tools, put_header
 from .journal_seam import public_error
 from .standing_errors import suspended_error
 
-__all__ = ["suspend", "tell_waiters"]
+__all__ = ["restart_later", "suspend", "tell_waiters"]
 
 WHAT_NEXT = (
     "Other runs go on. Mend its code, or what else the reason names: handle.resume(), or opening the journal again "
@@ -22,23 +22,41 @@ WHAT_NEXT = (
 logger = logging.getLogger("greenroom")
 
 
-def suspend(tools: Tools, peer: Peer, error: BaseException) -> None:
+def suspend(tools: Tools, peer: Peer, error: BaseException, stopped_at: int) -> None:
     """Write in the open sweep that a run is suspended; who waits for its outcome is told once that is on disk.
 
     Args:
         error: why; of a bug in workflow code, what the code has raised.
+        stopped_at: the message that it could not take, as the header says it.
     """
     if isinstance(error, StorageError):
         error = public_error(error, tools.path)
-    cause = error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error
+    cause = _cause(error)
     reason, note = _told(cause)
     logger.error("%s is suspended: %s\n%s", peer, reason, WHAT_NEXT, exc_info=cause)
     run = peer.run
-    put_header(tools.sweep, run, run.header._replace(status=int(WorkflowExecutionStatus.SUSPENDED), note=note))
+    suspended = int(WorkflowExecutionStatus.SUSPENDED)
+    put_header(tools.sweep, run, run.header._replace(status=suspended, note=note, stopped_at=stopped_at))
     # Opening the journal brings active runs back, and so tries this one again.
     run.is_active = True
     tools.sweep.batch.set_active(run.run_no)
     tools.sweep.after(tell_waiters, tools, peer, reason)
+
+
+def restart_later(tools: Tools, peer: Peer, error: BaseException, stopped_at: int, wait_ns: int) -> None:
+    """Write in the open sweep what a run has stopped at that is to be restarted.
+
+    Args:
+        wait_ns: how soon (ns), for the log.
+    """
+    cause = _cause(error)
+    reason, note = _told(cause)
+    logger.warning("%s has a bug, and is restarted in %g s: %s", peer, wait_ns / 1e9, reason)
+    put_header(tools.sweep, peer.run, peer.run.header._replace(note=note, stopped_at=stopped_at))
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error
 
 
 def tell_waiters(tools: Tools, peer: Peer, reason: str = "") -> None:

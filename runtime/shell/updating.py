@@ -144,7 +144,7 @@ class Updating:
         self.finished(run, update.update_id, outcome)
 
     def kept(self, run: RunState, delivery: Delivery, update: UpdateReceived) -> None:
-        """The run is suspended: the request waits on disk."""
+        """The run is stopped: the request waits on disk."""
         self._arrived(run, delivery, update)
         self._sweep.after(self._tell_kept, run, update.update_id)
 
@@ -212,7 +212,8 @@ class Updating:
     def _tell_kept(self, run: RunState, update_id: str) -> None:
         self._tell_standing(run, update_id)
         self._reached(run, update_id, _ADMITTED)
-        self.fail(run.run_no, update_id, suspended_error(run.header, update_id=update_id))
+        if run.status is WorkflowExecutionStatus.SUSPENDED:
+            self.fail(run.run_no, update_id, suspended_error(run.header, update_id=update_id))
 
     def _reached(self, run: RunState, update_id: str, stage: WorkflowUpdateStage) -> None:
         """Tell those who wait for no more than that stage."""

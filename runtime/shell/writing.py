@@ -92,21 +92,30 @@ def take_row(tools: Tools, run: RunState, delivery: Delivery) -> None:
         run.rows.pop(delivery.seq, None)
 
 
-def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> None:
-    """A message that cannot be taken now waits on disk: its sender is acknowledged, and it is not lost."""
+def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> int:
+    """A message that cannot be taken now waits on disk: its sender is acknowledged, and it is not lost.
+
+    Returns:
+        Where it waits, as the header says what a run has stopped at: the number of its row, or minus that of its timer;
+        0 if it need not wait.
+    """
     sweep = tools.sweep
     message = delivery.message
+    is_known = False
     if isinstance(message, UpdateReceived):
         tools.updating.kept(run, delivery, message)
         is_known = run.is_stale(message) or run.has_admitted(message.update_id)
     else:
         acknowledge(tools, run, delivery)
-        # A timer has its own row and fires again.
-        is_known = isinstance(message, TimerFired)
-    if delivery.seq is None and not is_known:
-        data = encode_message(message)
-        seq = sweep.batch.put_mail(run.run_no, tools.clock.now_ns(), data)
-        run.rows[seq] = data
-        if isinstance(message, (ActivityCompleted, ActivityFailed)):
-            # The activity is over, and its next attempt must not become due any more.
-            tools.attempts.drop_row(run.run_no, message.id)
+    if isinstance(message, TimerFired):
+        # It has its own row and fires again.
+        return -message.id
+    if delivery.seq is not None or is_known:
+        return delivery.seq or 0
+    data = encode_message(message)
+    seq = sweep.batch.put_mail(run.run_no, tools.clock.now_ns(), data)
+    run.rows[seq] = data
+    if isinstance(message, (ActivityCompleted, ActivityFailed)):
+        # The activity is over, and its next attempt must not become due any more.
+        tools.attempts.drop_row(run.run_no, message.id)
+    return seq
