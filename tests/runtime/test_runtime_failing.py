@@ -146,7 +146,7 @@ WAYS: dict[str, Way] = {
     "object": Way(object, type="PayloadEncodeError"),
     "function": Way(lambda: print, type="PayloadEncodeError"),
     "lock": Way(threading.Lock, type="PayloadEncodeError"),
-    "generator": Way(lambda: (each for each in ()), type="PayloadEncodeError"),
+    "generator": Way(lambda: iter([1]), type="PayloadEncodeError"),
     "too large": Way(lambda: b"x" * 3_000_000, type="PayloadTooLargeError"),
 }
 
