@@ -68,6 +68,8 @@ if TYPE_CHECKING:
         WorkflowIDReusePolicy,
         WorkflowUpdateStage,
     )
+    from .runtime.model.payload_codecs import RawValue, TypeCodec
+    from .runtime.model.payload_converter import PayloadConverter
     from .runtime.model.payloads import Converter
     from .runtime.model.retry import RetryPolicy
     from .runtime.model.supervision import Supervision
@@ -106,6 +108,7 @@ _HOMES = {
     "NotInActivityError": ".runtime.model.errors",
     "NotInWorkflowError": ".runtime.model.errors",
     "NotRegisteredError": ".runtime.model.errors",
+    "PayloadConverter": ".runtime.model.payload_converter",
     "PayloadDecodeError": ".runtime.model.errors",
     "PayloadEncodeError": ".runtime.model.errors",
     "PayloadError": ".runtime.model.errors",
@@ -113,6 +116,7 @@ _HOMES = {
     "PendingActivity": ".runtime.model.description",
     "PendingTimer": ".runtime.model.description",
     "QueryRejectCondition": ".runtime.model.options",
+    "RawValue": ".runtime.model.payload_codecs",
     "ReadOnlyContextError": ".runtime.model.errors",
     "RetryPolicy": ".runtime.model.retry",
     "RetryState": ".runtime.model.errors",
@@ -123,6 +127,7 @@ _HOMES = {
     "TimeoutError": ".runtime.model.errors",
     "TimeoutType": ".runtime.model.errors",
     "TurnDeadlineError": ".runtime.model.errors",
+    "TypeCodec": ".runtime.model.payload_codecs",
     "WaitTimeoutError": ".actors.errors",
     "WorkflowAlreadyStartedError": ".runtime.model.errors",
     "WorkflowClosedError": ".runtime.model.errors",
@@ -174,6 +179,7 @@ __all__ = [
     "NotInActivityError",
     "NotInWorkflowError",
     "NotRegisteredError",
+    "PayloadConverter",
     "PayloadDecodeError",
     "PayloadEncodeError",
     "PayloadError",
@@ -181,6 +187,7 @@ __all__ = [
     "PendingActivity",
     "PendingTimer",
     "QueryRejectCondition",
+    "RawValue",
     "ReadOnlyContextError",
     "RetryPolicy",
     "RetryState",
@@ -191,6 +198,7 @@ __all__ = [
     "TimeoutError",
     "TimeoutType",
     "TurnDeadlineError",
+    "TypeCodec",
     "WaitTimeoutError",
     "WorkflowAlreadyStartedError",
     "WorkflowClosedError",

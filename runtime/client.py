@@ -15,7 +15,7 @@ from .model.handler_definitions import handler_name, handler_signature
 from .model.history import WorkflowHistory
 from .model.ids import check_id
 from .model.options import QueryRejectCondition, WorkflowUpdateStage
-from .model.payloads import Converter
+from .model.payload_converter import PayloadConverter
 from .model.signatures import Signature
 from .shell.desk import Desk
 from .shell.outcomes import AS_DECLARED, Outcome, ResultFuture
@@ -41,7 +41,7 @@ class WorkflowHandle(Generic[R]):
     def __init__(
         self,
         desk: Desk,
-        converter: Converter,
+        converter: PayloadConverter,
         history: Callable[[str, str], Future[WorkflowHistory]],
         workflow_id: str,
         run_id: str = "",

@@ -22,6 +22,7 @@ from .model.definitions import WorkflowDefinition
 from .model.durations import to_ns
 from .model.errors import RuntimeClosedError
 from .model.ids import check_id
+from .model.payload_converter import PayloadConverter, checked_converter
 from .model.payloads import Converter
 from .model.registry import Registry
 from .model.supervision import Supervision
@@ -63,7 +64,8 @@ class Runtime:
             None for the defaults of ``Supervision``.
         turn_deadline: how long a turn of a workflow may compute or block before it is ended and its run is suspended
             (seconds or timedelta); None for no limit, as a debugger needs it.
-        converter: turns values into payloads and back.
+        converter: turns values into payloads and back: a `Converter` with other limits or with codecs for types of
+            yours, or any other object with the methods of a `PayloadConverter`.
         shutdown_grace: how long activities may go on when the runtime closes (seconds or timedelta); then async ones
             are cancelled, and threads are left behind. What has no outcome is performed again at the next opening.
         switch_interval: Python's thread switch interval while a runtime is open, in seconds; None leaves it alone.
@@ -90,7 +92,7 @@ class Runtime:
         failure_exception_types: Iterable[type[BaseException]] = (),
         supervision: Supervision | None = None,
         turn_deadline: Duration | None = 2.0,
-        converter: Converter | None = None,
+        converter: PayloadConverter | None = None,
         shutdown_grace: Duration = 5.0,
         switch_interval: float | None = 0.001,
         gc_threshold: int | None = 10_000,
@@ -121,7 +123,7 @@ class Runtime:
             turn_deadline=_seconds_of(turn_deadline, "turn_deadline"),
             switch_interval=switch_interval,
         )
-        self._converter = Converter() if converter is None else converter
+        self._converter: PayloadConverter = Converter() if converter is None else checked_converter(converter)
         self._grace = (to_ns(shutdown_grace, "shutdown_grace") or 0) / 1e9
         self._process_settings = ProcessSettings(switch_interval=switch_interval, gc_threshold=gc_threshold)
         self._clock: Clock = SystemClock()

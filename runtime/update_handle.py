@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from ..actors import Future
 from .model.options import WorkflowUpdateStage
-from .model.payloads import Converter
+from .model.payload_converter import PayloadConverter
 from .shell.desk import Desk
 from .shell.outcomes import Outcome, ResultFuture
 from .shell.updating import UpdateWaiter, tell_outcome
@@ -28,7 +28,7 @@ class WorkflowUpdateHandle(Generic[R]):
     def __init__(
         self,
         desk: Desk,
-        converter: Converter,
+        converter: PayloadConverter,
         workflow_id: str,
         run_id: str,
         update_id: str,

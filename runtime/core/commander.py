@@ -18,7 +18,7 @@ from ..model.errors import InWorkflowError, PayloadDecodeError, PayloadError, Re
 from ..model.failures import Failure, to_exception, to_failure
 from ..model.misfits import result_misfit
 from ..model.options import ActivityOptions
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .call_sites import call_site
 from .commands import (
@@ -58,7 +58,7 @@ class Commander:
     """
 
     def __init__(
-        self, run_id: str, converter: Converter, activities: Registry[ActivityDefinition] | None = None
+        self, run_id: str, converter: PayloadConverter, activities: Registry[ActivityDefinition] | None = None
     ) -> None:
         self.loop: WorkflowLoop
         self.pending: dict[int, PendingHandle[Any]] = {}

@@ -20,7 +20,7 @@ from ..model.errors import ActivityError, CancelledError, ChildWorkflowError, Fa
 from ..model.failure_groups import one_failure
 from ..model.handler_definitions import HandlerDefinition
 from ..model.instants import instant
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .bugs import WorkflowBugError
 from .channels import SignalChannel
@@ -71,7 +71,7 @@ class Execution(Commander):
         self,
         started: WorkflowStarted,
         definition: WorkflowDefinition,
-        converter: Converter,
+        converter: PayloadConverter,
         failure_types: tuple[type[BaseException], ...] = (),
         activities: Registry[ActivityDefinition] | None = None,
     ) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..model.errors import PayloadError, ReadOnlyContextError
 from ..model.handler_definitions import HandlerDefinition
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from .at_work import AtWork
 from .handler_table import HandlerTable
 from .loop import WorkflowLoop
@@ -57,7 +57,7 @@ class Signals(HandlerTable):
 
     __slots__ = ("_at_work", "_converter", "_loop", "_readers", "_run", "bag")
 
-    def __init__(self, run: Hearer, loop: WorkflowLoop, converter: Converter, at_work: AtWork) -> None:
+    def __init__(self, run: Hearer, loop: WorkflowLoop, converter: PayloadConverter, at_work: AtWork) -> None:
         super().__init__()
         self.bag = Mailbag()
         self._at_work = at_work
@@ -129,8 +129,8 @@ class Signals(HandlerTable):
     def _decoded(self, signal: SignalReceived, hints: tuple[Any, ...] | None) -> list[Any] | None:
         try:
             return self._converter.decode_args(signal.args, hints)
-        except PayloadError as error:
-            self._run.dead_letter(signal, str(error))
+        except Exception as error:  # a user's converter may raise anything
+            self._run.dead_letter(signal, str(error) if isinstance(error, PayloadError) else repr(error))
             return None
 
     def _spawn(self, handler: HandlerDefinition, signal: SignalReceived) -> None:

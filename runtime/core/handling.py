@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ..model.errors import ReadOnlyContextError
 from ..model.handler_definitions import HandlerDefinition
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from .at_work import AtWork
 from .handler_table import HandlerError, HandlerTable
 from .handlers import Hearer, Signals
@@ -48,7 +48,7 @@ class Handling:
 
     __slots__ = ("_context", "_loop", "_queries", "at_work", "signals", "tables", "updates")
 
-    def __init__(self, run: Run, loop: WorkflowLoop, converter: Converter, context: contextvars.Context) -> None:
+    def __init__(self, run: Run, loop: WorkflowLoop, converter: PayloadConverter, context: contextvars.Context) -> None:
         self._loop = loop
         self._context = context
         self.at_work = AtWork()

@@ -14,7 +14,7 @@ import msgspec
 
 from ..model.errors import NotRegisteredError
 from ..model.handler_definitions import HandlerDefinition
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from .at_work import AtWork
 from .handler_table import HandlerError, HandlerTable
 from .loop import WorkflowLoop
@@ -78,7 +78,7 @@ class Updates(HandlerTable):
 
     __slots__ = ("_at_work", "_converter", "_loop", "_run")
 
-    def __init__(self, run: Updater, loop: WorkflowLoop, converter: Converter, at_work: AtWork) -> None:
+    def __init__(self, run: Updater, loop: WorkflowLoop, converter: PayloadConverter, at_work: AtWork) -> None:
         super().__init__()
         self._run: Updater = run
         self._loop = loop

@@ -93,8 +93,7 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def timeout_type(self) -> TimeoutType | None:
         """Which time limit passed, if that is what happened."""
-        number = self.facts.get("type")
-        return TimeoutType(number) if self.kind is FailureKind.TIMEOUT and isinstance(number, int) else None
+        return _TIMEOUTS.get(self.facts.get("type")) if self.kind is FailureKind.TIMEOUT else None
 
 
 def to_failure(exc: BaseException, converter: ArgumentConverter, *, limit: int = 1 << 20) -> Failure:
@@ -283,15 +282,29 @@ _PACKAGE = __name__.partition(".")[0] + "."
 
 
 def to_exception(failure: Failure, converter: ArgumentConverter) -> FailureError:
-    """The exception of a failure; a user's class comes back as an `ApplicationError` with its name as ``type``."""
+    """The exception of a failure; a user's class comes back as an `ApplicationError` with its name as ``type``.
+
+    It never fails: a fact that this release does not know is left out.
+    """
+    first = exc = _alone_again(failure, converter)
+    while failure.cause is not None:
+        failure = failure.cause
+        exc.__cause__ = exc = _alone_again(failure, converter)
+    return first
+
+
+def _alone_again(failure: Failure, converter: ArgumentConverter) -> FailureError:
     exc = _MAKERS[failure.kind](failure, converter)
-    if failure.cause is not None:
-        exc.__cause__ = to_exception(failure.cause, converter)
     exc.types = failure.types
     if failure.stack:
         exc.stack = failure.stack
         exc.add_note(_STACK_NOTE + failure.stack.rstrip("\n"))
     return exc
+
+
+_CATEGORIES = frozenset(map(int, ApplicationErrorCategory))
+_RETRY_STATES = frozenset(map(int, RetryState))
+_TIMEOUTS: dict[object, TimeoutType] = {int(kind): kind for kind in TimeoutType}
 
 
 def _decoded(failure: Failure, converter: ArgumentConverter) -> list[object]:
@@ -310,8 +323,8 @@ def _application(failure: Failure, converter: ArgumentConverter) -> FailureError
         *_decoded(failure, converter),
         type=failure.type or None,
         non_retryable=failure.non_retryable,
-        next_retry_delay=None if delay is None else to_timedelta(delay),
-        category=ApplicationErrorCategory(failure.category),
+        next_retry_delay=None if delay is None or not 0 <= delay < 2**62 else to_timedelta(delay),
+        category=ApplicationErrorCategory(failure.category if failure.category in _CATEGORIES else 0),
     )
 
 
@@ -381,4 +394,4 @@ def _int(facts: Facts, name: str) -> int:
 
 def _retry_state(facts: Facts) -> RetryState | None:
     value = facts.get("retry_state")
-    return RetryState(value) if isinstance(value, int) else None
+    return RetryState(value) if isinstance(value, int) and value in _RETRY_STATES else None

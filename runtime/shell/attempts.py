@@ -28,7 +28,7 @@ from ..model.errors import (
     TimeoutType,
 )
 from ..model.failures import Failure, FailureKind, to_failure
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from ..model.retry import Retry, RetryPolicy, decide
 from .attempt_rows import failure_in, row_of_next, row_of_wait, scheduled_in
@@ -68,7 +68,7 @@ class Attempts:
         timekeeper: Timekeeper,
         performer: Performer,
         activities: Registry[ActivityDefinition],
-        converter: Converter,
+        converter: PayloadConverter,
         deliver: Callable[[int, Message], None],
     ) -> None:
         self._dispatcher = dispatcher

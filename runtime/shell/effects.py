@@ -43,7 +43,7 @@ from ..model.definitions import WorkflowDefinition
 from ..model.errors import ApplicationError, GreenroomError, TerminatedError, TimeoutError, TimeoutType
 from ..model.failures import Failure, to_failure
 from ..model.options import WorkflowExecutionStatus
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .attempts import Attempts
 from .delivery import Delivery
@@ -116,7 +116,7 @@ class Tools:
         *,
         attempts: Attempts,
         clock: Clock,
-        converter: Converter,
+        converter: PayloadConverter,
         deadline: TurnDeadline,
         directory: Residents,
         failure_types: tuple[type[BaseException], ...],

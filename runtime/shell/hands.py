@@ -16,7 +16,7 @@ from ..model.definitions import WorkflowDefinition
 from ..model.errors import GreenroomError, RuntimeClosedError
 from ..model.history import WorkflowHistory
 from ..model.options import decode_workflow_options
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from ..model.supervision import Supervision
 from .asking import Asking
@@ -102,7 +102,7 @@ class Hands:
         path: str,
         settings: Settings,
         clock: Clock,
-        converter: Converter,
+        converter: PayloadConverter,
         workflows: Registry[WorkflowDefinition],
         activities: Registry[ActivityDefinition],
         executor: Executor | None = None,

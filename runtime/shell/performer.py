@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
 from ..activity import CURRENT, Attempt, Shutdown
 from ..model.errors import ApplicationError, InternalError
 from ..model.failures import to_failure
+from ..model.payload_converter import PayloadConverter
 from .loop_tasks import LoopTasks
 from .task import Completed, Failed, Key, NeverBegan, Outcome, Permit, Task, explained, nowhere_to_run, unfit
 from .threads import DaemonThreads
@@ -29,15 +30,6 @@ __all__ = ["Completed", "Failed", "Key", "NeverBegan", "Outcome", "Performer", "
 DEFAULT_THREADS = 32
 JOIN_SECONDS = 0.1  # idle threads end at once; one that is stuck is not waited for
 UNWIND_SECONDS = 1.0  # what cancelled async activities get for their `finally` blocks once the grace period is over
-
-
-class PayloadConverter(Protocol):
-    """What is needed of a converter."""
-
-    def encode(self, value: object) -> bytes: ...
-    def check(self, value: object, data: bytes, hint: Any) -> None: ...
-    def encode_args(self, args: tuple[object, ...]) -> bytes: ...
-    def decode_args(self, data: bytes, hints: tuple[Any, ...] | None) -> list[Any]: ...
 
 
 class _Performance(Attempt):

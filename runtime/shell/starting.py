@@ -20,7 +20,7 @@ from ..model.options import (
     WorkflowIDReusePolicy,
     WorkflowOptions,
 )
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .delivery import Delivery, Question
 from .directory import Directory
@@ -73,7 +73,7 @@ class Starts:
         store_uuid: str,
         sweep: Sweep,
         waiters: Waiters,
-        converter: Converter,
+        converter: PayloadConverter,
         workflows: Registry[WorkflowDefinition],
         clock: Clock,
     ) -> None:

@@ -15,7 +15,7 @@ from ..core.messages import UpdateReceived
 from ..model.errors import GreenroomError, WorkflowUpdateFailedError, WorkflowUpdateNotFoundError
 from ..model.failures import to_exception
 from ..model.options import WorkflowExecutionStatus, WorkflowUpdateStage
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from .delivery import Delivery
 from .journal_seam import public_error
 from .outcomes import Outcome, give
@@ -73,7 +73,7 @@ class Updating:
 
     __slots__ = ("_by_run", "_converter", "_journal", "_path", "_sweep")
 
-    def __init__(self, journal: Journal, sweep: Sweep, converter: Converter, path: str) -> None:
+    def __init__(self, journal: Journal, sweep: Sweep, converter: PayloadConverter, path: str) -> None:
         self._journal = journal
         self._sweep = sweep
         self._converter = converter
@@ -259,7 +259,7 @@ class Updating:
 
 
 def tell_outcome(
-    future: Future[Any], converter: Converter, workflow_id: str, update: str, update_id: str, outcome: Outcome
+    future: Future[Any], converter: PayloadConverter, workflow_id: str, update: str, update_id: str, outcome: Outcome
 ) -> None:
     """Tell one who waits for the outcome of an update."""
     if outcome.failure is None:

@@ -196,7 +196,7 @@ def test_a_call_that_the_history_has_is_repeated_though_its_arguments_do_not_fit
 
 
 @activity.defn(name="core tests: label")
-def label(item: Any, *parts: int) -> str:
+def label(item: Any, *parts: Any) -> str:
     return f"{item} {parts}"
 
 
