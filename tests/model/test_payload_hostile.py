@@ -24,7 +24,7 @@ from tests.model.hostile_payloads import HINTS, alike, bodies
 from tests.model.payload_strategies import Box, typed_values
 
 converter = Converter()
-# FUZZ=1000 makes a thousand times as many examples: hours instead of seconds.
+# `make fuzz` makes a hundred times as many.
 MANY = settings(
     max_examples=100 * int(os.environ.get("FUZZ", "1")),
     deadline=None,
