@@ -39,6 +39,10 @@ class TypeCodec(Generic[T]):
         name: what stands for it in the data; it must never change, nor be used for another class.
         encode: given a value, gives data that the converter knows how to store.
         decode: given that data as it comes back without an annotation, gives the value.
+
+    Raises:
+        TypeError: it is not for a class.
+        ValueError: it has no name.
     """
 
     __slots__ = ("cls", "decode", "encode", "name")

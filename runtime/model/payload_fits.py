@@ -91,7 +91,7 @@ def _leaf(kind: type, from_others: dict[type, Callable[[Any], Any]]) -> Converte
             make = from_others.get(kind_of(tree))
             if make is not None:
                 return made(kind, make, tree)
-        raise misfit(kind, tree)
+        return coded(kind, tree)
 
     return convert
 

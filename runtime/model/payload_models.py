@@ -55,8 +55,7 @@ def dump_adapted(value: Any) -> object:
             f"a {label(type(value))} would be stored as stars; "
             "give its field a serializer, or the converter a TypeCodec"
         )
-    adapter = _adapter(kind_of(value))
-    return _tried(lambda: adapter.dump_python(value, mode="json"), f"no {label(type(value))} to store")
+    return _tried(lambda: _adapter(kind_of(value)).dump_python(value, mode="json"), f"no {label(type(value))} to store")
 
 
 def model(cls: Any) -> Converter:

@@ -37,6 +37,9 @@ _MISSED = (*_DAMAGED, RecursionError, Unfit)  # the fast way does not apply; the
 class Converter:
     """The default converter: exact types, no imports from data, never pickle.
 
+    A failure, such as an `ApplicationError`, that a codec or a validator of the user's raises goes through as it is;
+    whatever else they raise becomes a ``PayloadError``.
+
     Args:
         limit: the largest payload that is encoded, in bytes, up to 64 MiB.
         max_depth: how many containers may hold a value that is encoded, up to 200.

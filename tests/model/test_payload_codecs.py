@@ -70,6 +70,7 @@ CASES: list[tuple[Any, Any]] = [
     ({Money(3), None}, set[Money | None]),
     (Money(3), Money | str),
     (Amount("1.50"), Amount),
+    (Amount("1.50"), Decimal),
     (Unit.PIECE, Unit),
     ([Pair(Money(1), 2)], list[Pair]),
     (Price(Money(3)), Price),

@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -113,13 +114,16 @@ def test_thousands_of_honest_keys_are_read() -> None:
 
 
 def test_names_in_data_import_nothing() -> None:
-    refused(b"\x01\x90")
+    # What Python itself loads to look for a zone is loaded first.
+    with contextlib.suppress(LookupError, OSError):
+        ZoneInfo("Nowhere/Land")
+    read(b"\x01\x90")
     before = set(sys.modules)
 
     for body in SMALL.values():
         read(b"\x01" + body)
 
-    assert {name for name in set(sys.modules) - before if name in ("antigravity", "this", "other", "pickle")} == set()
+    assert set(sys.modules) - before == set()
 
 
 @MANY

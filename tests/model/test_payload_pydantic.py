@@ -219,6 +219,21 @@ def test_what_cannot_be_dumped_is_an_encode_error() -> None:
         converter.encode(Broken(number=1))
 
 
+class Hooked:
+    """Tells pydantic that it wants to be checked, in a way that pydantic does not understand."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
+        raise RuntimeError("no schema")
+
+
+def test_a_class_that_pydantic_cannot_take_is_an_encode_and_a_decode_error() -> None:
+    with pytest.raises(PayloadEncodeError, match="no schema"):
+        converter.encode(Hooked())
+    with pytest.raises(PayloadDecodeError, match="no schema"):
+        converter.decode(converter.encode(1), Hooked)
+
+
 def test_pydantic_is_not_loaded_unless_somebody_else_has() -> None:
     program = (
         "import sys\n"
