@@ -86,7 +86,7 @@ def nested_tags(levels: int) -> bytes:
     return data
 
 
-ALIKE = 20_000
+ALIKE = 10_000
 
 
 def alike() -> dict[str, bytes]:

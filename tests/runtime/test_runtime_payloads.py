@@ -80,6 +80,7 @@ class Seen:
             return [asked, result]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("annotated", [True, False], ids=["annotated", "not annotated"])
 def test_a_value_is_the_same_live_and_replayed_wherever_it_comes_in(annotated: bool) -> None:
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
