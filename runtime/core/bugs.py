@@ -13,10 +13,4 @@ class WorkflowBugError(Exception):
         self.__cause__ = bug
 
     def __str__(self) -> str:
-        text = super().__str__()
-        if "attached to a different loop" not in text:
-            return text
-        return (
-            f"{text}; a workflow can only wait for what it made itself or got from greenroom.workflow: "
-            "wait for anything else in an activity"
-        )
+        return "; ".join([super().__str__(), *getattr(self.__cause__, "__notes__", ())])

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
@@ -229,21 +229,24 @@ class Commander:
         if self.put_away:
             raise RunPutAway(action)
 
+    def raise_bug(self, bug: BaseException) -> NoReturn:
+        """Raise ``bug``, which stops the run even if the code catches it: the history may not have it another time."""
+        if self._bug is None and not self.loop.read_only:
+            self._bug = bug
+        raise bug
+
     def _check_is_meant(self, declared: ActivityDefinition, found: ActivityDefinition | None) -> None:
         """Refuse to have another activity performed that happens to have the name of the one that is meant."""
         # A replay meets it only if the code has changed, which the comparison tells better.
         if found is None or found.place == declared.place or self._recorded is not None:
             return
-        # Which one came last depends on the process, not on the run: the history may not have it even if the code
-        # catches the error.
-        bug = ValueError(
+        # Which one came last depends on the process, not on the run.
+        message = (
             f"the workflow refers to activity {declared.name!r} of {declared.place}, and what would be performed under "
             f"that name is {found.place}; give one of the two another name with @activity.defn(name=…), or list those "
             "that belong to the runtime with activities=[…]"
         )
-        if self._bug is None:
-            self._bug = bug
-        raise bug
+        self.raise_bug(ValueError(message))
 
     # What is taken back.
 

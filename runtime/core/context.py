@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 
@@ -65,6 +65,7 @@ class WorkflowContext(Protocol):
     def now_ns(self) -> int: ...
     def random(self) -> random.Random: ...
     def is_replaying(self) -> bool: ...
+    def raise_bug(self, bug: BaseException) -> NoReturn: ...
     def start_activity(
         self,
         name: str,

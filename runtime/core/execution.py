@@ -22,6 +22,7 @@ from ..model.handler_definitions import HandlerDefinition
 from ..model.instants import instant
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
+from .awaitables import explain
 from .bugs import WorkflowBugError
 from .channels import SignalChannel
 from .commander import Commander
@@ -144,6 +145,9 @@ class Execution(Commander):
             produced: Sequence[Command] = self.apply(message, time_ns, recorded)
         except WorkflowBugError as error:
             bug, produced = error, self.asked()
+        finally:
+            # What comes between turns, such as a query, is no replay.
+            self._recorded = None
         if produced != recorded:
             self._compare(produced, recorded)
         if bug is not None:
@@ -236,6 +240,7 @@ class Execution(Commander):
         """The failure that an exception is; a bug is noted."""
         if self.put_away or isinstance(error, RunPutAway):
             return None
+        explain(error)
         error = one_failure(error, self._failure_types)
         if isinstance(error, self._failure_types):
             return error
