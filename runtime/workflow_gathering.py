@@ -187,6 +187,8 @@ def rejected(error: BaseException) -> asyncio.Future[Any]:
     current()
     if not isinstance(error, BaseException):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
         raise TypeError(f"rejected needs an exception, such as ValueError('…'), not a {type(error).__name__}")
+    if isinstance(error, StopIteration):
+        raise TypeError("rejected was given StopIteration, which would end a coroutine instead of failing it")
     future: _Future = asyncio.get_running_loop().create_future()
     future.set_exception(error)
     _look_at(future)

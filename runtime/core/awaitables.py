@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterable
 from inspect import CORO_CREATED, getcoroutinestate, isasyncgen, isawaitable, iscoroutine
 from typing import Any, NoReturn, cast
 
+from ..model.activity_definition import DEFINITION as ACTIVITY
+
 __all__ = ["as_futures", "check_awaitable", "close_unstarted", "explain"]
 
 Refuse = Callable[[BaseException], NoReturn]
@@ -107,6 +109,8 @@ def _unawaitable(call: str, given: object) -> str:
     kind = type(given).__name__
     if callable(given):
         name = getattr(given, "__name__", kind)
+        if hasattr(given, ACTIVITY):
+            return f"the activity {name!r} itself: write workflow.execute_activity({name}, …)"
         return f"the function {name!r} itself: call it, {name}(…)"
     if isasyncgen(given):
         return "an async generator: read it with async for"

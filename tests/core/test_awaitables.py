@@ -12,7 +12,7 @@ import pykka
 import pytest
 
 from greenroom.actors import Future
-from greenroom.runtime import workflow
+from greenroom.runtime import activity, workflow
 from greenroom.runtime.core.bugs import WorkflowBugError
 from tests.core.driving import Drive
 
@@ -46,6 +46,11 @@ class Awaitable:
 
 async def do(name: str) -> Any:
     return await workflow.execute_activity(name)
+
+
+@activity.defn(name="core tests: charge")
+def charge() -> None:
+    """Is never performed."""
 
 
 async def numbers() -> AsyncIterator[int]:
@@ -180,6 +185,7 @@ def test_a_coroutine_that_reaches_outside_is_refused_where_it_does(drive: Start,
 
 UNAWAITABLE: dict[str, Callable[[], Any]] = {
     "function": lambda: do,
+    "activity": lambda: charge,
     "lambda": lambda: lambda: do("a"),
     "class": lambda: Awaitable,
     "list": lambda: [do("b"), do("c")],
@@ -189,6 +195,7 @@ UNAWAITABLE: dict[str, Callable[[], Any]] = {
 }
 SAID = {
     "function": "the function 'do' itself: call it, do(…)",
+    "activity": "the activity 'charge' itself: write workflow.execute_activity(charge, …)",
     "lambda": "the function '<lambda>' itself: call it, <lambda>(…)",
     "class": "the function 'Awaitable' itself: call it, Awaitable(…)",
     "generator": "an async generator: read it with async for",

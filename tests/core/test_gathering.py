@@ -542,6 +542,56 @@ def test_a_rejection_needs_an_exception(drive: Start, what: str, complaint: str)
     assert complaint in drive(rejecting_with, what).result
 
 
+# All of it together.
+
+
+@workflow.defn
+async def step_by_step() -> list[str]:
+    steps: list[str] = []
+
+    async def walk(name: str, awaitable: Any) -> str:
+        steps.append(f"{name} begins")
+        try:
+            await awaitable
+        except asyncio.CancelledError:
+            steps.append(f"{name} is cancelled")
+            raise
+        finally:
+            await asyncio.sleep(0)
+            steps.append(f"{name} ends")
+        return name
+
+    async def limited(name: str, awaitable: Any) -> None:
+        async with workflow.timeout(5):
+            await walk(name, awaitable)
+
+    outcomes = await workflow.gather(
+        workflow.wait_for(walk("waited for", workflow.sleep(9)), 3),
+        walk("plain", workflow.sleep(1)),
+        limited("limited", workflow.race(walk("first", workflow.sleep(7)), walk("second", workflow.sleep(2)))),
+        return_exceptions=True,
+    )
+    steps += [type(each).__name__ for each in outcomes]
+    tasks = [asyncio.create_task(walk(name, workflow.sleep(5))) for name in ("x", "y")]
+    for each in workflow.as_completed(tasks, timeout=50):
+        steps.append(await each)
+    return steps
+
+
+def test_the_steps_of_waiting_are_the_same_in_every_version_of_python(drive: Start) -> None:
+    run = drive(step_by_step)
+
+    while not run.execution.is_closed:
+        run.fire()
+
+    begun = ["first begins", "second begins", "waited for begins", "plain begins", "limited begins"]
+    after_a_second = ["plain ends"]
+    after_two = ["second ends", "first is cancelled", "first ends", "limited ends"]
+    after_three = ["waited for is cancelled", "waited for ends", "TimeoutError", "str", "NoneType"]
+    afterwards = ["x begins", "y begins", "x ends", "x", "y ends", "y"]
+    assert run.result == [*begun, *after_a_second, *after_two, *after_three, *afterwards]
+
+
 # Where nothing may be begun.
 
 

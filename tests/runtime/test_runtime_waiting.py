@@ -73,6 +73,15 @@ async def waits_for_another_loop() -> None:
     await loop.create_future()
 
 
+futures: list[Any] = []
+
+
+@workflow.defn(name="waiting.runtime")
+async def waits_for_the_runtime(gathered: bool) -> None:
+    future = futures[0]
+    await (workflow.gather(future) if gathered else future)
+
+
 @workflow.defn(name="waiting.telling")
 class Telling:
     @workflow.run
@@ -87,7 +96,7 @@ class Telling:
         return "answer"
 
 
-WORKFLOWS = [a_year, limits, order, waits_for_another_loop, Telling]
+WORKFLOWS = [a_year, limits, order, waits_for_another_loop, waits_for_the_runtime, Telling]
 
 
 def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
@@ -145,6 +154,26 @@ def test_waiting_for_another_loop_suspends_the_run_with_what_to_do_instead() -> 
     assert "attached to a different loop" in caught.value.reason
     assert "wait for anything else in an activity" in caught.value.reason
     assert "wait for anything else in an activity" in caught.value.stack
+
+
+@pytest.mark.parametrize(
+    ("gathered", "cure"),
+    [(True, "wait for anything else in an activity"), (False, "do it in an activity")],
+)
+@pytest.mark.parametrize("done", [True, False])
+def test_waiting_for_a_future_of_the_runtime_suspends_the_run_though_it_is_done(
+    done: bool, gathered: bool, cure: str
+) -> None:
+    with make() as runtime:
+        other = runtime.start_workflow(a_year, id="year")
+        if done:
+            runtime.wait(other)
+        futures[:] = [other]
+
+        with pytest.raises(WorkflowSuspendedError) as caught:
+            runtime.wait(runtime.execute_workflow(waits_for_the_runtime, gathered))
+
+        assert cure in caught.value.reason
 
 
 def test_the_log_tells_each_step_once_and_hears_the_queries_of_an_evicted_run(
