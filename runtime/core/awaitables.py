@@ -34,8 +34,12 @@ def explain(error: BaseException) -> None:
         for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
             explain(each)
     elif error.__class__ in (RuntimeError, TypeError):
-        said = str(error)
-        if any(each in said for each in _SAID) and _CURE not in getattr(error, "__notes__", ()):
+        said = error.args[0] if error.args else ""
+        if (
+            isinstance(said, str)
+            and any(each in said for each in _SAID)
+            and _CURE not in getattr(error, "__notes__", ())
+        ):
             error.add_note(_CURE)
 
 
