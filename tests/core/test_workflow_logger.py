@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from greenroom.runtime import workflow
+from greenroom.runtime.core.messages import UpdateReceived
 from tests.core.driving import Drive, driving
 
 Start = Callable[..., Drive]
@@ -31,6 +32,14 @@ class Telling:
     def tell(self) -> str:
         workflow.logger.info("asked")
         return "told"
+
+    @workflow.update
+    def change(self) -> None:
+        workflow.logger.info("changed")
+
+    @change.validator
+    def check(self) -> None:
+        workflow.logger.info("validated")
 
     @workflow.run
     async def run(self) -> None:
@@ -89,6 +98,19 @@ def test_a_query_of_a_replayed_run_is_heard(drive: Start, caplog: pytest.LogCapt
     run.execution.query("tell", run.converter.encode_args(()))
 
     assert said(caplog) == ["asked"]
+
+
+def test_a_validator_of_a_replayed_run_is_heard(drive: Start, caplog: pytest.LogCaptureFixture) -> None:
+    run = drive(Telling)
+    run.put_away(run.execution)
+    run.execution = run.replayed()
+    caplog.clear()
+    update = UpdateReceived("change", run.converter.encode_args(()), "update-1")
+
+    run.execution.validate(update, run.now_ns)
+    run.send(update)
+
+    assert said(caplog) == ["validated", "changed"]
 
 
 def test_a_run_that_is_put_away_is_silent(drive: Start, caplog: pytest.LogCaptureFixture) -> None:
