@@ -11,15 +11,13 @@ import contextvars
 import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import ActivityError, CancelledError, ChildWorkflowError, FailureError
-from ..model.failure_groups import one_failure
+from ..model.errors import FailureError
+from ..model.failure_groups import is_cancellation, one_failure
 from ..model.handler_definitions import HandlerDefinition
-from ..model.instants import instant
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .awaitables import explain
@@ -48,6 +46,7 @@ from .messages import (
     WorkflowStarted,
 )
 from .replay import compare
+from .run_info import info_of
 from .tasks import RunPutAway
 from .updates import UpdateInfo, current_update
 
@@ -276,7 +275,7 @@ class Execution(Commander):
         try:
             self.complete(await run(*args), self._definition)
         except BaseException as error:
-            if self._cancel_reason is not None and _is_cancellation(error) and not self.put_away:
+            if self._cancel_reason is not None and is_cancellation(error) and not self.put_away:
                 self.cancelled(one_failure(error, self._failure_types))
             else:
                 self.raised(error)
@@ -320,19 +319,7 @@ class Execution(Commander):
     # What workflow code asks its context, beside what the commander answers.
 
     def info(self) -> Info:
-        started = self.started
-        options = started.options
-        return Info(
-            workflow_id=started.workflow_id,
-            run_id=started.run_id,
-            first_run_id=started.first_run_id,
-            workflow_type=started.workflow_type,
-            attempt=1,
-            start_time=instant(self.loop.started_ns),
-            run_timeout=_duration(options.run_timeout_ns),
-            execution_timeout=_duration(options.execution_timeout_ns),
-            history_length=self.turns,
-        )
+        return info_of(self.started, self.loop.started_ns, self.turns)
 
     def cancellation_reason(self) -> str | None:
         return self._cancel_reason
@@ -410,17 +397,3 @@ class Execution(Commander):
         RunTimedOut: _take_end,
         RunTerminated: _take_end,
     }
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    """Whether an exception says that something was cancelled, or that a piece of work failed because it was; a group of
-    nothing but these does."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(_is_cancellation, cast("BaseExceptionGroup[BaseException]", error).exceptions))
-    if isinstance(error, (ActivityError, ChildWorkflowError)):
-        return isinstance(error.cause, CancelledError)
-    return isinstance(error, (asyncio.CancelledError, CancelledError))
-
-
-def _duration(value_ns: int | None) -> timedelta | None:
-    return None if value_ns is None else timedelta(microseconds=value_ns // 1000)

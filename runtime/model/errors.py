@@ -62,6 +62,12 @@ from .journal_errors import (
     JournalLocationError,
     JournalWriteError,
 )
+from .message_errors import (
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateNotFoundError,
+)
 from .use_errors import (
     InvalidActivityError,
     InvalidDefinitionError,
@@ -83,11 +89,7 @@ from .use_errors import (
     WorkflowContinuedAsNewError,
     WorkflowFailureError,
     WorkflowNotFoundError,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
     WorkflowSuspendedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateNotFoundError,
 )
 from .work_errors import (
     ActivityError,

@@ -247,6 +247,22 @@ def test_a_signal_with_a_bug_suspends_the_run_and_is_taken_after_resume_with_men
         replay_every_prefix(runtime)
 
 
+def test_a_bug_that_passes_a_finally_that_waits_is_told_after_it() -> None:
+    @workflow.defn(name="supervision.tidy")
+    async def tidy() -> None:
+        try:
+            raise LookupError("a bug")
+        finally:
+            await workflow.execute_activity(echo, "cleaned up")
+
+    with TestRuntime(workflows=[tidy], activities=[echo], check_leaks=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(tidy, id="tidy"))
+        with pytest.raises(WorkflowSuspendedError, match="a bug"):
+            runtime.wait(handle.result())
+
+        assert runtime.wait(handle.fetch_history()).kinds() == ["WorkflowStarted", "ActivityScheduled"]
+
+
 # Without the message.
 
 
