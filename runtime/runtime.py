@@ -66,6 +66,9 @@ class Runtime:
             (seconds or timedelta); None for no limit, as a debugger needs it.
         converter: turns values into payloads and back: a `Converter` with other limits or with codecs for types of
             yours, or any other object with the methods of a `PayloadConverter`.
+        guard: "static": workflows are searched for calls that a replay could not repeat when they are declared.
+            "strict": what they call is watched as well, and a query that changes the run is refused; for tests, since
+            it costs each call of a turn some time.
         shutdown_grace: how long activities may go on when the runtime closes (seconds or timedelta); then async ones
             are cancelled, and threads are left behind. What has no outcome is performed again at the next opening.
         switch_interval: Python's thread switch interval while a runtime is open, in seconds; None leaves it alone.
@@ -93,6 +96,7 @@ class Runtime:
         supervision: Supervision | None = None,
         turn_deadline: Duration | None = 2.0,
         converter: PayloadConverter | None = None,
+        guard: str = "static",
         shutdown_grace: Duration = 5.0,
         switch_interval: float | None = 0.001,
         gc_threshold: int | None = 10_000,
@@ -104,6 +108,8 @@ class Runtime:
         if not self._path:
             raise ValueError("the path of the journal is empty; give a directory of its own, such as 'journal'")
         level = Durability(durability)
+        if guard not in ("static", "strict"):
+            raise ValueError(f"guard is {guard!r}; give 'static' or 'strict'")
         self._workflows = None if workflows is None else _workflows(workflows)
         self._activities = None if activities is None else _activities(activities)
         self._open_journal: Callable[[], Journal] = lambda: Journal.open(
@@ -122,6 +128,7 @@ class Runtime:
             supervision=Supervision() if supervision is None else supervision,
             turn_deadline=_seconds_of(turn_deadline, "turn_deadline"),
             switch_interval=switch_interval,
+            is_strict=guard == "strict",
         )
         self._converter: PayloadConverter = Converter() if converter is None else checked_converter(converter)
         self._grace = (to_ns(shutdown_grace, "shutdown_grace") or 0) / 1e9

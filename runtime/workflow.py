@@ -8,6 +8,7 @@ from datetime import datetime
 from random import Random
 from typing import Any, TypeVar, overload
 
+from . import workflow_unsafe as unsafe
 from .activity_calls import execute_activity, execute_activity_method, start_activity, start_activity_method
 from .core.channels import SignalChannel
 from .core.context import Info, current, current_or_none
@@ -92,6 +93,7 @@ __all__ = [
     "time_ns",
     "timeout",
     "timeout_at",
+    "unsafe",
     "update",
     "uuid4",
     "uuid7",

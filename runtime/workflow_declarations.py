@@ -41,13 +41,19 @@ def defn(target: C, /) -> C: ...
 @overload
 def defn(target: Callable[P, Coroutine[Any, Any, R]], /) -> FunctionWorkflow[P, R]: ...
 @overload
-def defn(*, name: str | None = None, failure_exception_types: tuple[type[BaseException], ...] = ()) -> _Declare: ...
+def defn(
+    *,
+    name: str | None = None,
+    failure_exception_types: tuple[type[BaseException], ...] = (),
+    static_check: bool = True,
+) -> _Declare: ...
 def defn(
     target: Any = None,
     /,
     *,
     name: str | None = None,
     failure_exception_types: tuple[type[BaseException], ...] = (),
+    static_check: bool = True,
 ) -> Any:
     """Declare a workflow: a class with one ``@workflow.run`` method, or one ``async def`` function.
 
@@ -56,22 +62,27 @@ def defn(
             of the contract with runs that are under way: keep it when the code is renamed.
         failure_exception_types: exceptions that close a run as failed. Failures (``ApplicationError`` and its kin) and
             timeouts always do; any other exception is a bug and suspends the run until the code is mended.
+        static_check: whether the code is searched for calls that a replay could not repeat. One line is exempt with the
+            comment ``# greenroom: allow``, a block with ``workflow.unsafe.sandbox_unrestricted()``.
 
     Raises:
-        InvalidWorkflowError: it cannot be a workflow; every reason is listed.
+        InvalidWorkflowError: it cannot be a workflow, or calls what a replay could not repeat; every reason is listed.
     """
-    declare = _Declare(name, failure_exception_types)
+    declare = _Declare(name, failure_exception_types, static_check=static_check)
     return declare if target is None else declare(target)
 
 
 class _Declare:
     """``@workflow.defn(...)`` with its options, waiting for the class or function."""
 
-    def __init__(self, name: str | None, failure_exception_types: tuple[type[BaseException], ...]) -> None:
+    def __init__(
+        self, name: str | None, failure_exception_types: tuple[type[BaseException], ...], *, static_check: bool
+    ) -> None:
         if name is not None:
             check_id(name, "workflow name")
         self._name = name
         self._failures = tuple(failure_exception_types)
+        self._is_checked = static_check
 
     @overload
     def __call__(self, target: C, /) -> C: ...
@@ -80,6 +91,7 @@ class _Declare:
     def __call__(self, target: Any, /) -> Any:
         if isinstance(target, type):
             definition = define_class(target, name=self._name, failure_exception_types=self._failures)
+            self._check(definition)
             setattr(target, DEFINITION, definition)
             setattr(definition.run, DEFINITION, definition)
             workflows.add(definition)
@@ -87,10 +99,18 @@ class _Declare:
         if not callable(target):
             raise InvalidWorkflowError(repr(target), ["decorate a class or an async function with @workflow.defn"])
         definition = define_function(target, name=self._name, failure_exception_types=self._failures)
+        self._check(definition)
         declared: FunctionWorkflow[Any, Any] = FunctionWorkflow(definition)
         setattr(declared, DEFINITION, definition)
         workflows.add(definition)
         return declared
+
+    def _check(self, definition: WorkflowDefinition) -> None:
+        if self._is_checked:
+            # Programs that only call a runtime need not load what reads source code.
+            from .model.static_check import check
+
+            check(definition)
 
 
 def run(method: F) -> F:

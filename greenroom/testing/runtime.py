@@ -53,7 +53,7 @@ class TestRuntime(Runtime):
         evict_after_every_turn: put each run away as soon as nothing waits for it, so that it comes back by replay.
         shuffle: a seed that decides which of the waiting activities is performed next; None keeps their order.
         check_leaks: whether closing looks for what was left behind, and walks the journal for broken promises.
-        **options: those of ``Runtime`` that make sense without a directory.
+        **options: those of ``Runtime`` that make sense without a directory; ``guard`` is "strict" unless given.
 
     Attributes:
         clock: the time; ``advance`` moves it with everything that becomes due.
@@ -78,6 +78,7 @@ class TestRuntime(Runtime):
         check_leaks: bool = True,
         **options: Any,
     ) -> None:
+        options.setdefault("guard", "strict")
         options.setdefault("switch_interval", None)
         options.setdefault("gc_threshold", None)
         options.setdefault("supervision", Supervision(max_restarts=0))

@@ -88,6 +88,10 @@ class Commander:
         """Whether this turn is in the history already."""
         return self._recorded is not None
 
+    def is_read_only(self) -> bool:
+        """Whether what runs now may only read."""
+        return bool(self.loop.read_only)
+
     # What is asked for.
 
     def start_activity(

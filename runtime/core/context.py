@@ -7,6 +7,7 @@ the event loop that it runs workflow code on.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -21,7 +22,10 @@ from .channels import SignalChannel
 from .handles import ActivityHandle, PendingHandle
 from .updates import UpdateInfo
 
-__all__ = ["Info", "WorkflowContext", "current", "current_or_none"]
+__all__ = ["UNRESTRICTED", "Info", "WorkflowContext", "current", "current_or_none"]
+
+UNRESTRICTED: contextvars.ContextVar[bool] = contextvars.ContextVar("greenroom_unrestricted", default=False)
+"""Whether the code that runs has opened the strict net, in its own task."""
 
 
 class Info(msgspec.Struct, frozen=True):
@@ -66,6 +70,7 @@ class WorkflowContext(Protocol):
     def random(self) -> random.Random: ...
     def is_replaying(self) -> bool: ...
     def raise_bug(self, bug: BaseException) -> NoReturn: ...
+    def is_read_only(self) -> bool: ...
     def start_activity(
         self,
         name: str,

@@ -67,6 +67,8 @@ class Execution(Commander):
         UnknownFlagsError: the run was begun by a release that decides in a way unknown here.
     """
 
+    LOOP: ClassVar[type[WorkflowLoop]] = WorkflowLoop
+
     def __init__(
         self,
         started: WorkflowStarted,
@@ -92,7 +94,7 @@ class Execution(Commander):
         )
         # The run's own: nothing of the thread that happens to take the turn can be seen, nothing stays behind there.
         self._context = contextvars.Context()
-        self.loop = WorkflowLoop(self, first_order=zlib.crc32(started.run_id.encode()))
+        self.loop = self.LOOP(self, first_order=zlib.crc32(started.run_id.encode()))
         self._conditions = Conditions(self.loop)
         self._handling = Handling(self, self.loop, converter, self._context)
         self._signals = self._handling.signals

@@ -12,6 +12,7 @@
     │   ├── TimeoutError                    a time limit passed
     │   └── WorkflowAlreadyStartedError     the caller: the workflow id is taken
     ├── NondeterminismError                 the author: the code no longer asks for what the history has
+    ├── NondeterministicCallError           the author: workflow code called what a replay could not repeat
     ├── ReadOnlyContextError                the author: a query or validator tried to change something
     ├── TurnDeadlineError                   the author: a turn computes, or blocks
     ├── InWorkflowError                     the author: workflow code cannot ask this
@@ -51,6 +52,7 @@ Facts are attributes; messages are made from them.
 
 from __future__ import annotations
 
+from .guard_errors import NondeterministicCallError
 from .journal_errors import (
     InternalError,
     JournalCorruptError,
@@ -130,6 +132,7 @@ __all__ = [
     "JournalWriteError",
     "MailboxFullError",
     "NondeterminismError",
+    "NondeterministicCallError",
     "NotInActivityError",
     "NotInWorkflowError",
     "NotRegisteredError",

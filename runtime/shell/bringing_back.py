@@ -31,7 +31,7 @@ def begin_execution(tools: Tools, message: Message) -> Execution:
         raise InternalError(f"the first message of a run is {message!r}")
     definition = tools.workflows.get(message.workflow_type)
     activities = tools.attempts.activities
-    return Execution(
+    return tools.make_execution(
         message, definition, tools.converter, tools.failure_types, None if activities.is_listed else activities
     )
 

@@ -25,6 +25,7 @@ from ..core.commands import (
     SignalExternal,
     StartTimer,
 )
+from ..core.execution import Execution
 from ..core.messages import (
     ActivityCompleted,
     ActivityFailed,
@@ -100,6 +101,7 @@ class Tools:
         "failure_types",
         "journal",
         "mailbox_limit",
+        "make_execution",
         "path",
         "retries",
         "supervisor",
@@ -122,6 +124,7 @@ class Tools:
         failure_types: tuple[type[BaseException], ...],
         journal: Journal,
         mailbox_limit: int,
+        make_execution: Callable[..., Execution],
         path: str,
         retries: Retries,
         supervisor: Supervisor,
@@ -140,6 +143,7 @@ class Tools:
         self.failure_types = failure_types
         self.journal = journal
         self.mailbox_limit = mailbox_limit
+        self.make_execution = make_execution
         self.path = path
         self.retries = retries
         self.supervisor = supervisor

@@ -6,10 +6,12 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import nullcontext, suppress
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from ...actors import Clock, Dispatcher, DispatcherClosedError, Future, TurnDeadline
 from ...storage import CorruptError, Due, DueKind, Journal, RunHeader
+from ..core.execution import Execution
 from ..core.messages import RunTimedOut, TimerFired
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
@@ -57,6 +59,7 @@ class Settings(NamedTuple):
         supervision: how often a run that has a bug is restarted before it is suspended.
         turn_deadline: seconds that a turn may take; None for no limit.
         switch_interval: seconds that the runtime holds Python's switch interval at; None if it leaves it alone.
+        is_strict: whether the calls of workflow code are watched.
     """
 
     max_residents: int = 2000
@@ -66,6 +69,7 @@ class Settings(NamedTuple):
     supervision: Supervision = _SUPERVISION
     turn_deadline: float | None = None
     switch_interval: float | None = None
+    is_strict: bool = False
 
 
 class Seams(NamedTuple):
@@ -161,6 +165,7 @@ class Hands:
             failure_types=settings.failure_exception_types,
             journal=self.journal,
             mailbox_limit=settings.mailbox_limit,
+            make_execution=_strict_execution() if settings.is_strict else Execution,
             path=path,
             retries=self.retries,
             supervisor=Supervisor(settings.supervision, clock),
@@ -296,6 +301,14 @@ class Hands:
         DueKind.ATTEMPT: _fire_attempt,
         DueKind.RUN_TIMEOUT: _fire_timeout,
     }
+
+
+def _strict_execution() -> Callable[..., Execution]:
+    # Only tests, and runtimes that ask for it, need what this loads.
+    from ..core.strictness import StrictExecution
+    from .strict_net import StrictNet
+
+    return partial(StrictExecution, net=StrictNet())
 
 
 def _damaged(error: CorruptError) -> None:

@@ -209,6 +209,9 @@ def test_a_cancellation_is_known_under_an_activity_or_child_but_not_under_anothe
         errors.WorkflowContinuedAsNewError("w", "r", "r2"),
         errors.WorkflowQueryFailedError("w", "status", "no handler"),
         errors.WorkflowUpdateFailedError("w", "add", "u1", cause=ApplicationError("full")),
+        errors.NondeterministicCallError(
+            "time.sleep", "app.py:7", "holds up every workflow", "await workflow.sleep(…)"
+        ),
         errors.NotInActivityError("activity.info()"),
         errors.InWorkflowError(),
         errors.NotInWorkflowError(),

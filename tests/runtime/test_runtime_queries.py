@@ -567,7 +567,7 @@ def test_queries_are_awaited_in_asyncio_and_got_in_threads() -> None:
 
 
 def test_a_refusal_that_a_handler_swallows_still_has_the_run_brought_back() -> None:
-    with make(auto_skip=False) as runtime:
+    with make(auto_skip=False, guard="static") as runtime:
         handle = runtime.wait(runtime.start_workflow(Forbidden.run, id="f"))
         answer = runtime.wait(handle.query(Forbidden.attempt, "swallow wake"))
         runtime.wait(handle.signal(Forbidden.open, "by a signal"))
