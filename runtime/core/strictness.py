@@ -23,6 +23,10 @@ __all__ = ["Net", "StrictExecution", "StrictLoop"]
 class Net(Protocol):
     """What watches the calls of a thread."""
 
+    def know(self, module: str) -> None:
+        """Workflows stand in that module: what belongs to its package is workflow code, wherever it is installed."""
+        ...
+
     def spread(self, loop: StrictLoop) -> None:
         """Code of that loop begins to run on this thread."""
         ...
@@ -99,6 +103,7 @@ class StrictExecution(Execution):
     def __init__(self, *args: Any, net: Net) -> None:
         self.net = net
         super().__init__(*args)
+        net.know(self._definition.target.__module__)
         self._queries = StrictQueries(self._converter, self.loop)
 
     def note_bug(self, error: BaseException) -> None:

@@ -6,16 +6,18 @@ import ast
 import builtins
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
 from types import BuiltinMethodType, MethodType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .forbidden import GROUPS, instead_of
-from .scopes import Binding, Bindings, Imported
+from .scopes import Binding, Bindings, Imported, bindings_of, parameters
 from .source_files import SourceFile
 
 __all__ = ["Found", "Kind", "Scope", "forbidden_name", "look_again", "resolve"]
+
+T = TypeVar("T")
 
 
 class Kind(Enum):
@@ -72,6 +74,8 @@ class Scope:
         self.module = module
         self.file = file
         self.owner: type | None = owner if owner is not None or outer is None else outer.owner
+        # Names on their way: `a = b.next` and `b = a.next` lead nowhere.
+        self._asked: set[str] = set()
 
     def inside(self, bindings: Bindings, known: Mapping[str, Found] | None = None) -> Scope:
         """A scope in this one."""
@@ -93,17 +97,43 @@ class Scope:
         if self.outer is None and name in self.module:
             return Found(Kind.OBJECT, self.module[name])
         if name in self.bindings:
-            return self._from_text(self.bindings[name])
+            return self._once(name, self._from_text, self.bindings[name])
         if self.outer is not None:
             return self.outer.lookup(name)
         return Found(Kind.OBJECT, vars(builtins)[name]) if name in vars(builtins) else None
 
+    def attribute(self, cls: type, name: str) -> Found | None:
+        """What an attribute of instances of a class of this module stands for, if their methods assign it once."""
+        here = [each for each in cls.__mro__ if each.__module__ == self.module.get("__name__")]
+        assigned = [place for each in here for place in self.file.assigned(each.__name__).get(name, [])]
+        if len(assigned) != 1:
+            return None
+        method, value = assigned[0]
+        first = next(parameters(method), None)
+        known = {} if first is None else {first.arg: Found(Kind.INSTANCE, cls)}
+        module = self
+        while module.outer is not None:
+            module = module.outer
+        inside = Scope(bindings_of(method), known, module, self.module, self.file)
+        return module._once(f"{cls.__qualname__}.{name}", inside.valued, Binding(value))
+
+    def _once(self, name: str, find: Callable[[T], Found | None], what: T) -> Found | None:
+        if name in self._asked:
+            return None
+        self._asked.add(name)
+        try:
+            return find(what)
+        finally:
+            self._asked.discard(name)
+
     def _from_text(self, bindings: list[Binding]) -> Found | None:
         if all(isinstance(each.value, Imported) for each in bindings):
             return next(filter(None, (self._imported(each.value) for each in bindings)), None)
-        if len(bindings) > 1:
-            return None
-        value, is_type = bindings[0]
+        return None if len(bindings) > 1 else self.valued(bindings[0])
+
+    def valued(self, binding: Binding) -> Found | None:
+        """What a name stands for that this binding alone binds."""
+        value, is_type = binding
         if isinstance(value, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             return Found(Kind.CODE, value, scope=self)
         if not isinstance(value, ast.expr):
@@ -136,7 +166,12 @@ def resolve(node: ast.expr, scope: Scope) -> Found | None:
         return scope.lookup(node.id)
     if isinstance(node, ast.Attribute):
         base = resolve(node.value, scope)
-        return None if base is None else _attribute(base, node.attr)
+        if base is None:
+            return None
+        found = _attribute(base, node.attr)
+        if found is None and base.kind is Kind.INSTANCE:
+            found = scope.attribute(base.value, node.attr)
+        return found
     if isinstance(node, ast.Call):
         return _called(node, scope)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):

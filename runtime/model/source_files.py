@@ -8,11 +8,14 @@ import re
 from types import CodeType
 from typing import Any
 
-from .scopes import Bindings, bindings_of
+from .scopes import Bindings, bindings_of, parameters
 
 __all__ = ["FunctionNode", "SourceFile", "source_file"]
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+# Attribute → the methods that assign it, and what, if that can be told.
+Assigned = dict[str, list[tuple[ast.FunctionDef | ast.AsyncFunctionDef, ast.expr | None]]]
 
 # A module is declared from top to bottom, so the last file is usually the next; one more for the bases of its classes.
 KEPT = 2
@@ -38,6 +41,8 @@ class SourceFile:
         self._tree = ast.parse("".join(lines))
         self._bindings: Bindings | None = None
         self._functions: dict[tuple[int, str], list[FunctionNode]] = {}
+        self._classes: dict[str, list[ast.ClassDef]] = {}
+        self._assigned: dict[str, Assigned] = {}
         for node in ast.walk(self._tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 # The code of a decorated function begins with its first decorator.
@@ -45,6 +50,8 @@ class SourceFile:
                 self._functions.setdefault((first, node.name), []).append(node)
             elif isinstance(node, ast.Lambda):
                 self._functions.setdefault((node.lineno, "<lambda>"), []).append(node)
+            elif isinstance(node, ast.ClassDef):
+                self._classes.setdefault(node.name, []).append(node)
 
     @property
     def bindings(self) -> Bindings:
@@ -57,10 +64,40 @@ class SourceFile:
         """The function that a code object was made of; lambdas of one line cannot be told apart."""
         return self._functions.get((code.co_firstlineno, code.co_name), [])
 
+    def assigned(self, name: str) -> Assigned:
+        """What the methods of a class assign to attributes of their instance; None as a value is passed over.
+
+        Args:
+            name: of the class; of two with one name nothing can be told.
+        """
+        known = self._assigned.get(name)
+        if known is None:
+            known = self._assigned[name] = {}
+            classes = self._classes.get(name, [])
+            for method in classes[0].body if len(classes) == 1 else []:
+                if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    _collect(method, known)
+        return known
+
     def is_allowed(self, node: ast.expr | ast.stmt, last_line: int | None = None) -> bool:
         """Whether a line of this piece of code says ``# greenroom: allow``."""
         last = (node.end_lineno or node.lineno) if last_line is None else last_line
         return any(_ALLOWED.search(line) for line in self.lines[node.lineno - 1 : last])
+
+
+def _collect(method: ast.FunctionDef | ast.AsyncFunctionDef, assigned: Assigned) -> None:
+    first = next(parameters(method), None)
+    values: dict[int, ast.expr | None] = {}
+    for node in ast.walk(method):
+        if isinstance(node, ast.Assign):
+            values.update((id(target), node.value) for target in node.targets)
+        elif isinstance(node, ast.AnnAssign):
+            values[id(node.target)] = node.value
+        elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and first is not None:
+            value = values.get(id(node))
+            is_none = isinstance(value, ast.Constant) and value.value is None
+            if isinstance(node.value, ast.Name) and node.value.id == first.arg and not is_none:
+                assigned.setdefault(node.attr, []).append((method, value))
 
 
 def source_file(name: str, module_globals: dict[str, Any]) -> SourceFile | None:
@@ -76,6 +113,7 @@ def source_file(name: str, module_globals: dict[str, Any]) -> SourceFile | None:
         except (SyntaxError, ValueError):
             return None
     _FILES[name] = known
-    while len(_FILES) > KEPT:
-        del _FILES[next(iter(_FILES))]
+    for old in list(_FILES)[:-KEPT]:
+        # Another thread may import a module too.
+        _FILES.pop(old, None)
     return known

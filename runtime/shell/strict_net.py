@@ -38,6 +38,11 @@ class StrictNet:
         self._in_c, self._in_python = watched_functions()
         self._before: list[tuple[StrictLoop | None, bool, bool]] = []
         self._loop: StrictLoop | None = None
+        self._packages: set[str] = set()
+
+    def know(self, module: str) -> None:
+        """Workflows stand in that module: what belongs to its package is workflow code, wherever it is installed."""
+        self._packages.add(module.partition(".")[0])
 
     def spread(self, loop: StrictLoop) -> None:
         """Code of that loop begins to run on this thread."""
@@ -81,7 +86,8 @@ class StrictNet:
         name = watched.name
         while frame is not None:
             place = _place_of(frame.f_code.co_filename)
-            if place is Place.WORKFLOW:
+            package = str(frame.f_globals.get("__name__")).partition(".")[0]
+            if place is Place.WORKFLOW or (place is Place.INSTALLED and package in self._packages):
                 break
             if place is Place.STANDARD:
                 # What the workflow has called itself says more than what that comes down to.

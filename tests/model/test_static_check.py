@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -241,6 +242,23 @@ FOUND = {
         "at()",
         "time.time",
     ),
+    "an attribute of an instance": (
+        "import time\n"
+        "class Base:\n"
+        "    def __init__(self): self.source = time\n"
+        "class Clock(Base):\n"
+        "    def at(self): return self.source.time()",
+        "Clock().at()",
+        "self.source.time (time.time)",
+    ),
+    "an instance in an attribute": (
+        "from pathlib import Path\n"
+        "class Files:\n"
+        "    def __init__(self, name): self.path = Path(name)\n"
+        "    def read(self): return self.path.read_text()",
+        "Files('a').read()",
+        "self.path.read_text (pathlib.Path.read_text)",
+    ),
     "a parameter with a type": (
         "import time\nclass Clock:\n    def at(self): return time.time()",
         "def read(clock: Clock): return clock.at()\nread(Clock())",
@@ -265,6 +283,16 @@ def test_it_is_found_as(declare: Declare, what: str) -> None:
 FINE = {
     "a parameter": ("import time", "def f(time): return time.sleep(1)\nf(1)"),
     "a local variable": ("from time import sleep", "sleep = print\nsleep(1)"),
+    "names that lead in a circle": ("", "while True:\n    a = b.next\n    b = a.next"),
+    "attributes that lead in a circle": (
+        "class Node:\n    def step(self):\n        self.a = self.b.next\n        self.b = self.a.next",
+        "Node().step()",
+    ),
+    "an attribute that is assigned twice": (
+        "import time\nclass Clock:\n    def at(self, given):\n        self.source = time\n        self.source = given\n"
+        "        return self.source.time()",
+        "Clock().at(1)",
+    ),
     "a name that is unpacked": ("import time", "time, other = workflow.info(), 1\ntime.sleep"),
     "a name of a comprehension": ("import time", "[time.sleep for time in []]"),
     "a name of an except clause": ("import time", "try: pass\nexcept ValueError as time: time.sleep()"),
@@ -379,6 +407,19 @@ def test_the_check_can_be_turned_off_for_one_workflow(declare: Declare) -> None:
         """
 
     assert declare(text) == []
+
+
+def test_what_reads_source_code_is_loaded_when_a_workflow_is_declared_and_the_net_never_by_itself() -> None:
+    program = (
+        "import sys; from greenroom import Runtime, activity, workflow; before = set(sys.modules)\n"
+        "async def order(): ...\n"
+        "workflow.defn(order); after = set(sys.modules)\n"
+        "of = lambda names: sorted(name.rpartition('.')[2] for name in names if 'static' in name or 'strict' in name)\n"
+        "print(of(before), of(after))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("[] ['static_check']\n", "")
 
 
 def test_code_without_a_text_is_let_through() -> None:

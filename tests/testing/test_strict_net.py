@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import gc
-import importlib
+import importlib.util
 import logging
 import os
 import random
@@ -183,6 +183,56 @@ async def asks_an_activity() -> bool:
 def test_an_activity_may_do_anything() -> None:
     with TestRuntime() as runtime:
         assert runtime.execute_workflow(asks_an_activity).get()
+
+
+def installed(folder: Path, text: str) -> Any:
+    """A module that is imported from a folder of installed packages."""
+    file = folder / "site-packages" / f"installed_{folder.name}.py"
+    file.parent.mkdir()
+    file.write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_workflow_that_is_installed_is_workflow_code_all_the_same(tmp_path: Path) -> None:
+    text = """
+import time
+from greenroom import workflow
+
+@workflow.defn(name="strict.installed", static_check=False)
+async def flow():
+    time.time()
+"""
+    module = installed(tmp_path, text)
+
+    with TestRuntime() as runtime:
+        assert "called time.time, " in reason_of(runtime, module.flow)
+
+
+@pytest.mark.parametrize(("call", "is_let_through"), [("read_clock", True), ("open_socket", False)])
+def test_an_installed_library_may_read_the_clock_but_not_reach_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, is_let_through: bool
+) -> None:
+    text = """
+import socket, time
+
+def read_clock():
+    time.time()
+
+def open_socket():
+    socket.socket().close()
+"""
+    monkeypatch.setitem(CALLS, "a library", getattr(installed(tmp_path, text), call))
+
+    with TestRuntime() as runtime:
+        if is_let_through:
+            assert runtime.execute_workflow(calls, "a library").get() == "done"
+        else:
+            assert "called socket.socket, " in reason_of(runtime, calls, "a library")
 
 
 @workflow.defn(name="strict.process", static_check=False)
