@@ -259,6 +259,55 @@ FOUND = {
         "Files('a').read()",
         "self.path.read_text (pathlib.Path.read_text)",
     ),
+    "a bound method of the module": (
+        "import time\nclass Clock:\n    def at(self): return time.time()\nat = Clock().at",
+        "at()",
+        "time.time",
+    ),
+    "a class method": (
+        "import time\nclass Clock:\n    @classmethod\n    def at(cls): return time.time()",
+        "Clock.at()",
+        "time.time",
+    ),
+    "a class that is made after it": (
+        "import time\nclass Stamp:\n    def __post_init__(self): self.at = time.time()",
+        "Stamp()",
+        "time.time",
+    ),
+    "a function with a decorator inside": (
+        "import time, functools",
+        "@functools.cache\ndef at(): return time.time()",
+        "time.time",
+    ),
+    "a class inside": (
+        "import time",
+        "class Clock:\n    def at(self): return time.time()\nClock().at()",
+        "time.time",
+    ),
+    "the default of a parameter inside": ("import time", "def f(at=time.time()): return at", "time.time"),
+    "a dict comprehended in the order of a set": (
+        "",
+        "{x: await workflow.execute_activity(x) for x in set('ab')}",
+        "the order of a set",
+    ),
+    "a set in the order of a set": ("", "{await workflow.execute_activity(x) for x in {'a'}}", "the order of a set"),
+    "coroutines of a function below": (
+        "",
+        "for x in {y for y in 'ab'}: tell(x)\n\nasync def tell(x): ...",
+        "the order of a set",
+    ),
+    "arguments that may be none": (
+        "import random",
+        "seeds = []\nrandom.Random(*seeds)\nrandom.random()",
+        "random.random",
+    ),
+    "an import of what is loaded, inside": ("", "import os.path\nos.path.exists('a')", "os.path.exists"),
+    "one of two imports": (
+        "",
+        "try:\n    from time import time as at\nexcept ImportError:\n    from time import monotonic as at\nat()",
+        "at (time.time)",
+    ),
+    "what a loop binds beside it": ("import time", "for i in range(3):\n    time.sleep(i)", "time.sleep"),
     "a parameter with a type": (
         "import time\nclass Clock:\n    def at(self): return time.time()",
         "def read(clock: Clock): return clock.at()\nread(Clock())",
@@ -283,6 +332,14 @@ def test_it_is_found_as(declare: Declare, what: str) -> None:
 FINE = {
     "a parameter": ("import time", "def f(time): return time.sleep(1)\nf(1)"),
     "a local variable": ("from time import sleep", "sleep = print\nsleep(1)"),
+    "arguments that give a seed": ("import random", "random.Random(*[1]), random.Random(**{'x': 1})"),
+    "a name of a rest in a pattern": (
+        "import time",
+        "match [1]:\n    case [*time]: time.sleep\n    case {'a': 1, **time}: time.sleep",
+    ),
+    "rests of parameters": ("import time", "def f(*time): time.sleep\ndef g(**time): time.sleep\nf()\ng()"),
+    "a variable with a type alone": ("import time", "time: object\nprint(time.sleep)"),
+    "a name of a with block": ("import time, contextlib", "with contextlib.nullcontext() as time: time.sleep"),
     "names that lead in a circle": ("", "while True:\n    a = b.next\n    b = a.next"),
     "attributes that lead in a circle": (
         "class Node:\n    def step(self):\n        self.a = self.b.next\n        self.b = self.a.next",
@@ -352,6 +409,56 @@ def test_it_is_let_through(declare: Declare, what: str) -> None:
     top, body = FINE[what]
 
     assert declare(f"{top}\n@workflow.defn\nasync def order():\n{indent(body, '    ')}\n") == []
+
+
+def test_what_the_module_declares_further_down_as_an_activity_or_a_workflow_is_let_through(declare: Declare) -> None:
+    text = """
+        import time
+        @workflow.defn
+        async def order():
+            await workflow.execute_activity(nap)
+            return [nap, named, other]
+
+        @activity.defn
+        def nap(): time.sleep(1)
+        @activity.defn(name="named")
+        def named(): time.sleep(1)
+        @workflow.defn(static_check=False)
+        async def other(): time.sleep(1)
+        """
+
+    assert declare(text) == []
+
+
+def test_a_global_of_the_module_is_seen_through_the_function_that_sets_it(declare: Declare) -> None:
+    text = """
+        import time
+        @workflow.defn
+        async def order():
+            global time
+            time.sleep(1)
+        """
+
+    assert [reason.split(" ")[1] for reason in declare(text)] == ["time.sleep"]
+
+
+def test_a_workflow_inside_a_function_sees_what_that_has_bound(declare: Declare) -> None:
+    text = """
+        import time
+        def make():
+            def helper(): time.sleep(1)
+            clock = time
+            @workflow.defn
+            class Order:
+                @workflow.run
+                async def run(self):
+                    helper(), clock.time(), later()
+                def __str__(self): return super().__str__()
+            def later(): time.sleep(1)
+        make()
+        """
+
+    assert [reason.split(" ")[1] for reason in declare(text)] == ["time.sleep", "clock.time"]
 
 
 def test_every_place_is_told_at_once_in_the_order_of_the_lines(declare: Declare) -> None:
