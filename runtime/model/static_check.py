@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import logging
 from collections.abc import Iterable, Iterator
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
@@ -26,6 +27,8 @@ from .sets_in_code import SetOrder
 from .source_files import FunctionNode, SourceFile, source_file
 
 __all__ = ["check", "findings"]
+
+logger = logging.getLogger("greenroom")
 
 _LIBRARY = __name__.rpartition(".model.")[0]
 
@@ -124,10 +127,22 @@ class _Walk:
             node, scope = self._tasks.pop()
             visitor = _Visitor(scope, self)
             for statement in node.body if isinstance(node.body, list) else [node.body]:
-                visitor.visit(statement)
+                try:
+                    visitor.visit(statement)
+                except Exception:
+                    # The outermost step. A statement may be nested too deep to be followed, and an object that a module
+                    # holds, a proxy say, may raise anything when it is looked at: that must not stop an import.
+                    logger.debug("%s:%d was not checked", scope.file.name, statement.lineno, exc_info=True)
 
     def follow(self, found: Found, cls: type | None, caller: Scope | None = None) -> None:
         """Look at a function too: of the workflow's class, or of the module that refers to it."""
+        try:
+            self._follow(found, cls, caller)
+        except Exception:
+            # As above. If what it binds cannot be told, nothing of it can.
+            logger.debug("what workflow code names was not checked", exc_info=True)
+
+    def _follow(self, found: Found, cls: type | None, caller: Scope | None) -> None:
         if found.kind is Kind.CODE:
             if found.scope is not None and not _is_declared(found.value, found.scope):
                 self._add(found.value, found.scope.inside(bindings_of(found.value)), cls)

@@ -538,6 +538,34 @@ def test_code_without_a_text_is_let_through() -> None:
     assert "unwritten" in names
 
 
+@pytest.mark.parametrize("depth", [300, 900])
+def test_a_statement_that_is_nested_too_deep_does_not_keep_a_module_from_being_imported(
+    declare: Declare, depth: int
+) -> None:
+    text = f"import time\n@workflow.defn\nasync def order(x):\n    y = {' + '.join(['x'] * depth)}\n    time.sleep(1)\n"
+
+    assert len(declare(text)) <= 1
+
+
+def test_an_object_that_cannot_be_looked_at_does_not_keep_a_module_from_being_imported(declare: Declare) -> None:
+    text = """
+        import time
+        class Proxy:
+            @property
+            def __class__(self): raise RuntimeError("nobody is there")
+            @property
+            def __dict__(self): raise RuntimeError("nobody is there")
+        proxy = Proxy()
+        @workflow.defn
+        async def order():
+            proxy()
+            proxy.user
+            time.sleep(1)
+        """
+
+    assert [reason.split(" ")[1] for reason in declare(text)] == ["time.sleep"]
+
+
 def test_a_module_that_has_changed_is_read_again(declare: Declare) -> None:
     text = "import time\n\n@workflow.defn\nasync def order():\n    {}\n"
     assert declare(text.format("time.sleep(1)")) != []
