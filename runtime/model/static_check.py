@@ -232,11 +232,8 @@ class _Visitor(ast.NodeVisitor):
             rest = node.args[1:]
         else:
             rest = node.args
-            if not self._refer(node.func, call=node):
-                for inner in ast.iter_child_nodes(node.func):
-                    self.visit(inner)
-                if not isinstance(node.func, (ast.Name, ast.Attribute)):
-                    self.visit(node.func)
+            if not self._refer(node.func, call=node) and not isinstance(node.func, ast.Name):
+                self.visit(node.func.value if isinstance(node.func, ast.Attribute) else node.func)
         for argument in (*rest, *(keyword.value for keyword in node.keywords)):
             self.visit(argument)
 
