@@ -28,7 +28,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from greenroom import NondeterministicCallError, Runtime, WorkflowSuspendedError, activity, workflow
-from greenroom.testing import TestRuntime, seeded_store
+from greenroom.runtime.core.execution import WorkflowBugError
+from greenroom.testing import TestRuntime, replay, seeded_store
 
 now = datetime.datetime.now
 
@@ -311,3 +312,12 @@ def test_a_history_from_without_the_net_is_refused_for_the_call_and_not_for_what
         runtime.get_workflow_handle("later").result().get()
 
     assert "called time.time, " in caught.value.reason
+
+
+def test_a_history_can_be_held_against_the_net() -> None:
+    with TestRuntime(guard="static") as runtime:
+        runtime.start_workflow(decides_by_the_clock).get()
+        (run,) = runtime.recorded()
+
+    with TestRuntime() as strict, pytest.raises(WorkflowBugError, match=r"called time\.time, "):
+        replay(run, strict.hands)
