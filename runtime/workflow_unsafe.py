@@ -20,14 +20,14 @@ __all__ = [
 
 
 def is_replaying() -> bool:
-    """Whether the code is being replayed: what it does now it has done before."""
+    """Whether the code is being replayed: what it does now it has done before. A query, and a validator, of a run that
+    has come back are not."""
     return current().is_replaying()
 
 
 def is_replaying_history_events() -> bool:
-    """Whether a turn of the history is being replayed; a query of a run that has come back is not one."""
-    context = current()
-    return context.is_replaying() and not context.is_read_only()
+    """The same, under the name that Temporal has for it."""
+    return current().is_replaying()
 
 
 def is_read_only() -> bool:

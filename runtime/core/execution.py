@@ -68,6 +68,7 @@ class Execution(Commander):
     """
 
     LOOP: ClassVar[type[WorkflowLoop]] = WorkflowLoop
+    HANDLING: ClassVar[type[Handling]] = Handling
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class Execution(Commander):
         self._context = contextvars.Context()
         self.loop = self.LOOP(self, first_order=zlib.crc32(started.run_id.encode()))
         self._conditions = Conditions(self.loop)
-        self._handling = Handling(self, self.loop, converter, self._context)
+        self._handling = self.HANDLING(self, self.loop, converter, self._context)
         self._signals = self._handling.signals
 
     # The door.

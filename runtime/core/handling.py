@@ -75,7 +75,7 @@ class Handling:
 
     def query(self, name: str, args: bytes) -> bytes:
         """Have a query answered; errors are those of ``Queries.answer``."""
-        answer: bytes = self._read("a query", self._queries.answer, name, args)
+        answer: bytes = self._read("a query", self._queries.hearing(name), self._queries.answer, name, args)
         return answer
 
     def validate(self, update: UpdateReceived, time_ns: int) -> None:
@@ -87,7 +87,8 @@ class Handling:
         loop = self._loop
         now_ns, loop.now_ns = loop.now_ns, max(time_ns, loop.now_ns)
         try:
-            self._read("an update validator", self.updates.validate, update)
+            handler = self.updates.hearing(update.name)
+            self._read("an update validator", handler, self.updates.validate, update)
         except HandlerError as error:
             raise UpdateRejectedError(error.__cause__ or error) from None
         except Exception as error:
@@ -99,8 +100,13 @@ class Handling:
             change = "waking a task, or cancelling or starting something,"
             raise UpdateRejectedError(ReadOnlyContextError(change, "an update validator"))
 
-    def _read(self, what: str, function: Callable[..., Any], *args: Any) -> Any:
-        """Call what may only read."""
+    def _read(self, what: str, handler: HandlerDefinition | None, function: Callable[..., Any], *args: Any) -> Any:
+        """Call what may only read.
+
+        Args:
+            what: what it is, in words.
+            handler: whose code is called by it, if anybody's.
+        """
         loop, order = self._loop, self._loop.order
         before = loop.enter()
         loop.read_only, loop.is_marred = what, False

@@ -5,17 +5,19 @@ It is an execution like any other; only tests, and runtimes that ask for it, mak
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
 from ..model.errors import NondeterministicCallError, ReadOnlyContextError
-from ..model.payloads import Converter
+from ..model.handler_definitions import HandlerDefinition
+from .bugs import WorkflowBugError
 from .commands import Command
 from .context import UNRESTRICTED
-from .execution import Execution, WorkflowBugError
+from .execution import Execution
 from .fingerprints import difference, fingerprint
+from .handler_table import HandlerError
+from .handling import Handling
 from .loop import WorkflowLoop
-from .queries import HandlerError, Queries
 
 __all__ = ["Net", "StrictExecution", "StrictLoop"]
 
@@ -56,7 +58,7 @@ class StrictLoop(WorkflowLoop):
 
     def caught(self, error: NondeterministicCallError) -> None:
         """The net has caught a call, which raises ``error``: a bug, also if the code catches it."""
-        if self.read_only != "a query" and isinstance(self.owner, StrictExecution):
+        if self.read_only not in ("a query", "an update validator") and isinstance(self.owner, StrictExecution):
             self.owner.note_bug(error)
 
     @property
@@ -65,30 +67,23 @@ class StrictLoop(WorkflowLoop):
         return self.read_only == "a side effect" or UNRESTRICTED.get()
 
 
-class StrictQueries(Queries):
-    """The query handlers of a watched run: one that changes what it can reach is refused.
+class StrictHandling(Handling):
+    """The handlers of a watched run: a query or a validator that changes what it can reach is refused."""
 
-    Args:
-        converter: as for all queries.
-        loop: told that the run is no longer what a replay makes of it.
-    """
+    __slots__ = ()
 
-    __slots__ = ("_loop",)
-
-    def __init__(self, converter: Converter, loop: WorkflowLoop) -> None:
-        super().__init__(converter)
-        self._loop = loop
-
-    def answer(self, name: str, args: bytes) -> bytes:
-        handler = self.hearing(name)
-        before = {} if handler is None else fingerprint(handler.fn)
+    def _read(self, what: str, handler: HandlerDefinition | None, function: Callable[..., Any], *args: Any) -> Any:
+        code = None if handler is None else handler.fn if what == "a query" else handler.validator
+        if code is None:
+            return super()._read(what, handler, function, *args)
+        before = fingerprint(code)
         try:
-            return super().answer(name, args)
+            return super()._read(what, handler, function, *args)
         finally:
-            changed = "" if handler is None else difference(before, fingerprint(handler.fn))
+            changed = difference(before, fingerprint(code))
             if changed:
                 self._loop.is_marred = True
-                raise HandlerError from ReadOnlyContextError(f"changing {changed}", self._loop.read_only)
+                raise HandlerError from ReadOnlyContextError(f"changing {changed}", what)
 
 
 class StrictExecution(Execution):
@@ -99,12 +94,12 @@ class StrictExecution(Execution):
     """
 
     LOOP: ClassVar[type[WorkflowLoop]] = StrictLoop
+    HANDLING: ClassVar[type[Handling]] = StrictHandling
 
     def __init__(self, *args: Any, net: Net) -> None:
         self.net = net
         super().__init__(*args)
         net.know(self._definition.target.__module__)
-        self._queries = StrictQueries(self._converter, self.loop)
 
     def note_bug(self, error: BaseException) -> None:
         """The turn has done what makes it of no use, whatever becomes of the exception."""

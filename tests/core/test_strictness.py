@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from greenroom import workflow
-from greenroom.runtime.core.execution import Execution, WorkflowBugError
-from greenroom.runtime.core.queries import HandlerError
+from greenroom.runtime.core.bugs import WorkflowBugError
+from greenroom.runtime.core.execution import Execution
+from greenroom.runtime.core.handler_table import HandlerError
 from greenroom.runtime.core.strictness import StrictExecution, StrictLoop
 from greenroom.runtime.model.errors import NondeterminismError, NondeterministicCallError
 from tests.core.driving import Drive

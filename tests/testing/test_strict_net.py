@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from greenroom import NondeterministicCallError, Runtime, WorkflowSuspendedError, activity, workflow
-from greenroom.runtime.core.execution import WorkflowBugError
+from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.testing import TestRuntime, replay, seeded_store
 
 now = datetime.datetime.now
