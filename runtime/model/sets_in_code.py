@@ -19,7 +19,7 @@ _ASKS = frozenset(
 )
 
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-_AS_COMPLETED = "asyncio.as_completed begins coroutines in an order of its own; make tasks of them, in order, first"
+_AS_COMPLETED = "asyncio.as_completed begins coroutines in an order of its own; use workflow.as_completed(…)"
 _SORT = "the order of a set differs from process to process, and this loop waits or asks for something; use sorted(…)"
 
 

@@ -69,6 +69,8 @@ def findings(definition: WorkflowDefinition) -> list[str]:
             member = inspect.getattr_static(cls, name)
             if name == "__init__" or member is definition.run or MARK in getattr(member, "__dict__", {}):
                 walk.follow(Found(Kind.OBJECT, member), cls)
+        for handler in definition.handlers.get("update", {}).values():
+            walk.follow(Found(Kind.OBJECT, handler.validator), cls)
     else:
         walk.follow(Found(Kind.OBJECT, definition.run), None)
     walk.go()

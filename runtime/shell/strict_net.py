@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import sys
 from enum import Enum, auto
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -31,14 +32,21 @@ class Place(Enum):
     LIBRARY = auto()
 
 
+class _Profile(partial[None]):
+    """The profile function of a net."""
+
+
 class StrictNet:
-    """Watches the turns of one runtime; a profiler that is at work on the thread keeps its place."""
+    """Watches the turns of one runtime; a profiler that is at work on the thread keeps its place.
+
+    Which run is watched is known by the profile function of the thread alone: a thread that was left behind in a turn
+    may wake at any time.
+    """
 
     def __init__(self) -> None:
         self._in_c, self._in_python = watched_functions()
-        self._before: list[tuple[StrictLoop | None, bool, bool]] = []
-        self._loop: StrictLoop | None = None
         self._packages: set[str] = set()
+        self._holds_collector = False
 
     def know(self, module: str) -> None:
         """Workflows stand in that module: what belongs to its package is workflow code, wherever it is installed."""
@@ -46,25 +54,22 @@ class StrictNet:
 
     def spread(self, loop: StrictLoop) -> None:
         """Code of that loop begins to run on this thread."""
-        is_spread, collects = sys.getprofile() is None, gc.isenabled()
-        self._before.append((self._loop, is_spread, collects))
-        self._loop = loop
-        if collects:
+        if gc.isenabled():
             # A finalizer of somebody else's must not run inside a turn.
+            self._holds_collector = True
             gc.disable()
-        if is_spread:
-            sys.setprofile(self._watch)
+        if sys.getprofile() is None:
+            sys.setprofile(_Profile(self._watch, loop))
 
     def fold(self) -> None:
         """It has stopped running."""
-        loop, was_spread, collected = self._before.pop()
-        if was_spread:
+        if isinstance(sys.getprofile(), _Profile):
             sys.setprofile(None)
-        if collected:
+        if self._holds_collector:
+            self._holds_collector = False
             gc.enable()
-        self._loop = loop
 
-    def _watch(self, frame: FrameType, event: str, arg: Any) -> None:
+    def _watch(self, loop: StrictLoop, frame: FrameType, event: str, arg: Any) -> None:
         if event == "c_call":
             watched = self._in_c.get(arg)
             caller: FrameType | None = frame
@@ -76,12 +81,11 @@ class StrictNet:
         else:
             return
         if watched is not None:
-            self._judge(watched, caller)
+            self._judge(loop, watched, caller)
 
-    def _judge(self, watched: Watched, frame: FrameType | None) -> None:
+    def _judge(self, loop: StrictLoop, watched: Watched, frame: FrameType | None) -> None:
         """Refuse a call if the nearest code that is not Python's own is that of a workflow."""
-        loop = self._loop
-        if loop is None or loop.is_open:
+        if loop.is_open:
             return
         name = watched.name
         while frame is not None:

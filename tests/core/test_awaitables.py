@@ -161,7 +161,7 @@ def test_wrapping_the_future_of_a_pool_is_refused_where_it_would_wait_for_ever(d
         run.send(run.started)
 
 
-@workflow.defn
+@workflow.defn(static_check=False)
 async def reaching_outside(what: str) -> str:
     reach: dict[str, Callable[[], Any]] = {
         "connection": lambda: asyncio.open_connection("localhost", 1),

@@ -98,6 +98,18 @@ WAYS = {
             def pay(self):
                 {call}  # here
         """,
+    "in a validator": """
+        {imports}
+        @workflow.defn
+        class Order:
+            @workflow.run
+            async def run(self): ...
+            @workflow.update
+            def pay(self): ...
+            @pay.validator
+            def may_pay(self):
+                {call}  # here
+        """,
     "in a method that run calls": """
         {imports}
         @workflow.defn

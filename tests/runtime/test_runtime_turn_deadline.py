@@ -48,7 +48,7 @@ def misbehave(how: str) -> None:
             pass
 
 
-@workflow.defn(name="deadline.patient")
+@workflow.defn(static_check=False, name="deadline.patient")
 class Patient:
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -76,7 +76,7 @@ class Patient:
         return list(self.seen)
 
 
-@workflow.defn(name="deadline.untidy")
+@workflow.defn(static_check=False, name="deadline.untidy")
 async def untidy(how: str) -> None:
     try:
         await workflow.signal_channel().receive("end")

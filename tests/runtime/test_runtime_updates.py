@@ -219,7 +219,7 @@ def test_a_validator_runs_once_live_and_never_in_a_replay() -> None:
         def check(self, word: str) -> None:
             calls.append(word)
 
-    with make(None, Counts, evict_after_every_turn=True) as runtime:
+    with make(None, Counts, evict_after_every_turn=True, guard="static") as runtime:
         handle = runtime.wait(runtime.start_workflow(Counts.run, id="c"))
 
         assert [runtime.wait(handle.execute_update(Counts.step, word)) for word in "ab"] == ["a", "b"]

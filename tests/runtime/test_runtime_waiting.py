@@ -66,7 +66,7 @@ async def order() -> list[int]:
     return [await each for each in workflow.as_completed(echoes)]
 
 
-@workflow.defn(name="waiting.elsewhere")
+@workflow.defn(static_check=False, name="waiting.elsewhere")
 async def waits_for_another_loop() -> None:
     loop = asyncio.new_event_loop()
     loop.close()
@@ -148,7 +148,7 @@ def test_what_comes_first_is_given_first_whether_the_run_stays_in_memory_or_not(
 
 
 def test_waiting_for_another_loop_suspends_the_run_with_what_to_do_instead() -> None:
-    with make() as runtime, pytest.raises(WorkflowSuspendedError) as caught:
+    with make(guard="static") as runtime, pytest.raises(WorkflowSuspendedError) as caught:
         runtime.wait(runtime.execute_workflow(waits_for_another_loop))
 
     assert "attached to a different loop" in caught.value.reason

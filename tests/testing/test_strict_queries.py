@@ -1,4 +1,4 @@
-"""Under the strict net a query that changes what the run is gets an error, and the run is as if nobody had asked."""
+"""Under the strict net a query or a validator that changes the run is refused: the run is as if nobody had asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from greenroom import ReadOnlyContextError, WorkflowQueryFailedError, workflow
+from greenroom import ReadOnlyContextError, WorkflowQueryFailedError, WorkflowUpdateFailedError, workflow
 from greenroom.testing import TestRuntime
 
 
@@ -56,6 +56,15 @@ class Shelf:
     @workflow.signal
     def end(self) -> None:
         self.is_over = True
+
+    @workflow.update
+    def put(self, what: str) -> str:
+        return what or "put"
+
+    @put.validator
+    def may_be_put(self, what: str) -> None:
+        if what:
+            CHANGES[what](self)
 
     @workflow.query
     def change(self, what: str) -> None:
@@ -108,6 +117,19 @@ def test_a_query_that_changes_something_is_refused_by_its_name_and_the_run_is_br
         assert shelf.query(Shelf.look).get() == BEFORE
         shelf.signal(Shelf.end).get()
         assert shelf.result().get() is None
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_validator_that_changes_something_is_refused_by_its_name_and_the_run_is_brought_back(what: str) -> None:
+    with TestRuntime() as runtime:
+        shelf = runtime.start_workflow(Shelf.run).get()
+
+        with pytest.raises(WorkflowUpdateFailedError) as caught:
+            shelf.execute_update(Shelf.put, what).get()
+
+        assert f"changing {what} is not allowed in an update validator" in str(caught.value.cause)
+        assert shelf.query(Shelf.look).get() == BEFORE
+        assert shelf.execute_update(Shelf.put, "").get() == "put"
 
 
 def test_a_change_is_found_though_the_handler_raises() -> None:
