@@ -62,6 +62,7 @@ class Dispatcher:
         on_sweep: called at the end of each sweep in which anything ran.
         is_full: asked after each turn; True ends the sweep.
         on_idle: called on the dispatcher's thread just before it waits.
+        on_end: called on the dispatcher's thread when it has come to its end.
         on_error: told what escapes an actor, a callback or a hook (default: it is logged as critical).
         dead_letters: where mail to nobody goes (default: its own).
     """
@@ -76,6 +77,7 @@ class Dispatcher:
         on_sweep: Callable[[], None] | None = None,
         is_full: Callable[[], bool] | None = None,
         on_idle: Callable[[], None] | None = None,
+        on_end: Callable[[], None] | None = None,
         on_error: Callable[[BaseException], None] | None = None,
         dead_letters: DeadLetters | None = None,
     ) -> None:
@@ -87,6 +89,7 @@ class Dispatcher:
         self._on_sweep = on_sweep
         self._is_full = is_full
         self._on_idle = on_idle
+        self._on_end = on_end
         self._on_error = on_error
         self._ready: deque[Runnable] = deque()
         self._intake: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
@@ -402,6 +405,8 @@ class Dispatcher:
         while self._intake or (self._ready and perf_counter() < self._give_up_at):
             self._sweep(self._max_turns, self._max_seconds)
         self._abandon_ready()
+        if self._on_end is not None:
+            self._guarded(self._on_end)
 
     def _take_back(self, call: tuple[Callable[..., object], tuple[Any, ...]]) -> None:
         """It ended while ``call`` was being handed in: if the last look did not see it, nobody will."""

@@ -20,14 +20,18 @@ _TICKS = 8
 """How often a turn is looked at before its time is over."""
 
 _STARVED = 20
-"""A turn that gets less than this share of the time its thread could have had is blocked; one that gets more has
-competitors."""
+"""A turn that gets less than this share of the time is asleep, unless other threads of the process compute."""
+
+_AT_THE_LATEST = 30
+"""After so many times its time a turn is ended whatever its thread gets."""
+
+_MOST_HITS = 3
+
+# In these a thread may have taken a lock and not yet come to where it would give it back.
+_DELICATE = ("logging", "queue", "threading")
 
 _set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
 _set_async_exc.argtypes = (ctypes.c_ulong, ctypes.py_object)
-_clear_async_exc = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)(
-    ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
-)
 
 
 class TurnExceeded(BaseException):
@@ -71,7 +75,13 @@ class TurnDeadline:
         self._wake: Callable[[], None] | None = None
 
     def begin(self, owner: object, what: object) -> None:
-        """User code begins."""
+        """User code begins.
+
+        Args:
+            owner: told by ``cut(what)`` that the code is to come to its end, on the watchdog's thread; and by whoever
+                takes over that it will not.
+            what: what the code was called for.
+        """
         self.number += 1
         self.what = what
         self.owner = owner
@@ -90,27 +100,40 @@ class TurnDeadline:
             self._settle()
 
     def _settle(self) -> None:
+        was_hit = False
         while True:
             try:
                 with self._lock:
+                    self.owner = None
                     if self._is_abandoned:
                         raise ThreadAbandoned
-                    if not self._is_hit:
-                        # The watchdog saw in time that the turn was over.
-                        return
-                    self.owner = None
-                    self._is_hit = False
-                    _clear_async_exc(self.thread, None)
-                raise TurnExceeded(self.stack)
+                    # The watchdog may have seen in time that the turn was over.
+                    was_hit, self._is_hit = was_hit or self._is_hit, False
+                # What it has sent comes at the next jump backwards, if it has not come yet. It is not taken back:
+                # Python 3.11 would go on looking for it in every thread, and a thread that is traced would hang there.
+                for _ in range(8):
+                    pass
+                break
             except TurnExceeded:
-                if not self._is_hit:
-                    raise TurnExceeded(self.stack) from None
-                # What the watchdog has sent came only now.
+                was_hit = True
+        if was_hit:
+            raise TurnExceeded(self.stack)
 
     # For the watchdog.
 
     def hit(self, number: int) -> bool:
-        """End a turn if it is still the one of that number; whether it was."""
+        """End a turn if it is still the one of that number, unless that would be delicate just now.
+
+        Returns:
+            Whether it is still the one.
+        """
+        return self._mark(number, self._send)
+
+    def abandon(self, number: int) -> bool:
+        """Leave the thread of a turn behind if it is still the one of that number; whether it was."""
+        return self._mark(number, self._leave_behind)
+
+    def _mark(self, number: int, then: Callable[[], object]) -> bool:
         with self._lock:
             stack = _stack_of(self.thread)
             # First the mark, then the look: the turn clears its owner first and then looks for the mark.
@@ -118,17 +141,19 @@ class TurnDeadline:
             if self.owner is None or self.number != number:
                 self._is_hit = was_hit
                 return False
-            self.stack = self.stack if was_hit else stack
-            _set_async_exc(self.thread, TurnExceeded)
+            if not was_hit:
+                self.stack = stack
+            then()
             return True
 
-    def abandon(self, number: int) -> bool:
-        """Leave the thread of a turn behind that was hit; whether it was still there."""
-        with self._lock:
-            if self.owner is None or self.number != number or not self._is_hit:
-                return False
-            self._is_abandoned = True
-            return True
+    def _leave_behind(self) -> None:
+        self._is_abandoned = True
+
+    def _send(self) -> None:
+        # With the interpreter just got back, nobody else gets it between the look and the sending.
+        time.sleep(0)
+        if not _is_delicate(self.thread):
+            _set_async_exc(self.thread, TurnExceeded)
 
     def sleep_until_begun(self, wake: Callable[[], None]) -> None:
         """Have ``wake`` called when user code begins."""
@@ -187,10 +212,14 @@ class Watchdog:
         while not self._is_stopping:
             deadline = self._deadline
             number = deadline.number
-            if deadline.owner is not None:
+            if deadline.owner is None:
+                if self._pause(tick) and deadline.number == number:
+                    self._sleep(deadline, number)
+            elif deadline.thread:
                 self._watch(deadline, number, tick)
-            elif self._pause(tick) and deadline.number == number:
-                self._sleep(deadline, number)
+            else:
+                # Whoever takes over has not said yet on which thread.
+                self._pause(tick)
 
     def _pause(self, seconds: float) -> bool:
         """Wait; False if it was interrupted."""
@@ -210,19 +239,22 @@ class Watchdog:
 
     def _watch(self, deadline: TurnDeadline, number: int, tick: float) -> None:
         """Watch one turn until it is over, or its thread is left behind."""
-        began, processor = time.monotonic(), _processor_clock(deadline.thread)
-        began_processor = processor()
-        grace = 0
+        progress = _Progress(deadline.thread, self._seconds)
+        hits = 0
         while deadline.number == number and deadline.owner is not None and not self._is_stopping:
             self._pause(tick)
-            spent, used = time.monotonic() - began, processor() - began_processor
-            if used < self._seconds and (spent < self._seconds or used * _STARVED > spent):
-                continue
-            if not deadline.hit(number):
-                return
-            grace += 1
-            if grace > 2 and self._leave_behind(deadline, number):
-                return
+            progress.look()
+            if progress.is_blocked or hits >= _MOST_HITS:
+                # To send it anything would be for nothing.
+                if self._leave_behind(deadline, number):
+                    return
+            elif progress.is_over:
+                owner, what = deadline.owner, deadline.what
+                if not deadline.hit(number):
+                    return
+                if owner is not None:
+                    owner.cut(what)
+                hits += 1
 
     def _leave_behind(self, deadline: TurnDeadline, number: int) -> bool:
         if self.threads_abandoned >= self._most_abandoned:
@@ -233,6 +265,52 @@ class Watchdog:
         self.threads_abandoned += 1
         self._deadline = self._abandoned(deadline)
         return True
+
+
+class _Progress:
+    """What the thread of a turn gets of the processor.
+
+    Attributes:
+        is_over: whether the turn has had its time.
+        is_blocked: whether the thread has had nothing at all for that long: it waits outside Python.
+    """
+
+    __slots__ = (
+        "_began",
+        "_began_process",
+        "_began_thread",
+        "_clock",
+        "_last",
+        "_moved_at",
+        "_seconds",
+        "is_blocked",
+        "is_over",
+    )
+
+    def __init__(self, thread: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._clock = _processor_clock(thread)
+        self._began = self._moved_at = time.monotonic()
+        self._began_process = time.process_time()
+        self._began_thread = self._clock()
+        self._last: float = self._began_thread
+        self.is_over = self.is_blocked = False
+
+    def look(self) -> None:
+        """See how far it has come."""
+        now, used_now = time.monotonic(), self._clock()
+        if used_now != self._last:
+            self._last, self._moved_at = used_now, now
+        spent, used = now - self._began, used_now - self._began_thread
+        others = time.process_time() - self._began_process - used
+        is_asleep = spent >= self._seconds and used * _STARVED < spent and others < spent / 2
+        self.is_blocked = now - self._moved_at >= self._seconds
+        self.is_over = used >= self._seconds or is_asleep or spent >= _AT_THE_LATEST * self._seconds
+
+
+def _is_delicate(thread: int) -> bool:
+    frame = sys._current_frames().get(thread)  # pyright: ignore[reportPrivateUsage]  # documented
+    return frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _DELICATE
 
 
 def _stack_of(thread: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..model.failures import text_of
+
 __all__ = ["WorkflowBugError"]
 
 
@@ -9,7 +11,7 @@ class WorkflowBugError(Exception):
     """Workflow code raised what is not a failure: the turn is not to be recorded; ``__cause__`` is what was raised."""
 
     def __init__(self, bug: BaseException) -> None:
-        super().__init__(str(bug))
+        super().__init__(text_of(bug))
         self.__cause__ = bug
 
     def __str__(self) -> str:

@@ -294,7 +294,8 @@ class Commander:
     def _repeats(self, number: int, command: type[Command], name: str, *, key: int | None = None) -> bool:
         """Whether a replay asks for what the history has in this place; the recorded command then stands for it."""
         recorded = self._recorded
-        if recorded is None or self.closing is not None:
+        # What an update's handler gives in the turn in which the run ends comes after that.
+        if recorded is None or (self.closing is not None and command is not CompleteUpdate):
             return False
         place = len(self._turn)
         if place >= len(recorded):

@@ -116,6 +116,9 @@ class Execution(Commander):
         self._turn = {}
         self._recorded = recorded
         self.turns += 1
+        if message.__class__ is MessageSkipped:
+            # The code never hears of it: not even its clock moves.
+            return []
         loop = self.loop
         if time_ns > loop.now_ns:
             loop.now_ns = time_ns
@@ -313,9 +316,6 @@ class Execution(Commander):
             if self._main_task is not None:
                 self._context.run(self._main_task.cancel)
 
-    def _take_skipped(self, message: MessageSkipped) -> None:
-        """The code never hears of it."""
-
     def _take_end(self, message: RunTimedOut | RunTerminated) -> None:
         self._ended = True
 
@@ -382,6 +382,10 @@ class Execution(Commander):
         """What a query was doing was ended wherever it was."""
         self.loop.is_marred = True
 
+    def cut(self) -> None:
+        """The turn has had its time: no other callback begins. Called on any thread."""
+        self.loop.is_cut = True
+
     @property
     def unread_signals(self) -> int:
         """Signals that no handler and no channel has taken."""
@@ -396,7 +400,6 @@ class Execution(Commander):
         TimerFired: _take_timer,
         ExternalSignalResolved: _take_signal_resolved,
         CancelRequested: _take_cancel,
-        MessageSkipped: _take_skipped,
         RunTimedOut: _take_end,
         RunTerminated: _take_end,
     }

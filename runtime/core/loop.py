@@ -87,6 +87,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         started_ns: when the run began; ``time()`` counts from here.
         order: the last number of the counter that is the hash of tasks and futures.
         is_marred: whether something that may only read has changed the run; whoever lets it run looks at this.
+        is_cut: whether no callback is to begin any more: the turn has had its time.
         read_only: what is running now, if it may only read ("a wait condition"); empty otherwise.
     """
 
@@ -103,6 +104,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self.started_ns = 0
         self.read_only = ""
         self.is_marred = False
+        self.is_cut = False
         self._ready: list[Handle | TimerHandle] = []
         self.order = first_order
         self._tasks: list[Task[Any]] = []
@@ -122,6 +124,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 ready: list[Any] = self._ready
                 self._ready = []
                 for handle in ready:
+                    if self.is_cut:
+                        return
                     if not handle._cancelled:
                         try:
                             handle._context.run(handle._callback, *handle._args)

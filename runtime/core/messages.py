@@ -24,7 +24,7 @@ __all__ = [
     "WorkflowStarted",
     "decode_message",
     "encode_message",
-    "holds_update",
+    "update_id_in",
 ]
 
 
@@ -148,10 +148,14 @@ def decode_message(data: bytes) -> Message:
     return message
 
 
-def holds_update(data: bytes, update_id: str) -> bool:
-    """Whether a record holds the update of that id."""
+def update_id_in(data: bytes) -> str | None:
+    """The id of the update that a record holds, or None if it holds another message."""
     # Its name on disk is looked for first: most messages are something else.
     if not data.startswith(b"update", 2):
-        return False
-    message = decode_message(data)
-    return isinstance(message, UpdateReceived) and message.update_id == update_id
+        return None
+    try:
+        message = decode_message(data)
+    except ValueError:
+        # A newer release may have written it; whoever takes it says so.
+        return None
+    return message.update_id if isinstance(message, UpdateReceived) else None

@@ -26,7 +26,7 @@ from .work_errors import (
     WorkflowAlreadyStartedError,
 )
 
-__all__ = ["Failure", "FailureKind", "to_exception", "to_failure"]
+__all__ = ["Failure", "FailureKind", "text_of", "to_exception", "to_failure"]
 
 MAX_CAUSES = 16
 MAX_MESSAGE = 16_384
@@ -115,7 +115,7 @@ def to_failure(exc: BaseException, converter: ArgumentConverter, *, limit: int =
         except BaseException as err:  # a subclass of ours that never called our constructor, or worse
             failure = Failure(
                 FailureKind.APPLICATION,
-                f"(this {type(link).__name__} cannot be described: {_clip(_text(err), 500)})",
+                f"(this {type(link).__name__} cannot be described: {_clip(text_of(err), 500)})",
                 type=type(link).__name__,
                 types=_types(link),
             )
@@ -208,7 +208,7 @@ def _details(exc: BaseException, converter: ArgumentConverter, room: int) -> tup
     try:
         data = converter.encode_args(details)
     except BaseException as err:  # a user's converter may raise anything, and the outcome must not be lost
-        return b"", f" [details left out: {_clip(_text(err), 500)}]"
+        return b"", f" [details left out: {_clip(text_of(err), 500)}]"
     if len(data) > room:
         return b"", f" [details left out: {len(data):,} bytes are too many]"
     return data, ""
@@ -222,10 +222,11 @@ def _delay_ns(exc: ApplicationError) -> int | None:
 
 
 def _message(exc: BaseException) -> str:
-    return _text(exc.message if isinstance(exc, FailureError) else exc)
+    return text_of(exc.message if isinstance(exc, FailureError) else exc)
 
 
-def _text(words: object) -> str:
+def text_of(words: object) -> str:
+    """What ``str()`` makes of something of the user's, whatever comes of it."""
     try:
         return str(words)
     except BaseException as err:  # the user's __str__, which may raise anything
@@ -313,7 +314,7 @@ def _decoded(failure: Failure, converter: ArgumentConverter) -> list[object]:
     try:
         return converter.decode_args(failure.details, None)
     except BaseException as err:  # a user's converter may raise anything, and the outcome must not be lost
-        return [f"(details that cannot be decoded: {_clip(_text(err), 500)})"]
+        return [f"(details that cannot be decoded: {_clip(text_of(err), 500)})"]
 
 
 def _application(failure: Failure, converter: ArgumentConverter) -> FailureError:

@@ -23,13 +23,16 @@ def answer(sweep: Sweep, actor: object, question: Question) -> None:
     if reply is None:
         question.ask(actor)
         return
+    sweep.undo(fail_if_pending, reply)
+    if question.answers_itself:
+        question.ask(actor)
+        return
     try:
         found = question.ask(actor)
     except Exception as error:
         sweep.after(reply.set_exception, (type(error), error, error.__traceback__))
     else:
         sweep.after(reply.set, found)
-    sweep.undo(fail_if_pending, reply)
 
 
 def refuse(tools: Tools, actor: TurnTaker, run: RunState, delivery: Delivery) -> None:
@@ -37,7 +40,8 @@ def refuse(tools: Tools, actor: TurnTaker, run: RunState, delivery: Delivery) ->
     tools.sweep.took_turn(actor, delivery)
     message, reply = delivery.message, delivery.reply_to
     if isinstance(message, UpdateReceived):
-        tools.updating.refused(run, delivery, message)
+        tools.updating.arrived(run, delivery, message)
+        tools.updating.refused(run, message)
     elif reply is not None:
         tools.sweep.after(fail_if_pending, reply, closed_error(run.header))
 

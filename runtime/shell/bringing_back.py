@@ -7,7 +7,15 @@ from ...actors import TurnExceeded
 from ...storage import Attempt, DueKind, Mail, Turn
 from ..core.commands import Command
 from ..core.execution import Execution
-from ..core.messages import ActivityCompleted, ActivityFailed, Message, WorkflowStarted, decode_message
+from ..core.messages import (
+    ActivityCompleted,
+    ActivityFailed,
+    Message,
+    RunTerminated,
+    RunTimedOut,
+    WorkflowStarted,
+    decode_message,
+)
 from ..model.errors import InternalError
 from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
@@ -92,29 +100,35 @@ class BringingBack:
         if turns and self.failed is None:
             try:
                 if self.execution is None:
-                    self.execution = begin_execution(self._tools, decode_message(turns[0].message))
-                self._replay(self.execution, turns, owner)
+                    self.execution = self._begin(decode_message(turns[0].message))
+                if self.execution is not None:
+                    self._replay(self.execution, turns, owner)
             except TurnExceeded as error:
                 self.failed = overdue(self._tools.deadline, error, self._tools.turn_seconds)
             except Exception as error:
                 # The outermost step of a replay: the code may be any.
                 self.failed = error
-        if turns and self.failed is not None:
+        if turns and (self.failed is not None or self.execution is None):
             for turn in turns[run.turn_no - turns[0].turn_no :]:
                 self._note(turn, *decode_turn(turn))
         return len(turns) < SLICE
 
+    def _begin(self, message: Message) -> Execution | None:
+        """The execution that a history begins with; None if the run was ended before it had begun."""
+        return None if isinstance(message, (RunTerminated, RunTimedOut)) else begin_execution(self._tools, message)
+
     def _replay(self, execution: Execution, turns: list[Turn], owner: Owner) -> None:
         deadline = self._tools.deadline
-        try:
-            with execution.at_work():
-                for turn in turns:
-                    message, commands = decode_turn(turn)
-                    deadline.begin(owner, self)
+        with execution.at_work():
+            for turn in turns:
+                message, commands = decode_turn(turn)
+                deadline.begin(owner, self)
+                try:
                     execution.replay(message, turn.time_ns, commands)
-                    self._note(turn, message, commands)
-        finally:
-            deadline.end()
+                finally:
+                    # Before anything is noted: the thread may have been left behind.
+                    deadline.end()
+                self._note(turn, message, commands)
 
     def _note(self, turn: Turn, message: Message, commands: list[Command]) -> None:
         run = self.run
@@ -132,7 +146,7 @@ class BringingBack:
         stopped_at = run.header.stopped_at
         if run.status is WorkflowExecutionStatus.SUSPENDED or run.header.note:
             running = int(WorkflowExecutionStatus.RUNNING)
-            put_header(tools.sweep, run, run.header._replace(status=running, note="", stopped_at=0))
+            put_header(tools.sweep, run, run.header._replace(status=running, note=""))
         if not run.is_active:
             # It was suspended, or its mark was damaged.
             tools.sweep.batch.clear_active(run.run_no)

@@ -50,14 +50,18 @@ class Question(Delivery):
 
     Args:
         ask: called with the actor in its turn; gives the answer.
-        reply_to: gets the answer once all that it may show is on disk; None if ``ask`` sees to that itself.
+        reply_to: gets the answer once all that it may show is on disk; None if nobody waits.
+        answers_itself: whether ``ask`` sees to the answer; then ``reply_to`` is only told if nobody is asked.
     """
 
-    __slots__ = ("ask",)
+    __slots__ = ("answers_itself", "ask")
 
-    def __init__(self, ask: Callable[[Any], Any], reply_to: Future[Any] | None) -> None:
+    def __init__(
+        self, ask: Callable[[Any], Any], reply_to: Future[Any] | None, *, answers_itself: bool = False
+    ) -> None:
         super().__init__(_NO_MESSAGE, reply_to)
         self.ask = ask
+        self.answers_itself = answers_itself
 
 
 class Query(Delivery):

@@ -225,7 +225,8 @@ class Desk:
             raise MailboxFullError(header.workflow_id, self._mailbox_limit)
         if not updating.ask(actor.run, update.update_id, waiter):
             return
-        if waiter.stage is WorkflowUpdateStage.ADMITTED and actor.is_open and not actor.is_unborn:
+        is_known = update.update_id in actor.run.updates or actor.run.has_admitted(update.update_id)
+        if waiter.stage is WorkflowUpdateStage.ADMITTED and actor.is_open and not (actor.is_unborn or is_known):
             leave_row(self._tools, actor, update, self._tools.clock.now_ns())
             self._sweep.after(updating.admitted, actor.run, update.update_id)
             self._sweep.undo(updating.fail, run_no, update.update_id)
@@ -242,7 +243,7 @@ class Desk:
             return
         if actor is None:
             raise WorkflowUpdateNotFoundError(header.workflow_id, header.run_id, update_id)
-        actor.ask(Question(lambda actor: updating.find(actor.run, update_id, waiter), None))
+        actor.ask(Question(lambda actor: updating.find(actor.run, update_id, waiter), future, answers_itself=True))
 
     def _resume(self, future: Future[None], workflow_id: str, run_id: str) -> None:
         actor = self._open_actor(workflow_id, run_id)

@@ -57,7 +57,7 @@ from .timekeeper import Timekeeper
 from .updating import Updating
 from .waiters import Waiters
 
-__all__ = ["TOOK", "WANTS", "Peer", "Tools", "close_run", "leave_row", "put_header", "reject_update"]
+__all__ = ["TOOK", "WANTS", "Peer", "Tools", "close_run", "leave_row", "put_header", "reject_update", "went_on"]
 
 logger = logging.getLogger("greenroom")
 
@@ -175,7 +175,8 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
     for seq, data in run.rows.items():
         batch.take_mail(run_no, seq)
         _lose_mail(tools, run, data, status, time_ns)
-    run.timers, run.activities, run.rows = {}, {}, {}
+    run.timers, run.activities = {}, {}
+    run.rows.clear()
     closed = run.header._replace(
         status=int(status),
         closed_ns=time_ns,
@@ -220,10 +221,16 @@ def reject_update(
 ) -> None:
     """A run does not take an update. That leaves nothing on disk, but where its sender knows that it was there."""
     outcome = Outcome(failure=to_failure(reason, tools.converter))
-    tools.updating.rejected(run, delivery, update, outcome)
+    tools.updating.finished(run, update.update_id, outcome)
     if delivery.seq is not None:
         run.updates[update.update_id] = True
         tools.sweep.batch.put_update(run.run_no, Update(update.update_id, outcome.encode()))
+
+
+def went_on(tools: Tools, run: RunState, where: int) -> None:
+    """The run has taken a message that it may have stopped at before."""
+    if run.header.stopped_at == where:
+        put_header(tools.sweep, run, run.header._replace(stopped_at=0))
 
 
 def put_header(sweep: Sweep, run: RunState, header: RunHeader) -> None:
@@ -252,6 +259,7 @@ def _took_update(tools: Tools, run: RunState, message: UpdateReceived) -> None:
 
 def _took_timer(tools: Tools, run: RunState, message: TimerFired) -> None:
     tools.sweep.batch.drop_timer(run.run_no, DueKind.TIMER, message.id, run.timers.pop(message.id))
+    went_on(tools, run, -message.id)
 
 
 def _took_timeout(tools: Tools, run: RunState, message: RunTimedOut) -> None:
@@ -344,7 +352,7 @@ def leave_row(tools: Tools, target: Peer, message: Message, time_ns: int) -> Non
 
 
 def _forget_row(run: RunState, seq: int, error: GreenroomError) -> None:
-    run.rows.pop(seq, None)
+    run.rows.take(seq)
 
 
 def _dead_letter(tools: Tools, peer: Peer, command: DeadLetterSignal, time_ns: int) -> None:

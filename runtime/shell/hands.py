@@ -122,6 +122,7 @@ class Hands:
             clock=clock,
             on_sweep=self.sweep.close,
             is_full=self.sweep.is_full,
+            on_end=self._put_all_away,
             on_error=seams.on_error,
         )
         self.retries = Retries(self.dispatcher)
@@ -205,6 +206,8 @@ class Hands:
         recovery = Recovery(
             journal=self.journal, dispatcher=self.dispatcher, directory=self.directory, sweep=self.sweep
         )
+        if self.overdue is not None:
+            self.overdue.prepare()
         self.dispatcher.call_soon(self.timekeeper.start)
         self.dispatcher.call_soon(recovery.start)
 
@@ -252,6 +255,10 @@ class Hands:
         self.desk.close(error)
         self.performer.close(grace=0)
         self._leave(error)
+
+    def _put_all_away(self) -> None:
+        # On the dispatcher's thread, where code that will not end is not waited for.
+        self.directory.close(RuntimeClosedError("waiting to be heard"))
 
     def _leave(self, error: GreenroomError) -> None:
         for future in self.waiters.take_all():

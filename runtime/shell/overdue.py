@@ -24,6 +24,10 @@ logger = logging.getLogger("greenroom")
 class Owner(Protocol):
     """Whose code runs in a turn."""
 
+    def cut(self, what: object) -> None:
+        """The code that was called for ``what`` is to come to its end; called on the watchdog's thread."""
+        ...
+
     def stuck(self, what: object, error: TurnDeadlineError) -> None:
         """The code that was called for ``what`` is blocked for good, on a thread that was left behind."""
         ...
@@ -61,9 +65,12 @@ class Overdue:
         """How many threads were left behind in turns that blocked."""
         return self._watchdog.threads_abandoned
 
-    def start(self) -> None:
-        """Begin to watch the dispatcher's thread, which must be running."""
+    def prepare(self) -> None:
+        """Know the thread of the dispatcher before any code runs on it."""
         self._dispatcher.call_soon(self._know_thread, self._tools.deadline)
+
+    def start(self) -> None:
+        """Begin to watch."""
         self._watchdog.start(f"{self._dispatcher.name}-watchdog")
 
     def stop(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ...actors import Dispatcher, TurnExceeded
+from ...actors import Dispatcher, DispatcherClosedError, TurnExceeded
 from ..core.execution import Execution
 from ..model.errors import TurnDeadlineError
 from .effects import Tools
@@ -22,11 +22,16 @@ def put_away(tools: Tools, dispatcher: Dispatcher, whose: object, execution: Exe
         whose: the run, for messages.
     """
     if execution.is_finished or not dispatcher.is_current():
-        # Nothing of the user's runs, or nobody is held up.
+        # Nothing of the user's runs, or there is no dispatcher that is held up.
         _tell(whose, execution.close())
-    else:
+        return
+    leaving = _PuttingAway(tools, whose, execution)
+    try:
         # In a step of its own: if it blocks, whoever has asked for this is not in the middle of something.
-        dispatcher.call_soon(_PuttingAway(tools, whose, execution).run)
+        dispatcher.call_soon(leaving.run)
+    except DispatcherClosedError:
+        # This is the last step there is.
+        leaving.run()
 
 
 def _tell(whose: object, stubborn: list[str]) -> None:
@@ -62,6 +67,9 @@ class _PuttingAway:
             logger.error("%s took too long to be put away: %s", self._whose, late, exc_info=late)
         else:
             _tell(self._whose, stubborn)
+
+    def cut(self, what: object) -> None:
+        """It is to come to its end: the exception that it gets is all that helps."""
 
     def stuck(self, what: object, error: TurnDeadlineError) -> None:
         """It is blocked, on a thread that was left behind."""

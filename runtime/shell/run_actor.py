@@ -182,12 +182,19 @@ class RunActor(Actor):
         self._tools.supervisor.forget(self.run.run_no)
         self._try_again()
 
+    def recover(self) -> None:
+        """The journal was opened: bring the run back, unless that has been seen to."""
+        if self.standing is Standing.DORMANT:
+            self._try_again()
+
     def skip(self) -> None:
         """Try a stopped run again without the message that it stopped at.
 
         Raises:
             ValueError: there is no such message.
         """
+        if self.standing not in (Standing.SUSPENDED, Standing.RESTARTING):
+            raise ValueError(f"{self} is not stopped: there is nothing to skip")
         self._tools.sweep.touched(self)
         skip(self._tools, self)
         self._tools.sweep.after(self.resume)

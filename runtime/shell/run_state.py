@@ -14,10 +14,10 @@ from ..core.messages import (
     TimerFired,
     UpdateReceived,
     decode_message,
-    holds_update,
 )
 from ..model.options import WorkflowExecutionStatus
 from .flights import Owner
+from .mail_rows import MailRows
 
 __all__ = ["RunState"]
 
@@ -62,7 +62,7 @@ class RunState:
         self.header = header
         self.owner = Owner(run_no, header.workflow_id, header.run_id, header.workflow_type)
         self.is_stored = is_stored
-        self.rows: dict[int, bytes] = {}
+        self.rows = MailRows()
         self.forget()
 
     def forget(self) -> None:
@@ -96,7 +96,10 @@ class RunState:
     def load(self, items: Items) -> None:
         """Take over what the journal says waits for the run; rows of the open sweep are known already and not there
         yet."""
-        self.rows = {mail.seq: mail.message for mail in items.mail} | self.rows
+        rows = MailRows()
+        for seq, data in ({mail.seq: mail.message for mail in items.mail} | self.rows).items():
+            rows[seq] = data
+        self.rows = rows
         self.timers = {timer.item: timer.at_ns for timer in items.timers}
         self.updates = {update.update_id: bool(update.outcome) for update in items.updates}
 
@@ -128,4 +131,4 @@ class RunState:
 
     def has_admitted(self, update_id: str) -> bool:
         """Whether an update waits on disk to be taken."""
-        return any(holds_update(data, update_id) for data in self.rows.values())
+        return self.rows.has_update(update_id)

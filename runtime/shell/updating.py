@@ -49,14 +49,17 @@ class _Entry:
     """One update that somebody waits for.
 
     Attributes:
-        is_sent: whether its request is in the mailbox of the run, in memory or on disk.
+        waiters: those who wait.
+        joined: those of them whose request is on its way to the run.
+        is_sent: whether a request is in the mailbox of the run, in memory or on disk.
         is_admitted: whether it is there on disk.
     """
 
-    __slots__ = ("is_admitted", "is_sent", "waiters")
+    __slots__ = ("is_admitted", "is_sent", "joined", "waiters")
 
     def __init__(self) -> None:
         self.waiters: list[UpdateWaiter] = []
+        self.joined: list[UpdateWaiter] = []
         self.is_sent = False
         self.is_admitted = False
 
@@ -91,6 +94,7 @@ class Updating:
         """
         entry = self._entry(run.run_no, update_id)
         entry.waiters.append(waiter)
+        entry.joined.append(waiter)
         if entry.is_admitted:
             self._sweep.after(self.admitted, run, update_id)
         is_new = not entry.is_sent
@@ -129,40 +133,35 @@ class Updating:
 
     # What the run has made of a request, in the open sweep.
 
-    def taken(self, run: RunState, delivery: Delivery, update: UpdateReceived) -> None:
+    def arrived(self, run: RunState, delivery: Delivery, update: UpdateReceived) -> None:
+        """A request has come to its run; what the run makes of it is told next."""
+        entry = self._by_run.get(run.run_no, {}).get(update.update_id)
+        if entry is None:
+            return
+        joined, entry.joined = entry.joined, []
+        entry.is_sent = entry.is_admitted = False
+        if delivery.seq is None:
+            # If the sweep does not get to disk the request is lost. One with a row is taken again.
+            self._sweep.undo(self._lose, run.run_no, update.update_id, joined)
+
+    def taken(self, run: RunState, update: UpdateReceived) -> None:
         """The run has accepted the update, now or before."""
-        self._arrived(run, delivery, update)
         self._sweep.after(self._tell_standing, run, update.update_id)
 
     def finished(self, run: RunState, update_id: str, outcome: Outcome) -> None:
         """The update has an outcome."""
         self._sweep.after(self._tell_all, run, update_id, outcome)
 
-    def rejected(self, run: RunState, delivery: Delivery, update: UpdateReceived, outcome: Outcome) -> None:
-        """The run does not take the update."""
-        self._arrived(run, delivery, update)
-        self.finished(run, update.update_id, outcome)
-
-    def kept(self, run: RunState, delivery: Delivery, update: UpdateReceived) -> None:
+    def kept(self, run: RunState, update: UpdateReceived) -> None:
         """The run is stopped: the request waits on disk."""
-        self._arrived(run, delivery, update)
         self._sweep.after(self._tell_kept, run, update.update_id)
 
-    def refused(self, run: RunState, delivery: Delivery, update: UpdateReceived) -> None:
+    def refused(self, run: RunState, update: UpdateReceived) -> None:
         """The run has ended, and takes no update any more; it may have taken this one before."""
-        self._arrived(run, delivery, update)
         if update.update_id in run.updates:
             self._sweep.after(self._tell_standing, run, update.update_id)
         else:
             self._sweep.after(self.fail, run.run_no, update.update_id, closed_error(run.header))
-
-    def _arrived(self, run: RunState, delivery: Delivery, update: UpdateReceived) -> None:
-        entry = self._by_run.get(run.run_no, {}).get(update.update_id)
-        if entry is not None:
-            entry.is_sent = entry.is_admitted = False
-        if delivery.seq is None:
-            # If the sweep does not get to disk the request is lost. One with a row is taken again.
-            self._sweep.undo(self.fail, run.run_no, update.update_id)
 
     # Telling, once it is on disk.
 
@@ -174,14 +173,24 @@ class Updating:
             self._reached(run, update_id, _ADMITTED)
 
     def suspended(self, run: RunState) -> None:
-        """The run has stopped: who waits for what it has accepted is told."""
+        """The run has stopped: who waits for what it has accepted, or for what waits on disk, is told."""
         for update_id, entry in list(self._by_run.get(run.run_no, {}).items()):
-            if not entry.is_sent:
+            if not entry.is_sent or run.has_admitted(update_id):
                 self.fail(run.run_no, update_id, suspended_error(run.header, update_id=update_id))
 
     def fail(self, run_no: int, update_id: str, error: GreenroomError) -> None:
         """Nothing more can be told of an update."""
         for waiter in self._take(run_no, update_id):
+            fail_if_pending(waiter.future, error)
+
+    def _lose(self, run_no: int, update_id: str, waiters: list[UpdateWaiter], error: GreenroomError) -> None:
+        """A request is lost: others may wait for an earlier one."""
+        entry = self._by_run.get(run_no, {}).get(update_id)
+        if entry is not None:
+            entry.waiters = [waiter for waiter in entry.waiters if waiter not in waiters]
+            if not entry.waiters and not entry.is_sent:
+                self._take(run_no, update_id)
+        for waiter in waiters:
             fail_if_pending(waiter.future, error)
 
     def fail_run(self, run_no: int, error: GreenroomError) -> None:

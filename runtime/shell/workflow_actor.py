@@ -12,6 +12,7 @@ from ..core.bugs import WorkflowBugError
 from ..core.handling import UpdateRejectedError
 from ..core.messages import UpdateReceived
 from ..model.errors import InternalError, TurnDeadlineError
+from ..model.failures import text_of
 from ..model.options import WorkflowExecutionStatus
 from .answers import answer, refuse
 from .bringing_back import BringingBack, begin_execution
@@ -20,6 +21,7 @@ from .effects import reject_update
 from .encoding import encode_turn
 from .journal_seam import is_passing
 from .overdue import LEFT_BEHIND, overdue
+from .query_failures import query_failure
 from .run_actor import ENDS, RunActor
 from .standing import Standing
 from .suspending import tell_waiters
@@ -74,6 +76,8 @@ class WorkflowActor(RunActor):
             self._end_without_code(delivery)
         else:
             self._tools.sweep.took_turn(self, delivery)
+            if isinstance(delivery.message, UpdateReceived):
+                self._tools.updating.arrived(self.run, delivery, delivery.message)
             keep_message(self._tools, self.run, delivery)
 
     def _ask_code(self, query: Query) -> None:
@@ -91,6 +95,8 @@ class WorkflowActor(RunActor):
         if delivery.seq is not None and delivery.seq not in run.rows:
             # It was in memory when the run was brought back with the same message from the disk, and that was taken.
             return
+        if type(message) is UpdateReceived:
+            self._tools.updating.arrived(run, delivery, message)
         if run.is_stale(message):
             self._tools.sweep.took_turn(self, delivery)
             take_row(self._tools, run, delivery)
@@ -137,24 +143,33 @@ class WorkflowActor(RunActor):
         if not isinstance(message, UpdateReceived):
             self._suspend(error, delivery)
             return
+        reason = _reason(error)
         self._tools.sweep.took_turn(self, delivery)
         try:
             take_row(self._tools, self.run, delivery)
-            reject_update(self._tools, self.run, delivery, message, _reason(error))
+            reject_update(self._tools, self.run, delivery, message, reason)
         except Exception as fault:
             # As for a turn: what stands in the batch is not whole.
             self._tools.sweep.spoil(fault)
         execution = self.execution
         if execution is None or execution.is_marred or not isinstance(error, UpdateRejectedError):
-            logger.warning("%s refuses update %r, and is brought back as it was before it", self, message.name)
+            # What it was refused for is told to who has asked, and may be a bug that its author should see.
+            told = "%s refuses update %r, and is brought back as it was before it: %s"
+            logger.warning(told, self, message.name, text_of(reason), exc_info=reason)
             self._begin_anew()
+
+    def cut(self, what: object) -> None:
+        """The code is to come to its end; called on the watchdog's thread."""
+        execution = what.execution if isinstance(what, BringingBack) else self.execution
+        if execution is not None:
+            execution.cut()
 
     def stuck(self, what: object, error: TurnDeadlineError) -> None:
         """The code of the run is blocked for good, on a thread that was left behind, and is never touched again."""
-        LEFT_BEHIND.append(self.execution)
+        LEFT_BEHIND.append(what.execution if isinstance(what, BringingBack) else self.execution)
         self.execution = None
         if isinstance(what, Query):
-            self._tools.sweep.refuse(what.future, error)
+            self._tools.sweep.refuse(what.future, query_failure(what, self.run.header, error, self._tools.converter))
             self._begin_anew()
         elif isinstance(what, Delivery):
             self._cannot_take(what, error)

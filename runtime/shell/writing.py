@@ -16,7 +16,7 @@ from ..core.messages import (
     encode_message,
 )
 from .delivery import Delivery
-from .effects import TOOK, WANTS, Peer, Tools
+from .effects import TOOK, WANTS, Peer, Tools, went_on
 from .run_state import RunState
 
 __all__ = [
@@ -82,14 +82,15 @@ def acknowledge(tools: Tools, run: RunState, delivery: Delivery) -> None:
     if delivery.reply_to is not None:
         tools.sweep.after(delivery.reply_to.set, delivery.answer)
     elif type(delivery.message) is UpdateReceived:
-        tools.updating.taken(run, delivery, delivery.message)
+        tools.updating.taken(run, delivery.message)
 
 
 def take_row(tools: Tools, run: RunState, delivery: Delivery) -> None:
     """A message need not stand in the mailbox on disk any longer, if it does."""
     if delivery.seq is not None:
         tools.sweep.batch.take_mail(run.run_no, delivery.seq)
-        run.rows.pop(delivery.seq, None)
+        run.rows.take(delivery.seq)
+        went_on(tools, run, delivery.seq)
 
 
 def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> int:
@@ -103,7 +104,7 @@ def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> int:
     message = delivery.message
     is_known = False
     if isinstance(message, UpdateReceived):
-        tools.updating.kept(run, delivery, message)
+        tools.updating.kept(run, message)
         is_known = run.is_stale(message) or run.has_admitted(message.update_id)
     else:
         acknowledge(tools, run, delivery)

@@ -303,6 +303,23 @@ def test_a_run_that_was_suspended_before_its_first_turn_says_so() -> None:
         assert failed(runtime, handle.query("anything")).reason == "the run has not taken a turn yet"
 
 
+def test_a_run_that_was_ended_before_its_first_turn_says_so() -> None:
+    @workflow.defn(name="queries.never")
+    class Never:
+        def __init__(self) -> None:
+            raise LookupError("at once")
+
+        @workflow.run
+        async def run(self) -> None:
+            """Is never come to."""
+
+    with make(None, Never, check_leaks=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Never.run, id="n"))
+        runtime.wait(handle.terminate())
+
+        assert failed(runtime, handle.query("anything")).reason == "the run has not taken a turn yet"
+
+
 def test_a_history_that_the_code_no_longer_has_is_the_callers_error_and_changes_nothing() -> None:
     store = MemoryStore()
     with make(store) as runtime:

@@ -347,8 +347,70 @@ def test_there_is_not_always_a_message_to_skip() -> None:
             runtime.wait(handle.resume(skip=True))
         broken.clear()
         runtime.wait(handle.resume())
-        with pytest.raises(ValueError, match="has not stopped at a message"):
+        with pytest.raises(ValueError, match="there is nothing to skip"):
             runtime.wait(handle.resume(skip=True))
+
+
+def test_a_marker_moves_nothing_in_the_run_not_even_its_clock() -> None:
+    @workflow.defn(name="supervision.clock")
+    class Clock:
+        @workflow.run
+        async def run(self) -> str:
+            until = workflow.now() + timedelta(seconds=60)
+            await workflow.wait_condition(lambda: workflow.now() >= until)
+            return await workflow.execute_activity(echo, "late")
+
+        @workflow.signal
+        def bad(self) -> None:
+            raise LookupError("a bug")
+
+        @workflow.signal
+        def wake(self) -> None:
+            """Has the condition asked."""
+
+    with TestRuntime(workflows=[Clock], activities=[echo]) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Clock.run, id="clock"))
+        runtime.advance(100)
+        runtime.wait(handle.signal(Clock.bad))
+        runtime.wait(handle.resume(skip=True))
+        runtime.run_until_idle()
+        assert runtime.wait(handle.describe()).status is RUNNING
+        runtime.wait(handle.signal(Clock.wake))
+
+        assert runtime.wait(handle.result()) == "late"
+        replay_every_prefix(runtime)
+
+
+def test_what_it_stopped_at_stays_first_if_the_process_dies_after_the_resume() -> None:
+    store = MemoryStore()
+    broken.append("first")
+    with make(store, auto_skip=False, supervision=Supervision(max_restarts=0)) as runtime:
+        handle = start(runtime, wanted=2)
+        handle.signal(Words.say, "first")
+        # Its row comes before that of the signal, which is kept only when its turn fails.
+        admitted = handle.start_update(Words.count, id="u", wait_for_stage=WorkflowUpdateStage.ADMITTED)
+        runtime.run_until_idle()
+        assert admitted.done()
+        broken.clear()
+        handle.resume()
+        # The run is brought back, and the process dies before it has taken anything.
+        while runtime.wait(handle.describe()).status is SUSPENDED:
+            assert runtime.step()
+        runtime.crash()
+        handle = runtime.get_workflow_handle("words")
+        runtime.run_until_idle()
+
+        assert runtime.wait(handle.get_update_handle("u").result()) == 1
+
+
+def test_a_run_that_waits_for_its_restart_is_not_brought_back_sooner_by_an_opening_that_goes_on() -> None:
+    broken.append("start")
+    with make(auto_skip=False) as runtime:
+        handle = runtime.start_workflow(Words.run, id="words")
+        runtime.run_until_idle()
+        assert handle.done()
+
+        assert runtime.wait(runtime.get_workflow_handle("words").describe()).restarts == 1
 
 
 def test_a_skip_that_cannot_be_written_changes_nothing() -> None:

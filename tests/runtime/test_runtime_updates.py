@@ -19,6 +19,7 @@ from greenroom import (
     workflow,
 )
 from greenroom.runtime.model.errors import (
+    InternalError,
     InvalidWorkflowError,
     JournalWriteError,
     MailboxFullError,
@@ -33,7 +34,7 @@ from greenroom.runtime.model.errors import (
     WorkflowUpdateNotFoundError,
 )
 from greenroom.runtime.model.options import WorkflowExecutionStatus
-from greenroom.storage import MemoryStore
+from greenroom.storage import Batch, MemoryStore
 from greenroom.testing import TestRuntime, replay_every_prefix
 from tests.runtime.rig import WAIT
 
@@ -689,6 +690,155 @@ def test_what_cannot_be_sent_is_refused_at_once() -> None:
             handle.execute_update(Flight.count, id="")
         with pytest.raises(TypeError, match="is not an update handler"):
             handle.execute_update(Flight.booked)
+
+
+def test_who_asks_for_an_outcome_in_a_sweep_that_fails_is_told() -> None:
+    with make() as runtime:
+        handle = flight(runtime)
+        other = runtime.wait(runtime.start_workflow(Flight.run, id="other"))
+        done = handle.execute_update(Flight.count, id="u")
+        asked = handle.get_update_handle("u").result()
+        assert runtime.step()
+        assert done.get() == 1
+        runtime.store.fail_commit(1)
+        # It has no turn in this sweep, which another run makes one that writes.
+        failed_too = other.start_update(Flight.count, wait_for_stage=ADMITTED)
+        runtime.run_until_idle()
+
+        assert isinstance(failed_too.exception(), JournalWriteError)
+        assert isinstance(asked.exception(), JournalWriteError)
+        assert runtime.wait(handle.get_update_handle("u").result()) == 1
+
+
+def test_who_asks_a_run_that_could_not_be_started_is_told() -> None:
+    with make(auto_skip=False) as runtime:
+        runtime.store.fail_commit(1)
+        started = runtime.start_workflow(Flight.run, id="flight")
+        handle = runtime.get_workflow_handle("flight")
+        asked = [handle.get_update_handle("u").result(), handle.execute_update("count it")]
+        runtime.run_until_idle()
+
+        assert isinstance(started.exception(), JournalWriteError)
+        assert all(isinstance(each.exception(), JournalWriteError) for each in asked)
+
+
+def test_an_update_admitted_while_a_suspended_run_is_read_again_keeps_nobody_waiting() -> None:
+    with make(check_leaks=False, auto_skip=False) as runtime:
+        handle = flight(runtime)
+        runtime.wait(handle.signal(Flight.poison))
+        runtime.store.fail_commit(1)
+        lost = handle.signal(Flight.poison)
+        runtime.step()
+        assert isinstance(lost.exception(), JournalWriteError)
+        admitted = handle.start_update(Flight.count, id="u", wait_for_stage=ADMITTED)
+        runtime.run_until_idle()
+        assert admitted.done()
+        runtime.advance(10)
+        waiting = handle.execute_update(Flight.count, id="u")
+        runtime.advance(10)
+
+        assert isinstance(waiting.exception(), WorkflowSuspendedError)
+
+
+def test_a_duplicate_that_is_lost_fails_nobody_who_waits_for_the_first() -> None:
+    with make(auto_skip=False) as runtime:
+        handle = flight(runtime)
+        first = handle.execute_update(Flight.wait, "first", id="u")
+        runtime.run_until_idle()
+        runtime.store.fail_commit(1)
+        second = handle.execute_update(Flight.wait, "second", id="u")
+        admitted = handle.start_update(Flight.count, wait_for_stage=ADMITTED)
+        runtime.run_until_idle()
+        assert isinstance(second.exception(), JournalWriteError)
+        assert isinstance(admitted.exception(), JournalWriteError)
+        assert not first.done()
+        runtime.advance(10)
+        runtime.wait(handle.signal(Flight.open))
+
+        assert runtime.wait(first) == "first"
+
+
+def test_an_update_whose_turn_cannot_be_put_together_is_told_and_may_be_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    append = Batch.append_turn
+
+    def fail_once(self: Batch, *args: Any) -> int:
+        monkeypatch.setattr(Batch, "append_turn", append)
+        raise OverflowError("too much")
+
+    with make(check_leaks=False) as runtime:
+        handle = flight(runtime)
+        monkeypatch.setattr(Batch, "append_turn", fail_once)
+        asked = handle.execute_update(Flight.count, id="u")
+        runtime.advance(10)
+
+        assert isinstance(asked.exception(), InternalError)
+        assert runtime.wait(handle.execute_update(Flight.count, id="u")) == 1
+
+
+def test_an_update_that_is_admitted_again_has_one_row_and_one_dead_letter() -> None:
+    with make(check_leaks=False) as runtime:
+        handle = flight(runtime)
+        runtime.wait(handle.signal(Flight.poison))
+        for _ in range(5):
+            runtime.wait(handle.start_update(Flight.count, id="u", wait_for_stage=ADMITTED))
+        assert runtime.wait(handle.describe()).waiting_messages == 2
+        runtime.wait(handle.terminate())
+
+        assert len(runtime.hands.journal.dead_letters()) == 2
+
+
+def test_a_result_in_the_turn_in_which_the_run_ends_stands_though_it_no_longer_fits() -> None:
+    store = MemoryStore()
+    with make(store) as runtime:
+        handle = flight(runtime)
+        runtime.wait(handle.execute_update(Flight.end))
+        runtime.wait(handle.result())
+
+    class Stricter(Flight):
+        @workflow.run
+        async def run(self) -> list[str]:
+            await workflow.wait_condition(lambda: self.is_over)
+            return self.seats
+
+        @workflow.update
+        def end(self) -> int:  # type: ignore[override]
+            self.is_over = True
+            return cast("int", "ended by this")
+
+    with make(store, workflow.defn(name="updates.flight")(Stricter)) as runtime:
+        assert runtime.wait(runtime.get_workflow_handle("flight").query("booked")) == []
+
+
+def test_a_bug_that_rejects_an_update_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with make() as runtime, caplog.at_level(logging.WARNING, "greenroom"):
+        failed(runtime, flight(runtime).execute_update(Flight.fails, "bug"))
+
+    [record] = [record for record in caplog.records if "refuses update 'fails'" in record.getMessage()]
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], LookupError)
+
+
+def test_an_exception_that_cannot_be_shown_rejects_like_any_other() -> None:
+    class Unshowable(Exception):
+        def __str__(self) -> str:
+            raise SystemExit
+
+    @workflow.defn(name="updates.unshowable")
+    class Shows:
+        @workflow.run
+        async def run(self) -> None:
+            await workflow.signal_channel().receive("end")
+
+        @workflow.update
+        def go(self) -> None:
+            raise Unshowable
+
+    with make(None, Shows) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Shows.run, id="s"))
+
+        assert cause_of(failed(runtime, handle.execute_update(Shows.go))).type == "Unshowable"
 
 
 # Handlers.
