@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench crash build clean
+.PHONY: help demo test check bench crash fuzz build clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -16,6 +16,7 @@ help:
 	@echo "make check   format, lint, layers and types"
 	@echo "make bench   run the benchmarks"
 	@echo "make crash   kill processes at every named point and check what is left"
+	@echo "make fuzz    read far more random and hostile payloads than the tests do (FUZZ=100 times as many)"
 	@echo "make build   make the source archive and the wheel in dist/"
 	@echo "make clean   remove everything that was made"
 
@@ -49,6 +50,9 @@ bench: $(READY)
 
 crash: $(READY)
 	@$(BIN)/python -m tests.crash
+
+fuzz: $(READY)
+	@FUZZ=$${FUZZ:-100} $(BIN)/python -m pytest -q tests/model/test_payload_hostile.py tests/model/test_payload_properties.py
 
 build: $(READY_TO_CHECK)
 	@rm -rf build dist

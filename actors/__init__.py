@@ -12,6 +12,7 @@ from .errors import ActorError, BlockingCallError, DispatcherClosedError, Mailbo
 from .future import Future, hold_wakeups
 from .mailbox import Lane, Mailbox, Scheduler
 from .pykka_seam import ActorStop, Envelope
+from .turn_deadline import ThreadAbandoned, TurnDeadline, TurnExceeded, Watchdog
 
 __all__ = [
     "Actor",
@@ -35,7 +36,11 @@ __all__ = [
     "Scheduler",
     "StoppedFlag",
     "SystemClock",
+    "ThreadAbandoned",
+    "TurnDeadline",
+    "TurnExceeded",
     "WaitTimeoutError",
+    "Watchdog",
     "default_dispatcher",
     "hold_wakeups",
     "on_dispatcher_thread",

@@ -23,6 +23,7 @@ from .dispatcher_threads import running_actors
 from .errors import DispatcherClosedError
 from .gate import Gate
 from .mailbox import Mailbox
+from .turn_deadline import ThreadAbandoned
 from .wakeups import hold_wakeups
 
 __all__ = ["Dispatcher", "Runnable"]
@@ -61,6 +62,7 @@ class Dispatcher:
         on_sweep: called at the end of each sweep in which anything ran.
         is_full: asked after each turn; True ends the sweep.
         on_idle: called on the dispatcher's thread just before it waits.
+        on_end: called on the dispatcher's thread when it has come to its end.
         on_error: told what escapes an actor, a callback or a hook (default: it is logged as critical).
         dead_letters: where mail to nobody goes (default: its own).
     """
@@ -75,6 +77,7 @@ class Dispatcher:
         on_sweep: Callable[[], None] | None = None,
         is_full: Callable[[], bool] | None = None,
         on_idle: Callable[[], None] | None = None,
+        on_end: Callable[[], None] | None = None,
         on_error: Callable[[BaseException], None] | None = None,
         dead_letters: DeadLetters | None = None,
     ) -> None:
@@ -86,6 +89,7 @@ class Dispatcher:
         self._on_sweep = on_sweep
         self._is_full = is_full
         self._on_idle = on_idle
+        self._on_end = on_end
         self._on_error = on_error
         self._ready: deque[Runnable] = deque()
         self._intake: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
@@ -96,6 +100,8 @@ class Dispatcher:
         self._give_up_at = inf
         self._thread: threading.Thread | None = None
         self._runner: int | None = None
+        self._over = threading.Event()
+        self._holding: hold_wakeups | None = None
         self._gate = Gate()
 
     def __repr__(self) -> str:
@@ -175,8 +181,22 @@ class Dispatcher:
                 self._runner = None
             return True
         self._gate.open()
-        thread.join(timeout)
-        return not thread.is_alive()
+        # Not the thread: another one may take over.
+        if self._over.wait(timeout) and self._thread is not None:
+            self._thread.join(timeout)
+        return self._over.is_set()
+
+    def take_over(self, first: Callable[[], object], actor: Runnable | None) -> None:
+        """Go on, on a new thread, with the sweep whose thread is blocked for good in a turn or a callback.
+
+        Args:
+            first: called on the new thread before anything else.
+            actor: whose turn it was, or None.
+        """
+        with self._lock:
+            arguments = (first, actor)
+            self._thread = thread = threading.Thread(target=self._run_on, args=arguments, name=self.name, daemon=True)
+            thread.start()
 
     def submit(self, actor: Runnable) -> None:
         """Put an actor whose mailbox was just marked scheduled into the run queue."""
@@ -252,12 +272,14 @@ class Dispatcher:
         """Run one sweep: this is the hot loop."""
         intake, ready, is_full = self._intake, self._ready, self._is_full
         has_run = False
-        with hold_wakeups():
+        with hold_wakeups() as self._holding:
             for _ in range(min(len(intake), _MAX_INTAKE)):
                 has_run = True
                 fn, args = intake.popleft()
                 try:
                     fn(*args)
+                except ThreadAbandoned:
+                    raise
                 except BaseException as error:
                     # Nothing that is called may end the thread that runs every actor.
                     self._report(error)
@@ -270,15 +292,17 @@ class Dispatcher:
                 until = perf_counter() + max_seconds
                 while True:
                     actor = ready.popleft()
-                    has_more = False
                     try:
                         has_more = actor.run_turn()
+                    except ThreadAbandoned:
+                        # Whoever has taken over has seen to the actor.
+                        raise
                     except BaseException as error:
                         # Actors contain what user code raises; this is our own fault, and the others go on.
-                        self._report(error)
-                    finally:
-                        if has_more or actor.actor_inbox.settle():
-                            ready.append(actor)
+                        has_more = False
+                        self._report(error, actor)
+                    if has_more or actor.actor_inbox.settle():
+                        ready.append(actor)
                     max_turns -= 1
                     if not ready or max_turns <= 0 or perf_counter() >= until or (is_full is not None and is_full()):
                         break
@@ -293,13 +317,17 @@ class Dispatcher:
     def _guarded(self, fn: Callable[[], object]) -> None:
         try:
             fn()
+        except ThreadAbandoned:
+            raise
         except BaseException as error:
             # Nothing that is called may end the thread that runs every actor.
             self._report(error)
 
-    def _report(self, error: BaseException) -> None:
+    def _report(self, error: BaseException, actor: Runnable | None = None) -> None:
         if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
             # Driven by hand on the main thread: Ctrl-C belongs to the person at the keyboard.
+            if actor is not None and actor.actor_inbox.settle():
+                self._ready.append(actor)
             raise error
         try:
             if self._on_error is not None:
@@ -313,22 +341,47 @@ class Dispatcher:
     def _run(self) -> None:
         self._runner = threading.get_ident()
         unsubscribe = self.clock.subscribe(self._gate.open_if_waiting) if isinstance(self.clock, ManualClock) else None
+        is_abandoned = False
         try:
             with running_actors():
-                while not self._is_closing:
-                    try:
-                        self._sweep(self._max_turns, self._seconds)
-                    except BaseException as error:
-                        # Our own fault; whatever it is, this is the thread that runs every actor.
-                        self._report(error)
-                    if not self._ready and not self._intake:
-                        if self._on_idle is not None:
-                            self._guarded(self._on_idle)
-                        self._gate.wait(self._patience)
-                self._finish()
+                self._go_on()
+        except ThreadAbandoned:
+            is_abandoned = True
+            logger.info("a thread of dispatcher %r that was left behind has come to its end", self.name)
         finally:
             if unsubscribe is not None:
                 unsubscribe()
+            if not is_abandoned:
+                self._over.set()
+
+    def _run_on(self, first: Callable[[], object], actor: Runnable | None) -> None:
+        """Go on where another thread was left behind, in the middle of a sweep."""
+        self._runner = threading.get_ident()
+        holding = self._holding
+        with running_actors(), hold_wakeups():
+            self._guarded(first)
+            if actor is not None and actor.actor_inbox.settle():
+                self._ready.append(actor)
+            if self._on_sweep is not None:
+                self._guarded(self._on_sweep)
+        if holding is not None:
+            holding.deliver()
+        self._run()
+
+    def _go_on(self) -> None:
+        while not self._is_closing:
+            try:
+                self._sweep(self._max_turns, self._seconds)
+            except ThreadAbandoned:
+                raise
+            except BaseException as error:
+                # Our own fault; whatever it is, this is the thread that runs every actor.
+                self._report(error)
+            if not self._ready and not self._intake:
+                if self._on_idle is not None:
+                    self._guarded(self._on_idle)
+                self._gate.wait(self._patience)
+        self._finish()
 
     def _patience(self) -> float:
         """Return the seconds to wait for more work, 0 if there is some."""
@@ -352,6 +405,8 @@ class Dispatcher:
         while self._intake or (self._ready and perf_counter() < self._give_up_at):
             self._sweep(self._max_turns, self._max_seconds)
         self._abandon_ready()
+        if self._on_end is not None:
+            self._guarded(self._on_end)
 
     def _take_back(self, call: tuple[Callable[..., object], tuple[Any, ...]]) -> None:
         """It ended while ``call`` was being handed in: if the last look did not see it, nobody will."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -40,23 +40,29 @@ class hold_wakeups:
 
     # Not a generator: entered for every sweep.
 
-    __slots__ = ("_is_outermost",)
+    __slots__ = ("_held", "_is_outermost")
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
+        self._held: dict[AbstractEventLoop, list[LoopFuture[None]]] = {}
         self._is_outermost = _here.held is None
         if self._is_outermost:
-            _here.held = {}
+            _here.held = self._held
+        return self
 
     def __exit__(self, *_: object) -> None:
-        held = _here.held
-        if self._is_outermost and held is not None:
+        if self._is_outermost:
             _here.held = None
-            for loop, waiters in held.items():
-                try:
-                    _deliver(loop, waiters)
-                except Exception:
-                    # A loop that cannot be woken has nobody to tell, and the others must be.
-                    logger.exception("A loop could not be told of %d outcomes", len(waiters))
+            self.deliver()
+
+    def deliver(self) -> None:
+        """Deliver what was collected; on another thread, if the one that collected it does nothing any more."""
+        held, self._held = self._held, {}
+        for loop, waiters in held.items():
+            try:
+                _deliver(loop, waiters)
+            except Exception:
+                # A loop that cannot be woken has nobody to tell, and the others must be.
+                logger.exception("A loop could not be told of %d outcomes", len(waiters))
 
 
 def _deliver(loop: AbstractEventLoop, waiters: list[LoopFuture[None]]) -> None:

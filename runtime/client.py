@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
-from .core.messages import CancelRequested, RunTerminated, SignalReceived
+from ..storage import RunHeader
+from .core.messages import CancelRequested, RunTerminated, SignalReceived, UpdateReceived
 from .model.description import WorkflowExecutionDescription
 from .model.handler_definitions import handler_name, handler_signature
 from .model.history import WorkflowHistory
 from .model.ids import check_id
-from .model.options import QueryRejectCondition
-from .model.payloads import Converter
+from .model.options import QueryRejectCondition, WorkflowUpdateStage
+from .model.payload_converter import PayloadConverter
 from .model.signatures import Signature
 from .shell.desk import Desk
-from .shell.outcomes import AS_DECLARED
+from .shell.outcomes import AS_DECLARED, Outcome, ResultFuture
+from .shell.updating import UpdateWaiter
+from .update_handle import WorkflowUpdateHandle
 
 __all__ = ["WorkflowHandle"]
 
@@ -37,7 +41,7 @@ class WorkflowHandle(Generic[R]):
     def __init__(
         self,
         desk: Desk,
-        converter: Converter,
+        converter: PayloadConverter,
         history: Callable[[str, str], Future[WorkflowHistory]],
         workflow_id: str,
         run_id: str = "",
@@ -144,6 +148,135 @@ class WorkflowHandle(Generic[R]):
             result_type = Any if signature is None else signature.result_type
         return self._desk.query(self._workflow_id, self._run_id, name, data, reject_condition, result_type)
 
+    @overload
+    def execute_update(
+        self, update: Callable[[Any, *Ts], Coroutine[Any, Any, Q]], /, *args: *Ts, id: str | None = ...
+    ) -> Future[Q]: ...
+    @overload
+    def execute_update(self, update: Callable[[Any, *Ts], Q], /, *args: *Ts, id: str | None = ...) -> Future[Q]: ...
+    @overload
+    def execute_update(self, update: str, /, *args: Any, id: str | None = ..., result_type: type[Q]) -> Future[Q]: ...
+    @overload
+    def execute_update(self, update: str, /, *args: Any, id: str | None = ...) -> Future[Any]: ...
+    def execute_update(
+        self, update: Any, /, *args: object, id: str | None = None, result_type: Any = None
+    ) -> Future[Any]:
+        """Ask the run to take an update, and give what its handler returns; as ``start_update`` and ``result`` of its
+        handle in one call, with their arguments and errors."""
+        message, hint = self._update(update, args, id, result_type)
+        waiter = UpdateWaiter(ResultFuture(hint), WorkflowUpdateStage.COMPLETED, message.name)
+        return self._desk.update(self._workflow_id, self._run_id, message, waiter)
+
+    @overload
+    def start_update(
+        self,
+        update: Callable[[Any, *Ts], Coroutine[Any, Any, Q]],
+        /,
+        *args: *Ts,
+        wait_for_stage: WorkflowUpdateStage,
+        id: str | None = ...,
+    ) -> Future[WorkflowUpdateHandle[Q]]: ...
+    @overload
+    def start_update(
+        self,
+        update: Callable[[Any, *Ts], Q],
+        /,
+        *args: *Ts,
+        wait_for_stage: WorkflowUpdateStage,
+        id: str | None = ...,
+    ) -> Future[WorkflowUpdateHandle[Q]]: ...
+    @overload
+    def start_update(
+        self,
+        update: str,
+        /,
+        *args: Any,
+        wait_for_stage: WorkflowUpdateStage,
+        id: str | None = ...,
+        result_type: type[Q],
+    ) -> Future[WorkflowUpdateHandle[Q]]: ...
+    @overload
+    def start_update(
+        self, update: str, /, *args: Any, wait_for_stage: WorkflowUpdateStage, id: str | None = ...
+    ) -> Future[WorkflowUpdateHandle[Any]]: ...
+    def start_update(
+        self,
+        update: Any,
+        /,
+        *args: object,
+        wait_for_stage: WorkflowUpdateStage,
+        id: str | None = None,
+        result_type: Any = None,
+    ) -> Future[WorkflowUpdateHandle[Any]]:
+        """Ask the run to take an update; gives the handle of it once it has come as far as ``wait_for_stage``, or was
+        rejected, which its ``result()`` tells.
+
+        Args:
+            update: the update's name, or a reference to its handler.
+            *args: its arguments.
+            wait_for_stage: ``ADMITTED``: on disk, in the run's mailbox; ``ACCEPTED``: its validator lets it pass, and
+                its handler has begun; ``COMPLETED``: its handler has ended.
+            id: the update's id; made if not given. A second update of that id does nothing, and has the outcome of the
+                first one, as long as the run is kept. One that was rejected may be sent again, unless it was admitted.
+            result_type: the type of the result, when the update is given by name.
+
+        Raises:
+            TypeError: the arguments do not fit the handler that is referred to, or the stage is none.
+            ValueError: the name or the id cannot be one.
+            PayloadError: an argument cannot be stored, or is not of the type that the handler's annotation allows.
+
+        Raises (from the future):
+            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
+            WorkflowSuspendedError: the run is stopped because its code cannot go on; the update is kept. It does not
+                come if only ``ADMITTED`` is waited for.
+            MailboxFullError: too many messages wait for it; nothing was sent, try again later.
+            JournalError: it could not be written; nothing was sent.
+        """
+        if wait_for_stage.__class__ is not WorkflowUpdateStage:
+            raise TypeError(f"wait_for_stage is {wait_for_stage!r}; give a member of WorkflowUpdateStage")
+        message, hint = self._update(update, args, id, result_type)
+
+        def handle(header: RunHeader, outcome: Outcome | None) -> WorkflowUpdateHandle[Any]:
+            return WorkflowUpdateHandle(
+                self._desk,
+                self._converter,
+                header.workflow_id,
+                header.run_id,
+                message.update_id,
+                name=message.name,
+                result_type=hint,
+                outcome=outcome,
+            )
+
+        waiter = UpdateWaiter(Future(), wait_for_stage, message.name, handle)
+        return self._desk.update(self._workflow_id, self._run_id, message, waiter)
+
+    @overload
+    def get_update_handle(self, id: str, *, result_type: type[Q]) -> WorkflowUpdateHandle[Q]: ...
+    @overload
+    def get_update_handle(self, id: str) -> WorkflowUpdateHandle[Any]: ...
+    def get_update_handle(self, id: str, *, result_type: Any = Any) -> WorkflowUpdateHandle[Any]:
+        """The handle of an update that was sent before, by its id. Whether there is one is seen when it is used.
+
+        Args:
+            id: the update's id.
+            result_type: the type of its result; plain data if not given.
+        """
+        check_id(id, "update id")
+        return WorkflowUpdateHandle(
+            self._desk, self._converter, self._workflow_id, self._run_id, id, result_type=result_type
+        )
+
+    def _update(
+        self, update: str | Callable[..., Any], args: tuple[object, ...], id: str | None, result_type: Any
+    ) -> tuple[UpdateReceived, Any]:
+        """The request, and the type of its result."""
+        name, data, signature = self._checked("update", update, args)
+        update_id = uuid.uuid4().hex if id is None else check_id(id, "update id")
+        if result_type is None:
+            result_type = Any if signature is None else signature.result_type
+        return UpdateReceived(name, data, update_id), result_type
+
     def cancel(self, reason: str = "") -> Future[None]:
         """Ask the run to end by itself: its main function gets ``asyncio.CancelledError`` where it waits. It may clean
         up, wait for that, and return or go on; handlers of signals are left alone.
@@ -177,9 +310,19 @@ class WorkflowHandle(Generic[R]):
         """
         return self._desk.send(self._workflow_id, self._run_id, RunTerminated(_writable(reason)))
 
-    def resume(self) -> Future[None]:
-        """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it
-        is."""
+    def resume(self, *, skip: bool = False) -> Future[None]:
+        """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it is.
+
+        Args:
+            skip: go on without the message that the run stopped at. It is kept as a dead letter, and its history gets a
+                marker; what waited for it, such as for the outcome of an activity, waits on.
+
+        Raises (from the future):
+            ValueError: there is no message to skip, or it is the start of the run.
+            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
+        """
+        if skip:
+            return self._desk.skip(self._workflow_id, self._run_id)
         return self._desk.resume(self._workflow_id, self._run_id)
 
     def describe(self) -> Future[WorkflowExecutionDescription]:

@@ -22,8 +22,10 @@ from .model.definitions import WorkflowDefinition
 from .model.durations import to_ns
 from .model.errors import RuntimeClosedError
 from .model.ids import check_id
+from .model.payload_converter import PayloadConverter, checked_converter
 from .model.payloads import Converter
 from .model.registry import Registry
+from .model.supervision import Supervision
 from .shell.hands import Hands, Seams, Settings
 from .shell.journal_seam import translated
 from .shell.outcomes import AS_DECLARED
@@ -60,7 +62,15 @@ class Runtime:
         mailbox_limit: how many messages may wait for one run.
         failure_exception_types: exceptions that close any run as failed; ``[Exception]`` for every exception. Without
             it an exception that is not a failure is a bug, and suspends the run until the code is mended.
-        converter: turns values into payloads and back.
+        supervision: how often a run whose code has raised a bug is restarted, and how soon, before it is suspended;
+            None for the defaults of ``Supervision``.
+        turn_deadline: how long a turn of a workflow may compute or block before it is ended and its run is suspended
+            (seconds or timedelta); None for no limit, as a debugger needs it.
+        converter: turns values into payloads and back: a `Converter` with other limits or with codecs for types of
+            yours, or any other object with the methods of a `PayloadConverter`.
+        guard: "static": workflows are searched for calls that a replay could not repeat when they are declared.
+            "strict": what they call is watched as well, and a query that changes the run is refused; for tests, since
+            it costs each call of a turn some time.
         shutdown_grace: how long activities may go on when the runtime closes (seconds or timedelta); then async ones
             are cancelled, and threads are left behind. What has no outcome is performed again at the next opening.
         switch_interval: Python's thread switch interval while a runtime is open, in seconds; None leaves it alone.
@@ -86,7 +96,10 @@ class Runtime:
         max_residents: int = 2000,
         mailbox_limit: int = 10_000,
         failure_exception_types: Iterable[type[BaseException]] = (),
-        converter: Converter | None = None,
+        supervision: Supervision | None = None,
+        turn_deadline: Duration | None = 2.0,
+        converter: PayloadConverter | None = None,
+        guard: str = "static",
         shutdown_grace: Duration = 5.0,
         switch_interval: float | None = 0.001,
         gc_threshold: int | None = 10_000,
@@ -98,6 +111,8 @@ class Runtime:
         if not self._path:
             raise ValueError("the path of the journal is empty; give a directory of its own, such as 'journal'")
         level = Durability(durability)
+        if guard not in ("static", "strict"):
+            raise ValueError(f"guard is {guard!r}; give 'static' or 'strict'")
         self._workflows = None if workflows is None else _workflows(workflows)
         self._activities = None if activities is None else _activities(activities)
         self._open_journal: Callable[[], Journal] = lambda: Journal.open(
@@ -114,9 +129,12 @@ class Runtime:
             activity_threads=activity_threads,
             activity_processes=activity_processes,
             failure_exception_types=tuple(failure_exception_types),
+            supervision=Supervision() if supervision is None else supervision,
+            turn_deadline=_seconds_of(turn_deadline, "turn_deadline"),
             switch_interval=switch_interval,
+            is_strict=guard == "strict",
         )
-        self._converter = Converter() if converter is None else converter
+        self._converter: PayloadConverter = Converter() if converter is None else checked_converter(converter)
         self._grace = (to_ns(shutdown_grace, "shutdown_grace") or 0) / 1e9
         self._process_settings = ProcessSettings(switch_interval=switch_interval, gc_threshold=gc_threshold)
         self._clock: Clock = SystemClock()
@@ -156,7 +174,7 @@ class Runtime:
             if loop is not None:
                 hands.performer.use_loop(loop)
             hands.recover()
-            hands.dispatcher.start()
+            hands.start()
         except BaseException:
             self._hands = None
             self._process_settings.release()
@@ -268,6 +286,12 @@ class Runtime:
     def __repr__(self) -> str:
         return f"<Runtime {self._path!r} {'open' if self.is_open else 'closed'}>"
 
+    @property
+    def threads_abandoned(self) -> int:
+        """How many threads were left behind since it was opened, each blocked in a turn that would not end."""
+        overdue = None if self._hands is None else self._hands.overdue
+        return 0 if overdue is None else overdue.threads_abandoned
+
     # Speaking to workflows.
 
     @overload
@@ -359,6 +383,13 @@ class Runtime:
         if self._hands is None:
             raise RuntimeClosedError
         return self._hands
+
+
+def _seconds_of(duration: Duration | None, what: str) -> float | None:
+    nanoseconds = to_ns(duration, what)
+    if nanoseconds == 0:
+        raise ValueError(f"{what} is zero; give a length of time, or None for no limit")
+    return None if nanoseconds is None else nanoseconds / 1e9
 
 
 def _workflows(listed: Iterable[object]) -> Registry[WorkflowDefinition]:

@@ -17,7 +17,7 @@ from .model.options import (
     WorkflowOptions,
     encode_workflow_options,
 )
-from .model.payloads import Converter
+from .model.payload_converter import PayloadConverter
 from .model.registry import Registry
 from .shell.starting import StartRequest
 
@@ -95,7 +95,7 @@ def start_request(
     args: tuple[object, ...],
     options: StartOptions,
     *,
-    converter: Converter,
+    converter: PayloadConverter,
     answer: Callable[[str, str], Any] | None = None,
 ) -> StartRequest:
     """What is asked of the shell.

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid as _uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from inspect import iscoroutinefunction
+from datetime import datetime
 from random import Random
 from typing import Any, TypeVar, overload
 
+from . import workflow_unsafe as unsafe
 from .activity_calls import execute_activity, execute_activity_method, start_activity, start_activity_method
-from .core.channels import SignalChannel, wait_ns
-from .core.conditions import check_predicate
+from .core.channels import SignalChannel
 from .core.context import Info, current, current_or_none
 from .core.handles import ActivityHandle
-from .model.durations import to_ns
+from .core.updates import UpdateInfo
+from .handler_declarations import UpdateMethod, query, signal, update
 from .model.handler_definitions import handler_name
 from .model.ids import check_id
-from .workflow_declarations import FunctionWorkflow, defn, init, query, run, signal
+from .model.instants import instant
+from .workflow_declarations import FunctionWorkflow, defn, init, run
+from .workflow_gathering import as_completed, gather, race, rejected, resolved, wait
+from .workflow_handlers import (
+    all_handlers_finished,
+    current_update_info,
+    get_dynamic_query_handler,
+    get_dynamic_signal_handler,
+    get_dynamic_update_handler,
+    get_query_handler,
+    get_signal_handler,
+    get_update_handler,
+    set_dynamic_query_handler,
+    set_dynamic_signal_handler,
+    set_dynamic_update_handler,
+    set_query_handler,
+    set_signal_handler,
+    set_update_handler,
+    signal_channel,
+)
+from .workflow_logging import logger
+from .workflow_timeouts import Timeout, timeout, timeout_at
+from .workflow_waiting import new_lock, sleep, sleep_until, wait_condition, wait_for
 
 __all__ = [
     "ActivityHandle",
@@ -26,27 +47,42 @@ __all__ = [
     "FunctionWorkflow",
     "Info",
     "SignalChannel",
+    "Timeout",
+    "UpdateInfo",
+    "UpdateMethod",
     "all_handlers_finished",
+    "as_completed",
     "cancellation_reason",
+    "current_update_info",
     "defn",
     "execute_activity",
     "execute_activity_method",
+    "gather",
     "get_dynamic_query_handler",
     "get_dynamic_signal_handler",
+    "get_dynamic_update_handler",
     "get_external_workflow_handle",
     "get_query_handler",
     "get_signal_handler",
+    "get_update_handler",
     "in_workflow",
     "info",
     "init",
+    "logger",
+    "new_lock",
     "now",
     "query",
+    "race",
     "random",
+    "rejected",
+    "resolved",
     "run",
     "set_dynamic_query_handler",
     "set_dynamic_signal_handler",
+    "set_dynamic_update_handler",
     "set_query_handler",
     "set_signal_handler",
+    "set_update_handler",
     "side_effect",
     "signal",
     "signal_channel",
@@ -55,159 +91,18 @@ __all__ = [
     "start_activity",
     "start_activity_method",
     "time_ns",
+    "timeout",
+    "timeout_at",
+    "unsafe",
+    "update",
     "uuid4",
     "uuid7",
+    "wait",
     "wait_condition",
+    "wait_for",
 ]
 
 T = TypeVar("T")
-
-Duration = timedelta | float
-
-
-# Handlers and channels at run time.
-
-
-def set_signal_handler(name: str, handler: Callable[..., Any] | None) -> None:
-    """Set, replace or (with None) remove the handler of one signal; what was kept for it is delivered in its order."""
-    current().set_signal_handler(check_id(name, "signal name"), _callable("signal", handler))
-
-
-def get_signal_handler(name: str) -> Callable[..., Any] | None:
-    """The handler of a signal, or None."""
-    return current().get_signal_handler(name)
-
-
-def set_dynamic_signal_handler(handler: Callable[..., Any] | None) -> None:
-    """Set, replace or remove the handler of every signal without one; it gets the signal's name, then its arguments."""
-    current().set_signal_handler(None, _callable("signal", handler))
-
-
-def get_dynamic_signal_handler() -> Callable[..., Any] | None:
-    """The handler of every signal that has none, or None."""
-    return current().get_signal_handler(None)
-
-
-def set_query_handler(name: str, handler: Callable[..., Any] | None) -> None:
-    """Set, replace or (with None) remove the handler of one query; it cannot wait, and may only read."""
-    current().set_query_handler(check_id(name, "query name"), _callable("query", handler))
-
-
-def get_query_handler(name: str) -> Callable[..., Any] | None:
-    """The handler of a query, or None."""
-    return current().get_query_handler(name)
-
-
-def set_dynamic_query_handler(handler: Callable[..., Any] | None) -> None:
-    """Set, replace or remove the handler of every query without one; it gets the query's name, then its arguments."""
-    current().set_query_handler(None, _callable("query", handler))
-
-
-def get_dynamic_query_handler() -> Callable[..., Any] | None:
-    """The handler of every query that has none, or None."""
-    return current().get_query_handler(None)
-
-
-def _callable(kind: str, handler: Any) -> Any:
-    if kind == "query" and iscoroutinefunction(handler):
-        raise TypeError("a query handler cannot wait: write it without async")
-    if handler is None or callable(handler):
-        return handler
-    raise TypeError(f"a {kind} handler is a {type(handler).__name__}; give a function, or None to remove the handler")
-
-
-def signal_channel() -> SignalChannel:
-    """A channel on the signals that no handler takes."""
-    return current().signal_channel()
-
-
-def all_handlers_finished() -> bool:
-    """Whether no signal handler is at work; ``await wait_condition(all_handlers_finished)`` lets them end first."""
-    return current().all_handlers_finished()
-
-
-# Waiting.
-
-
-async def wait_condition(predicate: Callable[[], object], *, timeout: Duration | None = None) -> None:
-    """Wait until ``predicate()`` is true; it is asked again after whatever happens in the run. It may only read.
-
-    Args:
-        predicate: called without arguments; an exception of it is raised here. It cannot be ``async``.
-        timeout: how long to wait, as a durable timer; None waits for ever, zero or less only asks once.
-
-    Raises:
-        TypeError: it is no function, or gives something to be awaited instead of an answer.
-        TimeoutError: it did not become true in time.
-    """
-    context = current()
-    check_predicate(predicate)
-    timeout_ns = wait_ns(timeout)
-    if timeout_ns == 0:
-        if not context.is_condition_met(predicate):
-            raise TimeoutError("the condition is not met")
-        return
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    context.add_condition(predicate, future)
-    if timeout_ns is None:
-        await future
-        return
-    limit = asyncio.timeout(timeout_ns / 1e9)
-    try:
-        async with limit:
-            await future
-    except TimeoutError:
-        if limit.expired():
-            raise TimeoutError(f"the condition was not met within {timeout}") from None
-        raise
-
-
-async def sleep(duration: Duration, *, summary: str = "") -> None:
-    """Wait, as a durable timer: a restart does not shorten or lengthen it.
-
-    Args:
-        duration: seconds or timedelta; zero is a timer too, one that is due at once.
-        summary: a line for people.
-
-    Raises:
-        TypeError, ValueError: it is no length of time.
-    """
-    nanoseconds = to_ns(duration, "duration")
-    # A history may have such a timer, from before that was refused.
-    if nanoseconds is None and not current().is_replaying():
-        raise TypeError("duration is None; give a timedelta or a number of seconds")
-    await _until(current().now_ns() + (nanoseconds or 0), summary)
-
-
-async def sleep_until(when: datetime, *, summary: str = "") -> None:
-    """Wait until an instant, as a durable timer.
-
-    Args:
-        when: an aware datetime; one that has passed is due at once.
-        summary: a line for people.
-    """
-    if when.tzinfo is None:
-        raise ValueError("sleep_until needs an aware datetime: which time zone is meant?")
-    context = current()
-    at_ns = (when - _EPOCH) // timedelta(microseconds=1) * 1000
-    await _until(max(at_ns, context.now_ns()), summary)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-async def _until(at_ns: int, summary: str) -> None:
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    timer = current().start_timer(at_ns, _wake, future, summary=summary)
-    try:
-        await future
-    finally:
-        timer.cancel()
-
-
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 # Recorded and repeatable values.
@@ -232,8 +127,7 @@ def side_effect(function: Callable[[], Any], /, *, result_type: Any = Any) -> An
 
 def now() -> datetime:
     """The run's time (aware, UTC): that of the turn, the same in each replay, never going back."""
-    at_ns = current().now_ns()
-    return _EPOCH + timedelta(microseconds=at_ns // 1000)
+    return instant(current().now_ns())
 
 
 def time_ns() -> int:

@@ -20,7 +20,7 @@ from .errors import (
 from .journal import Journal
 from .keys import ID_LIMIT, DueKind
 from .memory import MemoryStore
-from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, Timer, Turn
+from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, Timer, Turn, Update
 from .settings import Durability
 from .store import Changes, Store, Tree
 
@@ -54,6 +54,7 @@ __all__ = [
     "Timer",
     "Tree",
     "Turn",
+    "Update",
     "WriteError",
     "check",
 ]

@@ -8,7 +8,7 @@ from . import keys
 from .active import ActiveRuns
 from .codec import chain_start, encode, encode_pointer, encode_turn, seal
 from .keys import DueKind, Kind
-from .records import Attempt, DeadLetter, Mail, RunHeader, Timer
+from .records import Attempt, DeadLetter, Mail, RunHeader, Timer, Update
 from .store import Tree
 
 __all__ = ["Batch", "Numbers"]
@@ -170,6 +170,15 @@ class Batch:
         self._drop(keys.ATTEMPT_KEY.pack(run_no, Kind.ATTEMPT, item))
         if next_ns is not None:
             self._drop_due(keys.DUE_KEY.pack(keys.DUE, next_ns, run_no, DueKind.ATTEMPT, item))
+
+    def put_update(self, run_no: int, update: Update) -> None:
+        """Write where an update stands.
+
+        Raises:
+            ValueError: its id is empty or longer than 480 bytes of UTF-8.
+        """
+        key = keys.update_key(run_no, update.update_id)
+        self._put(key, encode(key, update))
 
     def put_dead_letter(self, run_no: int, time_ns: int, reason: str, message: bytes) -> int:
         """Keep a message that nobody could take.

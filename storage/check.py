@@ -15,7 +15,7 @@ from .files import Files
 from .journal import Journal
 from .keys import DueKind, Kind
 from .ownership import OwnerLock
-from .records import Attempt, DeadLetter, Mail, Meta, RunHeader, Timer
+from .records import Attempt, DeadLetter, Mail, Meta, RunHeader, Timer, Update
 from .store import META_KEY, Store, Tree
 
 __all__ = ["Problem", "check"]
@@ -24,6 +24,8 @@ _SLICE = 1000
 _END = b"\xff" * 64
 _STRANGE = "no version of greenroom writes such a row"
 _UNREADABLE = (CorruptError, FormatError)
+_NO_SIZE = range(0)
+_UPDATE_SIZES = range(keys.HEADER_KEY.size + 1, keys.HEADER_KEY.size + keys.ID_LIMIT + 1)
 
 
 class Problem(NamedTuple):
@@ -108,6 +110,7 @@ class _Run:
         self.crc = chain_start(run_no)
         self.is_chain_broken = False
         self.items = 0
+        self.open_updates = 0
 
 
 class _Walk:
@@ -119,11 +122,12 @@ class _Walk:
         self._last_run_no = 0
         self._last_seq = 0
         self._readers = {
-            int(Kind.HEADER): (keys.HEADER_KEY.size, self._read_header),
-            int(Kind.TURN): (keys.TURN_KEY.size, self._read_turn),
-            int(Kind.MAIL): (keys.MAIL_KEY.size, self._read_mail),
-            int(Kind.ATTEMPT): (keys.ATTEMPT_KEY.size, self._read_attempt),
-            int(Kind.TIMER): (keys.TIMER_KEY.size, self._read_timer),
+            int(Kind.HEADER): (_only(keys.HEADER_KEY.size), self._read_header),
+            int(Kind.TURN): (_only(keys.TURN_KEY.size), self._read_turn),
+            int(Kind.MAIL): (_only(keys.MAIL_KEY.size), self._read_mail),
+            int(Kind.ATTEMPT): (_only(keys.ATTEMPT_KEY.size), self._read_attempt),
+            int(Kind.TIMER): (_only(keys.TIMER_KEY.size), self._read_timer),
+            int(Kind.UPDATE): (_UPDATE_SIZES, self._read_update),
         }
         self._judges = {
             keys.WAITING: (keys.WAITING_KEY.size, self._judge_mail),
@@ -159,8 +163,8 @@ class _Walk:
             if run is None or run.run_no != run_no:
                 self._finish(run)
                 run = _Run(run_no)
-            size, read = self._readers.get(key[8], (0, self._read_header))
-            if size != len(key):
+            sizes, read = self._readers.get(key[8], (_NO_SIZE, self._read_header))
+            if len(key) not in sizes:
                 self._report(keys.describe(key), _STRANGE, run_no)
                 continue
             try:
@@ -202,6 +206,12 @@ class _Walk:
             self._report(keys.describe(key), _STRANGE, run.run_no)
         self._expect_due(key, keys.DUE_KEY.pack(keys.DUE, timer.at_ns, run.run_no, timer.kind, timer.item))
 
+    def _read_update(self, run: _Run, key: bytes, row: bytes) -> None:
+        update = decode(Update, key, row)
+        run.open_updates += not update.outcome
+        if keys.update_key(run.run_no, update.update_id) != key:
+            self._report(keys.describe(key), f"the row is that of update {update.update_id!r}", run.run_no)
+
     def _expect_due(self, key: bytes, due: bytes) -> None:
         if self._store.get(Tree.DUE, due) is None:
             self._report(
@@ -226,6 +236,8 @@ class _Walk:
             return
         if run.items:
             self._report(where, f"it is closed, yet {run.items} items wait for it", run.run_no)
+        if run.open_updates:
+            self._report(where, f"it is closed, yet {run.open_updates} updates have no outcome", run.run_no)
         if not run.is_chain_broken and (header.turns, header.crc) != (run.turns, run.crc):
             what = f"it was closed after {header.turns} turns (checksum {header.crc:08x})"
             self._report(where, f"{what} and has {run.turns} (checksum {run.crc:08x})", run.run_no)
@@ -339,3 +351,7 @@ class _Walk:
         if meta.next_seq <= self._last_seq:
             what = f"sequence number {self._last_seq} is taken and the next one to give is {meta.next_seq}"
             self._report("the journal's own row", what)
+
+
+def _only(size: int) -> range:
+    return range(size, size + 1)

@@ -16,7 +16,7 @@ import msgpack
 
 from . import keys
 from .errors import CorruptError, FormatError
-from .records import Attempt, DeadLetter, Mail, Meta, RunHeader, Timer, Turn
+from .records import Attempt, DeadLetter, Mail, Meta, RunHeader, Timer, Turn, Update
 
 __all__ = [
     "FORMAT",
@@ -47,7 +47,7 @@ _pack = msgpack.Packer().pack
 _unpack = msgpack.unpackb
 _crc_bytes = _TRAILER.pack
 
-Record = TypeVar("Record", RunHeader, Mail, Attempt, Timer, DeadLetter, Meta)
+Record = TypeVar("Record", RunHeader, Mail, Attempt, Timer, Update, DeadLetter, Meta)
 
 _INT = (int,)
 _STR = (str,)
@@ -58,11 +58,12 @@ _INT_OR_NONE = (int, NoneType)
 _SHAPES: dict[type, tuple[tuple[type, ...], ...]] = {
     RunHeader: (
         *(_STR, _STR, _STR, _INT, _INT, _INT_OR_NONE, _INT_OR_NONE, _STR, _STR),
-        *(_INT, _INT, _INT, _BYTES, _BYTES, _STR),
+        *(_INT, _INT, _INT, _BYTES, _BYTES, _STR, _INT),
     ),
     Mail: (_INT, _INT, _BYTES),
     Attempt: (_INT, _INT, _INT_OR_NONE, _BOOL, _BYTES, _BYTES, _BYTES),
     Timer: (_INT, _INT, _INT),
+    Update: (_STR, _BYTES),
     DeadLetter: (_INT, _INT, _INT, _STR, _BYTES),
     Meta: (_INT, _STR, _INT, _INT, _INT, _INT, _INT, _STR),
 }

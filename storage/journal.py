@@ -15,7 +15,7 @@ from .codec import FORMAT, chain_start, decode, decode_bits, decode_pointer, dec
 from .environment import Environment
 from .errors import ClosedError, CorruptError, FormatError, LocationError
 from .keys import Kind
-from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, Timer, Turn
+from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, Timer, Turn, Update
 from .settings import Durability, Settings
 from .store import META_KEY, Store, Tree
 
@@ -218,10 +218,20 @@ class Journal:
         """Return the stored timers of a run, by kind and item."""
         return [decode(Timer, key, row) for key, row in self._walk(run_no, Kind.TIMER, Kind.TIMER)]
 
+    def update(self, run_no: int, update_id: str) -> Update | None:
+        """Return where an update of a run stands, or None if none with that id was accepted.
+
+        Raises:
+            ValueError: the id is empty or longer than 480 bytes of UTF-8.
+        """
+        key = keys.update_key(run_no, update_id)
+        row = self._get(Tree.RUNS, key)
+        return None if row is None else decode(Update, key, row)
+
     def items(self, run_no: int) -> Items:
-        """Return all that waits for a run."""
-        items = Items([], [], [])
-        for key, row in self._walk(run_no, Kind.MAIL, Kind.TIMER):
+        """Return all that stands beside the history of a run."""
+        items = Items([], [], [], [])
+        for key, row in self._walk(run_no, Kind.MAIL, Kind.UPDATE):
             match key[8]:
                 case Kind.MAIL:
                     items.mail.append(decode(Mail, key, row))
@@ -229,6 +239,8 @@ class Journal:
                     items.attempts.append(decode(Attempt, key, row))
                 case Kind.TIMER:
                     items.timers.append(decode(Timer, key, row))
+                case Kind.UPDATE:
+                    items.updates.append(decode(Update, key, row))
                 case _:
                     raise CorruptError(keys.describe(key), "no version of greenroom writes such a row", run_no)
         return items

@@ -9,6 +9,7 @@ RUNS        ``run_no(8) ‖ 0x10 ‖ turn_no(4)``                        turn
 RUNS        ``run_no(8) ‖ 0x20 ‖ seq(8)``                            mail
 RUNS        ``run_no(8) ‖ 0x30 ‖ item(4)``                           attempt of an activity
 RUNS        ``run_no(8) ‖ 0x40 ‖ timer_kind(1) ‖ item(4)``           timer
+RUNS        ``run_no(8) ‖ 0x50 ‖ update id, UTF-8``                  update
 DUE         ``0x00 ‖ seq(8) ‖ run_no(8)``                            mail waits
 DUE         ``0x01 ‖ block(8)``                                      which of 256 runs are active
 DUE         ``0x02 ‖ at_ns(8) ‖ run_no(8) ‖ due_kind(1) ‖ item(4)``  something is due at a time
@@ -46,11 +47,12 @@ __all__ = [
     "kind_range",
     "run_of",
     "run_range",
+    "update_key",
     "workflow_key",
 ]
 
 ID_LIMIT = 480
-"""Longest workflow id in bytes of UTF-8; LMDB's keys end at 511."""
+"""Longest id of a workflow or an update in bytes of UTF-8; LMDB's keys end at 511."""
 
 WAITING, ACTIVE, DUE = 0, 1, 2
 """First byte of the three queues of the DUE tree."""
@@ -77,6 +79,7 @@ class Kind(IntEnum):
     MAIL = 0x20
     ATTEMPT = 0x30
     TIMER = 0x40
+    UPDATE = 0x50
 
 
 class DueKind(IntEnum):
@@ -93,13 +96,26 @@ def workflow_key(workflow_id: str) -> bytes:
     Raises:
         ValueError: the id is empty, longer than ``ID_LIMIT`` bytes, or no text that UTF-8 can write.
     """
-    key = workflow_id.encode()
-    if not 0 < len(key) <= ID_LIMIT:
+    return _id_bytes("workflow", workflow_id)
+
+
+def update_key(run_no: int, update_id: str) -> bytes:
+    """Return the key of an update of a run.
+
+    Raises:
+        ValueError: the id is empty, longer than ``ID_LIMIT`` bytes, or no text that UTF-8 can write.
+    """
+    return HEADER_KEY.pack(run_no, Kind.UPDATE) + _id_bytes("update", update_id)
+
+
+def _id_bytes(what: str, text: str) -> bytes:
+    data = text.encode()
+    if not 0 < len(data) <= ID_LIMIT:
         raise ValueError(
-            f"workflow id {workflow_id[:40]!r} has {len(key)} bytes of UTF-8, allowed are 1 to {ID_LIMIT}; "
+            f"{what} id {text[:40]!r} has {len(data)} bytes of UTF-8, allowed are 1 to {ID_LIMIT}; "
             "shorten it, or hash what makes it long"
         )
-    return key
+    return data
 
 
 def run_range(run_no: int) -> tuple[bytes, bytes]:
@@ -139,6 +155,8 @@ def block_of(key: bytes) -> int:
 
 def describe(key: bytes) -> str:
     """Say in words what a key of RUNS stands for."""
+    if len(key) > HEADER_KEY.size and key[8] == Kind.UPDATE:
+        return f"update {key[9:].decode(errors='replace')!r} of run {run_of(key)}"
     layout, words = _LAYOUTS.get(key[8] if len(key) > 8 else -1, (LETTER_KEY, ""))
     if not words or layout.size != len(key):
         return f"the row with the unknown key {key.hex()}"

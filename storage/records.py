@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 from .keys import DueKind
 
-__all__ = ["Attempt", "DeadLetter", "Due", "Items", "Mail", "Meta", "RunHeader", "Timer", "Turn"]
+__all__ = ["Attempt", "DeadLetter", "Due", "Items", "Mail", "Meta", "RunHeader", "Timer", "Turn", "Update"]
 
 
 class RunHeader(NamedTuple):
     """What is known of a run without replaying it.
 
     ``turns`` and ``crc`` are zero until the run is closed; then they say how many turns there are and
-    which checksum the last one has. ``status``, ``flags``, ``options`` and ``outcome`` mean nothing here.
+    which checksum the last one has. ``status``, ``flags``, ``options``, ``outcome``, ``note`` and ``stopped_at`` mean
+    nothing here.
     """
 
     workflow_id: str
@@ -31,6 +32,7 @@ class RunHeader(NamedTuple):
     options: bytes
     outcome: bytes
     note: str
+    stopped_at: int = 0
 
 
 class Turn(NamedTuple):
@@ -84,6 +86,16 @@ class Due(NamedTuple):
     item: int
 
 
+class Update(NamedTuple):
+    """An update that a run has accepted, or refused after its sender was told that it waits.
+
+    ``outcome`` is empty until there is one. Kept as long as the run: a second update of that id gets the same outcome.
+    """
+
+    update_id: str
+    outcome: bytes
+
+
 class DeadLetter(NamedTuple):
     """A message that nobody could take, with the reason."""
 
@@ -111,8 +123,9 @@ class Meta(NamedTuple):
 
 
 class Items(NamedTuple):
-    """All that waits for one run, each list in key order."""
+    """All that stands beside the history of one run, each list in key order."""
 
     mail: list[Mail]
     attempts: list[Attempt]
     timers: list[Timer]
+    updates: list[Update]

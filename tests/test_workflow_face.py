@@ -25,6 +25,13 @@ def test_every_name_is_documented(name: str) -> None:
     assert inspect.getdoc(getattr(workflow, name))
 
 
+class Nothing:
+    """Something to be awaited, of which Python does not warn if nobody does."""
+
+    def __await__(self) -> Any:
+        yield
+
+
 OUTSIDE: dict[str, Callable[[], Any]] = {
     "start_activity": lambda: workflow.start_activity("a"),
     "info": workflow.info,
@@ -40,6 +47,13 @@ OUTSIDE: dict[str, Callable[[], Any]] = {
     "set_dynamic_signal_handler": lambda: workflow.set_dynamic_signal_handler(None),
     "get_dynamic_signal_handler": workflow.get_dynamic_signal_handler,
     "all_handlers_finished": workflow.all_handlers_finished,
+    "as_completed": lambda: workflow.as_completed([Nothing()]),
+    "gather": workflow.gather,
+    "race": lambda: workflow.race(Nothing()),
+    "resolved": lambda: workflow.resolved(1),
+    "rejected": lambda: workflow.rejected(ValueError()),
+    "new_lock": workflow.new_lock,
+    "timeout": lambda: workflow.timeout(5),
 }
 
 AWAITED: dict[str, Callable[[], Any]] = {
@@ -47,6 +61,9 @@ AWAITED: dict[str, Callable[[], Any]] = {
     "sleep": lambda: workflow.sleep(1),
     "sleep_until": lambda: workflow.sleep_until(datetime.now(UTC)),
     "wait_condition": lambda: workflow.wait_condition(lambda: True),
+    "wait": lambda: workflow.wait(list[asyncio.Future[None]]()),
+    "wait_for": lambda: workflow.wait_for(Nothing(), 5),
+    "timeout_at": lambda: workflow.timeout_at(datetime.now(UTC)).__aenter__(),
     "external signal": lambda: workflow.get_external_workflow_handle("other").signal("greet"),
 }
 

@@ -74,7 +74,7 @@ def _execution(first: Message, hands: Hands) -> Execution:
         raise AssertionError(f"the first message of a run is {first!r}")
     definition = hands.workflows.get(first.workflow_type)
     tools = hands.directory.tools
-    return Execution(first, definition, hands.converter, tools.failure_types)
+    return tools.make_execution(first, definition, hands.converter, tools.failure_types)
 
 
 def _compare_kinds(run: RecordedRun, turn_no: int, produced: Sequence[Command], recorded: Sequence[Command]) -> None:

@@ -14,6 +14,7 @@ from ..runtime.attempt import CURRENT
 from ..runtime.model.description import WorkflowExecutionDescription
 from ..runtime.model.durations import to_ns
 from ..runtime.model.errors import RuntimeClosedError
+from ..runtime.model.supervision import Supervision
 from ..runtime.runtime import Runtime
 from ..runtime.shell.hands import Hands, Seams
 from ..runtime.shell.performance import Performance
@@ -44,7 +45,7 @@ class TestRuntime(Runtime):
 
     Nothing happens until it is driven: with ``step``, ``run_until_idle``, ``advance``, or by waiting for one of its
     futures, with ``wait``, ``get()`` or ``await``, which skips the time in which nothing happens. Any number of them
-    may be open in one process.
+    may be open in one process. A run whose code has a bug is suspended at once, unless ``supervision`` is given.
 
     Args:
         store: where the journal is kept, so that it may outlive this runtime; None for a new one in memory.
@@ -54,7 +55,7 @@ class TestRuntime(Runtime):
         evict_after_every_turn: put each run away as soon as nothing waits for it, so that it comes back by replay.
         shuffle: a seed that decides which of the waiting activities is performed next; None keeps their order.
         check_leaks: whether closing looks for what was left behind, and walks the journal for broken promises.
-        **options: those of ``Runtime`` that make sense without a directory.
+        **options: those of ``Runtime`` that make sense without a directory; ``guard`` is "strict" unless given.
 
     Attributes:
         clock: the time; ``advance`` moves it with everything that becomes due.
@@ -79,8 +80,10 @@ class TestRuntime(Runtime):
         check_leaks: bool = True,
         **options: Any,
     ) -> None:
+        options.setdefault("guard", "strict")
         options.setdefault("switch_interval", None)
         options.setdefault("gc_threshold", None)
+        options.setdefault("supervision", Supervision(max_restarts=0))
         super().__init__("test", **options)
         self.clock = self._clock = ManualClock() if clock is None else clock
         self.store = FaultyStore(seeded_store(seed) if store is None else store)
@@ -181,6 +184,7 @@ class TestRuntime(Runtime):
             hands.performer.close(grace=0)
             for future in hands.waiters.take_all():
                 future.fail(RuntimeClosedError())
+            hands.updating.fail_all(RuntimeClosedError())
         self._escaped.clear()
 
     # Driving.

@@ -7,7 +7,7 @@ import contextlib
 import sys
 from types import FrameType
 
-__all__ = ["call_site"]
+__all__ = ["call_site", "site_of"]
 
 _LIBRARY = __file__.replace("\\", "/").rsplit("/core/", 1)[0] + "/"
 _ASYNCIO = asyncio.__file__.replace("\\", "/").rsplit("/", 1)[0] + "/"
@@ -45,6 +45,12 @@ def call_site(skip: int = 0) -> str:
             break
         frame = frame.f_back
     return ""
+
+
+def site_of(frame: FrameType) -> str:
+    """``file:line`` of one frame, shown as ``call_site`` does."""
+    file = frame.f_code.co_filename
+    return f"{_show(file) or file}:{frame.f_lineno}"
 
 
 def _show(file: str) -> str:

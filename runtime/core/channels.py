@@ -82,8 +82,12 @@ def wait_ns(timeout: timedelta | float | None) -> int | None:
     """How long to wait, in ns; what is left until a deadline may be negative, which is no wait."""
     if timeout is None:
         return None
-    late = timeout.days < 0 if isinstance(timeout, timedelta) else timeout < 0
-    return 0 if late else to_ns(timeout, "timeout")
+    if isinstance(timeout, timedelta):
+        is_late = timeout.days < 0
+    else:
+        # What is no number is refused below.
+        is_late = isinstance(timeout, (int, float)) and timeout < 0  # pyright: ignore[reportUnnecessaryIsInstance]
+    return 0 if is_late else to_ns(timeout, "timeout")
 
 
 def _hints(result_type: type[Any] | None) -> tuple[Any, ...] | None:

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
@@ -18,7 +18,7 @@ from ..model.errors import InWorkflowError, PayloadDecodeError, PayloadError, Re
 from ..model.failures import Failure, to_exception, to_failure
 from ..model.misfits import result_misfit
 from ..model.options import ActivityCancellationType, ActivityOptions
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .call_sites import call_site
 from .commands import (
@@ -26,6 +26,7 @@ from .commands import (
     CancelTimer,
     CancelWorkflow,
     Command,
+    CompleteUpdate,
     CompleteWorkflow,
     DeadLetterSignal,
     FailWorkflow,
@@ -38,7 +39,7 @@ from .commands import (
 from .handles import ActivityHandle, AwaitedActivityHandle, PendingHandle
 from .loop import WorkflowLoop
 from .machines import ABANDONED_ACTIVITY, ACTIVITY, AWAITED_ACTIVITY, EXTERNAL_SIGNAL, Event
-from .messages import SignalReceived
+from .messages import SignalReceived, UpdateReceived
 from .tasks import RunPutAway, TimerHandle
 
 __all__ = ["Commander"]
@@ -58,7 +59,7 @@ class Commander:
     """
 
     def __init__(
-        self, run_id: str, converter: Converter, activities: Registry[ActivityDefinition] | None = None
+        self, run_id: str, converter: PayloadConverter, activities: Registry[ActivityDefinition] | None = None
     ) -> None:
         self.loop: WorkflowLoop
         self.pending: dict[int, PendingHandle[Any]] = {}
@@ -78,12 +79,19 @@ class Commander:
     # One turn.
 
     def asked(self) -> list[Command]:
-        """What the turn has asked for, in order."""
-        return list(self._turn.values())
+        """What the turn has asked for, in order; what closes the run comes last."""
+        commands = list(self._turn.values())
+        if self.closing is not None:
+            commands.append(self.closing)
+        return commands
 
     def is_replaying(self) -> bool:
         """Whether this turn is in the history already."""
         return self._recorded is not None
+
+    def is_read_only(self) -> bool:
+        """Whether what runs now may only read."""
+        return bool(self.loop.read_only)
 
     # What is asked for.
 
@@ -180,25 +188,42 @@ class Commander:
         """
         if self.closing is None:
             data = self._converter.encode(result)
-            hint = definition.signature.result_type
             # A result that the history has stands, whatever the code or this release says of it now.
             if not (self._recorded and self._recorded[-1].__class__ is CompleteWorkflow):
-                try:
-                    self._converter.check(result, data, hint)
-                except Exception as error:  # a user's converter may raise anything
-                    message = result_misfit("workflow", definition.name, result, hint, error)
-                    raise PayloadDecodeError("", message) from error
-            self._close(CompleteWorkflow(0, "", "", data))
+                self._check("workflow", definition.name, result, data, definition.signature.result_type)
+            self.closing = CompleteWorkflow(0, "", "", data)
 
     def fail(self, error: BaseException) -> None:
         """Close the run with a failure, unless it is closed."""
         if self.closing is None:
-            self._close(FailWorkflow(0, "", "", to_failure(error, self._converter)))
+            self.closing = FailWorkflow(0, "", "", to_failure(error, self._converter))
 
     def cancelled(self, error: BaseException) -> None:
         """Close the run as cancelled, unless it is closed."""
         if self.closing is None:
-            self._close(CancelWorkflow(0, "", "", to_failure(error, self._converter)))
+            self.closing = CancelWorkflow(0, "", "", to_failure(error, self._converter))
+
+    def update_returned(self, update: UpdateReceived, result: object, result_type: Any) -> None:
+        """Give an update its result.
+
+        Raises:
+            PayloadError: it cannot be stored, or does not fit the annotation of the handler.
+        """
+        number = self._next("")
+        if self._recorded is not None and self._repeats(number, CompleteUpdate, update.name):
+            # A result that the history has stands, whatever the code or this release says of it now.
+            return
+        data = self._converter.encode(result)
+        self._check("update", update.name, result, data, result_type)
+        # Also if the main function has ended meanwhile, in this turn: then it was in time.
+        self._turn[number] = CompleteUpdate(number, update.name, "", update.update_id, data)
+
+    def update_failed(self, update: UpdateReceived, error: BaseException) -> None:
+        """Give an update the failure that its handler has let out."""
+        number = self._next("")
+        if self._recorded is None or not self._repeats(number, CompleteUpdate, update.name):
+            failure = to_failure(error, self._converter)
+            self._turn[number] = CompleteUpdate(number, update.name, "", update.update_id, b"", failure)
 
     def random(self) -> random.Random:
         """The run's own generator, the same in each replay."""
@@ -208,6 +233,12 @@ class Commander:
             self._random = random.Random(hashlib.sha256(self._run_id.encode()).digest())
         return self._random
 
+    def _check(self, kind: str, name: str, result: object, data: bytes, hint: Any) -> None:
+        try:
+            self._converter.check(result, data, hint)
+        except Exception as error:  # a user's converter may raise anything
+            raise PayloadDecodeError("", result_misfit(kind, name, result, hint, error)) from error
+
     def check_may_change(self, action: str) -> None:
         """Refuse ``action`` while only reading is allowed, or while the run is being put away."""
         if self.loop.read_only:
@@ -215,21 +246,24 @@ class Commander:
         if self.put_away:
             raise RunPutAway(action)
 
+    def raise_bug(self, bug: BaseException) -> NoReturn:
+        """Raise ``bug``, which stops the run even if the code catches it: the history may not have it another time."""
+        if self._bug is None and not self.loop.read_only:
+            self._bug = bug
+        raise bug
+
     def _check_is_meant(self, declared: ActivityDefinition, found: ActivityDefinition | None) -> None:
         """Refuse to have another activity performed that happens to have the name of the one that is meant."""
         # A replay meets it only if the code has changed, which the comparison tells better.
         if found is None or found.place == declared.place or self._recorded is not None:
             return
-        # Which one came last depends on the process, not on the run: the history may not have it even if the code
-        # catches the error.
-        bug = ValueError(
+        # Which one came last depends on the process, not on the run.
+        message = (
             f"the workflow refers to activity {declared.name!r} of {declared.place}, and what would be performed under "
             f"that name is {found.place}; give one of the two another name with @activity.defn(name=…), or list those "
             "that belong to the runtime with activities=[…]"
         )
-        if self._bug is None:
-            self._bug = bug
-        raise bug
+        self.raise_bug(ValueError(message))
 
     # What is taken back.
 
@@ -284,7 +318,8 @@ class Commander:
     def _repeats(self, number: int, command: type[Command], name: str, *, key: int | None = None) -> bool:
         """Whether a replay asks for what the history has in this place; the recorded command then stands for it."""
         recorded = self._recorded
-        if recorded is None or self.closing is not None:
+        # What an update's handler gives in the turn in which the run ends comes after that.
+        if recorded is None or (self.closing is not None and command is not CompleteUpdate):
             return False
         place = len(self._turn)
         if place >= len(recorded):
@@ -296,10 +331,6 @@ class Commander:
             return False
         self._turn[number if key is None else key] = expected
         return True
-
-    def _close(self, command: Command) -> None:
-        self.closing = command
-        self._turn[0] = command
 
     def _perform(self, function: Callable[[], Any]) -> tuple[bytes, Failure | None]:
         # A replay does not call the function: what it changed in the run would be missing there.

@@ -18,6 +18,7 @@ __all__ = [
     "CancelTimer",
     "CancelWorkflow",
     "Command",
+    "CompleteUpdate",
     "CompleteWorkflow",
     "DeadLetterSignal",
     "FailWorkflow",
@@ -88,6 +89,14 @@ class RecordSideEffect(Command, frozen=True, array_like=True, gc=False, tag="rec
     failure: Failure | None = None
 
 
+class CompleteUpdate(Command, frozen=True, array_like=True, gc=False, tag="complete-update"):
+    """The handler of the update ``name`` has ended: whoever asked gets the result or the failure."""
+
+    update_id: str
+    result: bytes
+    failure: Failure | None = None
+
+
 class CompleteWorkflow(Command, frozen=True, array_like=True, gc=False, tag="complete-workflow"):
     """Close the run with a result."""
 
@@ -115,6 +124,7 @@ AnyCommand = (
     | SignalExternal
     | DeadLetterSignal
     | RecordSideEffect
+    | CompleteUpdate
     | CompleteWorkflow
     | FailWorkflow
     | CancelWorkflow

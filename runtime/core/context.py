@@ -7,10 +7,11 @@ the event loop that it runs workflow code on.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 
@@ -19,8 +20,12 @@ from ..model.errors import NotInWorkflowError
 from ..model.options import ActivityOptions
 from .channels import SignalChannel
 from .handles import ActivityHandle, PendingHandle
+from .updates import UpdateInfo
 
-__all__ = ["Info", "WorkflowContext", "current", "current_or_none"]
+__all__ = ["UNRESTRICTED", "Info", "WorkflowContext", "current", "current_or_none"]
+
+UNRESTRICTED: contextvars.ContextVar[bool] = contextvars.ContextVar("greenroom_unrestricted", default=False)
+"""Whether the code that runs has opened the strict net, in its own task."""
 
 
 class Info(msgspec.Struct, frozen=True):
@@ -64,6 +69,8 @@ class WorkflowContext(Protocol):
     def now_ns(self) -> int: ...
     def random(self) -> random.Random: ...
     def is_replaying(self) -> bool: ...
+    def raise_bug(self, bug: BaseException) -> NoReturn: ...
+    def is_read_only(self) -> bool: ...
     def start_activity(
         self,
         name: str,
@@ -81,12 +88,17 @@ class WorkflowContext(Protocol):
     def side_effect(self, function: Callable[[], Any], result_type: Any) -> Any: ...
     def is_condition_met(self, predicate: Callable[[], object]) -> bool: ...
     def add_condition(self, predicate: Callable[[], object], future: asyncio.Future[None]) -> None: ...
-    def set_signal_handler(self, name: str | None, handler: Callable[..., Any] | None) -> None: ...
-    def get_signal_handler(self, name: str | None) -> Callable[..., Any] | None: ...
-    def set_query_handler(self, name: str | None, handler: Callable[..., Any] | None) -> None: ...
-    def get_query_handler(self, name: str | None) -> Callable[..., Any] | None: ...
+    def set_handler(
+        self,
+        kind: str,
+        name: str | None,
+        handler: Callable[..., Any] | None,
+        validator: Callable[..., Any] | None = None,
+    ) -> None: ...
+    def get_handler(self, kind: str, name: str | None) -> Callable[..., Any] | None: ...
     def signal_channel(self) -> SignalChannel: ...
     def all_handlers_finished(self) -> bool: ...
+    def current_update(self) -> UpdateInfo | None: ...
 
 
 def current_or_none() -> WorkflowContext | None:

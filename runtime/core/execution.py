@@ -11,24 +11,24 @@ import contextvars
 import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import ActivityError, CancelledError, ChildWorkflowError, FailureError
-from ..model.failure_groups import one_failure
+from ..model.errors import FailureError
+from ..model.failure_groups import is_cancellation, one_failure
 from ..model.handler_definitions import HandlerDefinition
-from ..model.instants import instant
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
+from .awaitables import explain
+from .bugs import WorkflowBugError
 from .channels import SignalChannel
 from .commander import Commander
 from .commands import Command
 from .conditions import Conditions
 from .context import Info
 from .flags import check_flags
-from .handlers import Signals
+from .handling import Handling
 from .loop import WorkflowLoop
 from .machines import Event
 from .messages import (
@@ -37,34 +37,20 @@ from .messages import (
     CancelRequested,
     ExternalSignalResolved,
     Message,
+    MessageSkipped,
     RunTerminated,
     RunTimedOut,
     SignalReceived,
     TimerFired,
+    UpdateReceived,
     WorkflowStarted,
 )
-from .queries import Queries
 from .replay import compare
+from .run_info import info_of
 from .tasks import RunPutAway
+from .updates import UpdateInfo, current_update
 
-__all__ = ["Execution", "WorkflowBugError"]
-
-
-class WorkflowBugError(Exception):
-    """Workflow code raised what is not a failure: the turn is not to be recorded; ``__cause__`` is what was raised."""
-
-    def __init__(self, bug: BaseException) -> None:
-        super().__init__(str(bug))
-        self.__cause__ = bug
-
-    def __str__(self) -> str:
-        text = super().__str__()
-        if "attached to a different loop" not in text:
-            return text
-        return (
-            f"{text}; a workflow can only wait for what it made itself or got from greenroom.workflow: "
-            "wait for anything else in an activity"
-        )
+__all__ = ["Execution"]
 
 
 class Execution(Commander):
@@ -81,11 +67,14 @@ class Execution(Commander):
         UnknownFlagsError: the run was begun by a release that decides in a way unknown here.
     """
 
+    LOOP: ClassVar[type[WorkflowLoop]] = WorkflowLoop
+    HANDLING: ClassVar[type[Handling]] = Handling
+
     def __init__(
         self,
         started: WorkflowStarted,
         definition: WorkflowDefinition,
-        converter: Converter,
+        converter: PayloadConverter,
         failure_types: tuple[type[BaseException], ...] = (),
         activities: Registry[ActivityDefinition] | None = None,
     ) -> None:
@@ -106,10 +95,10 @@ class Execution(Commander):
         )
         # The run's own: nothing of the thread that happens to take the turn can be seen, nothing stays behind there.
         self._context = contextvars.Context()
-        self.loop = WorkflowLoop(self, first_order=zlib.crc32(started.run_id.encode()))
+        self.loop = self.LOOP(self, first_order=zlib.crc32(started.run_id.encode()))
         self._conditions = Conditions(self.loop)
-        self._signals = Signals(self, self.loop, converter)
-        self._queries = Queries(converter)
+        self._handling = self.HANDLING(self, self.loop, converter, self._context)
+        self._signals = self._handling.signals
 
     # The door.
 
@@ -127,6 +116,9 @@ class Execution(Commander):
         self._turn = {}
         self._recorded = recorded
         self.turns += 1
+        if message.__class__ is MessageSkipped:
+            # The code never hears of it: not even its clock moves.
+            return []
         loop = self.loop
         if time_ns > loop.now_ns:
             loop.now_ns = time_ns
@@ -158,6 +150,9 @@ class Execution(Commander):
             produced: Sequence[Command] = self.apply(message, time_ns, recorded)
         except WorkflowBugError as error:
             bug, produced = error, self.asked()
+        finally:
+            # What comes between turns, such as a query, is no replay.
+            self._recorded = None
         if produced != recorded:
             self._compare(produced, recorded)
         if bug is not None:
@@ -182,17 +177,18 @@ class Execution(Commander):
             HandlerError: its handler has raised something; ``is_marred`` tells whether it has changed the run.
             Exception: as ``Queries.answer`` does.
         """
-        loop, order = self.loop, self.loop.order
-        before = loop.enter()
-        loop.read_only, loop.is_marred = "a query", False
-        try:
-            # What the handler sets of context variables stays behind with it.
-            return self._context.copy().run(self._queries.answer, name, args)
-        finally:
-            loop.read_only = ""
-            # A replay asks nothing: what the handler has made is not counted.
-            loop.order = order
-            loop.leave(before)
+        return self._handling.query(name, args)
+
+    def validate(self, update: UpdateReceived, time_ns: int) -> None:
+        """Have an update looked at, just before it is applied.
+
+        Args:
+            time_ns: the time of the turn that it would get; the run's clock stands there meanwhile.
+
+        Raises:
+            UpdateRejectedError: it is not to be applied; ``is_marred`` tells whether its validator has changed the run.
+        """
+        self._handling.validate(update, time_ns)
 
     @contextmanager
     def at_work(self) -> Generator[None, None, None]:
@@ -221,7 +217,12 @@ class Execution(Commander):
             loop.leave(before)
             self.pending.clear()
             self.timers.clear()
-            self._signals.put_away()
+            self._handling.put_away()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing of the user's is left that would have to run to its end."""
+        return not self.loop.has_unfinished()
 
     @property
     def is_closed(self) -> bool:
@@ -230,13 +231,27 @@ class Execution(Commander):
 
     def raised(self, error: BaseException) -> None:
         """The main function, a handler or a callback let out ``error``: a failure closes the run, the rest is a bug."""
+        failure = self._failure_in(error)
+        if failure is not None:
+            self.fail(failure)
+
+    def update_raised(self, update: UpdateReceived, error: BaseException) -> None:
+        """The handler of an update let out ``error``: a failure is the outcome of the update, the rest is a bug."""
+        failure = self._failure_in(error)
+        if failure is not None:
+            self.update_failed(update, failure)
+
+    def _failure_in(self, error: BaseException) -> BaseException | None:
+        """The failure that an exception is; a bug is noted."""
         if self.put_away or isinstance(error, RunPutAway):
-            return
+            return None
+        explain(error)
         error = one_failure(error, self._failure_types)
         if isinstance(error, self._failure_types):
-            self.fail(error)
-        elif self._bug is None:
+            return error
+        if self._bug is None:
             self._bug = error
+        return None
 
     # What can happen.
 
@@ -258,11 +273,7 @@ class Execution(Commander):
         if not definition.is_class:
             return definition.run
         instance = definition.target(*args) if definition.takes_input else definition.target()
-        for kind, known in (("query", self._queries), ("signal", self._signals)):
-            for name, handler in definition.handlers[kind].items():
-                # What __init__ has set goes before what the class declares.
-                if known.handler(name) is None:
-                    known.set_handler(name, handler.bound_to(instance))
+        self._handling.bind(definition.handlers, instance)
         bound: Callable[..., Any] = definition.run.__get__(instance)
         return bound
 
@@ -270,13 +281,20 @@ class Execution(Commander):
         try:
             self.complete(await run(*args), self._definition)
         except BaseException as error:
-            if self._cancel_reason is not None and _is_cancellation(error) and not self.put_away:
+            if self._cancel_reason is not None and is_cancellation(error) and not self.put_away:
                 self.cancelled(one_failure(error, self._failure_types))
             else:
                 self.raised(error)
 
     def _take_signal(self, message: SignalReceived) -> None:
         self._context.run(self._signals.deliver, message)
+
+    def _take_update(self, message: UpdateReceived) -> None:
+        try:
+            self._context.run(self._handling.updates.start, message)
+        except Exception as error:
+            # It was looked at before it was taken: the code no longer fits what the history says.
+            self.raised(error)
 
     def _take_activity_completed(self, message: ActivityCompleted) -> None:
         self.resolve(message.id, Event.COMPLETE, message.result)
@@ -304,19 +322,7 @@ class Execution(Commander):
     # What workflow code asks its context, beside what the commander answers.
 
     def info(self) -> Info:
-        started = self.started
-        options = started.options
-        return Info(
-            workflow_id=started.workflow_id,
-            run_id=started.run_id,
-            first_run_id=started.first_run_id,
-            workflow_type=started.workflow_type,
-            attempt=1,
-            start_time=instant(self.loop.started_ns),
-            run_timeout=_duration(options.run_timeout_ns),
-            execution_timeout=_duration(options.execution_timeout_ns),
-            history_length=self.turns,
-        )
+        return info_of(self.started, self.loop.started_ns, self.turns)
 
     def cancellation_reason(self) -> str | None:
         return self._cancel_reason
@@ -331,27 +337,29 @@ class Execution(Commander):
         self.check_may_change("waiting for a condition")
         self._conditions.add(predicate, future)
 
-    def set_signal_handler(self, name: str | None, handler: Callable[..., Any] | None) -> None:
-        self.check_may_change("setting a signal handler")
-        self._signals.set_handler(name, None if handler is None else HandlerDefinition(name, handler))
+    def set_handler(
+        self,
+        kind: str,
+        name: str | None,
+        handler: Callable[..., Any] | None,
+        validator: Callable[..., Any] | None = None,
+    ) -> None:
+        self.check_may_change(f"setting {'an' if kind == 'update' else 'a'} {kind} handler")
+        definition = None if handler is None else HandlerDefinition(name, handler, validator=validator)
+        self._handling.tables[kind].set_handler(name, definition)
 
-    def get_signal_handler(self, name: str | None) -> Callable[..., Any] | None:
-        handler = self._signals.handler(name)
-        return None if handler is None else handler.fn
-
-    def set_query_handler(self, name: str | None, handler: Callable[..., Any] | None) -> None:
-        self.check_may_change("setting a query handler")
-        self._queries.set_handler(name, None if handler is None else HandlerDefinition(name, handler))
-
-    def get_query_handler(self, name: str | None) -> Callable[..., Any] | None:
-        handler = self._queries.handler(name)
+    def get_handler(self, kind: str, name: str | None) -> Callable[..., Any] | None:
+        handler = self._handling.tables[kind].handler(name)
         return None if handler is None else handler.fn
 
     def signal_channel(self) -> SignalChannel:
         return SignalChannel(self._signals)
 
     def all_handlers_finished(self) -> bool:
-        return self._signals.running == 0
+        return not self._handling.at_work
+
+    def current_update(self) -> UpdateInfo | None:
+        return current_update()
 
     # What the shell asks.
 
@@ -359,10 +367,24 @@ class Execution(Commander):
         """The signals that no handler and no channel has taken, oldest first; they are not kept any longer."""
         return list(self._signals.bag.take_all())
 
+    def unfinished_handlers(self) -> list[str]:
+        """What handlers were at work for when the code ended the run, but for those whose author does not want to be
+        told."""
+        return [] if self.closing is None else self._handling.at_work.unfinished()
+
     @property
     def is_marred(self) -> bool:
-        """Whether the last query has changed what it may only read: only a replay makes the run what it was."""
+        """Whether the last query or validator has changed what it may only read: only a replay makes the run what it
+        was."""
         return self.loop.is_marred
+
+    def mar(self) -> None:
+        """What a query was doing was ended wherever it was."""
+        self.loop.is_marred = True
+
+    def cut(self) -> None:
+        """The turn has had its time: no other callback begins. Called on any thread."""
+        self.loop.is_cut = True
 
     @property
     def unread_signals(self) -> int:
@@ -372,6 +394,7 @@ class Execution(Commander):
     _TAKE: ClassVar[dict[type[Message], Callable[[Execution, Any], None]]] = {
         WorkflowStarted: _take_started,
         SignalReceived: _take_signal,
+        UpdateReceived: _take_update,
         ActivityCompleted: _take_activity_completed,
         ActivityFailed: _take_activity_failed,
         TimerFired: _take_timer,
@@ -380,17 +403,3 @@ class Execution(Commander):
         RunTimedOut: _take_end,
         RunTerminated: _take_end,
     }
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    """Whether an exception says that something was cancelled, or that a piece of work failed because it was; a group of
-    nothing but these does."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(_is_cancellation, cast("BaseExceptionGroup[BaseException]", error).exceptions))
-    if isinstance(error, (ActivityError, ChildWorkflowError)):
-        return isinstance(error.cause, CancelledError)
-    return isinstance(error, (asyncio.CancelledError, CancelledError))
-
-
-def _duration(value_ns: int | None) -> timedelta | None:
-    return None if value_ns is None else timedelta(microseconds=value_ns // 1000)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from ..model.handler_definitions import HandlerDefinition
 
-__all__ = ["HandlerTable"]
+__all__ = ["HandlerError", "HandlerTable"]
+
+
+class HandlerError(Exception):
+    """A query handler or a validator has raised something, which is the ``__cause__``."""
 
 
 class HandlerTable:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from ..model.errors import PayloadError, ReadOnlyContextError
 from ..model.handler_definitions import HandlerDefinition
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
+from .at_work import AtWork
 from .handler_table import HandlerTable
 from .loop import WorkflowLoop
 from .mailbag import Mailbag
@@ -51,14 +52,15 @@ class Signals(HandlerTable):
         run: told what handlers raise and what cannot be taken.
         loop: where handlers run, each as a task of its own.
         converter: gives a signal's arguments, as their types say.
+        at_work: knows which handlers are at work.
     """
 
-    __slots__ = ("_converter", "_loop", "_readers", "_run", "bag", "running")
+    __slots__ = ("_at_work", "_converter", "_loop", "_readers", "_run", "bag")
 
-    def __init__(self, run: Hearer, loop: WorkflowLoop, converter: Converter) -> None:
+    def __init__(self, run: Hearer, loop: WorkflowLoop, converter: PayloadConverter, at_work: AtWork) -> None:
         super().__init__()
         self.bag = Mailbag()
-        self.running = 0
+        self._at_work = at_work
         self._run: Hearer = run
         self._loop = loop
         self._converter = converter
@@ -127,8 +129,8 @@ class Signals(HandlerTable):
     def _decoded(self, signal: SignalReceived, hints: tuple[Any, ...] | None) -> list[Any] | None:
         try:
             return self._converter.decode_args(signal.args, hints)
-        except PayloadError as error:
-            self._run.dead_letter(signal, str(error))
+        except Exception as error:  # a user's converter may raise anything
+            self._run.dead_letter(signal, str(error) if isinstance(error, PayloadError) else repr(error))
             return None
 
     def _spawn(self, handler: HandlerDefinition, signal: SignalReceived) -> None:
@@ -142,10 +144,10 @@ class Signals(HandlerTable):
             return
         if handler.dynamic:
             values = [signal.name, *values]
-        self.running += 1
-        self._loop.create_task(self._handle(handler.fn, values), name=f"signal {signal.name}")
+        number = self._at_work.begin(handler, what := f"signal {signal.name}")
+        self._loop.create_task(self._handle(handler.fn, values, number), name=what)
 
-    async def _handle(self, function: Callable[..., Any], values: list[Any]) -> None:
+    async def _handle(self, function: Callable[..., Any], values: list[Any], number: int) -> None:
         try:
             outcome = function(*values)
             if isinstance(outcome, Coroutine):
@@ -153,4 +155,4 @@ class Signals(HandlerTable):
         except BaseException as error:
             self._run.raised(error)
         finally:
-            self.running -= 1
+            self._at_work.end(number)

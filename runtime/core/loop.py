@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
 from ..model.errors import ReadOnlyContextError
 from .tasks import Future, Handle, RunPutAway, Task, TimerHandle
 
-__all__ = ["Owner", "Waits", "WorkflowLoop"]
+__all__ = ["Owner", "Waits", "WorkflowLoop", "leave_any_loop"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -87,6 +87,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         started_ns: when the run began; ``time()`` counts from here.
         order: the last number of the counter that is the hash of tasks and futures.
         is_marred: whether something that may only read has changed the run; whoever lets it run looks at this.
+        is_cut: whether no callback is to begin any more: the turn has had its time.
         read_only: what is running now, if it may only read ("a wait condition"); empty otherwise.
     """
 
@@ -103,6 +104,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self.started_ns = 0
         self.read_only = ""
         self.is_marred = False
+        self.is_cut = False
         self._ready: list[Handle | TimerHandle] = []
         self.order = first_order
         self._tasks: list[Task[Any]] = []
@@ -122,6 +124,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 ready: list[Any] = self._ready
                 self._ready = []
                 for handle in ready:
+                    if self.is_cut:
+                        return
                     if not handle._cancelled:
                         try:
                             handle._context.run(handle._callback, *handle._args)
@@ -308,6 +312,12 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     shutdown_asyncgens = _refusal("loop.shutdown_asyncgens", "a run that is put away does it")
     set_task_factory = _refusal("a task factory", "the order of tasks is the loop's own")
     set_exception_handler = _refusal("an exception handler", "what tasks let out closes or suspends the run")
+
+
+def leave_any_loop() -> None:
+    """No loop runs on this thread: one may have been left running by code that was ended wherever it was."""
+    _set_running_loop(None)
+    sys.set_asyncgen_hooks(None, None)
 
 
 def _generator_dropped(generator: AsyncGenerator[Any, Any]) -> None:

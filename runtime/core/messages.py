@@ -15,13 +15,16 @@ __all__ = [
     "CancelRequested",
     "ExternalSignalResolved",
     "Message",
+    "MessageSkipped",
     "RunTerminated",
     "RunTimedOut",
     "SignalReceived",
     "TimerFired",
+    "UpdateReceived",
     "WorkflowStarted",
     "decode_message",
     "encode_message",
+    "update_id_in",
 ]
 
 
@@ -48,6 +51,14 @@ class SignalReceived(Message, frozen=True, array_like=True, gc=False, tag="signa
     name: str
     args: bytes
     sender: str = ""
+
+
+class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="update"):
+    """A client asked for an update, and the run has accepted it: one that is refused has no turn."""
+
+    name: str
+    args: bytes
+    update_id: str
 
 
 class ActivityCompleted(Message, frozen=True, array_like=True, gc=False, tag="activity-completed"):
@@ -85,6 +96,15 @@ class CancelRequested(Message, frozen=True, array_like=True, gc=False, tag="canc
     reason: str
 
 
+class MessageSkipped(Message, frozen=True, array_like=True, gc=False, tag="skipped"):
+    """The run could not take a message, and somebody has told it to go on without: it never hears of it.
+
+    ``message`` is the record of it.
+    """
+
+    message: bytes
+
+
 class RunTimedOut(Message, frozen=True, array_like=True, gc=False, tag="run-timed-out"):
     """The run's deadline passed, or that of its chain; the run is closed without asking its code."""
 
@@ -100,11 +120,13 @@ class RunTerminated(Message, frozen=True, array_like=True, gc=False, tag="run-te
 AnyMessage = (
     WorkflowStarted
     | SignalReceived
+    | UpdateReceived
     | ActivityCompleted
     | ActivityFailed
     | TimerFired
     | ExternalSignalResolved
     | CancelRequested
+    | MessageSkipped
     | RunTimedOut
     | RunTerminated
 )
@@ -124,3 +146,16 @@ def decode_message(data: bytes) -> Message:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"not a message: {error}") from error
     return message
+
+
+def update_id_in(data: bytes) -> str | None:
+    """The id of the update that a record holds, or None if it holds another message."""
+    # Its name on disk is looked for first: most messages are something else.
+    if not data.startswith(b"update", 2):
+        return None
+    try:
+        message = decode_message(data)
+    except ValueError:
+        # A newer release may have written it; whoever takes it says so.
+        return None
+    return message.update_id if isinstance(message, UpdateReceived) else None

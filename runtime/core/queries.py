@@ -7,14 +7,10 @@ from inspect import isawaitable, iscoroutine
 from ..model.errors import NotRegisteredError, PayloadDecodeError
 from ..model.handler_definitions import HandlerDefinition
 from ..model.misfits import result_misfit
-from ..model.payloads import Converter
-from .handler_table import HandlerTable
+from ..model.payload_converter import PayloadConverter
+from .handler_table import HandlerError, HandlerTable
 
-__all__ = ["HandlerError", "Queries"]
-
-
-class HandlerError(Exception):
-    """The handler of a query has raised something, which is the ``__cause__``."""
+__all__ = ["Queries"]
 
 
 class Queries(HandlerTable):
@@ -26,7 +22,7 @@ class Queries(HandlerTable):
 
     __slots__ = ("_converter",)
 
-    def __init__(self, converter: Converter) -> None:
+    def __init__(self, converter: PayloadConverter) -> None:
         super().__init__()
         self._converter = converter
 

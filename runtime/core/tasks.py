@@ -8,11 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from types import FunctionType
+from typing import Any, Self, TypeVar
 
 __all__ = ["Future", "Handle", "RunPutAway", "Task", "TimerHandle"]
 
 T = TypeVar("T")
+
+_add_done_callback: Any = asyncio.Future[Any].add_done_callback
+
+# What asyncio.wrap_future gives to the future that it makes, to be told if that is cancelled.
+_CHAINED = "_chain_future.<locals>._call_check_cancel"
 
 
 class RunPutAway(BaseException):
@@ -114,6 +120,14 @@ class Future(asyncio.Future[T]):
 
     __slots__ = ("order",)
     order: int
+
+    def add_done_callback(self, fn: Callable[[Self], object], /, *, context: contextvars.Context | None = None) -> None:
+        # Another thread would have to wake the workflow, which cannot be: without this it would wait for ever.
+        if fn.__class__ is FunctionType and fn.__qualname__ == _CHAINED:
+            raise RuntimeError(
+                "asyncio.wrap_future cannot be used in a workflow: a replay could not repeat it; do it in an activity"
+            )
+        _add_done_callback(self, fn, context=context)
 
     def __hash__(self) -> int:
         return self.order

@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import InvalidWorkflowError
 from .handler_definitions import HANDLER_KINDS, MARK, HandlerDefinition, mark, marks_of
+from .options import HandlerUnfinishedPolicy
 from .signatures import Signature
 
 __all__ = ["DEFINITION", "WorkflowDefinition", "define_class", "define_function"]
@@ -23,7 +24,7 @@ class WorkflowDefinition:
         name: the name it is registered under and recorded with.
         target: the class or function that the user wrote.
         run: the async function that is the workflow; of a class, without its instance.
-        handlers: of a class: kind ("signal", "query") to its handlers by name; None is the catch-all.
+        handlers: of a class: kind ("signal", "query", "update") to its handlers by name; None is the catch-all.
         takes_input: whether ``__init__`` gets the workflow's arguments too.
         failure_exception_types: exceptions that close a run as failed; others are bugs and suspend it.
     """
@@ -96,7 +97,8 @@ def define_class(
     problems: list[str] = []
     runs: list[Callable[..., Any]] = []
     handlers: dict[str, dict[str | None, HandlerDefinition]] = {kind: {} for kind in HANDLER_KINDS}
-    for attribute, function in _members(cls).items():
+    members = _members(cls)
+    for attribute, function in members.items():
         notes = marks_of(function)
         if "run" in notes:
             runs.append(function)
@@ -107,12 +109,14 @@ def define_class(
             problems.append(f"{attribute}() is decorated with both {decorators}")
         for kind in HANDLER_KINDS:
             if kind in notes:
-                heard, description = notes[kind]["name"], notes[kind]["description"]
+                heard = notes[kind]["name"]
                 if heard in handlers[kind]:
                     what = "catch-all" if heard is None else f"{kind} {heard!r}"
                     problems.append(f"two handlers for {what}")
                 problems += _problems_of_handler(kind, function, f"{attribute}()", is_dynamic=heard is None)
-                handlers[kind][heard] = HandlerDefinition(heard, function, method=True, description=description)
+                handlers[kind][heard] = handler = _handler(function, notes[kind], members)
+                if handler.validator is not None:
+                    problems += _problems_of_validator(handler.validator, function)
         if "init" in notes and attribute != "__init__":
             problems.append(f"{attribute}() is decorated with @workflow.init, which is for __init__")
     if len(runs) != 1:
@@ -131,6 +135,23 @@ def define_class(
         handlers=handlers,
         takes_input=takes_input,
         failure_exception_types=failure_exception_types,
+    )
+
+
+def _handler(
+    function: Callable[..., Any], facts: Mapping[str, Any], members: Mapping[str, Callable[..., Any]]
+) -> HandlerDefinition:
+    validator = facts.get("validator")
+    if validator is not None:
+        # A subclass may have one of its own under the same name.
+        validator = members.get(validator.__name__, validator)
+    return HandlerDefinition(
+        facts["name"],
+        function,
+        method=True,
+        description=facts["description"],
+        unfinished_policy=facts.get("unfinished_policy", HandlerUnfinishedPolicy.WARN_AND_ABANDON),
+        validator=validator,
     )
 
 
@@ -181,6 +202,19 @@ def _problems_of_handler(kind: str, function: Callable[..., Any], what: str, *, 
         problems.append(f"{what} hears every {kind} and must take the {kind}'s name first")
     if kind == "query" and inspect.iscoroutinefunction(function):
         problems.append(f"{what} answers a query and cannot wait: write it without async")
+    return problems
+
+
+def _problems_of_validator(validator: Callable[..., Any], update: Callable[..., Any]) -> list[str]:
+    problems: list[str] = []
+    what = f"{validator.__name__}()"
+    if inspect.iscoroutinefunction(validator):
+        problems.append(f"{what} is a validator and cannot wait: write it without async")
+    least, most = Signature(validator, skip=1).arity
+    fewest, greatest = Signature(update, skip=1).arity
+    if least > fewest or most < greatest:
+        wanted = ", ".join(map(_shown, list(inspect.signature(update).parameters.values())[1:])) or "nothing"
+        problems.append(f"{what} is a validator and must take what {update.__name__}() takes: {wanted}")
     return problems
 
 

@@ -61,7 +61,8 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
         pending_timers: timers that have not fired, oldest first.
         waiting_messages: messages that wait in its mailbox.
         buffered_signals: signals it has received and that no handler or channel has taken.
-        suspended_error: traceback of what stopped it, if it is suspended.
+        suspended_error: traceback of what stopped it, if it is suspended or waits for a restart.
+        restarts: how often it was restarted of late because its code has raised a bug.
         python: the Python version that began it, such as "3.11".
     """
 
@@ -79,4 +80,5 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
     waiting_messages: int
     buffered_signals: int
     suspended_error: str | None
+    restarts: int
     python: str

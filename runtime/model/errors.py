@@ -12,7 +12,9 @@
     │   ├── TimeoutError                    a time limit passed
     │   └── WorkflowAlreadyStartedError     the caller: the workflow id is taken
     ├── NondeterminismError                 the author: the code no longer asks for what the history has
+    ├── NondeterministicCallError           the author: workflow code called what a replay could not repeat
     ├── ReadOnlyContextError                the author: a query or validator tried to change something
+    ├── TurnDeadlineError                   the author: a turn computes, or blocks
     ├── InWorkflowError                     the author: workflow code cannot ask this
     ├── NotInActivityError                  the author: only activity code can ask this
     ├── NotInWorkflowError                  the author: only workflow code can ask this
@@ -28,6 +30,7 @@
     ├── WorkflowQueryFailedError            the caller or the author: nobody answers, or the handler failed
     ├── WorkflowQueryRejectedError          the caller: the run stands as ``reject_condition`` excludes
     ├── WorkflowUpdateFailedError           the caller
+    ├── WorkflowUpdateNotFoundError         the caller: there is no update of that id
     ├── PayloadError                        the caller or the author
     │   ├── PayloadEncodeError              a value that cannot be stored
     │   ├── PayloadDecodeError              stored bytes that do not fit what is asked for
@@ -49,6 +52,7 @@ Facts are attributes; messages are made from them.
 
 from __future__ import annotations
 
+from .guard_errors import NondeterministicCallError
 from .journal_errors import (
     InternalError,
     JournalCorruptError,
@@ -59,6 +63,12 @@ from .journal_errors import (
     JournalInUseError,
     JournalLocationError,
     JournalWriteError,
+)
+from .message_errors import (
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateNotFoundError,
 )
 from .use_errors import (
     InvalidActivityError,
@@ -76,14 +86,12 @@ from .use_errors import (
     PayloadTooLargeError,
     ReadOnlyContextError,
     RuntimeClosedError,
+    TurnDeadlineError,
     WorkflowClosedError,
     WorkflowContinuedAsNewError,
     WorkflowFailureError,
     WorkflowNotFoundError,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
     WorkflowSuspendedError,
-    WorkflowUpdateFailedError,
 )
 from .work_errors import (
     ActivityError,
@@ -124,6 +132,7 @@ __all__ = [
     "JournalWriteError",
     "MailboxFullError",
     "NondeterminismError",
+    "NondeterministicCallError",
     "NotInActivityError",
     "NotInWorkflowError",
     "NotRegisteredError",
@@ -137,6 +146,7 @@ __all__ = [
     "TerminatedError",
     "TimeoutError",
     "TimeoutType",
+    "TurnDeadlineError",
     "WorkflowAlreadyStartedError",
     "WorkflowClosedError",
     "WorkflowContinuedAsNewError",
@@ -146,5 +156,6 @@ __all__ = [
     "WorkflowQueryRejectedError",
     "WorkflowSuspendedError",
     "WorkflowUpdateFailedError",
+    "WorkflowUpdateNotFoundError",
     "is_cancelled_exception",
 ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-from .work_errors import ApplicationError
+from .work_errors import ApplicationError, is_cancelled_exception
 
-__all__ = ["one_failure"]
+__all__ = ["is_cancellation", "one_failure"]
 
 
 def one_failure(error: BaseException, kinds: tuple[type[BaseException], ...]) -> BaseException:
@@ -27,6 +27,12 @@ def one_failure(error: BaseException, kinds: tuple[type[BaseException], ...]) ->
     whole = ApplicationError(f"{len(leaves)} failures: " + "; ".join(map(_line, leaves)), type=type(error).__name__)
     whole.__cause__ = first
     return whole.with_traceback(error.__traceback__)
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether an exception says that something was cancelled, or that a piece of work failed because it was; a group of
+    nothing but these does."""
+    return all(map(is_cancelled_exception, _leaves(error)))
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

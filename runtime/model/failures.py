@@ -26,7 +26,7 @@ from .work_errors import (
     WorkflowAlreadyStartedError,
 )
 
-__all__ = ["Failure", "FailureKind", "to_exception", "to_failure"]
+__all__ = ["Failure", "FailureKind", "text_of", "to_exception", "to_failure"]
 
 MAX_CAUSES = 16
 MAX_MESSAGE = 16_384
@@ -104,8 +104,7 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def timeout_type(self) -> TimeoutType | None:
         """Which time limit passed, if that is what happened."""
-        number = self.facts.get("type")
-        return TimeoutType(number) if self.kind is FailureKind.TIMEOUT and isinstance(number, int) else None
+        return _TIMEOUTS.get(self.facts.get("type")) if self.kind is FailureKind.TIMEOUT else None
 
 
 def to_failure(exc: BaseException, converter: ArgumentConverter, *, limit: int = 1 << 20) -> Failure:
@@ -124,10 +123,10 @@ def to_failure(exc: BaseException, converter: ArgumentConverter, *, limit: int =
     for link in chain:
         try:
             failure = _alone(link, converter, limit)
-        except Exception as err:  # a subclass of ours that never called our constructor, or worse
+        except BaseException as err:  # a subclass of ours that never called our constructor, or worse
             failure = Failure(
                 FailureKind.APPLICATION,
-                f"(this {type(link).__name__} cannot be described: {_clip(_text(err), 500)})",
+                f"(this {type(link).__name__} cannot be described: {_clip(text_of(err), 500)})",
                 type=type(link).__name__,
                 types=_types(link),
             )
@@ -219,8 +218,8 @@ def _details(exc: BaseException, converter: ArgumentConverter, room: int) -> tup
         return b"", ""
     try:
         data = converter.encode_args(details)
-    except Exception as err:  # a user's converter may raise anything, and the outcome must not be lost
-        return b"", f" [details left out: {_clip(_text(err), 500)}]"
+    except BaseException as err:  # a user's converter may raise anything, and the outcome must not be lost
+        return b"", f" [details left out: {_clip(text_of(err), 500)}]"
     if len(data) > room:
         return b"", f" [details left out: {len(data):,} bytes are too many]"
     return data, ""
@@ -234,13 +233,14 @@ def _delay_ns(exc: ApplicationError) -> int | None:
 
 
 def _message(exc: BaseException) -> str:
-    return _text(exc.message if isinstance(exc, FailureError) else exc)
+    return text_of(exc.message if isinstance(exc, FailureError) else exc)
 
 
-def _text(words: object) -> str:
+def text_of(words: object) -> str:
+    """What ``str()`` makes of something of the user's, whatever comes of it."""
     try:
         return str(words)
-    except Exception as err:  # the user's __str__
+    except BaseException as err:  # the user's __str__, which may raise anything
         return f"(str() of this {type(words).__name__} raised {type(err).__name__})"
 
 
@@ -279,7 +279,7 @@ def _stack(exc: BaseException) -> str:
         if theirs:
             report.stack = traceback.StackSummary.from_list(theirs)
         lines = list(report.format(chain=False))
-    except Exception as err:  # notes, source lines and subclasses of SyntaxError are the user's
+    except BaseException as err:  # notes, source lines and subclasses of SyntaxError are the user's
         return f"(the traceback cannot be shown: {type(err).__name__})"
     return "".join(lines)
 
@@ -294,10 +294,19 @@ _PACKAGE = __name__.partition(".")[0] + "."
 
 
 def to_exception(failure: Failure, converter: ArgumentConverter) -> FailureError:
-    """The exception of a failure; a user's class comes back as an `ApplicationError` with its name as ``type``."""
+    """The exception of a failure; a user's class comes back as an `ApplicationError` with its name as ``type``.
+
+    It never fails: a fact that this release does not know is left out.
+    """
+    first = exc = _alone_again(failure, converter)
+    while failure.cause is not None:
+        failure = failure.cause
+        exc.__cause__ = exc = _alone_again(failure, converter)
+    return first
+
+
+def _alone_again(failure: Failure, converter: ArgumentConverter) -> FailureError:
     exc = _MAKERS[failure.kind](failure, converter)
-    if failure.cause is not None:
-        exc.__cause__ = to_exception(failure.cause, converter)
     exc.types = failure.types
     if failure.stack:
         exc.stack = failure.stack
@@ -305,13 +314,18 @@ def to_exception(failure: Failure, converter: ArgumentConverter) -> FailureError
     return exc
 
 
+_CATEGORIES = frozenset(map(int, ApplicationErrorCategory))
+_RETRY_STATES = frozenset(map(int, RetryState))
+_TIMEOUTS: dict[object, TimeoutType] = {int(kind): kind for kind in TimeoutType}
+
+
 def _decoded(failure: Failure, converter: ArgumentConverter) -> list[object]:
     if not failure.details:
         return []
     try:
         return converter.decode_args(failure.details, None)
-    except Exception as err:  # a user's converter may raise anything, and the outcome must not be lost
-        return [f"(details that cannot be decoded: {_clip(_text(err), 500)})"]
+    except BaseException as err:  # a user's converter may raise anything, and the outcome must not be lost
+        return [f"(details that cannot be decoded: {_clip(text_of(err), 500)})"]
 
 
 def _application(failure: Failure, converter: ArgumentConverter) -> FailureError:
@@ -321,8 +335,8 @@ def _application(failure: Failure, converter: ArgumentConverter) -> FailureError
         *_decoded(failure, converter),
         type=failure.type or None,
         non_retryable=failure.non_retryable,
-        next_retry_delay=None if delay is None else to_timedelta(delay),
-        category=ApplicationErrorCategory(failure.category),
+        next_retry_delay=None if delay is None or not 0 <= delay < 2**62 else to_timedelta(delay),
+        category=ApplicationErrorCategory(failure.category if failure.category in _CATEGORIES else 0),
     )
 
 
@@ -392,4 +406,4 @@ def _int(facts: Facts, name: str) -> int:
 
 def _retry_state(facts: Facts) -> RetryState | None:
     value = facts.get("retry_state")
-    return RetryState(value) if isinstance(value, int) else None
+    return RetryState(value) if isinstance(value, int) and value in _RETRY_STATES else None

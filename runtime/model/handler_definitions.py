@@ -5,34 +5,46 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .options import HandlerUnfinishedPolicy
 from .signatures import Signature
 
 __all__ = ["HANDLER_KINDS", "MARK", "HandlerDefinition", "handler_name", "handler_signature", "mark", "marks_of"]
 
 MARK = "__greenroom_mark__"
 
-HANDLER_KINDS = ("signal", "query")
+HANDLER_KINDS = ("signal", "query", "update")
 
 
 class HandlerDefinition:
-    """A handler of signals or of queries.
+    """A handler of signals, queries or updates.
 
     Attributes:
         name: the name that it hears, None for the catch-all.
         fn: the function; of a class, still without its instance.
         dynamic: whether it hears every name that no other handler hears, and gets the name first.
         description: a line for people and tools.
+        unfinished_policy: whether it is told if the run ends while the handler is at work.
+        validator: of updates: called first with the same arguments; what it raises refuses the update.
     """
 
-    __slots__ = ("_signature", "description", "dynamic", "fn", "name")
+    __slots__ = ("_signature", "description", "dynamic", "fn", "name", "unfinished_policy", "validator")
 
     def __init__(
-        self, name: str | None, fn: Callable[..., Any], *, method: bool = False, description: str | None = None
+        self,
+        name: str | None,
+        fn: Callable[..., Any],
+        *,
+        method: bool = False,
+        description: str | None = None,
+        unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON,
+        validator: Callable[..., Any] | None = None,
     ) -> None:
         self.name = name
         self.fn = fn
         self.dynamic = name is None
         self.description = description
+        self.unfinished_policy = unfinished_policy
+        self.validator = validator
         self._signature = Signature(fn, skip=int(method) + int(self.dynamic))
 
     @property
@@ -63,6 +75,8 @@ class HandlerDefinition:
         bound = HandlerDefinition.__new__(HandlerDefinition)
         bound.name, bound.dynamic, bound.description = self.name, self.dynamic, self.description
         bound.fn = self.fn.__get__(instance)
+        bound.unfinished_policy = self.unfinished_policy
+        bound.validator = None if self.validator is None else self.validator.__get__(instance)
         bound._signature = self._signature
         return bound
 
@@ -79,7 +93,7 @@ def marks_of(function: object) -> Mapping[str, Mapping[str, Any]]:
 
 
 def handler_name(kind: str, reference: str | Callable[..., Any]) -> str:
-    """The name of a signal or query given as a string or as a reference to its handler.
+    """The name of a signal, query or update given as a string or as a reference to its handler.
 
     Args:
         kind: which of them ("signal").
@@ -91,9 +105,8 @@ def handler_name(kind: str, reference: str | Callable[..., Any]) -> str:
         return reference
     facts = marks_of(reference).get(kind)
     if facts is None:
-        raise TypeError(
-            f"{reference!r} is not a {kind} handler: decorate it with @workflow.{kind} or pass the {kind}'s name"
-        )
+        handler = "an update handler" if kind == "update" else f"a {kind} handler"
+        raise TypeError(f"{reference!r} is not {handler}: decorate it with @workflow.{kind} or pass the {kind}'s name")
     if facts["name"] is None:
         raise TypeError(f"{reference!r} hears every {kind}: pass the name of the one you mean")
     name: str = facts["name"]

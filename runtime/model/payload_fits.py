@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from .payload_tags import ENUM, FROZENSET, SET, Node, Unfit, is_kind, kind_of, name_of, untag
+from .payload_tags import ENUM, FROZENSET, OWN, SET, Node, Unfit, is_kind, kind_of, name_of, untag
 
 __all__ = [
     "EXACT",
@@ -24,6 +24,8 @@ __all__ = [
     "RENAMED",
     "Converter",
     "anything",
+    "brief",
+    "coded",
     "enum",
     "instance",
     "is_called",
@@ -52,16 +54,33 @@ def shape(tree: Any) -> str:
     """What a tree holds, for messages."""
     if isinstance(tree, Node):
         kind = {SET: "set", FROZENSET: "frozenset"}.get(tree.code)
-        return f"a {kind}" if kind else f"a '{tree.name.partition(':')[2]}'"
+        return f"a {kind}" if kind else f"a '{tree.name.partition(':')[2] or tree.name}'"
     if tree is None:
         return "None"
     name = kind_of(tree).__name__
     return f"an {name}" if name == "int" else f"a {name}"
 
 
+def brief(value: Any) -> str:
+    """A value of the data, for messages."""
+    try:
+        return repr(value)[:80]
+    except Exception:  # an int with too many digits, or a class of the user's
+        return shape(value)
+
+
 def misfit(hint: Any, tree: Any) -> Unfit:
     hint = hint if isinstance(hint, str) else label(hint)
     return Unfit(f"{shape(tree)} where {hint} is annotated; change the annotation or send what it says")
+
+
+def coded(hint: Any, tree: Any) -> Any:
+    """What a codec of the user's makes of a tree, if that is of the annotated class."""
+    if kind_of(tree) is Node and tree.code == OWN:
+        value = untag(tree)
+        if isinstance(value, hint):
+            return value
+    raise misfit(hint, tree)
 
 
 def _leaf(kind: type, from_others: dict[type, Callable[[Any], Any]]) -> Converter:
@@ -72,7 +91,7 @@ def _leaf(kind: type, from_others: dict[type, Callable[[Any], Any]]) -> Converte
             make = from_others.get(kind_of(tree))
             if make is not None:
                 return made(kind, make, tree)
-        raise misfit(kind, tree)
+        return coded(kind, tree)
 
     return convert
 
@@ -86,6 +105,15 @@ def made(hint: Any, make: Callable[[Any], Any], value: Any) -> Any:
 
 def itself(value: Any) -> Any:
     return value
+
+
+_MAX_DECIMAL_BITS = 16_384  # Python takes minutes to make a Decimal of an int of a megabyte
+
+
+def _decimal(value: int) -> Decimal:
+    if value.bit_length() > _MAX_DECIMAL_BITS:
+        raise ValueError(f"it has {value.bit_length():,} bits, and {_MAX_DECIMAL_BITS:,} is the most")
+    return Decimal(value)
 
 
 def _seconds(value: float) -> timedelta:
@@ -106,7 +134,7 @@ _COERCIONS: tuple[tuple[type, dict[type, Callable[[Any], Any]]], ...] = (
     (time, {str: time.fromisoformat}),
     (timedelta, {int: _seconds, float: _seconds}),
     (UUID, {str: UUID}),
-    (Decimal, {str: Decimal, int: Decimal, float: Decimal}),
+    (Decimal, {str: Decimal, int: _decimal, float: Decimal}),
 )
 LEAVES: dict[Any, Converter] = {kind: _leaf(kind, others) for kind, others in _COERCIONS}
 
@@ -139,7 +167,7 @@ def path(cls: type) -> Converter:
             return tree
         if slack >= NAMED and kind_of(tree) is str:
             return made(cls, cls, tree)
-        raise misfit(cls, tree)
+        return coded(cls, tree)
 
     return convert
 
@@ -154,14 +182,14 @@ def enum(cls: type[Enum]) -> Converter:
             if not is_called(tree.name, name, slack):
                 raise misfit(cls, tree)
             value, member = untag(tree.value), tree.content
-        elif slack < LAX:
-            raise misfit(cls, tree)
+        elif slack < LAX or kind_of(tree) is Node:
+            return coded(cls, tree)
         try:
             return cls(value)
-        except (TypeError, ValueError):
+        except Exception:  # a _missing_ of the user's may raise anything
             if isinstance(member, str) and member in cls.__members__:
                 return cls.__members__[member]
-        raise Unfit(f"{value!r:.80} is no value of {label(cls)}; give one of {', '.join(cls.__members__)}")
+        raise Unfit(f"{brief(value)} is no value of {label(cls)}; give one of {', '.join(cls.__members__)}")
 
     return convert
 

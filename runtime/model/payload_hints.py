@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from .payload_codecs import RawValue
 from .payload_fits import (
     LAX,
     LEAVES,
     NAMED,
     Converter,
     anything,
+    brief,
     enum,
     instance,
     itself,
@@ -29,8 +31,9 @@ from .payload_fits import (
     path,
     shape,
 )
+from .payload_models import adapted, is_adapted, is_model, model
 from .payload_records import Typevars, named_tuple, record, typed_dict
-from .payload_tags import FROZENSET, SET, Node, Unfit, is_kind, kind_of
+from .payload_tags import FROZENSET, SET, Node, Unfit, is_kind, kind_of, spread
 
 __all__ = ["converter_for"]
 
@@ -78,6 +81,7 @@ def _each(items: Iterable[Any], converter: Converter, slack: int) -> list[Any]:
     return done
 
 
+_HASHING = (set, frozenset)
 _CHARACTERS = frozenset({str, bytes, bytearray})
 
 
@@ -104,7 +108,7 @@ def _collection(
             raise misfit(hint, tree)
         found = _each(elements, item, slack)
         builder = make or (kind if kind in exact else exact[0])
-        built = made(hint, builder, found)
+        built = made(hint, builder, made(hint, spread, found) if builder in _HASHING else found)
         if issubclass(type(built), abc.Set) and len(built) != len(found):
             raise Unfit(f"elements of {label(hint)} are equal to each other")
         return built
@@ -134,14 +138,16 @@ def _mapping(hint: Any, make: Callable[[dict[Any, Any]], Any], key: Converter, i
     def convert(tree: Any, slack: int) -> Any:
         if kind_of(tree) is not dict:
             raise misfit(hint, tree)
-        found: dict[Any, Any] = {}
+        keys: list[Any] = []
+        items: list[Any] = []
         pairs: dict[Any, Any] = tree
         for low, value in pairs.items():
             try:
-                found[made(hint, _hashed, key(low, slack))] = item(value, slack)
+                keys.append(made(hint, _hashed, key(low, slack)))
+                items.append(item(value, slack))
             except Unfit as err:
-                raise err.under(f"[{shape(low) if isinstance(low, (Node, tuple)) else repr(low)[:60]}]") from None
-        return make(found)
+                raise err.under(f"[{shape(low) if isinstance(low, (Node, tuple)) else brief(low)}]") from None
+        return make(dict(zip(spread(keys), items, strict=True)))
 
     return convert
 
@@ -231,6 +237,10 @@ def _unknown(hint: Any) -> Converter:
     return convert
 
 
+def _raw(tree: Any, slack: int) -> Any:
+    raise Unfit("RawValue annotates a whole argument or result, and not a part of one")
+
+
 _WRAPPERS = frozenset(
     getattr(typing, name)
     for name in ("Annotated", "ClassVar", "Final", "NotRequired", "ReadOnly", "Required")
@@ -294,6 +304,10 @@ def _compile_class(cls: Any, typevars: Typevars) -> Converter:
         return typed_dict(cls, typevars, converter_for)
     if is_kind(cls, tuple) and hasattr(cls, "_fields"):
         return named_tuple(cls, typevars, converter_for)
+    if cls is RawValue:
+        return _raw
+    if is_model(cls):
+        return model(cls)
     if dataclasses.is_dataclass(cls) or is_kind(cls, msgspec.Struct):
         return record(cls, typevars, converter_for)
     if is_kind(cls, PurePath):
@@ -304,4 +318,6 @@ def _compile_class(cls: Any, typevars: Typevars) -> Converter:
         return _collection(cls, *_SEQUENCES[cls], anything)
     if cls in _MAPPINGS or cls is collections.Counter:
         return _mapping(cls, _MAPPINGS.get(cls, collections.Counter), anything, anything)
+    if is_adapted(cls):
+        return adapted(cls)
     return instance(cls)

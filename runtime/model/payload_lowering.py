@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec.msgpack import Ext
 
+from .payload_codecs import RawValue, TypeCodec
+from .payload_models import dump, dump_adapted, is_adapted, is_model
 from .payload_tags import (
     BYTEARRAY,
     COMPLEX,
@@ -28,6 +30,7 @@ from .payload_tags import (
     FROZENSET,
     INT,
     NAMED_TUPLE,
+    OWN,
     PATH,
     RECORD,
     SET,
@@ -40,56 +43,155 @@ from .payload_tags import (
     is_kind,
     name_of,
 )
+from .work_errors import FailureError
 
-__all__ = ["MAX_DEPTH", "lower", "pack"]
+__all__ = ["KNOWN", "MAX_DEPTH", "Lowering", "pack"]
 
 MAX_DEPTH = 100  # well inside every recursion limit, even called from deep user code
 
 pack: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode
 
-
-def lower(value: object, depth: int = 0) -> Any:
-    """The value as a tree that msgpack can hold.
-
-    Raises:
-        Unfit: some part of it cannot be stored.
-    """
-    kind = type(value)
-    if kind in _AS_IS:
-        return value
-    return (_LOWER.get(kind) or _LOWER_FOUND.get(kind) or _found(kind))(value, depth)
-
-
 _AS_IS = frozenset({bool, float, bytes, type(None)})
 
-
-def _found(kind: type) -> Callable[[Any, int], Any]:
-    function = _choose(kind)
-    _LOWER_FOUND[kind] = function
-    return function
+Lower = Callable[[Any, int], Any]
+"""Given a value and how many containers hold it, gives what msgpack can hold."""
 
 
-def _choose(kind: Any) -> Callable[[Any, int], Any]:
-    if is_kind(kind, Enum):
-        return _enum
-    if is_kind(kind, tuple) and hasattr(kind, "_fields"):
-        return _named_tuple
-    if is_kind(kind, msgspec.Struct):
-        return _record_of(name_of(kind), kind.__struct_fields__)
-    name = name_of(kind)
-    if dataclasses.is_dataclass(kind):
-        return _record_of(name, tuple(field.name for field in dataclasses.fields(kind)))
-    if is_kind(kind, PurePath):
-        return _path
-    for plain, function in _LOWER.items():  # datetime stands before date there, because it is one
-        if is_kind(kind, plain):
-            return function  # a subclass of a plain type is stored as the plain type
-    if hasattr(kind, "__await__"):
-        return _awaitable
-    raise Unfit(
-        f"object of type '{kind.__qualname__}' cannot be stored; pass plain data such as a dataclass, a dict or a "
-        "list, or give the runtime a converter that knows the type"
-    )
+class Lowering:
+    """Makes trees of values; called with one, it gives the tree or raises ``Unfit``.
+
+    Args:
+        codecs: those of the types that the user has added.
+        max_depth: how many containers may hold a value.
+    """
+
+    def __init__(self, codecs: Iterable[TypeCodec[Any]] = (), max_depth: int = MAX_DEPTH) -> None:
+        self._codecs = {codec.cls: codec for codec in codecs}
+        self._max_depth = max_depth
+        # datetime stands before date here, because it is one.
+        self._known: dict[type, Lower] = {
+            **_LEAVES,
+            list: self._items,
+            dict: self._dict,
+            tuple: lambda value, depth: Ext(TUPLE, pack(self._items(value, depth))),
+            set: self._set,
+            frozenset: self._set,
+        }
+        self._found: WeakKeyDictionary[type, Lower] = WeakKeyDictionary()
+
+    def __call__(self, value: object, depth: int = 0) -> Any:
+        kind = type(value)
+        if kind in _AS_IS:
+            return value
+        return (self._known.get(kind) or self._found.get(kind) or self._find(kind))(value, depth)
+
+    def _find(self, kind: type) -> Lower:
+        function = self._found[kind] = self._choose(kind)
+        return function
+
+    def _choose(self, kind: Any) -> Lower:
+        for base in kind.__mro__ if self._codecs else ():
+            if base in self._codecs:
+                return self._own(self._codecs[base])
+        if is_kind(kind, Enum):
+            return self._enum
+        if is_kind(kind, tuple) and hasattr(kind, "_fields"):
+            return self._named_tuple
+        if is_kind(kind, msgspec.Struct):
+            return _no_raw_value if kind is RawValue else self._record(name_of(kind), kind.__struct_fields__)
+        name = name_of(kind)
+        if dataclasses.is_dataclass(kind):
+            return self._record(name, tuple(field.name for field in dataclasses.fields(kind)))
+        if is_model(kind):
+            return lambda value, depth: Ext(RECORD, pack([name, self._dict(dump(value), depth)]))
+        if is_kind(kind, PurePath):
+            return _path
+        if is_adapted(kind):
+            return lambda value, depth: self(dump_adapted(value), depth)
+        for plain, function in self._known.items():
+            if is_kind(kind, plain):
+                return function  # a subclass of a plain type is stored as the plain type
+        if hasattr(kind, "__await__"):
+            return _awaitable
+        raise Unfit(
+            f"object of type '{kind.__qualname__}' cannot be stored; pass plain data such as a dataclass, a dict or a "
+            "list, or give the runtime a converter that knows the type: Converter(types=[TypeCodec(…)])"
+        )
+
+    def _deeper(self, depth: int) -> int:
+        if depth >= self._max_depth:
+            raise Unfit(f"nested deeper than {self._max_depth} levels, or contains itself; pass a flatter value")
+        return depth + 1
+
+    def _items(self, values: Iterable[object], depth: int) -> list[Any]:
+        depth = self._deeper(depth)
+        lowered: list[Any] = []
+        try:
+            for value in values:
+                lowered.append(self(value, depth))
+        except Unfit as err:
+            raise err.under(f"[{len(lowered)}]") from None
+        return lowered
+
+    def _set(self, value: Iterable[object], depth: int) -> Ext:
+        code = FROZENSET if isinstance(value, frozenset) else SET
+        elements = sorted(pack(lowered) for lowered in self._items(value, depth))
+        return Ext(code, pack([msgspec.Raw(element) for element in elements]))
+
+    def _dict(self, value: Mapping[object, object], depth: int) -> Any:
+        depth = self._deeper(depth)
+        lowered: list[tuple[Any, Any]] = []
+        is_plain = True
+        for key, item in value.items():
+            try:
+                low = self(key, depth)
+                is_plain = is_plain and type(low) is not Ext
+                lowered.append((low, self(item, depth)))
+            except Unfit as err:
+                raise err.under(f"[{_shown(key)}]") from None
+        if is_plain:
+            return dict(lowered)
+        body = b"".join(pack(key) + pack(item) for key, item in lowered)
+        return msgspec.Raw(struct.pack(">BI", 0xDF, len(lowered)) + body)
+
+    def _enum(self, value: Enum, depth: int) -> Ext:
+        found: list[Any] = [name_of(type(value)), value.name]
+        try:
+            found.append(self(value.value, self._deeper(depth)))
+        except Unfit:
+            if found[1] is None:
+                raise
+        return Ext(ENUM, pack(found))
+
+    def _named_tuple(self, value: tuple[object, ...], depth: int) -> Ext:
+        return Ext(NAMED_TUPLE, pack([name_of(type(value)), self._items(value, depth)]))
+
+    def _record(self, name: str, fields: tuple[str, ...]) -> Lower:
+        def lowered(value: object, depth: int) -> Ext:
+            depth = self._deeper(depth)
+            found: dict[str, Any] = {}
+            for field in fields:
+                try:
+                    found[field] = self(getattr(value, field), depth)
+                except AttributeError:
+                    raise Unfit(f"a '{name}' without a value for this field; set it").under(f".{field}") from None
+                except Unfit as err:
+                    raise err.under(f".{field}") from None
+            return Ext(RECORD, pack([name, found]))
+
+        return lowered
+
+    def _own(self, codec: TypeCodec[Any]) -> Lower:
+        def lowered(value: Any, depth: int) -> Ext:
+            try:
+                data = codec.encode(value)
+            except FailureError:
+                raise  # it is meant to fail whoever sends the value
+            except Exception as err:  # a user's codec may raise anything
+                raise Unfit(f"the codec {codec.name!r} cannot encode it: {type(err).__name__}: {err}") from err
+            return Ext(OWN, pack([codec.name, self(data, self._deeper(depth))]))
+
+        return lowered
 
 
 def _awaitable(value: Any, depth: int) -> Any:
@@ -99,52 +201,14 @@ def _awaitable(value: Any, depth: int) -> Any:
     raise Unfit(f"object of type '{type(value).__qualname__}' cannot be stored; was an await forgotten?")
 
 
-def _deeper(depth: int) -> int:
-    if depth >= MAX_DEPTH:
-        raise Unfit(f"nested deeper than {MAX_DEPTH} levels, or contains itself; pass a flatter value")
-    return depth + 1
-
-
-def _items(values: Iterable[object], depth: int) -> list[Any]:
-    depth = _deeper(depth)
-    lowered: list[Any] = []
-    try:
-        for value in values:
-            lowered.append(lower(value, depth))
-    except Unfit as err:
-        raise err.under(f"[{len(lowered)}]") from None
-    return lowered
-
-
-def _tuple(value: tuple[object, ...], depth: int) -> Ext:
-    return Ext(TUPLE, pack(_items(value, depth)))
-
-
-def _set(value: Iterable[object], depth: int) -> Ext:
-    code = FROZENSET if isinstance(value, frozenset) else SET
-    elements = sorted(pack(lowered) for lowered in _items(value, depth))
-    return Ext(code, pack([msgspec.Raw(element) for element in elements]))
-
-
-def _dict(value: Mapping[object, object], depth: int) -> Any:
-    depth = _deeper(depth)
-    lowered: list[tuple[Any, Any]] = []
-    is_plain = True
-    for key, item in value.items():
-        try:
-            low = lower(key, depth)
-            is_plain = is_plain and type(low) is not Ext
-            lowered.append((low, lower(item, depth)))
-        except Unfit as err:
-            raise err.under(f"[{_shown(key)}]") from None
-    if is_plain:
-        return dict(lowered)
-    body = b"".join(pack(key) + pack(item) for key, item in lowered)
-    return msgspec.Raw(struct.pack(">BI", 0xDF, len(lowered)) + body)
+def _no_raw_value(value: RawValue, depth: int) -> Any:
+    raise Unfit("a RawValue stands for a whole argument or result; decode it to make it a part of another value")
 
 
 def _shown(key: object) -> str:
-    return repr(key)[:60] if isinstance(key, (str, int, float, bytes, type(None))) else f"a {type(key).__qualname__}"
+    if not isinstance(key, (str, int, float, bytes, type(None))):
+        return f"a {type(key).__qualname__}"
+    return "an int" if isinstance(key, int) and key.bit_length() > 64 else repr(key)[:60]
 
 
 def _str(value: str, depth: int) -> Any:
@@ -193,51 +257,16 @@ def _zone(zone: tzinfo | None, offset: timedelta | None, at: datetime | None) ->
 
 def _path(value: PurePath, depth: int) -> Ext:
     flavour = 0 if isinstance(value, Path) else 1 if isinstance(value, PurePosixPath) else 2
-    return Ext(PATH, pack([flavour, lower(str(value))]))
-
-
-def _enum(value: Enum, depth: int) -> Ext:
-    found: list[Any] = [name_of(type(value)), value.name]
-    try:
-        found.append(lower(value.value, _deeper(depth)))
-    except Unfit:
-        if found[1] is None:
-            raise
-    return Ext(ENUM, pack(found))
-
-
-def _named_tuple(value: tuple[object, ...], depth: int) -> Ext:
-    return Ext(NAMED_TUPLE, pack([name_of(type(value)), _items(value, depth)]))
-
-
-def _record_of(name: str, fields: tuple[str, ...]) -> Callable[[Any, int], Ext]:
-    def lowered(value: object, depth: int) -> Ext:
-        depth = _deeper(depth)
-        found: dict[str, Any] = {}
-        for field in fields:
-            try:
-                found[field] = lower(getattr(value, field), depth)
-            except AttributeError:
-                raise Unfit(f"a '{name}' without a value for this field; set it").under(f".{field}") from None
-            except Unfit as err:
-                raise err.under(f".{field}") from None
-        return Ext(RECORD, pack([name, found]))
-
-    return lowered
+    return Ext(PATH, pack([flavour, _str(str(value), depth)]))
 
 
 def _timedelta(value: timedelta, depth: int) -> Ext:
     return Ext(TIMEDELTA, pack([value.days, value.seconds, value.microseconds]))
 
 
-_LOWER: dict[type, Callable[[Any, int], Any]] = {
+_LEAVES: dict[type, Lower] = {
     str: _str,
     int: _int,
-    list: _items,
-    dict: _dict,
-    tuple: _tuple,
-    set: _set,
-    frozenset: _set,
     bytearray: lambda value, depth: Ext(BYTEARRAY, bytes(value)),
     datetime: _datetime,
     date: lambda value, depth: Ext(DATE, pack(date.isoformat(value))),
@@ -249,4 +278,5 @@ _LOWER: dict[type, Callable[[Any, int], Any]] = {
     float: lambda value, depth: float.__float__(value),
     bytes: lambda value, depth: bytes(memoryview(value)),
 }
-_LOWER_FOUND: WeakKeyDictionary[type, Callable[[Any, int], Any]] = WeakKeyDictionary()
+KNOWN = frozenset({*_LEAVES, *_AS_IS, list, dict, tuple, set, frozenset, object})
+"""The classes that are stored as they are, and need no codec."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import force_setattr
 
-from .payload_fits import LAX, RENAMED, Converter, anything, is_called, label, made, misfit
+from .payload_fits import LAX, RENAMED, Converter, anything, coded, is_called, label, made, misfit
 from .payload_tags import NAMED_TUPLE, RECORD, Node, Unfit, kind_of, name_of
 
 __all__ = ["Resolve", "Typevars", "bound", "named_tuple", "record", "typed_dict"]
@@ -92,7 +92,7 @@ def record(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
         elif kind_of(tree) is dict and slack == LAX:
             stored, is_same = tree, False
         else:
-            raise misfit(cls, tree)
+            return coded(cls, tree)
         if not is_same and not all(key in names for key in stored):
             raise misfit(cls, tree)
         values = fields.convert(stored, slack, names)
@@ -119,7 +119,7 @@ def named_tuple(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
         elif slack == LAX and kind_of(tree) in (list, tuple):
             elements = tree
         else:
-            raise misfit(cls, tree)
+            return coded(cls, tree)
         if len(elements) > len(cls._fields):
             raise Unfit(f"{len(elements)} elements where {label(cls)} has {len(cls._fields)}")
         values = fields.convert(dict(zip(cls._fields, elements, strict=False)), slack, cls._fields)

@@ -20,17 +20,19 @@ code  value         data                                            decoded with
 16    record        [class, {field: value}]                         dict
 17    enum          [class, member, value], or [class, member]      the value, or the member's name
 18    named tuple   [class, list of elements]                       tuple
+19    own           [name of its `TypeCodec`, what that has made]   what that makes of it
 ====  ============  ==============================================  ==============================
 
 A zone is nil (naive), text (a ``ZoneInfo`` key) or [microseconds, name or nil] (a fixed offset; any other ``tzinfo``
 becomes the offset it has at that instant). A class is written as ``module:qualified name`` and is only ever compared
-with the classes that an annotation allows: nothing is imported. Records are dataclasses and ``msgspec.Struct``.
+with the classes that an annotation allows: nothing is imported. Records are dataclasses, ``msgspec.Struct`` and
+pydantic models; of a model the fields are what it dumps.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
@@ -39,6 +41,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
+
+from .payload_codecs import TypeCodec
+from .work_errors import FailureError
 
 __all__ = [
     "BYTEARRAY",
@@ -49,7 +54,9 @@ __all__ = [
     "ENUM",
     "FROZENSET",
     "INT",
+    "MAX_ALIKE",
     "NAMED_TUPLE",
+    "OWN",
     "PATH",
     "RECORD",
     "SET",
@@ -59,19 +66,20 @@ __all__ = [
     "TUPLE",
     "UUID_",
     "Node",
+    "Trees",
     "Unfit",
     "any_hook",
-    "decode_tree",
     "is_kind",
     "kind_of",
     "name_of",
+    "spread",
     "untag",
 ]
 
 TUPLE, SET, FROZENSET, INT, TEXT, BYTEARRAY, DATETIME, DATE, TIME, TIMEDELTA, UUID_, DECIMAL, COMPLEX, PATH = range(
     1, 15
 )
-RECORD, ENUM, NAMED_TUPLE = 16, 17, 18
+RECORD, ENUM, NAMED_TUPLE, OWN = 16, 17, 18, 19
 
 _unpack: Callable[[Any], Any] = msgspec.msgpack.Decoder().decode
 
@@ -81,12 +89,16 @@ kind_of: Callable[[Any], Any] = type
 is_kind: Callable[[Any, Any], bool] = issubclass
 
 
+_MAX_REASON = 2_000
+
+
 class Unfit(Exception):
     """A value and its bytes do not fit; the path to the place is collected on the way out."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.reason = reason
+        # It may quote the data, and hostile data would fill the log.
+        self.reason = reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]} [cut]"
         self.steps: list[str] = []
 
     def under(self, step: str) -> Unfit:
@@ -140,7 +152,7 @@ _FLAVOURS: tuple[type[PurePath], ...] = (Path, PurePosixPath, PureWindowsPath)
 
 def _pathed(data: Any) -> PurePath:
     flavour: int
-    flavour, text = decode_tree(data)
+    flavour, text = _decode_any(data)
     return _FLAVOURS[flavour](text)
 
 
@@ -172,37 +184,66 @@ def any_hook(code: int, data: memoryview) -> object:
     )  # the caller decodes a tree instead
 
 
-def _tree_hook(code: int, data: memoryview) -> object:
-    leaf = _LEAVES.get(code)
-    if leaf is not None:
-        return leaf(data)
-    parts = _decode_list(data)
-    if code == TUPLE:
-        return tuple(parts)
-    if code in (SET, FROZENSET):
-        return Node(code, parts)
-    name = parts[0]
-    if not isinstance(name, str):
-        raise ValueError("a class name is not text")
-    if code == RECORD and len(parts) == 2 and isinstance(parts[1], dict):
-        return Node(code, parts[1], name)
-    if code == NAMED_TUPLE and len(parts) == 2 and isinstance(parts[1], list):
-        return Node(code, parts[1], name)
-    if code == ENUM and len(parts) in (2, 3):
-        return Node(code, parts[1], name, parts[2] if len(parts) == 3 else parts[1])
-    raise ValueError(f"unknown tag {code}")
-
-
 _decode_any: Callable[[Any], Any] = msgspec.msgpack.Decoder(ext_hook=any_hook).decode
-_decode_list: Callable[[Any], list[Any]] = msgspec.msgpack.Decoder(list[Any], ext_hook=_tree_hook).decode
-decode_tree: Callable[[Any], Any] = msgspec.msgpack.Decoder(ext_hook=_tree_hook).decode
+
+
+class Trees:
+    """Reads payloads as tagged trees.
+
+    Args:
+        codecs: name to codec of the types that the user has added.
+    """
+
+    def __init__(self, codecs: Mapping[str, TypeCodec[Any]]) -> None:
+        self._codecs = codecs
+        self.decode: Callable[[Any], Any] = msgspec.msgpack.Decoder(ext_hook=self._hook).decode
+        self._decode_list: Callable[[Any], list[Any]] = msgspec.msgpack.Decoder(list[Any], ext_hook=self._hook).decode
+
+    def _hook(self, code: int, data: memoryview) -> object:
+        leaf = _LEAVES.get(code)
+        if leaf is not None:
+            return leaf(data)
+        parts = self._decode_list(data)
+        if code == TUPLE:
+            return tuple(parts)
+        if code in (SET, FROZENSET):
+            return Node(code, parts)
+        name = parts[0]
+        if not isinstance(name, str):
+            raise ValueError("a class name is not text")
+        if code == RECORD and len(parts) == 2 and isinstance(parts[1], dict):
+            return Node(code, parts[1], name)
+        if code == NAMED_TUPLE and len(parts) == 2 and isinstance(parts[1], list):
+            return Node(code, parts[1], name)
+        if code == ENUM and len(parts) in (2, 3):
+            return Node(code, parts[1], name, parts[2] if len(parts) == 3 else parts[1])
+        if code == OWN and len(parts) == 2:
+            return Node(code, parts[1], name, self._codecs.get(name))
+        raise ValueError(f"unknown tag {code}")
 
 
 def _distinct(values: list[Any], code: int) -> set[Any] | frozenset[Any]:
-    found = set(values)
+    found = set(spread(values))
     if len(found) != len(values):
         raise Unfit("elements of a set become equal without their classes; annotate the value with its type")
     return frozenset(found) if code == FROZENSET else found
+
+
+def spread(values: list[Any]) -> list[Any]:
+    """The same values, if a set or a dict of them is made in a time that grows with their number.
+
+    Hashes of numbers and tuples are no secret: somebody may send thousands that are all alike.
+
+    Raises:
+        TypeError: one of them cannot be hashed.
+        Unfit: too many share their hashes.
+    """
+    if len(values) > MAX_ALIKE and len(values) - len(set(map(hash, values))) > MAX_ALIKE:
+        raise Unfit(f"more than {MAX_ALIKE:,} of {len(values):,} keys or elements have the hash of another one")
+    return values
+
+
+MAX_ALIKE = 1_000
 
 
 def untag(tree: Any) -> Any:
@@ -226,11 +267,27 @@ def untag(tree: Any) -> Any:
         return _untagged_dict(tree.content)
     if tree.code == NAMED_TUPLE:
         return tuple([untag(item) for item in tree.content])
+    if tree.code == OWN:
+        return _own(tree)
     return _distinct([_hashable(untag(item)) for item in tree.content], tree.code)
 
 
+def _own(tree: Node) -> Any:
+    codec: TypeCodec[Any] | None = tree.value
+    if codec is None:
+        raise Unfit(f"no TypeCodec is named {tree.name!r:.80}; give the converter the one that made it")
+    content = untag(tree.content)
+    try:
+        return codec.decode(content)
+    except FailureError:
+        raise  # it is meant to fail whoever reads the value
+    except Exception as err:  # a user's codec may raise anything
+        raise Unfit(f"the codec {codec.name!r} cannot decode it: {type(err).__name__}: {err}") from err
+
+
 def _untagged_dict(tree: dict[Any, Any]) -> dict[Any, Any]:
-    found = {_hashable(untag(key)): untag(item) for key, item in tree.items()}
+    keys = spread([_hashable(untag(key)) for key in tree])
+    found = dict(zip(keys, map(untag, tree.values()), strict=True))
     if len(found) != len(tree):
         raise Unfit("keys of a dict become equal without their classes; annotate the value with its type")
     return found

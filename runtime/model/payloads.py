@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import struct
 import types
-from collections.abc import Callable, Hashable
-from typing import Any, Union, get_args, get_origin
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, Union, Unpack, cast, get_args, get_origin
 
 import msgspec
 
+from .payload_codecs import RawValue, TypeCodec
 from .payload_fits import LAX
 from .payload_hints import converter_for
-from .payload_lowering import lower, pack
-from .payload_tags import Unfit, any_hook, decode_tree, kind_of, untag
+from .payload_limits import LARGE, MAX_DECODED, MAX_DECODED_DEPTH, check_keys, within_depth
+from .payload_lowering import KNOWN, MAX_DEPTH, Lowering, pack
+from .payload_tags import Trees, Unfit, any_hook, kind_of
 from .use_errors import PayloadDecodeError, PayloadEncodeError, PayloadTooLargeError
 
 __all__ = ["CODEC_ID", "DEFAULT_LIMIT", "Converter"]
 
 CODEC_ID = 1
 DEFAULT_LIMIT = 2 * 1024 * 1024
-# A limit that is lowered later must not make old histories unreadable; an element takes at least a byte of this.
-MAX_DECODED = 64 * 1024 * 1024
 MAX_CACHED = 4_096  # classes made in functions would fill the memory
 
 _CODEC = bytes([CODEC_ID])
@@ -37,12 +37,26 @@ _MISSED = (*_DAMAGED, RecursionError, Unfit)  # the fast way does not apply; the
 class Converter:
     """The default converter: exact types, no imports from data, never pickle.
 
+    A failure, such as an `ApplicationError`, that a codec or a validator of the user's raises goes through as it is;
+    whatever else they raise becomes a ``PayloadError``.
+
     Args:
-        limit: the largest payload in bytes.
+        limit: the largest payload that is encoded, in bytes, up to 64 MiB.
+        max_depth: how many containers may hold a value that is encoded, up to 200.
+        types: codecs of classes of your own.
+
+    Raises:
+        ValueError: a limit that cannot be so, or two codecs for one class or of one name.
     """
 
-    def __init__(self, *, limit: int = DEFAULT_LIMIT) -> None:
-        self.limit = limit
+    def __init__(
+        self, *, limit: int = DEFAULT_LIMIT, max_depth: int = MAX_DEPTH, types: Iterable[TypeCodec[Any]] = ()
+    ) -> None:
+        codecs = _checked(types)
+        self.limit = _within_bounds("limit", limit, MAX_DECODED)
+        self._lower = Lowering(codecs, _within_bounds("max_depth", max_depth, MAX_DECODED_DEPTH))
+        self._plain_depth = min(_PLAIN_DEPTH, max_depth - 1)
+        self._trees = Trees({codec.name: codec for codec in codecs})
 
     def encode(self, value: object) -> bytes:
         """One value as a payload.
@@ -51,12 +65,12 @@ class Converter:
             PayloadEncodeError: some part of it cannot be stored; the path says which.
             PayloadTooLargeError: it is over the limit.
         """
-        if type(value) not in _PLAIN and not _is_plain(value, _PLAIN_DEPTH):
-            return self._within(_slow(value, "value"))
+        if type(value) not in _PLAIN and not _is_plain(value, self._plain_depth):
+            return self._within(self._slow(value, "value"))
         try:
             data = _CODEC + pack(value)
         except (OverflowError, ValueError):  # an int beyond 64 bits, or text with lone surrogates
-            data = _slow(value, "value")
+            data = self._slow(value, "value")
         return data if len(data) <= self.limit else self._within(data)
 
     def decode(self, data: bytes, hint: Any = Any) -> Any:
@@ -67,10 +81,15 @@ class Converter:
         """
         try:
             if data[0] == CODEC_ID and len(data) <= MAX_DECODED:
-                return _value_decoders[hint](data[1:])
+                if len(data) > LARGE:
+                    check_keys(data, self._trees.decode)
+                value = _value_decoders[hint](data[1:])
+                return value if len(data) <= MAX_DECODED_DEPTH else within_depth(value, data)
         except _MISSED:
             pass
-        return _explained(lambda: converter_for(hint)(_tree(data), LAX))
+        if hint is RawValue:
+            return RawValue(data)
+        return _explained(lambda: converter_for(hint)(self._tree(data), LAX))
 
     def check(self, value: object, data: bytes, hint: Any) -> None:
         """See that what was encoded comes back as its annotation says.
@@ -94,12 +113,12 @@ class Converter:
             PayloadTooLargeError: it is over the limit.
         """
         for arg in args:
-            if type(arg) not in _PLAIN and not _is_plain(arg, _PLAIN_DEPTH):
-                return self._within(_slow(list(args), "args"))
+            if type(arg) not in _PLAIN and not _is_plain(arg, self._plain_depth):
+                return self._within(self._slow_args(args))
         try:
             data = _CODEC + pack(args)
         except (OverflowError, ValueError):  # an int beyond 64 bits, or text with lone surrogates
-            data = _slow(list(args), "args")
+            data = self._slow_args(args)
         return data if len(data) <= self.limit else self._within(data)
 
     def decode_args(self, data: bytes, hints: tuple[Any, ...] | None) -> list[Any]:
@@ -115,10 +134,66 @@ class Converter:
         """
         try:
             if data[0] == CODEC_ID and len(data) <= MAX_DECODED:
-                return list(_argument_decoders[hints][data[1]](data[1:]))
+                if len(data) > LARGE:
+                    check_keys(data, self._trees.decode)
+                values = list(_argument_decoders[hints][data[1]](data[1:]))
+                return values if len(data) <= MAX_DECODED_DEPTH else cast("list[Any]", within_depth(values, data))
         except _MISSED:
             pass
-        done: list[Any] = _explained(lambda: _args(data, hints))
+        done: list[Any] = _explained(lambda: self._args(data, hints))
+        return done
+
+    def _slow(self, value: object, root: str) -> bytes:
+        if type(value) is RawValue:
+            return value.payload
+        return _CODEC + _told(root, lambda: pack(self._lower(value)))
+
+    def _slow_args(self, args: tuple[object, ...]) -> bytes:
+        if not any(type(arg) is RawValue for arg in args):
+            return self._slow(list(args), "args")
+        return _CODEC + pack([self._arg(place, arg) for place, arg in enumerate(args)])
+
+    def _arg(self, place: int, value: object) -> msgspec.Raw:
+        """One of several arguments, some of which are payloads already."""
+
+        def checked() -> bytes:
+            payload = self._slow(value, "")
+            if type(value) is RawValue:
+                # Half a payload would swallow the arguments behind it, and the list of them is a level more.
+                within_depth([self._tree(payload)], b"\x91" + payload)
+            return payload
+
+        return msgspec.Raw(_told(f"args[{place}]", checked)[1:])
+
+    def _tree(self, data: bytes) -> Any:
+        if data[:1] != _CODEC:
+            found = f"codec {data[0]}" if data else "no bytes at all"
+            raise Unfit(
+                f"the payload has {found} where codec {CODEC_ID} is known; decode it with the converter that made it"
+            )
+        if len(data) > MAX_DECODED:
+            raise Unfit(f"the payload has {len(data):,} bytes, and {MAX_DECODED:,} is the most that is decoded")
+        try:
+            if len(data) > LARGE:
+                check_keys(data, self._trees.decode)
+            return within_depth(self._trees.decode(data[1:]), data)
+        except _DAMAGED as err:
+            raise Unfit(f"the payload is damaged: {type(err).__name__}: {err}") from err
+
+    def _args(self, data: bytes, hints: tuple[Any, ...] | None) -> list[Any]:
+        hints = hints or ()
+        values = self._tree(data)
+        if kind_of(values) is not list:
+            raise Unfit("the payload is a single value where a list of arguments is needed; wrap it in a list")
+        known = for_each(hints, len(values))
+        raw = _raw_items(data[1:]) if RawValue in known else ()
+        done: list[Any] = []
+        try:
+            for place, value in enumerate(values):
+                hint = known[place]
+                done.append(RawValue(_CODEC + raw[place]) if hint is RawValue else converter_for(hint)(value, LAX))
+        except Unfit as err:
+            raise err.under(f"args[{len(done)}]") from None
         return done
 
     def _within(self, data: bytes) -> bytes:
@@ -224,43 +299,54 @@ _argument_decoders = _ArgumentDecoders()
 # --- the walk ---------------------------------------------------------------------------------------------------------
 
 
-def _slow(value: object, root: str) -> bytes:
+def for_each(hints: tuple[Any, ...], count: int) -> list[Any]:
+    """An annotation for each of so many arguments; the last of ``hints`` may be ``*tuple[T, ...]``, for the rest.
+
+    Args:
+        hints: those of the parameters.
+        count: how many arguments there are.
+    """
+    known, rest = list(hints[:count]), Any
+    if hints and get_origin(hints[-1]) is Unpack:
+        rest = get_args(get_args(hints[-1])[0])[0]
+        known = known[: len(hints) - 1]
+    return known + [rest] * (count - len(known))
+
+
+def _raw_items(body: bytes) -> list[bytes]:
+    """The elements of a list, each as its bytes."""
+    return [bytes(item) for item in msgspec.msgpack.decode(body, type=list[msgspec.Raw])]
+
+
+def _within_bounds(name: str, value: int, most: int) -> int:
+    if not 0 < value <= most:
+        raise ValueError(f"{name} is {value:,}; give a number from 1 to {most:,}")
+    return value
+
+
+def _checked(types: Iterable[TypeCodec[Any]]) -> list[TypeCodec[Any]]:
+    codecs = list(types)
+    for codec in codecs:
+        if codec.cls in KNOWN:
+            raise ValueError(f"{codec!r} is for a class that is stored as it is; make a class of your own of it")
+    for what in ("cls", "name"):
+        seen: set[object] = set()
+        for codec in codecs:
+            if getattr(codec, what) in seen:
+                raise ValueError(f"{codec!r} is the second codec of that {what}; keep one of them")
+            seen.add(getattr(codec, what))
+    return codecs
+
+
+def _told(root: str, encode: Callable[[], bytes]) -> bytes:
     try:
-        return _CODEC + pack(lower(value))
+        return encode()
     except Unfit as err:
         raise PayloadEncodeError(err.under(root).path, err.reason) from err
     except RecursionError as err:
         raise PayloadEncodeError(root, "the value is nested too deep; pass a flatter one") from err
     except (OverflowError, TypeError, ValueError) as err:
         raise PayloadEncodeError(root, f"{err}; pass plain data") from err
-
-
-def _tree(data: bytes) -> Any:
-    if data[:1] != _CODEC:
-        found = f"codec {data[0]}" if data else "no bytes at all"
-        raise Unfit(
-            f"the payload has {found} where codec {CODEC_ID} is known; decode it with the converter that made it"
-        )
-    if len(data) > MAX_DECODED:
-        raise Unfit(f"the payload has {len(data):,} bytes, and {MAX_DECODED:,} is the most that is decoded")
-    try:
-        return decode_tree(data[1:])
-    except _DAMAGED as err:
-        raise Unfit(f"the payload is damaged: {type(err).__name__}: {err}") from err
-
-
-def _args(data: bytes, hints: tuple[Any, ...] | None) -> list[Any]:
-    values = _tree(data)
-    if kind_of(values) is not list:
-        raise Unfit("the payload is a single value where a list of arguments is needed; wrap it in a list")
-    done: list[Any] = []
-    known = hints or ()
-    try:
-        for place, value in enumerate(values):
-            done.append(converter_for(known[place])(value, LAX) if place < len(known) else untag(value))
-    except Unfit as err:
-        raise err.under(f"args[{len(done)}]") from None
-    return done
 
 
 def _explained(decode: Callable[[], Any]) -> Any:

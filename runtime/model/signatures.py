@@ -8,7 +8,7 @@ import sys
 import typing
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Unpack, get_origin
 
 from .lazy import lazy
 
@@ -40,8 +40,16 @@ class Signature:
 
     @lazy
     def arg_types(self) -> tuple[Any, ...]:
-        """The annotation of each positional parameter, ``Any`` where there is none; ``*args`` are not in it."""
-        return tuple(self._hints.get(parameter.name, Any) for parameter in self._positional())
+        """The annotation of each positional parameter, ``Any`` where there is none.
+
+        Behind them stands ``*tuple[T, ...]`` if the function has ``*args: T``.
+        """
+        types = [self._hints.get(parameter.name, Any) for parameter in self._positional()]
+        for parameter in inspect.signature(self._function).parameters.values():
+            rest = self._hints.get(parameter.name, Any)
+            if parameter.kind is parameter.VAR_POSITIONAL and rest is not Any and get_origin(rest) is not Unpack:
+                types.append(Unpack[tuple.__class_getitem__((rest, ...))])
+        return tuple(types)
 
     @lazy
     def result_type(self) -> Any:

@@ -23,14 +23,12 @@ __all__ = [
     "PayloadTooLargeError",
     "ReadOnlyContextError",
     "RuntimeClosedError",
+    "TurnDeadlineError",
     "WorkflowClosedError",
     "WorkflowContinuedAsNewError",
     "WorkflowFailureError",
     "WorkflowNotFoundError",
-    "WorkflowQueryFailedError",
-    "WorkflowQueryRejectedError",
     "WorkflowSuspendedError",
-    "WorkflowUpdateFailedError",
 ]
 
 
@@ -99,6 +97,24 @@ class ReadOnlyContextError(GreenroomError):
         return (
             f"{self.action} is not allowed in {self.context}, which may only read; do it in the workflow itself or "
             "in a signal handler"
+        )
+
+
+class TurnDeadlineError(GreenroomError):
+    """A turn of a run has taken longer than ``Runtime(turn_deadline=...)`` allows, in seconds; ``stack`` is where its
+    code was."""
+
+    def __init__(self, seconds: float, stack: str = "") -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+        self.stack = stack
+        if stack:
+            self.add_note("Where it was:\n" + stack.rstrip("\n"))
+
+    def __str__(self) -> str:
+        return (
+            f"a turn took longer than {self.seconds:g} s, and held up every other run: workflow code must not compute "
+            "or block; do it in an activity (a debugger needs Runtime(turn_deadline=None))"
         )
 
 
@@ -235,7 +251,7 @@ class WorkflowSuspendedError(GreenroomError):
     Attributes:
         reason: what went wrong: what the exception says, which may be several lines.
         stack: traceback text of the bug.
-        update_id: the update that stays admitted, if the caller waits for one.
+        update_id: the update that the caller waits for, if it is one; the journal keeps it until the run goes on.
     """
 
     def __init__(
@@ -249,58 +265,13 @@ class WorkflowSuspendedError(GreenroomError):
         self.update_id = update_id
 
     def __str__(self) -> str:
-        update = "" if self.update_id is None else f" (update {self.update_id!r} stays admitted)"
+        update = "" if self.update_id is None else f" (update {self.update_id!r} is kept)"
         # What follows several lines stands in one of its own.
         joint = "\n" if "\n" in self.reason else "; "
         return (
             f"workflow {self.workflow_id!r} (run {self.run_id}) is suspended: {self.reason}{update}{joint}"
             "describe() has the traceback; mend the code, and open the journal again with it or call resume()"
         )
-
-
-class WorkflowQueryFailedError(GreenroomError):
-    """A query was not answered; ``__cause__`` is what its handler raised, if it ran."""
-
-    def __init__(self, workflow_id: str, query: str, reason: str) -> None:
-        super().__init__(workflow_id, query, reason)
-        self.workflow_id = workflow_id
-        self.query = query
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"query {self.query!r} of workflow {self.workflow_id!r} failed: {self.reason}"
-
-
-class WorkflowQueryRejectedError(GreenroomError):
-    """A query was not asked: its run stands as the caller's ``reject_condition`` excludes."""
-
-    def __init__(self, workflow_id: str, query: str, status: str) -> None:
-        super().__init__(workflow_id, query, status)
-        self.workflow_id = workflow_id
-        self.query = query
-        self.status = status
-
-    def __str__(self) -> str:
-        return f"query {self.query!r} of workflow {self.workflow_id!r} was not asked: the run is {self.status}"
-
-
-class WorkflowUpdateFailedError(GreenroomError):
-    """An update was rejected or failed; ``cause`` says why."""
-
-    def __init__(self, workflow_id: str, update: str, update_id: str, *, cause: BaseException | None = None) -> None:
-        super().__init__(workflow_id, update, update_id)
-        self.workflow_id = workflow_id
-        self.update = update
-        self.update_id = update_id
-        self.__cause__ = cause
-
-    @property
-    def cause(self) -> BaseException | None:
-        """The failure of the update."""
-        return self.__cause__
-
-    def __str__(self) -> str:
-        return f"update {self.update!r} ({self.update_id}) of workflow {self.workflow_id!r} failed: {self.cause}"
 
 
 class PayloadError(GreenroomError):

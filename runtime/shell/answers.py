@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...actors import Envelope, Future
-from ..model.errors import GreenroomError, WorkflowClosedError
+from ..core.messages import UpdateReceived
+from ..model.errors import GreenroomError
 from .delivery import Delivery, Question
+from .effects import Tools
 from .run_state import RunState
+from .standing_errors import closed_error
 from .sweep import Sweep, TurnTaker, fail_if_pending
 
 __all__ = ["answer", "refuse", "refuse_all"]
@@ -18,6 +21,11 @@ def answer(sweep: Sweep, actor: object, question: Question) -> None:
     """Ask the actor what somebody wants to know."""
     reply = question.reply_to
     if reply is None:
+        question.ask(actor)
+        return
+    sweep.undo(fail_if_pending, reply)
+    if question.answers_itself:
+        question.ask(actor)
         return
     try:
         found = question.ask(actor)
@@ -25,16 +33,17 @@ def answer(sweep: Sweep, actor: object, question: Question) -> None:
         sweep.after(reply.set_exception, (type(error), error, error.__traceback__))
     else:
         sweep.after(reply.set, found)
-    sweep.undo(fail_if_pending, reply)
 
 
-def refuse(sweep: Sweep, actor: TurnTaker, run: RunState, delivery: Delivery) -> None:
+def refuse(tools: Tools, actor: TurnTaker, run: RunState, delivery: Delivery) -> None:
     """The run has ended. If that does not get to disk, the run goes on and hears what has happened after all."""
-    sweep.took_turn(actor, delivery)
-    header, reply = run.header, delivery.reply_to
-    if reply is not None:
-        error = WorkflowClosedError(header.workflow_id, header.run_id, run.status.name)
-        sweep.after(reply.set_exception, (type(error), error, None))
+    tools.sweep.took_turn(actor, delivery)
+    message, reply = delivery.message, delivery.reply_to
+    if isinstance(message, UpdateReceived):
+        tools.updating.arrived(run, delivery, message)
+        tools.updating.refused(run, message)
+    elif reply is not None:
+        tools.sweep.after(fail_if_pending, reply, closed_error(run.header))
 
 
 def refuse_all(envelopes: Iterable[Envelope[Any]], error: GreenroomError) -> None:

@@ -6,29 +6,29 @@ it has an answer. Nothing is written, and what goes wrong on the way is the call
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
+from typing import NamedTuple
 
-from ...actors import Dispatcher
+from ...actors import Dispatcher, TurnExceeded
 from ...storage import RunHeader, StorageError
 from ..core.execution import Execution
-from ..core.queries import HandlerError
 from ..model.errors import (
-    ApplicationError,
     GreenroomError,
     InternalError,
-    ReadOnlyContextError,
     RuntimeClosedError,
+    TurnDeadlineError,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
 )
-from ..model.failures import to_exception, to_failure
 from ..model.options import WorkflowExecutionStatus
 from .bringing_back import BringingBack
 from .delivery import Query
 from .effects import Tools
 from .journal_seam import public_error
 from .outcomes import give
+from .overdue import LEFT_BEHIND, Owner, overdue
+from .putting_away import put_away
+from .query_failures import query_failure
 from .run_state import RunState
 from .sweep import fail_if_pending
 
@@ -36,24 +36,32 @@ __all__ = ["Asking"]
 
 NO_TURN = "the run has not taken a turn yet"
 
-logger = logging.getLogger("greenroom")
+
+class _Asked(NamedTuple):
+    """A query that is asked of a history."""
+
+    query: Query
+    back: BringingBack
 
 
 class Asking:
     """Has queries answered; used on the dispatcher's thread only."""
 
-    __slots__ = ("_dispatcher", "_tools", "_waiting")
+    __slots__ = ("_behind", "_dispatcher", "_tools", "_waiting")
 
     def __init__(self, dispatcher: Dispatcher, tools: Tools) -> None:
         self._dispatcher = dispatcher
         self._tools = tools
         # Run number → who waits for its history to be replayed.
         self._waiting: dict[int, list[Query]] = {}
+        # Who is to be asked after the one that is asked now.
+        self._behind: list[Query] = []
 
-    def ask(self, query: Query, run: RunState, execution: Execution | None) -> None:
+    def ask(self, query: Query, run: RunState, execution: Execution | None, owner: Owner) -> None:
         """Have a query answered in the turn of its run.
 
         Args:
+            owner: told if the code blocks.
             execution: that of the run, if its code is in memory. What the answer shows may still be in the open sweep.
         """
         sweep = self._tools.sweep
@@ -61,7 +69,7 @@ class Asking:
             # How the run ended, or what suspended it, may not be on disk yet.
             sweep.after(self.ask_history, query, run.run_no)
         else:
-            sweep.after(self._answer(query, run.header, execution))
+            sweep.after(self._answer(query, run.header, execution, owner, query))
         sweep.undo(fail_if_pending, query.future)
 
     def waiting(self, run_no: int) -> int:
@@ -98,7 +106,7 @@ class Asking:
         try:
             if self._dispatcher.is_closed:
                 self._fail(run_no, RuntimeClosedError())
-            elif not back.replay_slice() and back.failed is None:
+            elif not back.replay_slice(self) and back.failed is None:
                 self._dispatcher.call_soon(self._replay, back)
                 return
         except StorageError as error:
@@ -106,27 +114,32 @@ class Asking:
         except Exception as error:
             # The outermost step, as for an actor: a turn of a kind that only a newer release knows, or a bug of ours.
             back.failed = error
-        try:
-            self._answer_all(back)
-        finally:
-            for stubborn in [] if back.execution is None else back.execution.close():
-                logger.warning("%s of run %s would not end when it had been asked", stubborn, back.run.header.run_id)
+        self._answer_all(back)
 
     def _answer_all(self, back: BringingBack) -> None:
         header, execution = back.run.header, back.execution
         waiting = self._waiting.pop(back.run.run_no, [])
         for place, query in enumerate(waiting, 1):
+            # If it blocks, these are to be asked by another replay.
+            self._behind = waiting[place:]
             if back.failed is not None:
-                fail_if_pending(query.future, self._failure(query, header, back.failed))
+                fail_if_pending(query.future, query_failure(query, header, back.failed, self._tools.converter))
             elif execution is None:
                 fail_if_pending(query.future, WorkflowQueryFailedError(header.workflow_id, query.name, NO_TURN))
             else:
-                self._answer(query, header, execution)()
+                self._answer(query, header, execution, self, _Asked(query, back))()
                 if execution.is_marred:
                     # It has changed what it may only read: the others get a history of their own.
-                    for other in waiting[place:]:
-                        self.ask_history(other, back.run.run_no)
-                    return
+                    self._ask_again(back.run.run_no)
+                    break
+        if execution is not None:
+            whose = f"run {header.run_id}, which was replayed to be asked,"
+            put_away(self._tools, self._dispatcher, whose, execution)
+
+    def _ask_again(self, run_no: int) -> None:
+        behind, self._behind = self._behind, []
+        for query in behind:
+            self.ask_history(query, run_no)
 
     def _fail(self, run_no: int, error: GreenroomError) -> None:
         for query in self._waiting.pop(run_no, []):
@@ -141,33 +154,45 @@ class Asking:
             fail_if_pending(query.future, error)
         return is_rejected
 
-    def _answer(self, query: Query, header: RunHeader, execution: Execution) -> Callable[[], None]:
-        """Ask the code; gives what tells the caller."""
+    def _answer(
+        self, query: Query, header: RunHeader, execution: Execution, owner: Owner, what: object
+    ) -> Callable[[], None]:
+        """Ask the code; gives what tells the caller.
+
+        Args:
+            owner: told of ``what`` if the code blocks.
+        """
+        deadline = self._tools.deadline
         try:
-            data = execution.query(query.name, query.args)
+            deadline.begin(owner, what)
+            try:
+                data = execution.query(query.name, query.args)
+            finally:
+                deadline.end()
+        except TurnExceeded as error:
+            execution.mar()
+            late = overdue(deadline, error, self._tools.turn_seconds)
+            failure = query_failure(query, header, late, self._tools.converter)
+            return lambda: fail_if_pending(query.future, failure)
         except Exception as error:
             # Whatever goes wrong is for who has asked, and is nothing to the run.
-            failure = self._failure(query, header, error)
+            failure = query_failure(query, header, error, self._tools.converter)
             return lambda: fail_if_pending(query.future, failure)
         return lambda: None if query.future.done() else give(query.future, self._tools.converter, data)
 
-    def _failure(self, query: Query, header: RunHeader, error: Exception) -> WorkflowQueryFailedError:
-        raised = error.__cause__ if isinstance(error, HandlerError) else None
-        cause: BaseException
-        if isinstance(raised, ReadOnlyContextError):
-            cause, reason = ReadOnlyContextError(raised.action, raised.context), str(raised)
-        elif isinstance(error, GreenroomError):
-            # Of our making: without the frames of the run, which would be kept by whoever keeps the error.
-            cause, reason = error.with_traceback(None), str(error)
-            cause.__cause__ = cause.__context__ = None
-        else:
-            try:
-                failure = to_failure(raised or error, self._tools.converter)
-                cause, reason = to_exception(failure, self._tools.converter), failure.headline
-            except BaseException as fault:
-                # Some exceptions cannot be described; who has asked must still hear of it.
-                reason = f"it raised {type(raised or error).__name__}, which cannot be described"
-                cause = ApplicationError(f"{reason} ({type(fault).__name__})", type=type(raised or error).__name__)
-        failed = WorkflowQueryFailedError(header.workflow_id, query.name, reason)
-        failed.__cause__ = cause
-        return failed
+    def cut(self, what: object) -> None:
+        """The code of a run that is replayed is to come to its end; called on the watchdog's thread."""
+        if isinstance(what, BringingBack) and what.execution is not None:
+            what.execution.cut()
+
+    def stuck(self, what: object, error: TurnDeadlineError) -> None:
+        """The code of a run that was replayed to be asked is blocked, on a thread that was left behind."""
+        if isinstance(what, BringingBack):
+            LEFT_BEHIND.append(what.execution)
+            what.failed, what.execution = error, None
+            self._answer_all(what)
+        elif isinstance(what, _Asked):
+            LEFT_BEHIND.append(what.back.execution)
+            header = what.back.run.header
+            fail_if_pending(what.query.future, query_failure(what.query, header, error, self._tools.converter))
+            self._ask_again(what.back.run.run_no)

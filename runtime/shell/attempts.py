@@ -19,7 +19,7 @@ from ..model.activity_info import ActivityInfo
 from ..model.cancellation import CANCEL_REQUESTED, NOT_FOUND, TIMED_OUT, ActivityCancellationDetails
 from ..model.errors import ApplicationError, GreenroomError, NotRegisteredError, RetryState, TimeoutType
 from ..model.failures import to_failure
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .attempt_rows import failure_in, scheduled_in
 from .attempt_table import AttemptTable
@@ -59,7 +59,7 @@ class Attempts:
         timekeeper: Timekeeper,
         performer: Performer,
         activities: Registry[ActivityDefinition],
-        converter: Converter,
+        converter: PayloadConverter,
         deliver: Callable[[int, Message], None],
     ) -> None:
         self._dispatcher = dispatcher

@@ -3,15 +3,25 @@ what was under way."""
 
 from __future__ import annotations
 
+from ...actors import TurnExceeded
 from ...storage import Attempt, DueKind, Mail, Turn
 from ..core.commands import Command
 from ..core.execution import Execution
-from ..core.messages import ActivityCompleted, ActivityFailed, Message, WorkflowStarted, decode_message
+from ..core.messages import (
+    ActivityCompleted,
+    ActivityFailed,
+    Message,
+    RunTerminated,
+    RunTimedOut,
+    WorkflowStarted,
+    decode_message,
+)
 from ..model.errors import InternalError
 from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
 from .effects import Tools, put_header
 from .encoding import decode_turn
+from .overdue import Owner, overdue
 from .run_state import RunState
 
 __all__ = ["BringingBack", "begin_execution"]
@@ -29,7 +39,7 @@ def begin_execution(tools: Tools, message: Message) -> Execution:
         raise InternalError(f"the first message of a run is {message!r}")
     definition = tools.workflows.get(message.workflow_type)
     activities = tools.attempts.activities
-    return Execution(
+    return tools.make_execution(
         message, definition, tools.converter, tools.failure_types, None if activities.is_listed else activities
     )
 
@@ -72,8 +82,11 @@ class BringingBack:
             run.load(items)
             self.attempts, self._mail = items.attempts, items.mail
 
-    def replay_slice(self) -> bool:
+    def replay_slice(self, owner: Owner) -> bool:
         """Replay the next slice of the history.
+
+        Args:
+            owner: told if its code blocks.
 
         Returns:
             Whether its end is reached.
@@ -87,22 +100,35 @@ class BringingBack:
         if turns and self.failed is None:
             try:
                 if self.execution is None:
-                    self.execution = begin_execution(self._tools, decode_message(turns[0].message))
-                with self.execution.at_work():
-                    self._replay(self.execution, turns)
+                    self.execution = self._begin(decode_message(turns[0].message))
+                if self.execution is not None:
+                    self._replay(self.execution, turns, owner)
+            except TurnExceeded as error:
+                self.failed = overdue(self._tools.deadline, error, self._tools.turn_seconds)
             except Exception as error:
                 # The outermost step of a replay: the code may be any.
                 self.failed = error
-        if turns and self.failed is not None:
+        if turns and (self.failed is not None or self.execution is None):
             for turn in turns[run.turn_no - turns[0].turn_no :]:
                 self._note(turn, *decode_turn(turn))
         return len(turns) < SLICE
 
-    def _replay(self, execution: Execution, turns: list[Turn]) -> None:
-        for turn in turns:
-            message, commands = decode_turn(turn)
-            execution.replay(message, turn.time_ns, commands)
-            self._note(turn, message, commands)
+    def _begin(self, message: Message) -> Execution | None:
+        """The execution that a history begins with; None if the run was ended before it had begun."""
+        return None if isinstance(message, (RunTerminated, RunTimedOut)) else begin_execution(self._tools, message)
+
+    def _replay(self, execution: Execution, turns: list[Turn], owner: Owner) -> None:
+        deadline = self._tools.deadline
+        with execution.at_work():
+            for turn in turns:
+                message, commands = decode_turn(turn)
+                deadline.begin(owner, self)
+                try:
+                    execution.replay(message, turn.time_ns, commands)
+                finally:
+                    # Before anything is noted: the thread may have been left behind.
+                    deadline.end()
+                self._note(turn, message, commands)
 
     def _note(self, turn: Turn, message: Message, commands: list[Command]) -> None:
         run = self.run
@@ -117,14 +143,18 @@ class BringingBack:
         """
         run, tools = self.run, self._tools
         run.knows_its_end = True
-        if run.status is WorkflowExecutionStatus.SUSPENDED:
-            put_header(tools.sweep, run, run.header._replace(status=int(WorkflowExecutionStatus.RUNNING), note=""))
+        stopped_at = run.header.stopped_at
+        if run.status is WorkflowExecutionStatus.SUSPENDED or run.header.note:
+            running = int(WorkflowExecutionStatus.RUNNING)
+            put_header(tools.sweep, run, run.header._replace(status=running, note=""))
         if not run.is_active:
             # It was suspended, or its mark was damaged.
             tools.sweep.batch.clear_active(run.run_no)
         for item, at_ns in run.timers.items():
             tools.timekeeper.arm(run.run_no, DueKind.TIMER, item, at_ns)
-        mail = [Delivery(decode_message(mail.message), seq=mail.seq) for mail in self._mail]
+        # What it stopped at was there before all else that waits, though its row came later.
+        first_of_all = sorted(self._mail, key=lambda mail: mail.seq != stopped_at)
+        mail = [Delivery(decode_message(mail.message), seq=mail.seq) for mail in first_of_all]
         over = {each.message.id for each in mail if isinstance(each.message, (ActivityCompleted, ActivityFailed))}
         rows = {row.item: row for row in self.attempts}
         for item, (command, scheduled_ns) in run.activities.items():

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from ..attempt import CURRENT, Attempt
 from ..model.errors import ApplicationError, CancelledError
 from ..model.failures import to_failure
+from ..model.payload_converter import PayloadConverter
 from .task import Completed, Failed, Outcome, Task, explained, unfit
 
-__all__ = ["Caller", "PayloadConverter"]
-
-
-class PayloadConverter(Protocol):
-    """What is needed of a converter."""
-
-    def encode(self, value: object) -> bytes: ...
-    def check(self, value: object, data: bytes, hint: Any) -> None: ...
-    def encode_args(self, args: tuple[object, ...]) -> bytes: ...
-    def decode_args(self, data: bytes, hints: tuple[Any, ...] | None) -> list[Any]: ...
+__all__ = ["Caller"]
 
 
 class Caller:

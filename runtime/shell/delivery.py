@@ -51,21 +51,25 @@ class Question(Delivery):
     Args:
         ask: called with the actor in its turn; gives the answer.
         reply_to: gets the answer once all that it may show is on disk; None if nobody waits.
+        answers_itself: whether ``ask`` sees to the answer; then ``reply_to`` is only told if nobody is asked.
     """
 
-    __slots__ = ("ask",)
+    __slots__ = ("answers_itself", "ask")
 
-    def __init__(self, ask: Callable[[Any], Any], reply_to: Future[Any] | None) -> None:
+    def __init__(
+        self, ask: Callable[[Any], Any], reply_to: Future[Any] | None, *, answers_itself: bool = False
+    ) -> None:
         super().__init__(_NO_MESSAGE, reply_to)
         self.ask = ask
+        self.answers_itself = answers_itself
 
 
 class Query(Delivery):
     """A question that is answered by the code of a run, and never written.
 
     Args:
-        ask: called in the run's turn with the query, what is known of the run, and its execution if that is in memory;
-            sees to the answer.
+        ask: called in the run's turn with the query, what is known of the run, its execution if that is in memory, and
+            its actor; sees to the answer.
         name: the query's.
         args: the payload of its arguments.
         condition: how the run must not stand for it to be asked.
@@ -76,7 +80,7 @@ class Query(Delivery):
 
     def __init__(
         self,
-        ask: Callable[[Query, RunState, Execution | None], None],
+        ask: Callable[[Query, RunState, Execution | None, Any], None],
         name: str,
         args: bytes,
         condition: QueryRejectCondition,

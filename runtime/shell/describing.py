@@ -23,6 +23,7 @@ def describe(
     rows: Iterable[Attempt] = (),
     waiting_messages: int = 0,
     buffered_signals: int = 0,
+    restarts: int = 0,
 ) -> WorkflowExecutionDescription:
     """What is known of a run.
 
@@ -49,6 +50,7 @@ def describe(
         waiting_messages=waiting_messages,
         buffered_signals=buffered_signals,
         suspended_error=header.note or None,
+        restarts=restarts,
         python=header.python,
     )
 

@@ -12,26 +12,29 @@ from ...actors import Dispatcher, DispatcherClosedError, Future
 from ...storage import RunHeader
 from ..attempt import CURRENT
 from ..core.context import current_or_none
-from ..core.messages import Message, RunTerminated
+from ..core.messages import Message, RunTerminated, UpdateReceived
 from ..model.errors import (
     GreenroomError,
     InWorkflowError,
     JournalForkedError,
     MailboxFullError,
     RuntimeClosedError,
-    WorkflowClosedError,
     WorkflowNotFoundError,
+    WorkflowUpdateNotFoundError,
 )
-from ..model.options import QueryRejectCondition, WorkflowExecutionStatus
+from ..model.options import QueryRejectCondition, WorkflowUpdateStage
 from .asking import Asking
 from .attempts import Attempts
 from .delivery import Delivery, Query, Question
 from .describing import describe
 from .directory import Directory
+from .effects import Tools, leave_row
 from .outcomes import ResultFuture
 from .run_state import RunState
+from .standing_errors import closed_error
 from .starting import StartRequest, Starts
 from .sweep import Sweep
+from .updating import UpdateWaiter
 from .workflow_actor import WorkflowActor
 
 __all__ = ["Desk"]
@@ -58,6 +61,7 @@ class Desk:
         sweep: Sweep,
         attempts: Attempts,
         asking: Asking,
+        tools: Tools,
         mailbox_limit: int,
         driver: Callable[[Future[Any], float | None], None] | None = None,
     ) -> None:
@@ -67,6 +71,7 @@ class Desk:
         self._sweep = sweep
         self._attempts = attempts
         self._asking = asking
+        self._tools = tools
         self._mailbox_limit = mailbox_limit
         self._driver = driver
         self._closed_by: GreenroomError | None = None
@@ -107,9 +112,21 @@ class Desk:
         """Ask the code of a run, open or ended."""
         return self._ask(ResultFuture(result_type), self._query, workflow_id, run_id, name, args, condition)
 
+    def update(self, workflow_id: str, run_id: str, update: UpdateReceived, waiter: UpdateWaiter) -> Future[Any]:
+        """Ask for an update of a run; the waiter's future is told how far it has come."""
+        return self._ask(waiter.future, self._update, workflow_id, run_id, update, waiter)
+
+    def find_update(self, workflow_id: str, run_id: str, update_id: str, waiter: UpdateWaiter) -> Future[Any]:
+        """Wait for an update that the run has already."""
+        return self._ask(waiter.future, self._find_update, workflow_id, run_id, update_id, waiter)
+
     def resume(self, workflow_id: str, run_id: str) -> Future[None]:
-        """Have a suspended run tried again."""
+        """Have a stopped run tried again."""
         return self._ask(Future(), self._resume, workflow_id, run_id)
+
+    def skip(self, workflow_id: str, run_id: str) -> Future[None]:
+        """Have a stopped run tried again without the message that it stopped at."""
+        return self._ask(Future(), self._skip, workflow_id, run_id)
 
     def find(self, workflow_id: str, run_id: str) -> Future[tuple[int, RunHeader]]:
         """The number and the header of a run."""
@@ -201,10 +218,47 @@ class Desk:
         else:
             actor.ask(query)
 
+    def _update(
+        self, future: Future[Any], workflow_id: str, run_id: str, update: UpdateReceived, waiter: UpdateWaiter
+    ) -> None:
+        run_no, header = self._known(workflow_id, run_id)
+        actor = self._directory.of_run(run_no)
+        updating = self._tools.updating
+        if actor is None:
+            if not updating.tell_stored(run_no, header, update.update_id, waiter):
+                raise closed_error(header)
+            return
+        if actor.waiting_messages >= self._mailbox_limit:
+            raise MailboxFullError(header.workflow_id, self._mailbox_limit)
+        if not updating.ask(actor.run, update.update_id, waiter):
+            return
+        is_known = update.update_id in actor.run.updates or actor.run.has_admitted(update.update_id)
+        if waiter.stage is WorkflowUpdateStage.ADMITTED and actor.is_open and not (actor.is_unborn or is_known):
+            leave_row(self._tools, actor, update, self._tools.clock.now_ns())
+            self._sweep.after(updating.admitted, actor.run, update.update_id)
+            self._sweep.undo(updating.fail, run_no, update.update_id)
+        else:
+            actor.accept(Delivery(update))
+
+    def _find_update(
+        self, future: Future[Any], workflow_id: str, run_id: str, update_id: str, waiter: UpdateWaiter
+    ) -> None:
+        run_no, header = self._known(workflow_id, run_id)
+        actor = self._directory.of_run(run_no)
+        updating = self._tools.updating
+        if updating.tell_stored(run_no, header, update_id, waiter):
+            return
+        if actor is None:
+            raise WorkflowUpdateNotFoundError(header.workflow_id, header.run_id, update_id)
+        actor.ask(Question(lambda actor: updating.find(actor.run, update_id, waiter), future, answers_itself=True))
+
     def _resume(self, future: Future[None], workflow_id: str, run_id: str) -> None:
         actor = self._open_actor(workflow_id, run_id)
         actor.resume()
         self._starts.tell(future, actor.run.run_no, lambda: None)
+
+    def _skip(self, future: Future[None], workflow_id: str, run_id: str) -> None:
+        self._open_actor(workflow_id, run_id).ask(Question(WorkflowActor.skip, future))
 
     def _find(self, future: Future[tuple[int, RunHeader]], workflow_id: str, run_id: str) -> None:
         run_no, header = self._known(workflow_id, run_id)
@@ -222,6 +276,5 @@ class Desk:
         run_no, header = self._known(workflow_id, run_id)
         actor = self._directory.of_run(run_no)
         if actor is None:
-            status = WorkflowExecutionStatus(header.status)
-            raise WorkflowClosedError(header.workflow_id, header.run_id, status.name)
+            raise closed_error(header)
         return actor

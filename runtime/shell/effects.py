@@ -9,13 +9,14 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ...actors import Clock
-from ...storage import DueKind, Journal, RunHeader
+from ...actors import Clock, TurnDeadline
+from ...storage import DueKind, Journal, RunHeader, Update
 from ..core.commands import (
     CancelActivity,
     CancelTimer,
     CancelWorkflow,
     Command,
+    CompleteUpdate,
     CompleteWorkflow,
     DeadLetterSignal,
     FailWorkflow,
@@ -25,6 +26,7 @@ from ..core.commands import (
     SignalExternal,
     StartTimer,
 )
+from ..core.execution import Execution
 from ..core.messages import (
     ActivityCompleted,
     ActivityFailed,
@@ -35,6 +37,7 @@ from ..core.messages import (
     RunTimedOut,
     SignalReceived,
     TimerFired,
+    UpdateReceived,
     decode_message,
     encode_message,
 )
@@ -43,17 +46,20 @@ from ..model.definitions import WorkflowDefinition
 from ..model.errors import ApplicationError, GreenroomError, TerminatedError, TimeoutError, TimeoutType
 from ..model.failures import Failure, to_failure
 from ..model.options import WorkflowExecutionStatus
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .attempts import Attempts
+from .delivery import Delivery
 from .outcomes import Outcome, release_outcome
 from .retries import Retries
 from .run_state import RunState
+from .supervisor import Supervisor
 from .sweep import Sweep, TurnTaker
 from .timekeeper import Timekeeper
+from .updating import Updating
 from .waiters import Waiters
 
-__all__ = ["TOOK", "WANTS", "Peer", "Tools", "close_run", "put_header"]
+__all__ = ["TOOK", "WANTS", "Peer", "Tools", "close_run", "leave_row", "put_header", "reject_update", "went_on"]
 
 logger = logging.getLogger("greenroom")
 
@@ -92,14 +98,19 @@ class Tools:
         "attempts",
         "clock",
         "converter",
+        "deadline",
         "directory",
         "failure_types",
         "journal",
         "mailbox_limit",
+        "make_execution",
         "path",
         "retries",
+        "supervisor",
         "sweep",
         "timekeeper",
+        "turn_seconds",
+        "updating",
         "waiters",
         "workflows",
     )
@@ -109,29 +120,39 @@ class Tools:
         *,
         attempts: Attempts,
         clock: Clock,
-        converter: Converter,
+        converter: PayloadConverter,
+        deadline: TurnDeadline,
         directory: Residents,
         failure_types: tuple[type[BaseException], ...],
         journal: Journal,
         mailbox_limit: int,
+        make_execution: Callable[..., Execution],
         path: str,
         retries: Retries,
+        supervisor: Supervisor,
         sweep: Sweep,
         timekeeper: Timekeeper,
+        turn_seconds: float | None,
+        updating: Updating,
         waiters: Waiters,
         workflows: Registry[WorkflowDefinition],
     ) -> None:
         self.attempts = attempts
         self.clock = clock
         self.converter = converter
+        self.deadline = deadline
         self.directory = directory
         self.failure_types = failure_types
         self.journal = journal
         self.mailbox_limit = mailbox_limit
+        self.make_execution = make_execution
         self.path = path
         self.retries = retries
+        self.supervisor = supervisor
         self.sweep = sweep
         self.timekeeper = timekeeper
+        self.turn_seconds = turn_seconds
+        self.updating = updating
         self.waiters = waiters
         self.workflows = workflows
 
@@ -147,20 +168,71 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
         tools.attempts.forget(run_no, item, NOT_FOUND)
     batch.clear_active(run_no)
     run.is_active = False
+    tools.supervisor.forget(run_no)
     if run.header.deadline_ns is not None:
         batch.drop_timer(run_no, DueKind.RUN_TIMEOUT, 0, run.header.deadline_ns)
         tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.RUN_TIMEOUT, 0)
+    for update_id in [update_id for update_id, is_finished in run.updates.items() if not is_finished]:
+        _finish_update(tools, run, update_id, _unfinished(tools, _ACCEPTED, status))
     for seq, data in run.rows.items():
         batch.take_mail(run_no, seq)
-        if isinstance(decode_message(data), SignalReceived):
-            reason = f"workflow {run.header.workflow_id!r} has ended ({status.name})"
-            batch.put_dead_letter(run_no, time_ns, reason, data)
-    run.timers, run.activities, run.rows = {}, {}, {}
+        _lose_mail(tools, run, data, status, time_ns)
+    run.timers, run.activities = {}, {}
+    run.rows.clear()
     closed = run.header._replace(
-        status=int(status), closed_ns=time_ns, turns=run.turn_no, crc=run.crc, outcome=outcome.encode(), note=""
+        status=int(status),
+        closed_ns=time_ns,
+        turns=run.turn_no,
+        crc=run.crc,
+        outcome=outcome.encode(),
+        note="",
+        stopped_at=0,
     )
     put_header(tools.sweep, run, closed)
     tools.sweep.after(release_outcome, tools.waiters, tools.converter, tools.workflows, run_no, run.header, outcome)
+
+
+def _lose_mail(tools: Tools, run: RunState, data: bytes, status: WorkflowExecutionStatus, time_ns: int) -> None:
+    """A message still waits on disk when its run ends: what somebody has sent is kept as a dead letter."""
+    message = decode_message(data)
+    if isinstance(message, UpdateReceived) and message.update_id not in run.updates:
+        _finish_update(tools, run, message.update_id, _unfinished(tools, _ADMITTED, status))
+    if isinstance(message, (SignalReceived, UpdateReceived)):
+        reason = f"workflow {run.header.workflow_id!r} has ended ({status.name})"
+        tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, data)
+
+
+_ACCEPTED, _ADMITTED = "AcceptedUpdateCompletedWorkflow", "AdmittedUpdateCompletedWorkflow"
+
+
+def _unfinished(tools: Tools, kind: str, status: WorkflowExecutionStatus) -> Outcome:
+    """What becomes of an update that has no outcome when its run ends."""
+    when = "finished" if kind is _ACCEPTED else "taken"
+    error = ApplicationError(f"the workflow ended ({status.name}) before the update was {when}", type=kind)
+    return Outcome(failure=to_failure(error, tools.converter))
+
+
+def _finish_update(tools: Tools, run: RunState, update_id: str, outcome: Outcome) -> None:
+    run.updates[update_id] = True
+    tools.sweep.batch.put_update(run.run_no, Update(update_id, outcome.encode()))
+    tools.updating.finished(run, update_id, outcome)
+
+
+def reject_update(
+    tools: Tools, run: RunState, delivery: Delivery, update: UpdateReceived, reason: BaseException
+) -> None:
+    """A run does not take an update. That leaves nothing on disk, but where its sender knows that it was there."""
+    outcome = Outcome(failure=to_failure(reason, tools.converter))
+    tools.updating.finished(run, update.update_id, outcome)
+    if delivery.seq is not None:
+        run.updates[update.update_id] = True
+        tools.sweep.batch.put_update(run.run_no, Update(update.update_id, outcome.encode()))
+
+
+def went_on(tools: Tools, run: RunState, where: int) -> None:
+    """The run has taken a message that it may have stopped at before."""
+    if run.header.stopped_at == where:
+        put_header(tools.sweep, run, run.header._replace(stopped_at=0))
 
 
 def put_header(sweep: Sweep, run: RunState, header: RunHeader) -> None:
@@ -183,8 +255,14 @@ def _took_outcome(tools: Tools, run: RunState, message: ActivityCompleted | Acti
     tools.attempts.drop_row(run.run_no, message.id)
 
 
+def _took_update(tools: Tools, run: RunState, message: UpdateReceived) -> None:
+    run.updates[message.update_id] = False
+    tools.sweep.batch.put_update(run.run_no, Update(message.update_id, b""))
+
+
 def _took_timer(tools: Tools, run: RunState, message: TimerFired) -> None:
     tools.sweep.batch.drop_timer(run.run_no, DueKind.TIMER, message.id, run.timers.pop(message.id))
+    went_on(tools, run, -message.id)
 
 
 def _took_timeout(tools: Tools, run: RunState, message: RunTimedOut) -> None:
@@ -206,6 +284,7 @@ TOOK: dict[type[Message], Callable[[Tools, RunState, Any], None]] = {
     ActivityCompleted: _took_outcome,
     ActivityFailed: _took_outcome,
     TimerFired: _took_timer,
+    UpdateReceived: _took_update,
     CancelRequested: _took_cancel,
     RunTimedOut: _took_timeout,
     RunTerminated: _took_end,
@@ -257,7 +336,7 @@ def _signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns:
     except GreenroomError as damage:
         error = ApplicationError(f"workflow {command.workflow_id!r} cannot be signalled: {damage}", type="JournalError")
         failure = to_failure(error, tools.converter)
-        _leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
+        leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
         return
     if target is None:
         error = ApplicationError(
@@ -269,11 +348,11 @@ def _signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns:
         failure = to_failure(error, tools.converter)
     else:
         signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
-        _leave_row(tools, target, signal, time_ns)
-    _leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
+        leave_row(tools, target, signal, time_ns)
+    leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
 
 
-def _leave_row(tools: Tools, target: Peer, message: Message, time_ns: int) -> None:
+def leave_row(tools: Tools, target: Peer, message: Message, time_ns: int) -> None:
     """Put a message in a run's mailbox on disk; the run hears of it once it is there."""
     data = encode_message(message)
     seq = tools.sweep.batch.put_mail(target.run.run_no, time_ns, data)
@@ -283,7 +362,7 @@ def _leave_row(tools: Tools, target: Peer, message: Message, time_ns: int) -> No
 
 
 def _forget_row(run: RunState, seq: int, error: GreenroomError) -> None:
-    run.rows.pop(seq, None)
+    run.rows.take(seq)
 
 
 def _dead_letter(tools: Tools, peer: Peer, command: DeadLetterSignal, time_ns: int) -> None:
@@ -295,6 +374,10 @@ def _dead_letter(tools: Tools, peer: Peer, command: DeadLetterSignal, time_ns: i
 
 def _record(tools: Tools, peer: Peer, command: RecordSideEffect, time_ns: int) -> None:
     """The value stands in the turn; nothing else is to be done."""
+
+
+def _complete_update(tools: Tools, peer: Peer, command: CompleteUpdate, time_ns: int) -> None:
+    _finish_update(tools, peer.run, command.update_id, Outcome(command.result, command.failure))
 
 
 def _complete(tools: Tools, peer: Peer, command: CompleteWorkflow, time_ns: int) -> None:
@@ -318,6 +401,7 @@ WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     SignalExternal: _signal_external,
     DeadLetterSignal: _dead_letter,
     RecordSideEffect: _record,
+    CompleteUpdate: _complete_update,
     CompleteWorkflow: _complete,
     FailWorkflow: _fail,
     CancelWorkflow: _cancel,

@@ -6,18 +6,21 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import nullcontext, suppress
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
-from ...actors import Clock, Dispatcher, DispatcherClosedError, Future
+from ...actors import Clock, Dispatcher, DispatcherClosedError, Future, TurnDeadline
 from ...storage import CorruptError, Due, DueKind, Journal, RunHeader
+from ..core.execution import Execution
 from ..core.messages import RunTimedOut, TimerFired
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import GreenroomError, RuntimeClosedError
 from ..model.history import WorkflowHistory
 from ..model.options import decode_workflow_options
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
+from ..model.supervision import Supervision
 from .asking import Asking
 from .attempts import Attempts
 from .desk import Desk
@@ -25,18 +28,24 @@ from .directory import Directory
 from .effects import Tools
 from .history import HistoryFuture, read_history
 from .journal_seam import translated
+from .overdue import Overdue
 from .performer import Outcome, Performer, Task
 from .recovery import Recovery
 from .retries import Retries
 from .starting import Starts
+from .supervisor import Supervisor
 from .sweep import Sweep
 from .switching import Committing
 from .timekeeper import Timekeeper
+from .updating import Updating
 from .waiters import Waiters
 
 __all__ = ["Hands", "Seams", "Settings"]
 
 logger = logging.getLogger("greenroom")
+
+
+_SUPERVISION = Supervision()
 
 
 class Settings(NamedTuple):
@@ -48,7 +57,10 @@ class Settings(NamedTuple):
         activity_threads: sync activities at a time.
         activity_processes: activities in processes at a time; None for the number of processors.
         failure_exception_types: exceptions that close any run as failed instead of suspending it.
+        supervision: how often a run that has a bug is restarted before it is suspended.
+        turn_deadline: seconds that a turn may take; None for no limit.
         switch_interval: seconds that the runtime holds Python's switch interval at; None if it leaves it alone.
+        is_strict: whether the calls of workflow code are watched.
     """
 
     max_residents: int = 2000
@@ -56,7 +68,10 @@ class Settings(NamedTuple):
     activity_threads: int = 32
     activity_processes: int | None = None
     failure_exception_types: tuple[type[BaseException], ...] = ()
+    supervision: Supervision = _SUPERVISION
+    turn_deadline: float | None = None
     switch_interval: float | None = None
+    is_strict: bool = False
 
 
 class Seams(NamedTuple):
@@ -93,7 +108,7 @@ class Hands:
         path: str,
         settings: Settings,
         clock: Clock,
-        converter: Converter,
+        converter: PayloadConverter,
         workflows: Registry[WorkflowDefinition],
         activities: Registry[ActivityDefinition],
         executor: Executor | None = None,
@@ -109,10 +124,12 @@ class Hands:
             clock=clock,
             on_sweep=self.sweep.close,
             is_full=self.sweep.is_full,
+            on_end=self._put_all_away,
             on_error=seams.on_error,
         )
         self.retries = Retries(self.dispatcher)
         self.waiters = Waiters()
+        self.updating = Updating(journal, self.sweep, converter, path)
         self.directory = Directory(
             journal=journal, path=path, dispatcher=self.dispatcher, max_residents=settings.max_residents
         )
@@ -138,6 +155,8 @@ class Hands:
         )
         self.directory.tools = self._tools(clock, path, settings)
         self.desk = self._desk(clock, path, settings, seams)
+        seconds = settings.turn_deadline
+        self.overdue = None if seconds is None else Overdue(self.directory.tools, self.dispatcher, seconds)
         self._path = path
 
     def _tools(self, clock: Clock, path: str, settings: Settings) -> Tools:
@@ -145,14 +164,19 @@ class Hands:
             attempts=self.attempts,
             clock=clock,
             converter=self.converter,
+            deadline=TurnDeadline(),
             directory=self.directory,
             failure_types=settings.failure_exception_types,
             journal=self.journal,
             mailbox_limit=settings.mailbox_limit,
+            make_execution=_strict_execution() if settings.is_strict else Execution,
             path=path,
             retries=self.retries,
+            supervisor=Supervisor(settings.supervision, clock),
             sweep=self.sweep,
             timekeeper=self.timekeeper,
+            turn_seconds=settings.turn_deadline,
+            updating=self.updating,
             waiters=self.waiters,
             workflows=self.workflows,
         )
@@ -175,6 +199,7 @@ class Hands:
             sweep=self.sweep,
             attempts=self.attempts,
             asking=Asking(self.dispatcher, self.directory.tools),
+            tools=self.directory.tools,
             mailbox_limit=settings.mailbox_limit,
             driver=seams.driver,
         )
@@ -184,8 +209,16 @@ class Hands:
         recovery = Recovery(
             journal=self.journal, dispatcher=self.dispatcher, directory=self.directory, sweep=self.sweep
         )
+        if self.overdue is not None:
+            self.overdue.prepare()
         self.dispatcher.call_soon(self.timekeeper.start)
         self.dispatcher.call_soon(recovery.start)
+
+    def start(self) -> None:
+        """Begin to work, on a thread of their own."""
+        self.dispatcher.start()
+        if self.overdue is not None:
+            self.overdue.start()
 
     def history(self, workflow_id: str, run_id: str) -> Future[WorkflowHistory]:
         """The history of a run; it is read on the thread that gets the future's value, never on a loop."""
@@ -214,6 +247,8 @@ class Hands:
             self.dispatcher.call_soon(self.attempts.heartbeats.keep_all)
             self.dispatcher.call_soon(self.retries.hasten)
         self.dispatcher.close()
+        if self.overdue is not None:
+            self.overdue.stop()
         self._leave(RuntimeClosedError("waiting for a result"))
         self.journal.close()
         return left
@@ -225,9 +260,14 @@ class Hands:
         self.performer.close(grace=0)
         self._leave(error)
 
+    def _put_all_away(self) -> None:
+        # On the dispatcher's thread, where code that will not end is not waited for.
+        self.directory.close(RuntimeClosedError("waiting to be heard"))
+
     def _leave(self, error: GreenroomError) -> None:
         for future in self.waiters.take_all():
             future.fail(error)
+        self.updating.fail_all(error)
         self.directory.close(error)
 
     def give_up(self) -> None:
@@ -272,6 +312,14 @@ class Hands:
         DueKind.ATTEMPT: _fire_attempt,
         DueKind.RUN_TIMEOUT: _fire_timeout,
     }
+
+
+def _strict_execution() -> Callable[..., Execution]:
+    # Only tests, and runtimes that ask for it, need what this loads.
+    from ..core.strictness import StrictExecution
+    from .strict_net import StrictNet
+
+    return partial(StrictExecution, net=StrictNet())
 
 
 def _damaged(error: CorruptError) -> None:

@@ -14,7 +14,7 @@ from ..core.messages import Message
 from ..model.failures import Failure
 from ..model.history import HistoryEvent, WorkflowHistory
 from ..model.instants import instant
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from .encoding import decode_turn
 
 __all__ = ["HistoryFuture", "read_history"]
@@ -48,7 +48,7 @@ class HistoryFuture(Future[WorkflowHistory]):
     __iter__ = __await__
 
 
-def read_history(journal: Journal, converter: Converter, run_no: int, header: RunHeader) -> WorkflowHistory:
+def read_history(journal: Journal, converter: PayloadConverter, run_no: int, header: RunHeader) -> WorkflowHistory:
     """The events of one run.
 
     Raises:
@@ -71,10 +71,10 @@ def read_history(journal: Journal, converter: Converter, run_no: int, header: Ru
             return WorkflowHistory(header.workflow_id, header.run_id, tuple(events))
 
 
-Facts = Callable[[Converter, Any], Mapping[str, Any]]
+Facts = Callable[[PayloadConverter, Any], Mapping[str, Any]]
 
 
-def _args(converter: Converter, data: bytes) -> object:
+def _args(converter: PayloadConverter, data: bytes) -> object:
     try:
         return converter.decode_args(data, None)
     except Exception:
@@ -82,7 +82,7 @@ def _args(converter: Converter, data: bytes) -> object:
         return f"<{len(data)} bytes that cannot be decoded>"
 
 
-def _value(converter: Converter, data: bytes) -> object:
+def _value(converter: PayloadConverter, data: bytes) -> object:
     try:
         return converter.decode(data)
     except Exception:
@@ -98,25 +98,34 @@ def _why(failure: Failure | None) -> str | None:
     return " <- ".join(parts) or None
 
 
-def _started(converter: Converter, step: messages.WorkflowStarted) -> Mapping[str, Any]:
+def _started(converter: PayloadConverter, step: messages.WorkflowStarted) -> Mapping[str, Any]:
     return {"type": step.workflow_type, "args": _args(converter, step.args)}
 
 
-def _signalled(converter: Converter, step: messages.SignalReceived) -> Mapping[str, Any]:
+def _signalled(converter: PayloadConverter, step: messages.SignalReceived) -> Mapping[str, Any]:
     sender = {"sender": step.sender} if step.sender else {}
     return {"name": step.name, "args": _args(converter, step.args), **sender}
 
 
-def _scheduled(converter: Converter, step: commands.ScheduleActivity) -> Mapping[str, Any]:
+def _updated(converter: PayloadConverter, step: messages.UpdateReceived) -> Mapping[str, Any]:
+    return {"name": step.name, "id": step.update_id, "args": _args(converter, step.args)}
+
+
+def _update_completed(converter: PayloadConverter, step: commands.CompleteUpdate) -> Mapping[str, Any]:
+    outcome = {"result": _value(converter, step.result)} if step.failure is None else {"failure": _why(step.failure)}
+    return {"name": step.name, "id": step.update_id, **outcome}
+
+
+def _scheduled(converter: PayloadConverter, step: commands.ScheduleActivity) -> Mapping[str, Any]:
     return {"id": step.id, "type": step.name, "args": _args(converter, step.args), "at": step.site}
 
 
-def _timer(converter: Converter, step: commands.StartTimer) -> Mapping[str, Any]:
+def _timer(converter: PayloadConverter, step: commands.StartTimer) -> Mapping[str, Any]:
     summary = {"summary": step.name} if step.name else {}
     return {"id": step.id, "due": instant(step.at_ns).isoformat(), **summary, "at": step.site}
 
 
-def _external(converter: Converter, step: commands.SignalExternal) -> Mapping[str, Any]:
+def _external(converter: PayloadConverter, step: commands.SignalExternal) -> Mapping[str, Any]:
     return {
         "id": step.id,
         "workflow": step.workflow_id,
@@ -126,11 +135,16 @@ def _external(converter: Converter, step: commands.SignalExternal) -> Mapping[st
     }
 
 
-def _resolved(converter: Converter, step: messages.ExternalSignalResolved) -> Mapping[str, Any]:
+def _resolved(converter: PayloadConverter, step: messages.ExternalSignalResolved) -> Mapping[str, Any]:
     return {"id": step.id} if step.failure is None else {"id": step.id, "failure": _why(step.failure)}
 
 
-def _side_effect(converter: Converter, step: commands.RecordSideEffect) -> Mapping[str, Any]:
+def _skipped(converter: PayloadConverter, step: messages.MessageSkipped) -> Mapping[str, Any]:
+    kind, facts = _EVENTS[type(message := messages.decode_message(step.message))]
+    return {"message": kind, **facts(converter, message)}
+
+
+def _side_effect(converter: PayloadConverter, step: commands.RecordSideEffect) -> Mapping[str, Any]:
     outcome = {"value": _value(converter, step.value)} if step.failure is None else {"failure": _why(step.failure)}
     return {"id": step.id, **outcome, "at": step.site}
 
@@ -138,6 +152,7 @@ def _side_effect(converter: Converter, step: commands.RecordSideEffect) -> Mappi
 _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.WorkflowStarted: ("WorkflowStarted", _started),
     messages.SignalReceived: ("SignalReceived", _signalled),
+    messages.UpdateReceived: ("UpdateAccepted", _updated),
     messages.ActivityCompleted: (
         "ActivityCompleted",
         lambda converter, step: {"id": step.id, "result": _value(converter, step.result), "attempt": step.attempt},
@@ -149,6 +164,7 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.TimerFired: ("TimerFired", lambda converter, step: {"id": step.id}),
     messages.ExternalSignalResolved: ("ExternalSignalResolved", _resolved),
     messages.CancelRequested: ("WorkflowCancelRequested", lambda converter, step: {"reason": step.reason}),
+    messages.MessageSkipped: ("MessageSkipped", _skipped),
     messages.RunTimedOut: ("WorkflowTimedOut", lambda converter, step: {}),
     messages.RunTerminated: ("WorkflowTerminated", lambda converter, step: {"reason": step.reason}),
     commands.ScheduleActivity: ("ActivityScheduled", _scheduled),
@@ -165,6 +181,7 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
         lambda converter, step: {"name": step.name, "reason": step.reason},
     ),
     commands.RecordSideEffect: ("SideEffectRecorded", _side_effect),
+    commands.CompleteUpdate: ("UpdateCompleted", _update_completed),
     commands.CompleteWorkflow: (
         "WorkflowCompleted",
         lambda converter, step: {"result": _value(converter, step.result)},

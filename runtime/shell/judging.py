@@ -19,7 +19,7 @@ from ..model.errors import (
     TimeoutType,
 )
 from ..model.failures import Failure, FailureKind, to_failure
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.retry import Retry, RetryPolicy, decide
 from .attempt_rows import row_of_next, row_of_wait
 from .attempt_table import AttemptTable
@@ -53,7 +53,7 @@ class Judge:
         table: AttemptTable,
         flights: dict[Key, Flight],
         over: set[Key],
-        converter: Converter,
+        converter: PayloadConverter,
         deliver: Callable[[int, Message], None],
     ) -> None:
         self._dispatcher = dispatcher

@@ -10,7 +10,7 @@ from ..core.commands import CompleteWorkflow, FailWorkflow, decode_commands, enc
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import InternalError, WorkflowFailureError
 from ..model.failures import Failure, to_exception
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .waiters import Waiters
 
@@ -61,7 +61,7 @@ class Outcome(NamedTuple):
 
 def resolve(
     future: Future[Any],
-    converter: Converter,
+    converter: PayloadConverter,
     workflows: Registry[WorkflowDefinition],
     header: RunHeader,
     outcome: Outcome,
@@ -79,7 +79,7 @@ def resolve(
     give(future, converter, outcome.result, Any if definition is None else definition.signature.result_type)
 
 
-def give(future: Future[Any], converter: Converter, data: bytes, declared: Any = Any) -> None:
+def give(future: Future[Any], converter: PayloadConverter, data: bytes, declared: Any = Any) -> None:
     """Give a caller a payload as the type that it has asked for.
 
     Args:
@@ -97,7 +97,7 @@ def give(future: Future[Any], converter: Converter, data: bytes, declared: Any =
 
 def release_outcome(
     waiters: Waiters,
-    converter: Converter,
+    converter: PayloadConverter,
     workflows: Registry[WorkflowDefinition],
     run_no: int,
     header: RunHeader,

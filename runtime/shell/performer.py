@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from ..attempt import Notice
 from ..model.cancellation import WORKER_SHUTDOWN, ActivityCancellationDetails
 from ..model.errors import ApplicationError, InternalError
-from .calling import Caller, PayloadConverter
+from ..model.payload_converter import PayloadConverter
+from .calling import Caller
 from .interrupts import Interrupts
 from .loop_tasks import LoopTasks
 from .performance import Performance

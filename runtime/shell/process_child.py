@@ -21,7 +21,8 @@ from ..model.activity_definition import ActivityDefinition, definition_of
 from ..model.activity_info import ActivityInfo
 from ..model.cancellation import ActivityCancellationDetails
 from ..model.errors import ApplicationError
-from .calling import Caller, PayloadConverter
+from ..model.payload_converter import PayloadConverter
+from .calling import Caller
 from .task import Completed, Failed, Key, Outcome, Task
 
 __all__ = ["Beaten", "Cancel", "Ended", "Perform", "Ready", "ShutDown", "serve"]

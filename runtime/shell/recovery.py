@@ -73,7 +73,7 @@ class Recovery:
     def _bring_back(self, run_no: int) -> None:
         actor = self._directory.of_run(run_no)
         if actor is not None:
-            actor.resume()
+            actor.recover()
             return
         header = self._directory.header(run_no)
         if header is None or header.closed_ns is not None:

@@ -5,9 +5,19 @@ from __future__ import annotations
 
 from ...storage import Items, RunHeader, Turn
 from ..core.commands import CancelActivity, Command, RequestCancelActivity, ScheduleActivity
-from ..core.messages import ActivityCompleted, ActivityFailed, CancelRequested, Message, TimerFired
+from ..core.messages import (
+    ActivityCompleted,
+    ActivityFailed,
+    CancelRequested,
+    Message,
+    MessageSkipped,
+    TimerFired,
+    UpdateReceived,
+    decode_message,
+)
 from ..model.options import WorkflowExecutionStatus
 from .flights import Owner
+from .mail_rows import MailRows
 
 __all__ = ["RunState"]
 
@@ -23,6 +33,8 @@ class RunState:
         cancelling: numbers of those among them that were asked to end, and whose answer is waited for.
         timers: number of each timer that is neither fired nor cancelled → when it is due (ns).
         rows: sequence number of each message that waits on disk → the message.
+        updates: id of each update that the run has accepted, or refused after it was admitted → whether it has an
+            outcome.
         is_active: whether the journal has the run among those that opening brings back.
         is_cancel_requested: whether its code has been asked to end.
         is_stored: whether the journal has the run at all.
@@ -44,6 +56,7 @@ class RunState:
         "run_no",
         "timers",
         "turn_no",
+        "updates",
     )
 
     def __init__(self, run_no: int, header: RunHeader, *, is_stored: bool) -> None:
@@ -51,7 +64,7 @@ class RunState:
         self.header = header
         self.owner = Owner(run_no, header.workflow_id, header.run_id, header.workflow_type)
         self.is_stored = is_stored
-        self.rows: dict[int, bytes] = {}
+        self.rows = MailRows()
         self.forget()
 
     def forget(self) -> None:
@@ -62,6 +75,7 @@ class RunState:
         self.activities: dict[int, tuple[ScheduleActivity, int]] = {}
         self.cancelling: set[int] = set()
         self.timers: dict[int, int] = {}
+        self.updates: dict[str, bool] = {}
         self.is_active = False
         self.is_cancel_requested = False
         self.knows_its_end = not self.is_stored
@@ -85,13 +99,19 @@ class RunState:
     def load(self, items: Items) -> None:
         """Take over what the journal says waits for the run; rows of the open sweep are known already and not there
         yet."""
-        self.rows = {mail.seq: mail.message for mail in items.mail} | self.rows
+        rows = MailRows()
+        for seq, data in ({mail.seq: mail.message for mail in items.mail} | self.rows).items():
+            rows[seq] = data
+        self.rows = rows
         self.timers = {timer.item: timer.at_ns for timer in items.timers}
+        self.updates = {update.update_id: bool(update.outcome) for update in items.updates}
 
     def note(self, message: Message, commands: list[Command], time_ns: int) -> None:
         """Follow a turn of the history: what it asked for is waited for, what it brought no longer."""
         if isinstance(message, CancelRequested):
             self.is_cancel_requested = True
+        if isinstance(message, MessageSkipped):
+            message = decode_message(message.message)
         if isinstance(message, (ActivityCompleted, ActivityFailed)):
             self.activities.pop(message.id, None)
             self.cancelling.discard(message.id)
@@ -111,4 +131,10 @@ class RunState:
             return message.id not in self.activities
         if type(message) is TimerFired:
             return message.id not in self.timers
+        if type(message) is UpdateReceived:
+            return message.update_id in self.updates
         return self.is_cancel_requested and type(message) is CancelRequested
+
+    def has_admitted(self, update_id: str) -> bool:
+        """Whether an update waits on disk to be taken."""
+        return self.rows.has_update(update_id)

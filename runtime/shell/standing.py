@@ -15,6 +15,7 @@ class Standing(Enum):
         DORMANT: all of it is on disk, and only there.
         REPLAYING: it is being brought back, a slice at a time.
         LIVE: its code is in memory and takes messages.
+        RESTARTING: its code has raised a bug, and is tried again a little later; until then what comes is kept on disk.
         SUSPENDED: its code cannot go on; what comes for it is kept on disk.
         CLOSED: it has ended, or the runtime has.
     """
@@ -23,5 +24,6 @@ class Standing(Enum):
     DORMANT = "dormant"
     REPLAYING = "replaying"
     LIVE = "live"
+    RESTARTING = "restarting"
     SUSPENDED = "suspended"
     CLOSED = "closed"

@@ -12,7 +12,7 @@ from ..core.flags import NEW_RUN_FLAGS
 from ..core.messages import RunTerminated, WorkflowStarted
 from ..core.replay import RUNNING_PYTHON
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import GreenroomError, WorkflowAlreadyStartedError, WorkflowClosedError, WorkflowSuspendedError
+from ..model.errors import GreenroomError, WorkflowAlreadyStartedError, WorkflowClosedError
 from ..model.ids import is_run_id_of, run_id_of
 from ..model.options import (
     WorkflowExecutionStatus,
@@ -20,13 +20,13 @@ from ..model.options import (
     WorkflowIDReusePolicy,
     WorkflowOptions,
 )
-from ..model.payloads import Converter
+from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .delivery import Delivery, Question
 from .directory import Directory
 from .outcomes import Outcome, ResultFuture, resolve
 from .run_state import RunState
-from .suspending import reason_of
+from .standing_errors import suspended_error
 from .sweep import Sweep, fail_if_pending
 from .waiters import Waiters
 
@@ -73,7 +73,7 @@ class Starts:
         store_uuid: str,
         sweep: Sweep,
         waiters: Waiters,
-        converter: Converter,
+        converter: PayloadConverter,
         workflows: Registry[WorkflowDefinition],
         clock: Clock,
     ) -> None:
@@ -131,8 +131,7 @@ class Starts:
     def attach(self, future: ResultFuture, run_no: int, header: RunHeader) -> None:
         """Give a caller the outcome of a run, now or when there is one."""
         if header.status == WorkflowExecutionStatus.SUSPENDED and not self._directory.is_coming_back(run_no):
-            error = WorkflowSuspendedError(header.workflow_id, header.run_id, reason_of(header.note), stack=header.note)
-            self._sweep.refuse(future, error)
+            self._sweep.refuse(future, suspended_error(header))
         elif header.closed_ns is None:
             self._waiters.add(run_no, future)
         else:

@@ -3,47 +3,60 @@
 from __future__ import annotations
 
 import logging
-import re
 import traceback
-from itertools import dropwhile, takewhile
 
 from ...storage import StorageError
-from ..core.execution import WorkflowBugError
-from ..model.errors import WorkflowSuspendedError
+from ..core.bugs import WorkflowBugError
 from ..model.options import WorkflowExecutionStatus
 from .effects import Peer, Tools, put_header
 from .journal_seam import public_error
+from .standing_errors import suspended_error
 
-__all__ = ["reason_of", "suspend", "tell_waiters"]
+__all__ = ["restart_later", "suspend", "tell_waiters"]
 
 WHAT_NEXT = (
     "Other runs go on. Mend its code, or what else the reason names: handle.resume(), or opening the journal again "
     "with the mended code, then takes it up where it stopped."
 )
 
-MOST_LINES = 30
-_TRACEBACK = re.compile(r"^(  \+ Exception Group )?Traceback \(most recent call last\):\n", re.MULTILINE)
-
 logger = logging.getLogger("greenroom")
 
 
-def suspend(tools: Tools, peer: Peer, error: BaseException) -> None:
+def suspend(tools: Tools, peer: Peer, error: BaseException, stopped_at: int) -> None:
     """Write in the open sweep that a run is suspended; who waits for its outcome is told once that is on disk.
 
     Args:
         error: why; of a bug in workflow code, what the code has raised.
+        stopped_at: the message that it could not take, as the header says it.
     """
     if isinstance(error, StorageError):
         error = public_error(error, tools.path)
-    cause = error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error
+    cause = _cause(error)
     reason, note = _told(cause)
     logger.error("%s is suspended: %s\n%s", peer, reason, WHAT_NEXT, exc_info=cause)
     run = peer.run
-    put_header(tools.sweep, run, run.header._replace(status=int(WorkflowExecutionStatus.SUSPENDED), note=note))
+    suspended = int(WorkflowExecutionStatus.SUSPENDED)
+    put_header(tools.sweep, run, run.header._replace(status=suspended, note=note, stopped_at=stopped_at))
     # Opening the journal brings active runs back, and so tries this one again.
     run.is_active = True
     tools.sweep.batch.set_active(run.run_no)
     tools.sweep.after(tell_waiters, tools, peer, reason)
+
+
+def restart_later(tools: Tools, peer: Peer, error: BaseException, stopped_at: int, wait_ns: int) -> None:
+    """Write in the open sweep what a run has stopped at that is to be restarted.
+
+    Args:
+        wait_ns: how soon (ns), for the log.
+    """
+    cause = _cause(error)
+    reason, note = _told(cause)
+    logger.warning("%s has a bug, and is restarted in %g s: %s", peer, wait_ns / 1e9, reason)
+    put_header(tools.sweep, peer.run, peer.run.header._replace(note=note, stopped_at=stopped_at))
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error
 
 
 def tell_waiters(tools: Tools, peer: Peer, reason: str = "") -> None:
@@ -54,19 +67,8 @@ def tell_waiters(tools: Tools, peer: Peer, reason: str = "") -> None:
     """
     header = peer.run.header
     for future in tools.waiters.take(peer.run.run_no):
-        told = reason or reason_of(header.note)
-        future.fail(WorkflowSuspendedError(header.workflow_id, header.run_id, told, stack=header.note))
-
-
-def reason_of(note: str) -> str:
-    """What the exception of a traceback says, or the first lines of it."""
-    *_, edge, told = "", *_TRACEBACK.split(note)
-    lines = told.splitlines()
-    if edge:
-        # Of a group: what it says itself stands between its frames and the exceptions in it.
-        lines = [line.removeprefix("  | ") for line in takewhile(lambda line: not line.startswith("  +-"), lines)]
-    said = list(dropwhile(lambda line: not line or line.startswith(" "), lines))
-    return "\n".join(said[:MOST_LINES] + ["…"] * (len(said) > MOST_LINES))
+        future.fail(suspended_error(header, reason))
+    tools.updating.suspended(peer.run)
 
 
 def _told(error: BaseException) -> tuple[str, str]:

@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from ...storage import DueKind
 from ..core.commands import Command
-from ..core.messages import ActivityCompleted, ActivityFailed, SignalReceived, TimerFired, encode_message
+from ..core.messages import (
+    ActivityCompleted,
+    ActivityFailed,
+    SignalReceived,
+    TimerFired,
+    UpdateReceived,
+    encode_message,
+)
 from .delivery import Delivery
-from .effects import TOOK, WANTS, Peer, Tools
+from .effects import TOOK, WANTS, Peer, Tools, went_on
 from .run_state import RunState
 
 __all__ = [
@@ -60,7 +67,7 @@ def write_turn(
     if bool(run.activities) is not run.is_active:
         run.is_active = not run.is_active
         (batch.set_active if run.is_active else batch.clear_active)(run.run_no)
-    acknowledge(tools, delivery)
+    acknowledge(tools, run, delivery)
 
 
 def write_unread(tools: Tools, run: RunState, signals: list[SignalReceived], time_ns: int) -> None:
@@ -70,29 +77,46 @@ def write_unread(tools: Tools, run: RunState, signals: list[SignalReceived], tim
         tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, encode_message(signal))
 
 
-def acknowledge(tools: Tools, delivery: Delivery) -> None:
-    """Tell who has sent a message, if anybody waits, once the open sweep is on disk."""
+def acknowledge(tools: Tools, run: RunState, delivery: Delivery) -> None:
+    """The run has taken a message: tell who has sent it, if anybody waits, once the open sweep is on disk."""
     if delivery.reply_to is not None:
         tools.sweep.after(delivery.reply_to.set, delivery.answer)
+    elif type(delivery.message) is UpdateReceived:
+        tools.updating.taken(run, delivery.message)
 
 
 def take_row(tools: Tools, run: RunState, delivery: Delivery) -> None:
     """A message need not stand in the mailbox on disk any longer, if it does."""
     if delivery.seq is not None:
         tools.sweep.batch.take_mail(run.run_no, delivery.seq)
-        run.rows.pop(delivery.seq, None)
+        run.rows.take(delivery.seq)
+        went_on(tools, run, delivery.seq)
 
 
-def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> None:
-    """A message that cannot be taken now waits on disk: its sender is acknowledged, and it is not lost."""
+def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> int:
+    """A message that cannot be taken now waits on disk: its sender is acknowledged, and it is not lost.
+
+    Returns:
+        Where it waits, as the header says what a run has stopped at: the number of its row, or minus that of its timer;
+        0 if it need not wait.
+    """
     sweep = tools.sweep
     message = delivery.message
-    # A timer has its own row and fires again.
-    if delivery.seq is None and not isinstance(message, TimerFired):
-        data = encode_message(message)
-        seq = sweep.batch.put_mail(run.run_no, tools.clock.now_ns(), data)
-        run.rows[seq] = data
-        if isinstance(message, (ActivityCompleted, ActivityFailed)):
-            # The activity is over, and its next attempt must not become due any more.
-            tools.attempts.drop_row(run.run_no, message.id)
-    acknowledge(tools, delivery)
+    is_known = False
+    if isinstance(message, UpdateReceived):
+        tools.updating.kept(run, message)
+        is_known = run.is_stale(message) or run.has_admitted(message.update_id)
+    else:
+        acknowledge(tools, run, delivery)
+    if isinstance(message, TimerFired):
+        # It has its own row and fires again.
+        return -message.id
+    if delivery.seq is not None or is_known:
+        return delivery.seq or 0
+    data = encode_message(message)
+    seq = sweep.batch.put_mail(run.run_no, tools.clock.now_ns(), data)
+    run.rows[seq] = data
+    if isinstance(message, (ActivityCompleted, ActivityFailed)):
+        # The activity is over, and its next attempt must not become due any more.
+        tools.attempts.drop_row(run.run_no, message.id)
+    return seq

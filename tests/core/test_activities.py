@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 
 from greenroom.runtime import activity, workflow
+from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import CancelActivity, ScheduleActivity
-from greenroom.runtime.core.execution import WorkflowBugError
 from greenroom.runtime.model.errors import ApplicationError, PayloadDecodeError
 from greenroom.runtime.model.options import ActivityOptions
 from greenroom.runtime.model.retry import RetryPolicy
@@ -200,7 +200,7 @@ def test_a_call_that_the_history_has_is_repeated_though_its_arguments_do_not_fit
 
 
 @activity.defn(name="core tests: label")
-def label(item: Any, *parts: int) -> str:
+def label(item: Any, *parts: Any) -> str:
     return f"{item} {parts}"
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from greenroom.runtime import workflow
+from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import ScheduleActivity
-from greenroom.runtime.core.execution import WorkflowBugError
 from greenroom.runtime.model.activity_definition import ActivityDefinition, declare, define_activity
 from greenroom.runtime.model.registry import Registry
 from tests.core.driving import Drive

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from greenroom.runtime import workflow
+from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import CancelTimer, ScheduleActivity, StartTimer
-from greenroom.runtime.core.execution import WorkflowBugError
 from greenroom.runtime.core.messages import TimerFired
 from greenroom.runtime.model.errors import ApplicationError, ReadOnlyContextError
 from tests.core.driving import Drive

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from greenroom.runtime import workflow
+from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import CompleteWorkflow, FailWorkflow, StartTimer
-from greenroom.runtime.core.execution import WorkflowBugError
 from greenroom.runtime.core.messages import RunTerminated, RunTimedOut
 from greenroom.runtime.model import errors
 from greenroom.runtime.model.errors import ApplicationError, PayloadDecodeError, PayloadEncodeError

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from greenroom.runtime import workflow
+from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import SignalExternal
-from greenroom.runtime.core.execution import WorkflowBugError
 from greenroom.runtime.core.messages import ExternalSignalResolved
 from greenroom.runtime.model.errors import ApplicationError
 from greenroom.runtime.model.failures import to_failure

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from greenroom.runtime import workflow
+from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import StartTimer
-from greenroom.runtime.core.execution import WorkflowBugError
 from greenroom.runtime.core.messages import ActivityCompleted
 from greenroom.runtime.model.errors import NondeterminismError
 from tests.core.driving import Drive

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.runtime import workflow
+from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import CancelTimer, DeadLetterSignal, StartTimer
-from greenroom.runtime.core.execution import WorkflowBugError
 from greenroom.runtime.core.handlers import Signals
 from greenroom.runtime.core.mailbag import Mailbag
 from greenroom.runtime.core.messages import SignalReceived

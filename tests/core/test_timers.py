@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from greenroom.runtime import workflow
+from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import CancelTimer, StartTimer
-from greenroom.runtime.core.execution import WorkflowBugError
 from greenroom.runtime.core.messages import TimerFired
 from tests.core.driving import SECOND, STARTED_NS, Drive
 
@@ -80,6 +81,18 @@ def test_sleep_until_refuses_an_instant_without_a_time_zone(drive: Start) -> Non
     run = drive(sleeping_until, datetime(2030, 1, 1), start=False)
 
     with pytest.raises(WorkflowBugError, match="which time zone"):
+        run.send(run.started)
+
+
+@workflow.defn
+async def sleeping_until_what_is_no_instant(seconds: Any) -> None:
+    await workflow.sleep_until(seconds)
+
+
+def test_sleep_until_refuses_what_is_no_instant(drive: Start) -> None:
+    run = drive(sleeping_until_what_is_no_instant, 5, start=False)
+
+    with pytest.raises(WorkflowBugError, match="sleep_until needs an aware datetime, not a int"):
         run.send(run.started)
 
 

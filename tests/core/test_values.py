@@ -67,6 +67,7 @@ def test_kinds_have_the_names_that_stand_on_disk() -> None:
         "cancel-activity",
         "cancel-timer",
         "cancel-workflow",
+        "complete-update",
         "complete-workflow",
         "dead-letter-signal",
         "fail-workflow",

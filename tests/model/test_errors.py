@@ -173,10 +173,10 @@ def test_an_activity_error_shows_what_failed_and_why_wherever_it_is_printed() ->
     assert failed in str([error])
 
 
-def test_a_suspended_workflow_names_the_update_that_stays_admitted() -> None:
+def test_a_suspended_workflow_names_the_update_that_is_kept() -> None:
     error = WorkflowSuspendedError("w", "r", "TypeError: x", update_id="u7")
 
-    assert "(update 'u7' stays admitted)" in str(error)
+    assert "(update 'u7' is kept)" in str(error)
     assert "resume()" in str(error)
 
 
@@ -209,6 +209,9 @@ def test_a_cancellation_is_known_under_an_activity_or_child_but_not_under_anothe
         errors.WorkflowContinuedAsNewError("w", "r", "r2"),
         errors.WorkflowQueryFailedError("w", "status", "no handler"),
         errors.WorkflowUpdateFailedError("w", "add", "u1", cause=ApplicationError("full")),
+        errors.NondeterministicCallError(
+            "time.sleep", "app.py:7", "holds up every workflow", "await workflow.sleep(…)"
+        ),
         errors.NotInActivityError("activity.info()"),
         errors.InWorkflowError(),
         errors.NotInWorkflowError(),

@@ -15,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from greenroom.runtime.model.errors import PayloadDecodeError, PayloadEncodeError, PayloadTooLargeError
-from greenroom.runtime.model.payloads import MAX_DECODED, Converter
+from greenroom.runtime.model.payload_limits import MAX_DECODED
+from greenroom.runtime.model.payloads import Converter
 
 
 class Color(Enum):

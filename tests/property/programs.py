@@ -26,7 +26,11 @@ LEAVES = (
     *("ok", "ok", "ok_async", "flaky", "doomed", "counted", "sleep", "asleep", "receive", "condition"),
     *("patient", "patient", "side", "random", "uuid", "raise", "nothing"),
 )
-CONTAINERS = ("gather", "group", "timeout", "wait_for", "first", "locked", "shield", "sequence", "completed")
+CONTAINERS = (
+    *("gather", "group", "timeout", "wait_for", "first", "locked", "shield", "sequence", "completed"),
+    *("all_of", "settled", "race", "some_of", "as_they_come", "limited", "within"),
+)
+LIMITED = ("timeout", "wait_for", "shield", "limited", "within")
 
 side_effects = itertools.count()
 
@@ -214,6 +218,36 @@ class Program:
 
         await asyncio.gather(*map(alone, children))
 
+    async def all_of(self, children: list[Node]) -> None:
+        await workflow.gather(*map(self.perform, children))
+
+    async def settled(self, children: list[Node]) -> list[str]:
+        outcomes = await workflow.gather(*map(self.perform, children), return_exceptions=True)
+        return [type(outcome).__name__ for outcome in outcomes]
+
+    async def race(self, children: list[Node]) -> None:
+        await workflow.race(*map(self.guarded, children))
+
+    async def some_of(self, children: list[Node]) -> list[str]:
+        tasks = [asyncio.create_task(self.guarded(child), name=str(place)) for place, child in enumerate(children)]
+        when = asyncio.FIRST_COMPLETED if len(children) % 2 else asyncio.ALL_COMPLETED
+        done, pending = await workflow.wait(tasks, timeout=len(children) * 2, return_when=when)
+        for task in pending:
+            task.cancel()
+        return [task.get_name() for task in (*done, *pending)]
+
+    async def as_they_come(self, children: list[Node]) -> None:
+        for each in workflow.as_completed(map(self.guarded, children), timeout=len(children) * 5):
+            await each
+            self.log.append("one more")
+
+    async def limited(self, seconds: float, child: Node) -> None:
+        async with workflow.timeout(seconds):
+            await self.perform(child)
+
+    async def within(self, seconds: float, child: Node) -> None:
+        await workflow.wait_for(self.perform(child), seconds)
+
     async def shield(self, seconds: float, child: Node) -> None:
         async with asyncio.timeout(seconds):
             await asyncio.shield(self.perform(child))
@@ -246,7 +280,7 @@ def _node(dice: Random, depth: int) -> Node:
     if not depth or dice.random() < 0.45:
         return _leaf(dice)
     kind = dice.choice(CONTAINERS)
-    if kind in ("timeout", "wait_for", "shield"):
+    if kind in LIMITED:
         return [kind, _seconds(dice, 10), _node(dice, depth - 1)]
     return [kind, [_node(dice, depth - 1) for _ in range(dice.randint(1, 4))]]
 

@@ -303,6 +303,23 @@ def test_a_run_that_was_suspended_before_its_first_turn_says_so() -> None:
         assert failed(runtime, handle.query("anything")).reason == "the run has not taken a turn yet"
 
 
+def test_a_run_that_was_ended_before_its_first_turn_says_so() -> None:
+    @workflow.defn(name="queries.never")
+    class Never:
+        def __init__(self) -> None:
+            raise LookupError("at once")
+
+        @workflow.run
+        async def run(self) -> None:
+            """Is never come to."""
+
+    with make(None, Never, check_leaks=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Never.run, id="n"))
+        runtime.wait(handle.terminate())
+
+        assert failed(runtime, handle.query("anything")).reason == "the run has not taken a turn yet"
+
+
 def test_a_history_that_the_code_no_longer_has_is_the_callers_error_and_changes_nothing() -> None:
     store = MemoryStore()
     with make(store) as runtime:
@@ -567,7 +584,7 @@ def test_queries_are_awaited_in_asyncio_and_got_in_threads() -> None:
 
 
 def test_a_refusal_that_a_handler_swallows_still_has_the_run_brought_back() -> None:
-    with make(auto_skip=False) as runtime:
+    with make(auto_skip=False, guard="static") as runtime:
         handle = runtime.wait(runtime.start_workflow(Forbidden.run, id="f"))
         answer = runtime.wait(handle.query(Forbidden.attempt, "swallow wake"))
         runtime.wait(handle.signal(Forbidden.open, "by a signal"))

@@ -22,6 +22,7 @@ from greenroom.storage import (
     RunHeader,
     Timer,
     Tree,
+    Update,
     check,
     keys,
 )
@@ -49,6 +50,8 @@ def fill(journal: Journal) -> None:
     batch.put_attempt(OPEN, Attempt(3, 1, None, True, b"s", b""))
     batch.put_attempt(OPEN, Attempt(4, 1, None, False, b"s", b"", b"details"))
     batch.put_mail(OPEN, 7, b"hello")
+    batch.put_update(OPEN, Update("under way", b""))
+    batch.put_update(CLOSED, Update("done", b"outcome"))
     for run_no in (OPEN, CLOSED):
         crc = 0
         for turn_no in range(3):
@@ -105,6 +108,15 @@ def newer_header(store: MemoryStore, batch: Batch) -> None:
 
 def add_mail_to_closed(store: MemoryStore, batch: Batch) -> None:
     batch.put_mail(CLOSED, 1, b"")
+
+
+def unfinished_update_of_closed(store: MemoryStore, batch: Batch) -> None:
+    batch.put_update(CLOSED, Update("forgotten", b""))
+
+
+def update_of_another_id(store: MemoryStore, batch: Batch) -> None:
+    key = keys.update_key(OPEN, "one")
+    store.commit({Tree.RUNS: {key: encode(key, Update("other", b""))}})
 
 
 def activate_nobody(store: MemoryStore, batch: Batch) -> None:
@@ -189,6 +201,8 @@ BREAKS: list[tuple[str, Break, str, int | None]] = [
     ("damaged header", damage_header, "the header of run 1: the checksum does not match", OPEN),
     ("newer header", newer_header, "the header of run 1: it has format 7", OPEN),
     ("mail for closed", add_mail_to_closed, "run 2: it is closed, yet 1 items wait for it", CLOSED),
+    ("update without outcome", unfinished_update_of_closed, "run 2: it is closed, yet 1 updates have no", CLOSED),
+    ("update of another id", update_of_another_id, "update 'one' of run 1: the row is that of update 'other'", OPEN),
     ("nobody is active", activate_nobody, "run 1000: it is marked active and has no header", 1_000),
     ("closed is active", activate_closed, "run 2: it is marked active and is closed", CLOSED),
     ("closed has timeout", timeout_of_closed, "run 2: item 0 (kind 3) is due at 90 and does not wait", CLOSED),

@@ -12,7 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.storage import Attempt, CorruptError, DeadLetter, FormatError, Mail, Meta, RunHeader, Timer, Turn, keys
+from greenroom.storage import (
+    Attempt,
+    CorruptError,
+    DeadLetter,
+    FormatError,
+    Mail,
+    Meta,
+    RunHeader,
+    Timer,
+    Turn,
+    Update,
+    keys,
+)
 from greenroom.storage.codec import (
     chain_start,
     decode,
@@ -34,11 +46,12 @@ BYTES = st.binary(max_size=60)
 KEY = st.binary(min_size=1, max_size=25)
 
 HEADERS = st.builds(
-    RunHeader, TEXT, TEXT, TEXT, INT, INT, OPTIONAL, OPTIONAL, TEXT, TEXT, INT, INT, INT, BYTES, BYTES, TEXT
+    RunHeader, TEXT, TEXT, TEXT, INT, INT, OPTIONAL, OPTIONAL, TEXT, TEXT, INT, INT, INT, BYTES, BYTES, TEXT, INT
 )
 MAIL = st.builds(Mail, INT, INT, BYTES)
 ATTEMPTS = st.builds(Attempt, INT, INT, OPTIONAL, st.booleans(), BYTES, BYTES, BYTES)
 TIMERS = st.builds(Timer, INT, INT, INT)
+UPDATES = st.builds(Update, TEXT, BYTES)
 LETTERS = st.builds(DeadLetter, INT, INT, INT, TEXT, BYTES)
 METAS = st.builds(Meta, INT, TEXT, INT, INT, INT, INT, INT, TEXT)
 ROW = keys.MAIL_KEY.pack(1, Kind.MAIL, 2)
@@ -49,6 +62,7 @@ READERS: list[Callable[[bytes, bytes], object]] = [
     partial(decode, Mail),
     partial(decode, Attempt),
     partial(decode, Timer),
+    partial(decode, Update),
     partial(decode, DeadLetter),
     partial(decode, Meta),
 ]
@@ -63,16 +77,9 @@ def packed(*fields: object) -> bytes:
     return data
 
 
-@given(key=KEY, header=HEADERS, mail=MAIL, attempt=ATTEMPTS, timer=TIMERS, letter=LETTERS, meta=METAS)
-def test_every_record_survives_the_way_to_bytes_and_back(
-    key: bytes, header: RunHeader, mail: Mail, attempt: Attempt, timer: Timer, letter: DeadLetter, meta: Meta
-) -> None:
-    assert decode(RunHeader, key, encode(key, header)) == header
-    assert decode(Mail, key, encode(key, mail)) == mail
-    assert decode(Attempt, key, encode(key, attempt)) == attempt
-    assert decode(Timer, key, encode(key, timer)) == timer
-    assert decode(DeadLetter, key, encode(key, letter)) == letter
-    assert decode(Meta, key, encode(key, meta)) == meta
+@given(key=KEY, record=st.one_of(HEADERS, MAIL, ATTEMPTS, TIMERS, UPDATES, LETTERS, METAS))
+def test_every_record_survives_the_way_to_bytes_and_back(key: bytes, record: Any) -> None:
+    assert decode(record.__class__, key, encode(key, record)) == record
 
 
 @given(run_no=st.integers(0, 2**64 - 1), crc=st.integers(0, 2**32 - 1), time_ns=INT, message=BYTES, commands=BYTES)

@@ -24,6 +24,7 @@ from greenroom.storage import (
     Timer,
     Tree,
     Turn,
+    Update,
     keys,
 )
 
@@ -277,6 +278,23 @@ def test_items_returns_all_that_waits_for_one_run(journal: Journal) -> None:
     assert items.mail == [Mail(seq, 3, b"hello")]
     assert items.attempts == [Attempt(1, 1, None, True, b"", b"")]
     assert items.timers == [Timer(2, 9), Timer(3, 9)]
+
+
+def test_an_update_is_found_by_its_id_with_its_last_outcome(journal: Journal) -> None:
+    batch = journal.batch()
+    batch.put_update(1, Update("u", b""))
+    batch.put_update(1, Update("ü" * 240, b"long"))
+    batch.put_update(2, Update("u", b"of another run"))
+    journal.commit(batch)
+    batch = journal.batch()
+    batch.put_update(1, Update("u", b"done"))
+    journal.commit(batch)
+
+    assert journal.update(1, "u") == Update("u", b"done")
+    assert journal.update(1, "nobody") is None
+    assert journal.items(1).updates == [Update("u", b"done"), Update("ü" * 240, b"long")]
+    with pytest.raises(ValueError, match=r"update id '.*' has 482 bytes"):
+        batch.put_update(1, Update("ü" * 241, b""))
 
 
 def test_more_items_than_a_slice_are_all_returned(journal: Journal) -> None:

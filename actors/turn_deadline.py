@@ -1,0 +1,345 @@
+"""Ends turns that take too long: a thread of its own watches, and raises an exception in the one that takes the turn.
+
+A turn that hears of nothing, because it is blocked outside Python, has its thread left behind. Whoever runs the turn
+says when user code begins and ends; the exception never reaches any other code.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["ThreadAbandoned", "TurnDeadline", "TurnExceeded", "Watchdog"]
+
+_TICKS = 8
+"""How often a turn is looked at before its time is over."""
+
+_STARVED = 20
+"""A turn that gets less than this share of the time is asleep, unless other threads of the process compute."""
+
+_AT_THE_LATEST = 30
+"""After so many times its time a turn is ended whatever its thread gets."""
+
+_MOST_HITS = 3
+
+# In these a thread may have taken a lock and not yet come to where it would give it back.
+_DELICATE = ("logging", "queue", "threading")
+
+_set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_set_async_exc.argtypes = (ctypes.c_ulong, ctypes.py_object)
+
+
+class TurnExceeded(BaseException):
+    """The turn has taken too long; ``stack`` is where it was.
+
+    Derives from BaseException so that ``except Exception`` in user code lets it pass.
+    """
+
+    def __init__(self, stack: str = "") -> None:
+        super().__init__("the turn has taken too long")
+        self.stack = stack
+
+
+class ThreadAbandoned(BaseException):
+    """Another thread has taken over: this one must not touch anything any more."""
+
+
+class TurnDeadline:
+    """The turns of one thread.
+
+    Attributes:
+        number: counts the stretches of user code.
+        owner: whose code runs now, or None.
+        what: what it was called for.
+        thread: ident of the thread that runs it.
+        stack: where the code was when its time was over.
+    """
+
+    __slots__ = ("_is_abandoned", "_is_hit", "_lock", "_wake", "number", "owner", "stack", "thread", "what")
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.owner: Any = None
+        self.what: Any = None
+        self.thread = 0
+        self.stack = ""
+        self._is_hit = False
+        self._is_abandoned = False
+        self._lock = threading.Lock()
+        # Set by a watchdog that sleeps until there is something to watch.
+        self._wake: Callable[[], None] | None = None
+
+    def begin(self, owner: object, what: object) -> None:
+        """User code begins.
+
+        Args:
+            owner: told by ``cut(what)`` that the code is to come to its end, on the watchdog's thread; and by whoever
+                takes over that it will not.
+            what: what the code was called for.
+        """
+        self.number += 1
+        self.what = what
+        self.owner = owner
+        if self._wake is not None:
+            self._wake()
+
+    def end(self) -> None:
+        """User code has ended; may be called again.
+
+        Raises:
+            TurnExceeded: it has taken too long, whatever came of it.
+            ThreadAbandoned: another thread has taken over.
+        """
+        self.owner = None
+        if self._is_hit:
+            self._settle()
+
+    def _settle(self) -> None:
+        was_hit = False
+        while True:
+            try:
+                with self._lock:
+                    self.owner = None
+                    if self._is_abandoned:
+                        raise ThreadAbandoned
+                    # The watchdog may have seen in time that the turn was over.
+                    was_hit, self._is_hit = was_hit or self._is_hit, False
+                # What it has sent comes at the next jump backwards, if it has not come yet. It is not taken back:
+                # Python 3.11 would go on looking for it in every thread, and a thread that is traced would hang there.
+                for _ in range(8):
+                    pass
+                break
+            except TurnExceeded:
+                was_hit = True
+        if was_hit:
+            raise TurnExceeded(self.stack)
+
+    # For the watchdog.
+
+    def hit(self, number: int) -> bool:
+        """End a turn if it is still the one of that number, unless that would be delicate just now.
+
+        Returns:
+            Whether it is still the one.
+        """
+        return self._mark(number, self._send)
+
+    def abandon(self, number: int) -> bool:
+        """Leave the thread of a turn behind if it is still the one of that number; whether it was."""
+        return self._mark(number, self._leave_behind)
+
+    def _mark(self, number: int, then: Callable[[], object]) -> bool:
+        with self._lock:
+            stack = _stack_of(self.thread)
+            # First the mark, then the look: the turn clears its owner first and then looks for the mark.
+            was_hit, self._is_hit = self._is_hit, True
+            if self.owner is None or self.number != number:
+                self._is_hit = was_hit
+                return False
+            if not was_hit:
+                self.stack = stack
+            then()
+            return True
+
+    def _leave_behind(self) -> None:
+        self._is_abandoned = True
+
+    def _send(self) -> None:
+        # With the interpreter just got back, nobody else gets it between the look and the sending.
+        time.sleep(0)
+        if not _is_delicate(self.thread):
+            _set_async_exc(self.thread, TurnExceeded)
+
+    def sleep_until_begun(self, wake: Callable[[], None]) -> None:
+        """Have ``wake`` called when user code begins."""
+        self._wake = wake
+
+    def woken(self) -> None:
+        """Nobody need be woken."""
+        self._wake = None
+
+
+class Watchdog:
+    """Watches the turns of one dispatcher.
+
+    Args:
+        deadline: the turns.
+        seconds: how long a turn may take: processor time of its thread, or time in which that thread is blocked.
+        most_abandoned: threads that may be left behind; then nothing helps against a turn that blocks.
+        abandoned: told on the watchdog's thread of a turn whose thread is left behind, with its deadline: whoever takes
+            over gives ``watch`` the turns of the new thread.
+        stuck: told if a thread cannot be left behind.
+    """
+
+    def __init__(
+        self,
+        deadline: TurnDeadline,
+        seconds: float,
+        *,
+        most_abandoned: int,
+        abandoned: Callable[[TurnDeadline], TurnDeadline],
+        stuck: Callable[[TurnDeadline], None],
+    ) -> None:
+        self._deadline = deadline
+        self._seconds = seconds
+        self._most_abandoned = most_abandoned
+        self._abandoned = abandoned
+        self._stuck = stuck
+        self._is_stopping = False
+        self._event = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.threads_abandoned = 0
+
+    def start(self, name: str) -> None:
+        """Start to watch."""
+        self._thread = thread = threading.Thread(target=self._run, name=name, daemon=True)
+        thread.start()
+
+    def stop(self) -> None:
+        """Watch no more; returns when the thread has ended."""
+        self._is_stopping = True
+        self._event.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        tick = self._seconds / _TICKS
+        while not self._is_stopping:
+            deadline = self._deadline
+            number = deadline.number
+            if deadline.owner is None:
+                if self._pause(tick) and deadline.number == number:
+                    self._sleep(deadline, number)
+            elif deadline.thread:
+                self._watch(deadline, number, tick)
+            else:
+                # Whoever takes over has not said yet on which thread.
+                self._pause(tick)
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait; False if it was interrupted."""
+        if self._event.wait(seconds):
+            self._event.clear()
+            return False
+        return True
+
+    def _sleep(self, deadline: TurnDeadline, number: int) -> None:
+        """Nothing is going on: wait, without a limit, until something is."""
+        deadline.sleep_until_begun(self._event.set)
+        # A turn that began meanwhile has not seen that somebody wants to be woken.
+        if deadline.number == number and not self._is_stopping:
+            self._event.wait()
+        deadline.woken()
+        self._event.clear()
+
+    def _watch(self, deadline: TurnDeadline, number: int, tick: float) -> None:
+        """Watch one turn until it is over, or its thread is left behind."""
+        progress = _Progress(deadline.thread, self._seconds)
+        hits = 0
+        while deadline.number == number and deadline.owner is not None and not self._is_stopping:
+            self._pause(tick)
+            progress.look()
+            if progress.is_blocked or hits >= _MOST_HITS:
+                # To send it anything would be for nothing.
+                if self._leave_behind(deadline, number):
+                    return
+            elif progress.is_over:
+                owner, what = deadline.owner, deadline.what
+                if not deadline.hit(number):
+                    return
+                if owner is not None:
+                    owner.cut(what)
+                hits += 1
+
+    def _leave_behind(self, deadline: TurnDeadline, number: int) -> bool:
+        if self.threads_abandoned >= self._most_abandoned:
+            self._stuck(deadline)
+            return False
+        if not deadline.abandon(number):
+            return True
+        self.threads_abandoned += 1
+        self._deadline = self._abandoned(deadline)
+        return True
+
+
+class _Progress:
+    """What the thread of a turn gets of the processor.
+
+    Attributes:
+        is_over: whether the turn has had its time.
+        is_blocked: whether the thread has had nothing at all for that long: it waits outside Python.
+    """
+
+    __slots__ = (
+        "_began",
+        "_began_process",
+        "_began_thread",
+        "_clock",
+        "_last",
+        "_moved_at",
+        "_seconds",
+        "is_blocked",
+        "is_over",
+    )
+
+    def __init__(self, thread: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._clock = _processor_clock(thread)
+        self._began = self._moved_at = time.monotonic()
+        self._began_process = time.process_time()
+        self._began_thread = self._clock()
+        self._last: float = self._began_thread
+        self.is_over = self.is_blocked = False
+
+    def look(self) -> None:
+        """See how far it has come."""
+        now, used_now = time.monotonic(), self._clock()
+        if used_now != self._last:
+            self._last, self._moved_at = used_now, now
+        spent, used = now - self._began, used_now - self._began_thread
+        others = time.process_time() - self._began_process - used
+        is_asleep = spent >= self._seconds and used * _STARVED < spent and others < spent / 2
+        self.is_blocked = now - self._moved_at >= self._seconds
+        self.is_over = used >= self._seconds or is_asleep or spent >= _AT_THE_LATEST * self._seconds
+
+
+def _is_delicate(thread: int) -> bool:
+    frame = sys._current_frames().get(thread)  # pyright: ignore[reportPrivateUsage]  # documented
+    return frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _DELICATE
+
+
+def _stack_of(thread: int) -> str:
+    """Where a thread is, without what has called the code that it runs."""
+    frame = sys._current_frames().get(thread)  # pyright: ignore[reportPrivateUsage]  # documented
+    theirs = [each for each in traceback.walk_stack(frame) if not _is_own(each[0].f_globals.get("__name__"))]
+    return "".join(traceback.StackSummary.extract(reversed(theirs)).format())
+
+
+def _is_own(module: object) -> bool:
+    return str(module).startswith((_PACKAGE, "threading"))
+
+
+_PACKAGE = __name__.partition(".")[0] + "."
+
+
+def _processor_clock(thread: int) -> Callable[[], float]:
+    """The processor time of a thread in seconds; where the system does not tell, the time itself."""
+    try:
+        clock = time.pthread_getcpuclockid(thread)
+        time.clock_gettime(clock)
+    except (AttributeError, OSError):
+        return time.monotonic
+
+    def read() -> float:
+        try:
+            return time.clock_gettime(clock)
+        except OSError:
+            # The thread has ended, and its turn with it.
+            return 0.0
+
+    return read

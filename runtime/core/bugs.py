@@ -1,0 +1,18 @@
+"""What workflow code raised that is not a failure."""
+
+from __future__ import annotations
+
+from ..model.failures import text_of
+
+__all__ = ["WorkflowBugError"]
+
+
+class WorkflowBugError(Exception):
+    """Workflow code raised what is not a failure: the turn is not to be recorded; ``__cause__`` is what was raised."""
+
+    def __init__(self, bug: BaseException) -> None:
+        super().__init__(text_of(bug))
+        self.__cause__ = bug
+
+    def __str__(self) -> str:
+        return "; ".join([super().__str__(), *getattr(self.__cause__, "__notes__", ())])

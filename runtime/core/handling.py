@@ -1,0 +1,120 @@
+"""The handlers of one run, of every kind: who is set, who is at work, and what they are asked outside a turn."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from ..model.errors import ReadOnlyContextError
+from ..model.handler_definitions import HandlerDefinition
+from ..model.payload_converter import PayloadConverter
+from .at_work import AtWork
+from .handler_table import HandlerError, HandlerTable
+from .handlers import Hearer, Signals
+from .loop import WorkflowLoop
+from .messages import UpdateReceived
+from .queries import Queries
+from .updates import Updater, Updates
+
+__all__ = ["Handling", "UpdateRejectedError"]
+
+
+class UpdateRejectedError(Exception):
+    """The run does not take an update, for a reason that is an exception itself."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Run(Hearer, Updater, Protocol):
+    """The execution whose handlers these are."""
+
+
+class Handling:
+    """All handlers of one run.
+
+    Args:
+        run: told what handlers raise, and how updates end.
+        loop: where handlers run.
+        converter: values to payloads and back.
+        context: the run's context variables.
+
+    Attributes:
+        at_work: which signal and update handlers are at work.
+        tables: the handlers by kind.
+    """
+
+    __slots__ = ("_context", "_loop", "_queries", "at_work", "signals", "tables", "updates")
+
+    def __init__(self, run: Run, loop: WorkflowLoop, converter: PayloadConverter, context: contextvars.Context) -> None:
+        self._loop = loop
+        self._context = context
+        self.at_work = AtWork()
+        self.signals = Signals(run, loop, converter, self.at_work)
+        self.updates = Updates(run, loop, converter, self.at_work)
+        self._queries = Queries(converter)
+        self.tables: dict[str, HandlerTable] = {
+            "query": self._queries,
+            "signal": self.signals,
+            "update": self.updates,
+        }
+
+    def bind(self, declared: Mapping[str, Mapping[str | None, HandlerDefinition]], instance: object) -> None:
+        """Set the handlers that a class declares; what its ``__init__`` has set goes before."""
+        for kind, table in self.tables.items():
+            for name, handler in declared[kind].items():
+                if table.handler(name) is None:
+                    table.set_handler(name, handler.bound_to(instance))
+
+    def put_away(self) -> None:
+        """The run hears nothing any more; what refers to it in a circle would wait for the collector."""
+        self.signals.put_away()
+        self.updates.put_away()
+
+    def query(self, name: str, args: bytes) -> bytes:
+        """Have a query answered; errors are those of ``Queries.answer``."""
+        answer: bytes = self._read("a query", self._queries.hearing(name), self._queries.answer, name, args)
+        return answer
+
+    def validate(self, update: UpdateReceived, time_ns: int) -> None:
+        """Have an update looked at, with the run's clock at ``time_ns``.
+
+        Raises:
+            UpdateRejectedError: it is not to be taken.
+        """
+        loop = self._loop
+        now_ns, loop.now_ns = loop.now_ns, max(time_ns, loop.now_ns)
+        try:
+            handler = self.updates.hearing(update.name)
+            self._read("an update validator", handler, self.updates.validate, update)
+        except HandlerError as error:
+            raise UpdateRejectedError(error.__cause__ or error) from None
+        except Exception as error:
+            raise UpdateRejectedError(error) from None
+        finally:
+            # A replay sees nothing of an update that was not taken.
+            loop.now_ns = now_ns
+        if loop.is_marred:
+            change = "waking a task, or cancelling or starting something,"
+            raise UpdateRejectedError(ReadOnlyContextError(change, "an update validator"))
+
+    def _read(self, what: str, handler: HandlerDefinition | None, function: Callable[..., Any], *args: Any) -> Any:
+        """Call what may only read.
+
+        Args:
+            what: what it is, in words.
+            handler: whose code is called by it, if anybody's.
+        """
+        loop, order = self._loop, self._loop.order
+        before = loop.enter()
+        loop.read_only, loop.is_marred = what, False
+        try:
+            # What it sets of context variables stays behind with it.
+            return self._context.copy().run(function, *args)
+        finally:
+            loop.read_only = ""
+            # A replay asks nothing: what the function has made is not counted.
+            loop.order = order
+            loop.leave(before)

@@ -1,0 +1,36 @@
+"""What a run knows of itself, from the message that began it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ..model.instants import instant
+from .context import Info
+from .messages import WorkflowStarted
+
+__all__ = ["info_of"]
+
+
+def info_of(started: WorkflowStarted, started_ns: int, turns: int) -> Info:
+    """What ``workflow.info()`` gives.
+
+    Args:
+        started_ns: when the run took its first turn.
+        turns: how many it has taken, this one included.
+    """
+    options = started.options
+    return Info(
+        workflow_id=started.workflow_id,
+        run_id=started.run_id,
+        first_run_id=started.first_run_id,
+        workflow_type=started.workflow_type,
+        attempt=1,
+        start_time=instant(started_ns),
+        run_timeout=_duration(options.run_timeout_ns),
+        execution_timeout=_duration(options.execution_timeout_ns),
+        history_length=turns,
+    )
+
+
+def _duration(value_ns: int | None) -> timedelta | None:
+    return None if value_ns is None else timedelta(microseconds=value_ns // 1000)

@@ -1,0 +1,291 @@
+"""The life of a run's actor: born, awake, stopped, brought back, gone. What it does with its mail stands in
+``workflow_actor``."""
+
+from __future__ import annotations
+
+import logging
+
+from ...actors import Actor, Dispatcher, Future, Lane
+from ..core.execution import Execution
+from ..core.messages import Message, RunTerminated, RunTimedOut
+from ..model.description import WorkflowExecutionDescription
+from ..model.errors import GreenroomError, RuntimeClosedError
+from .answers import refuse_all
+from .bringing_back import BringingBack
+from .delivery import Delivery, Query, Question
+from .describing import describe
+from .effects import Tools
+from .putting_away import put_away
+from .run_state import RunState
+from .skipping import skip
+from .standing import Standing
+from .suspending import restart_later, suspend
+from .sweep import fail_if_pending
+from .writing import write_birth
+
+__all__ = ["ENDS", "RunActor"]
+
+HOLD_NS = 200_000_000
+
+ENDS = (RunTimedOut, RunTerminated)
+"""Messages that end a run without asking its code."""
+
+logger = logging.getLogger("greenroom")
+
+
+class RunActor(Actor):
+    """The actor of one run.
+
+    Args:
+        run: what is known of it.
+        standing: NEW for a run whose first message is on its way, DORMANT for one that the journal has.
+        tools: what the hands share.
+    """
+
+    def __init__(self, run: RunState, standing: Standing, tools: Tools, dispatcher: Dispatcher) -> None:
+        super().__init__(dispatcher=dispatcher)
+        self.run = run
+        self.standing = standing
+        self.execution: Execution | None = None
+        self._tools = tools
+        self._back: BringingBack | None = None
+        self._tries_again = False
+        self._waits_to_go_on = False
+
+    def __str__(self) -> str:
+        return f"workflow {self.run.header.workflow_id!r} (run {self.run.header.run_id})"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run can still take messages."""
+        return self.standing is not Standing.CLOSED
+
+    @property
+    def is_unborn(self) -> bool:
+        """Whether the start of the run is neither on disk nor in the open sweep: there may never be such a run."""
+        return self.standing is Standing.NEW and not self.run.is_stored
+
+    @property
+    def waiting_messages(self) -> int:
+        """How many messages wait for the run.
+
+        What waits on disk waits in memory too while the run is awake, so the two are not added up.
+        """
+        return max(len(self.actor_inbox), len(self.run.rows))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is queued for the run, and nothing will be done for it by itself."""
+        waits = self._waits_to_go_on or self.standing is Standing.RESTARTING
+        return not waits and not self.actor_inbox.is_scheduled and self.actor_inbox.empty()
+
+    @property
+    def is_coming_back(self) -> bool:
+        """Whether the run is being brought back, or is about to be, though it was suspended."""
+        return self._tries_again or self.standing is Standing.REPLAYING
+
+    # Mail.
+
+    def accept(self, delivery: Delivery) -> None:
+        """Put a message behind the mail that is there; one that ends the run goes before it."""
+        is_end = isinstance(delivery.message, ENDS)
+        # Nothing goes before the start of a run: without it there is nothing to end.
+        self.actor_inbox.put(delivery, Lane.SYSTEM if is_end and self.standing is not Standing.NEW else Lane.MAIL)
+
+    def accept_row(self, seq: int, message: Message) -> None:
+        """A message for this run is on disk now. What is not awake finds it there when it wakes."""
+        if self.dispatcher.is_closed:
+            # The next opening takes it: runs that write to each other would never come to an end.
+            return
+        if self.standing is Standing.DORMANT:
+            self.wake()
+        elif seq in self.run.rows:
+            self.actor_inbox.put(Delivery(message, seq=seq))
+
+    def ask(self, question: Question | Query) -> None:
+        """Put a question behind the mail that is there."""
+        self.actor_inbox.put(question, Lane.QUERY)
+
+    def describe(self) -> WorkflowExecutionDescription:
+        """How the run stands."""
+        return describe(
+            self.run,
+            self._tools.attempts,
+            rows=() if self._back is None else self._back.attempts,
+            waiting_messages=self.waiting_messages,
+            buffered_signals=0 if self.execution is None else self.execution.unread_signals,
+            restarts=self._tools.supervisor.restarts(self.run.run_no),
+        )
+
+    def wake(self) -> None:
+        """Have a dormant run brought back though no mail has come."""
+        if self.standing is Standing.DORMANT and not self.actor_inbox.is_scheduled:
+            self.actor_inbox.put(Question(_nothing, None), Lane.SYSTEM)
+
+    # Birth and end.
+
+    def _be_born(self) -> None:
+        write_birth(self._tools, self.run)
+        self._tools.sweep.after(self._is_born)
+        self.standing = Standing.LIVE
+
+    def _is_born(self) -> None:
+        self.run.is_stored = True
+        self._tools.directory.born(self)
+
+    def _leave(self) -> None:
+        """The run has ended: its code goes, and once that is on disk so does the actor."""
+        self.standing = Standing.CLOSED
+        # Whoever's mail is held back is told that the run has ended.
+        self.actor_inbox.hold(False)
+        self._put_away()
+        self._tools.sweep.after(self._be_gone)
+
+    def _be_gone(self) -> None:
+        """There is nothing more to do with the run."""
+        self._tools.directory.gone(self)
+        if self.is_idle:
+            # The actor and its mailbox refer to each other, and would wait for the collector.
+            self.actor_inbox.close()
+
+    # Stopping, and going on.
+
+    def _stop_here(self, error: BaseException, stopped_at: int = 0) -> None:
+        """The run stops where the journal has it.
+
+        Args:
+            stopped_at: what it could not take, as the header says it.
+        """
+        self._stop_as(Standing.SUSPENDED)
+        suspend(self._tools, self, error, stopped_at)
+
+    def _restart_in(self, wait_ns: int, error: BaseException, stopped_at: int) -> None:
+        """The run stops where the journal has it, and is tried again a little later."""
+        self._stop_as(Standing.RESTARTING)
+        restart_later(self._tools, self, error, stopped_at, wait_ns)
+        dispatcher, clock = self.dispatcher, self._tools.clock
+        self._tools.sweep.after(dispatcher.call_at, clock.now_ns() + wait_ns, self._restart)
+
+    def _stop_as(self, standing: Standing) -> None:
+        self._tools.sweep.touched(self)
+        if self.standing is Standing.NEW and not self.run.is_stored:
+            self._be_born()
+        self.standing = standing
+        self._put_away()
+
+    def _restart(self) -> None:
+        if self.standing is Standing.RESTARTING:
+            self._try_again()
+
+    def resume(self) -> None:
+        """Try a stopped run again from the journal, with the code that is registered now; wake one that is dormant."""
+        self._tools.supervisor.forget(self.run.run_no)
+        self._try_again()
+
+    def recover(self) -> None:
+        """The journal was opened: bring the run back, unless that has been seen to."""
+        if self.standing is Standing.DORMANT:
+            self._try_again()
+
+    def skip(self) -> None:
+        """Try a stopped run again without the message that it stopped at.
+
+        Raises:
+            ValueError: there is no such message.
+        """
+        if self.standing not in (Standing.SUSPENDED, Standing.RESTARTING):
+            raise ValueError(f"{self} is not stopped: there is nothing to skip")
+        self._tools.sweep.touched(self)
+        skip(self._tools, self)
+        self._tools.sweep.after(self.resume)
+
+    def _try_again(self) -> None:
+        if self.standing in (Standing.SUSPENDED, Standing.RESTARTING):
+            self.standing = Standing.DORMANT
+        if self.standing is Standing.DORMANT:
+            self._tries_again = True
+            self.wake()
+
+    def _begin_anew(self) -> None:
+        """The code is not what a replay would make of it: it is brought back once the open sweep is on disk."""
+        self.actor_inbox.hold(True, all_lanes=True)
+        # Though the sweep may have no turn of this run: if it is lost, the run is rolled back, and so brought back.
+        self._tools.sweep.touched(self)
+        self._tools.sweep.after(self._come_back)
+
+    def _come_back(self) -> None:
+        self.evict()
+        self.actor_inbox.hold(False)
+
+    def _read_later(self, error: Exception) -> None:
+        """The disk did not answer, which says nothing of the run."""
+        logger.warning("%s cannot be read, which is tried again: %s", self, error)
+        self._wait_to_go_on(all_lanes=True)
+
+    def _wait_to_go_on(self, *, all_lanes: bool = False) -> None:
+        """Know nothing of the run, and bring it back a little later; until then its mail waits."""
+        self.standing = Standing.DORMANT
+        self.run.rows.clear()
+        self.run.forget()
+        self._waits_to_go_on = True
+        self.actor_inbox.hold(True, all_lanes=all_lanes)
+        self._tools.retries.later(HOLD_NS, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._waits_to_go_on:
+            self._waits_to_go_on = False
+            self.actor_inbox.hold(False)
+            self.wake()
+
+    # Out of memory.
+
+    def evict(self) -> None:
+        """Put an idle run away: the journal has all of it."""
+        self._put_away()
+        self.run.rows.clear()
+        self.standing = Standing.DORMANT
+
+    def abandon(self, reason: str) -> None:
+        """The dispatcher has ended before the mail could be taken."""
+        self.standing = Standing.CLOSED
+        refuse_all(self.actor_inbox.close(), RuntimeClosedError())
+        self._tools.updating.fail_run(self.run.run_no, RuntimeClosedError())
+
+    def close(self, error: GreenroomError) -> None:
+        """Put the run away for good; whoever still waits to be heard by it is told ``error``."""
+        self.evict()
+        # It may stand in the run queue still, and must not go to the journal for its run.
+        self.standing = Standing.CLOSED
+        refuse_all(self.actor_inbox.close(), error)
+
+    def roll_back(self, deliveries: list[Delivery], error: GreenroomError) -> None:
+        """The turns could not be written: forget them. What tells of things that have happened is taken again, a
+        little later."""
+        self._put_away()
+        again: list[Delivery] = []
+        for delivery in deliveries:
+            if isinstance(delivery.reply_to, Future):
+                fail_if_pending(delivery.reply_to, error)
+            elif delivery.is_lasting:
+                again.append(delivery)
+        if not self.run.is_stored:
+            self.standing = Standing.CLOSED
+            for future in self._tools.waiters.take(self.run.run_no):
+                future.fail(error)
+            refuse_all(self.actor_inbox.close(), error)
+            self._tools.updating.fail_run(self.run.run_no, error)
+            self._tools.directory.gone(self)
+            return
+        # One that was being tried again is tried again: whoever waits for it is told how that ends.
+        self._tries_again = self.standing is not Standing.SUSPENDED
+        self._wait_to_go_on()
+        self.actor_inbox.put_back(again)
+
+    def _put_away(self) -> None:
+        execution, self.execution = self.execution, None
+        if execution is not None:
+            put_away(self._tools, self.dispatcher, self, execution)
+
+
+def _nothing(actor: RunActor) -> None:
+    """To wake a run is all that is asked."""

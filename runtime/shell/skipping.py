@@ -1,0 +1,61 @@
+"""A stopped run is to go on without the message that it stopped at: its history gets a marker in that place."""
+
+from __future__ import annotations
+
+from ...storage import DueKind
+from ..core.messages import (
+    ActivityCompleted,
+    ActivityFailed,
+    Message,
+    MessageSkipped,
+    TimerFired,
+    WorkflowStarted,
+    decode_message,
+    encode_message,
+)
+from .effects import Peer, Tools, put_header
+from .encoding import encode_turn
+from .run_state import RunState
+
+__all__ = ["skip"]
+
+
+def skip(tools: Tools, peer: Peer) -> None:
+    """Write in the open sweep that the message is a dead letter, and that the run has seen it off.
+
+    What waited for it, such as for the outcome of an activity, waits on.
+
+    Raises:
+        ValueError: the run has not stopped at a message, or that message is its start.
+    """
+    run, batch = peer.run, tools.sweep.batch
+    message = _stopped_at(run)
+    if not run.knows_its_end:
+        run.go_to_end(tools.journal.last_turn(run.run_no))
+    data = encode_message(message)
+    time_ns = max(tools.clock.now_ns(), run.last_ns)
+    run.crc = batch.append_turn(run.run_no, run.turn_no, time_ns, *encode_turn(MessageSkipped(data), []), run.crc)
+    run.turn_no, run.last_ns = run.turn_no + 1, time_ns
+    batch.put_dead_letter(run.run_no, time_ns, "skipped: the code of its run could not take it", data)
+    if isinstance(message, TimerFired):
+        batch.drop_timer(run.run_no, DueKind.TIMER, message.id, run.timers.pop(message.id))
+        tools.sweep.after(tools.timekeeper.disarm, run.run_no, DueKind.TIMER, message.id)
+    else:
+        batch.take_mail(run.run_no, run.header.stopped_at)
+        run.rows.take(run.header.stopped_at)
+    if isinstance(message, (ActivityCompleted, ActivityFailed)):
+        tools.attempts.drop_row(run.run_no, message.id)
+    put_header(tools.sweep, run, run.header._replace(stopped_at=0))
+
+
+def _stopped_at(run: RunState) -> Message:
+    where, workflow_id = run.header.stopped_at, run.header.workflow_id
+    if -where in run.timers:
+        return TimerFired(-where)
+    data = run.rows.get(where)
+    if data is None:
+        raise ValueError(f"workflow {workflow_id!r} has not stopped at a message, and there is none to skip")
+    message = decode_message(data)
+    if isinstance(message, WorkflowStarted):
+        raise ValueError(f"workflow {workflow_id!r} cannot skip its start; mend its code, or terminate it")
+    return message

@@ -1,0 +1,42 @@
+"""What callers are told of a run that cannot take what they ask: that it has ended, or why it is suspended."""
+
+from __future__ import annotations
+
+import re
+from itertools import dropwhile, takewhile
+
+from ...storage import RunHeader
+from ..model.errors import WorkflowClosedError, WorkflowSuspendedError
+from ..model.options import WorkflowExecutionStatus
+
+__all__ = ["closed_error", "reason_of", "suspended_error"]
+
+MOST_LINES = 30
+_TRACEBACK = re.compile(r"^(  \+ Exception Group )?Traceback \(most recent call last\):\n", re.MULTILINE)
+
+
+def closed_error(header: RunHeader) -> WorkflowClosedError:
+    """That a run has ended."""
+    return WorkflowClosedError(header.workflow_id, header.run_id, WorkflowExecutionStatus(header.status).name)
+
+
+def suspended_error(header: RunHeader, reason: str = "", *, update_id: str | None = None) -> WorkflowSuspendedError:
+    """That a run is suspended.
+
+    Args:
+        reason: what its header says, in short; read from there if it is not given.
+        update_id: the update that is waited for.
+    """
+    told = reason or reason_of(header.note)
+    return WorkflowSuspendedError(header.workflow_id, header.run_id, told, stack=header.note, update_id=update_id)
+
+
+def reason_of(note: str) -> str:
+    """What the exception of a traceback says, or the first lines of it."""
+    *_, edge, told = "", *_TRACEBACK.split(note)
+    lines = told.splitlines()
+    if edge:
+        # Of a group: what it says itself stands between its frames and the exceptions in it.
+        lines = [line.removeprefix("  | ") for line in takewhile(lambda line: not line.startswith("  +-"), lines)]
+    said = list(dropwhile(lambda line: not line or line.startswith(" "), lines))
+    return "\n".join(said[:MOST_LINES] + ["…"] * (len(said) > MOST_LINES))
