@@ -21,6 +21,7 @@ Kill = Callable[[Site], End]
 WARM_UP = When(0.0, promises=40)
 SMALL_MAP = 1 << 16
 CONTROL_TRIES = 12
+CONTROL_GENERATIONS = 2
 OPERATIONS = {"close": 30, "recovery": 200}
 
 
@@ -57,12 +58,13 @@ def control(folder: Path, seed: str, fault: str, shim: Shim) -> Tally:
     promises = 0
     for occurrence in range(1, CONTROL_TRIES + 1):
         site = Site(folder / str(occurrence), f"{seed}/{occurrence}")
-        # The page is about to be written: the threads that were let go too early have had the time of a sync.
-        end = site.run(environment=shim.killing("meta", 4 + 5 * occurrence), fault=fault)
+        for generation in range(CONTROL_GENERATIONS):
+            # The page is about to be written: the threads that were let go too early have had the time of a sync.
+            end = site.run(environment=shim.killing("meta", 4 + 5 * occurrence + 50 * generation), fault=fault)
+            if any(expected in finding for finding in end.findings):
+                shutil.rmtree(folder, ignore_errors=True)
+                return Tally(f"control: {fault}", 1, 1, promises + site.evidence.acknowledgements, [])
         promises += site.evidence.acknowledgements
-        if any(expected in finding for finding in end.findings):
-            shutil.rmtree(folder, ignore_errors=True)
-            return Tally(f"control: {fault}", 1, 1, promises, [])
     return Tally(f"control: {fault}", 1, 0, promises, [f"{fault}: not noticed in {CONTROL_TRIES} tries (see {folder})"])
 
 
