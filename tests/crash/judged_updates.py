@@ -100,7 +100,7 @@ class _Updates:
         told = self._evidence.updates.get(update_id)
         if update_id in self.accepted:
             wanted = self.finished.get(update_id, "" if is_open else UNFINISHED)
-            is_right = row is not None and (row == wanted or (wanted == UNFINISHED and row.startswith(UNFINISHED)))
+            is_right = row is not None and (row.startswith(wanted) if wanted == UNFINISHED else row == wanted)
         elif told is None or not told.is_admittable:
             is_right, wanted = False, "none"
         elif row is not None and row.startswith(ADMITTED_ONLY):

@@ -35,11 +35,11 @@ POINTS: dict[str, tuple[int, ...]] = {
     "activity: effect done, before the report": (1, 4, 13),
     "activity: reported, before the turn": (1, 4, 13),
     "update: let pass, before its turn": (1, 4, 13),
-    "update: refused, before anybody is told": (1, 4),
-    "update: admitted, before anybody is told": (1, 4),
-    "update: on disk, before anybody is told": (1, 5, 20),
-    "update: its outcome on disk, before anybody is told": (1, 5, 20),
-    "end: on disk, before anybody is told": (1, 3, 9),
+    "update: refused, before that is told": (1, 4),
+    "update: admitted, before that is told": (1, 4),
+    "update: on disk, before that is told": (1, 5, 20),
+    "update: outcome on disk, before it is told": (1, 5, 20),
+    "end: on disk, before it is told": (1, 3, 9),
     "due: before the run is told": (1, 4, 13),
     "open: before the engine": (1, 1),
     "open: before the epoch": (1, 1),
@@ -91,11 +91,11 @@ def arm(point: str, occurrence: int) -> None:
     _arm_release()
     _around(Attempts, "ended", after="activity: reported, before the turn")
     _around(Execution, "validate", after="update: let pass, before its turn")
-    _around(Updating, "rejected", after="update: refused, before anybody is told")
-    _around(Updating, "admitted", before="update: admitted, before anybody is told")
-    _around(Updating, "_tell_standing", before="update: on disk, before anybody is told")
-    _around(Updating, "_tell_all", before="update: its outcome on disk, before anybody is told")
-    _around(effects, "release_outcome", before="end: on disk, before anybody is told")
+    _around(Updating, "rejected", after="update: refused, before that is told")
+    _around(Updating, "admitted", before="update: admitted, before that is told")
+    _around(Updating, "_tell_standing", before="update: on disk, before that is told")
+    _around(Updating, "_tell_all", before="update: outcome on disk, before it is told")
+    _around(effects, "release_outcome", before="end: on disk, before it is told")
     _around(Timekeeper, "_due", before="due: before the run is told")
     _around(Recovery, "start", before="recovery: reading what was under way")
     _around(Journal, "items", before="recovery: reading what waits for a run")
