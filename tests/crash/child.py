@@ -50,10 +50,11 @@ def main(argument: str) -> int:
     faulthandler.enable()
     reporter = Reporter(orders.acks)
     record_effects_to(orders.effects)
-    if orders.fault:
-        plant(orders.fault)
     if orders.point:
         arm(orders.point, orders.occurrence)
+    if orders.fault:
+        # A fault sees what is released before the points do, which wrap it.
+        plant(orders.fault)
     logging.getLogger("greenroom").addHandler(Complaints(reporter))
     options: dict[str, Any] = {"map_size": orders.map_size} if orders.map_size else {}
     reporter.say("opening")

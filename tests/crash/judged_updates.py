@@ -31,7 +31,7 @@ def judge_updates(runs: Sequence[Run], evidence: Evidence) -> list[str]:
 
 
 def _lost(told: Told) -> str:
-    return f"update {told.update_id} was acknowledged, and {told.workflow_id} does not have it"
+    return f"update {told.update_id} was acknowledged, and {told.workflow_id} does not have that"
 
 
 class _Updates:
@@ -120,5 +120,5 @@ class _Updates:
         if told.is_promised and not is_there:
             return [_lost(told)]
         if told.is_final and self.rows.get(update_id) != told.outcome:
-            return [f"the outcome {told.outcome!r} of update {update_id} was given out and is not there"]
+            return [f"update {update_id} was told to be {told.outcome!r}, and {told.workflow_id} does not have that"]
         return []

@@ -134,14 +134,14 @@ def test_an_acknowledged_update_that_is_not_there_is_named(finished: tuple[Path,
 
     found = findings(finished, journal, asking, f'["update", "u0.x", "reached", "{reached}"]')
 
-    assert found == [f"update u0.x was acknowledged, and {KEPT_ON} does not have it"]
+    assert found == [f"update u0.x was acknowledged, and {KEPT_ON} does not have that"]
 
 
 def test_an_update_with_a_second_outcome_is_named(finished: tuple[Path, bytes], journal: Journal) -> None:
     found = findings(finished, journal, f'["update", "{DONE}", "outcome", "done: {DONE}:1"]')
 
     assert f"the outcome of update {DONE} was 'done: {DONE}:0', then 'done: {DONE}:1'" in found
-    assert f"the outcome 'done: {DONE}:1' of update {DONE} was given out and is not there" in found
+    assert f"update {DONE} was told to be 'done: {DONE}:1', and {KEPT_ON} does not have that" in found
 
 
 def test_an_update_that_is_denied_after_it_was_told_of_is_named(finished: tuple[Path, bytes], journal: Journal) -> None:
@@ -155,7 +155,7 @@ def test_a_refused_update_may_be_denied_and_not_have_been_done(finished: tuple[P
     done = findings(finished, journal, f'["update", "{REFUSED}", "outcome", "done: {REFUSED}:0"]')
 
     assert denied == []
-    assert done == [f"update {REFUSED} was acknowledged, and {KEPT_ON} does not have it"]
+    assert done == [f"update {REFUSED} was acknowledged, and {KEPT_ON} does not have that"]
 
 
 def test_a_refused_update_that_is_sent_again_is_only_what_it_is_then(
@@ -170,7 +170,7 @@ def test_a_refused_update_that_is_sent_again_is_only_what_it_is_then(
     found = findings(finished, journal, *again)
 
     # The journal has neither; that it was refused before is not held against it.
-    assert found == [f"update {REFUSED} was acknowledged, and {KEPT_ON} does not have it"]
+    assert found == [f"update {REFUSED} was acknowledged, and {KEPT_ON} does not have that"]
 
 
 def test_an_update_that_nobody_has_asked_for_is_named(finished: tuple[Path, bytes], journal: Journal) -> None:
