@@ -11,6 +11,8 @@ __all__ = ["NAMES", "main"]
 NAMES = (
     "w1_throughput",
     "w2_latency",
+    "w3_signals",
+    "w4_messages",
     "w7_history",
     "w8_recovery",
     "replay_beside_signals",

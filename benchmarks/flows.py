@@ -12,6 +12,7 @@ __all__ = [
     "STOP_SPINNING",
     "Counter",
     "Lanes",
+    "Tally",
     "arrive",
     "greet",
     "one",
@@ -122,6 +123,36 @@ class Counter:
     def end(self) -> None:
         """Let the run end."""
         self.may_end = True
+
+
+@workflow.defn
+class Tally:
+    """Returns its count once it is as high as wanted; it takes updates and queries meanwhile."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    @workflow.run
+    async def run(self, wanted: int) -> int:
+        """Count."""
+        await workflow.wait_condition(lambda: self.total >= wanted)
+        return self.total
+
+    @workflow.signal
+    def add(self, number: int) -> None:
+        """Count."""
+        self.total += number
+
+    @workflow.update
+    def raise_by(self, number: int) -> int:
+        """Count, and say how far."""
+        self.total += number
+        return self.total
+
+    @workflow.query
+    def so_far(self) -> int:
+        """How far the count is."""
+        return self.total
 
 
 @workflow.defn

@@ -17,7 +17,7 @@ import lmdb
 import msgpack
 import pykka
 
-__all__ = ["BareEngine", "BareRun", "Row", "bare_commits", "bare_replay"]
+__all__ = ["BareCounter", "BareEngine", "BareRun", "Row", "bare_commits", "bare_replay", "bare_trips"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -179,6 +179,81 @@ class BareEngine:
                 for command in run.commands:
                     txn.put(_key(number, command[1]), pack(command), db=tasks)
         self.commits += 1
+
+
+class BareCounter:
+    """Numbers in, a sum, one record each, one commit a sweep with sync, then those who have sent them are told.
+
+    Args:
+        tell: is given what came with the numbers of a sweep.
+    """
+
+    def __init__(self, path: Path, tell: Callable[[list[Any]], object]) -> None:
+        self._env = lmdb.open(str(path), map_size=MAP_SIZE)
+        self._mail: deque[tuple[int, Any]] = deque()
+        self._wake = threading.Event()
+        self._closing = False
+        self._tell = tell
+        self._turn = 0
+        self._thread = threading.Thread(target=self._sweeps, daemon=True)
+        self._thread.start()
+        self.total = 0
+
+    def add(self, number: int, sender: Any) -> None:
+        """Count a number."""
+        self._mail.append((number, sender))
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def close(self) -> None:
+        """End the thread, and let go of the file."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join()
+        self._env.close()
+
+    def _sweeps(self) -> None:
+        mail, pack = self._mail, msgpack.packb
+        while not self._closing:
+            self._wake.wait()
+            self._wake.clear()
+            senders: list[Any] = []
+            with self._env.begin(write=True) as txn:
+                while mail:
+                    number, sender = mail.popleft()
+                    self.total += number
+                    self._turn += 1
+                    txn.put(_key(1, self._turn), pack([time.time_ns(), [("signal", "add", (number,))], []]))
+                    senders.append(sender)
+            self._tell(senders)
+
+
+def bare_trips(count: int) -> list[float]:
+    """Seconds that each of ``count`` questions takes to another thread and back, which answers at once."""
+    asked: deque[pykka.Future[int]] = deque()
+    wake = threading.Event()
+
+    def answer() -> None:
+        answered = 0
+        while answered < count:
+            wake.wait()
+            wake.clear()
+            while asked:
+                asked.popleft().set(answered)
+                answered += 1
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    seconds: list[float] = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        future: pykka.Future[int] = pykka.ThreadingFuture()
+        asked.append(future)
+        wake.set()
+        future.get()
+        seconds.append(time.perf_counter() - begin)
+    thread.join()
+    return seconds
 
 
 def bare_commits(path: Path, units: Iterable[Sequence[Sequence[Row]]]) -> list[float]:

@@ -14,6 +14,8 @@ COMMON = {"workload", "target", "ok", "quick"}
 FIGURES = {
     "w1_throughput": {"workflows", "rounds", "in_flight_100", "in_flight_1000", "beside_computing"},
     "w2_latency": {"p50_ms", "p99_ms", "commits_per_workflow", "syncs_per_workflow", "bare_p50_ms", "ratio"},
+    "w3_signals": {"signals", "senders", "rounds", "threads", "tasks", "one_sender", "hundred_workflows"},
+    "w4_messages": {"messages", "rounds", "update", "query"},
     "w7_history": {"rounds", "live", "replay"},
     "w8_recovery": {
         "activity_s",

@@ -5,19 +5,13 @@ It reads the journal by itself: no live runtime is asked, and no workflow code d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any, NamedTuple
-
 from greenroom.runtime.core.commands import (
     CancelActivity,
     CancelTimer,
     Command,
-    CompleteWorkflow,
     ScheduleActivity,
     SignalExternal,
     StartTimer,
-    decode_commands,
 )
 from greenroom.runtime.core.messages import (
     ActivityCompleted,
@@ -26,85 +20,20 @@ from greenroom.runtime.core.messages import (
     Message,
     SignalReceived,
     TimerFired,
+    UpdateReceived,
     WorkflowStarted,
-    decode_message,
 )
 from greenroom.runtime.model.options import WorkflowExecutionStatus
-from greenroom.runtime.model.payloads import Converter
 from greenroom.runtime.shell.writing import UNREAD
-from greenroom.storage import DueKind, Items, Journal, RunHeader, Tree
-from greenroom.storage.keys import HEADER_KEY
+from greenroom.storage import DueKind, Journal
 
 from .evidence import Evidence
+from .judged_endings import judge_endings
+from .judged_updates import judge_updates
 from .load import ATTEMPTS
+from .runs import Run, Step, message_of, read_runs, result_of, token_of
 
-__all__ = ["Run", "audit", "read_runs"]
-
-SLICE = 1000
-
-_converter = Converter()
-_message = lru_cache(100_000)(decode_message)
-_commands = lru_cache(100_000)(decode_commands)
-
-
-class Step(NamedTuple):
-    """One turn, decoded."""
-
-    time_ns: int
-    message: Message
-    commands: list[Command]
-
-
-class Run(NamedTuple):
-    """One run as the journal has it."""
-
-    run_no: int
-    header: RunHeader
-    steps: list[Step]
-    items: Items
-
-    @property
-    def name(self) -> str:
-        """How a finding names it."""
-        return f"run {self.run_no} ({self.header.workflow_id})"
-
-    @property
-    def status(self) -> WorkflowExecutionStatus:
-        """Where it stands."""
-        return WorkflowExecutionStatus(self.header.status)
-
-
-def read_runs(journal: Journal) -> list[Run]:
-    """Every run of a journal, whole.
-
-    Raises:
-        StorageError, ValueError: something cannot be read.
-    """
-    return [_read_run(journal, run_no) for run_no in _run_numbers(journal)]
-
-
-def _run_numbers(journal: Journal) -> Iterator[int]:
-    """Jump from header to header."""
-    start = b""
-    while rows := journal.store.scan(Tree.RUNS, start, b"\xff" * 9, limit=1):
-        run_no = int.from_bytes(rows[0][0][:8], "big")
-        yield run_no
-        start = HEADER_KEY.pack(run_no, 0xFF)
-
-
-def _read_run(journal: Journal, run_no: int) -> Run:
-    header = journal.header(run_no)
-    if header is None:
-        raise ValueError(f"run {run_no} has rows and no header")
-    steps: list[Step] = []
-    crc = None
-    while True:
-        turns = journal.turns(run_no, first=len(steps), limit=SLICE, crc=crc)
-        for turn in turns:
-            steps.append(Step(turn.time_ns, _message(turn.message), _commands(turn.commands)))
-            crc = turn.crc
-        if len(turns) < SLICE:
-            return Run(run_no, header, steps, journal.items(run_no))
+__all__ = ["audit"]
 
 
 def audit(journal: Journal, evidence: Evidence) -> list[str]:
@@ -119,9 +48,11 @@ def audit(journal: Journal, evidence: Evidence) -> list[str]:
     for letter in journal.dead_letters(limit=1 << 30):
         # A signal that its run was told of and never read stands in the history too.
         if not letter.reason.endswith(UNREAD):
-            places.put(_message(letter.message), letter.run_no)
+            places.put(message_of(letter.message), letter.run_no)
     findings += places.findings(evidence)
     findings += _judge_promises(runs, places, evidence)
+    findings += judge_updates(runs, evidence)
+    findings += judge_endings(runs, [due for _, due in journal.due(until_ns=2**63 - 1, limit=1 << 30)], evidence)
     return findings
 
 
@@ -132,33 +63,39 @@ class _Places:
         self._doubled: list[str] = []
         self._requested: dict[str, str] = {}
         self._unsent: set[str] = set()
+        self._unheard: set[str] = set()
         self.run_of: dict[str, int] = {}
 
     def visit(self, run: Run) -> None:
         """Take note of the signals that a run has taken, has waiting, and has sent."""
         sent: dict[int, str] = {}
         newest: dict[str, int] = {}
-        waiting = [_message(mail.message) for mail in run.items.mail]
+        waiting = [message_of(mail.message) for mail in run.items.mail]
         for step in run.steps:
             for command in step.commands:
                 if isinstance(command, SignalExternal):
-                    sent[command.id] = token = _token_of(command.args)
+                    sent[command.id] = token = token_of(command.args)
                     self._requested[token] = run.name
         for message in [*(step.message for step in run.steps), *waiting]:
             if isinstance(message, ExternalSignalResolved) and message.failure is not None:
-                self._unsent.add(sent[message.id])
+                self._unsent.add(sent.pop(message.id))
+            elif isinstance(message, ExternalSignalResolved):
+                del sent[message.id]
             elif isinstance(message, SignalReceived):
                 token = self.put(message, run.run_no)
                 sender, number = token.split("/" if "/" in token else ".")
                 if int(number) <= newest.get(sender, -1):
                     self._doubled.append(f"{run.name} has {token} behind a later one of the same sender")
                 newest[sender] = int(number)
+        if not run.status.is_open:
+            # It was ended before it heard whether they could be sent.
+            self._unheard.update(sent.values())
 
     def put(self, message: Message, run_no: int) -> str:
         """Note one place of a signal, and give its token."""
         if not isinstance(message, SignalReceived):
             return ""
-        token = _token_of(message.args)
+        token = token_of(message.args)
         if token in self.run_of:
             self._doubled.append(f"signal {token} is there twice: in run {self.run_of[token]} and in run {run_no}")
         self.run_of[token] = run_no
@@ -175,7 +112,7 @@ class _Places:
             elif token in evidence.refused or token in self._unsent:
                 findings.append(f"signal {token} is there although its sender was told that it is not")
         for token, sender in self._requested.items():
-            if token not in self.run_of and token not in self._unsent:
+            if token not in self.run_of and token not in self._unsent | self._unheard:
                 findings.append(f"{sender} has sent signal {token} and it is nowhere")
         return findings
 
@@ -272,7 +209,7 @@ class _Judge:
         coming = {
             message.id
             for mail in run.items.mail
-            if isinstance(message := _message(mail.message), ExternalSignalResolved)
+            if isinstance(message := message_of(mail.message), ExternalSignalResolved)
         }
         if coming != self._signals:
             self._say(f"it waits for signals {self._signals} to be resolved, and {coming} are on their way")
@@ -292,7 +229,7 @@ def _judge_promises(runs: list[Run], places: _Places, evidence: Evidence) -> lis
             findings.append(f"signal {token} to {workflow_id} was acknowledged and is not there")
     for (workflow_id, asked), value in evidence.results.items():
         run = by_id.get(asked) if asked else by_name.get(workflow_id)
-        if run is None or run.status is not WorkflowExecutionStatus.COMPLETED or _result(run) != value:
+        if run is None or run.status is not WorkflowExecutionStatus.COMPLETED or result_of(run) != value:
             findings.append(f"the result of {workflow_id} was given out and is not there")
     wanted = {
         (run.header.run_id, command.id)
@@ -307,17 +244,11 @@ def _judge_promises(runs: list[Run], places: _Places, evidence: Evidence) -> lis
         if run.header.workflow_id not in evidence.starting:
             findings.append(f"{run.name} is there and no client has started it")
         if run.header.workflow_type == "Order" and run.status is WorkflowExecutionStatus.COMPLETED:
-            taken = [_token_of(step.message.args) for step in run.steps if isinstance(step.message, SignalReceived)]
-            if _result(run) != taken:
-                findings.append(f"{run.name} returned {_result(run)} and had taken {taken}")
+            taken = [
+                token_of(step.message.args)
+                for step in run.steps
+                if isinstance(step.message, (SignalReceived, UpdateReceived))
+            ]
+            if result_of(run) != taken:
+                findings.append(f"{run.name} returned {result_of(run)} and had taken {taken}")
     return findings
-
-
-def _result(run: Run) -> Any:
-    last = run.steps[-1].commands if run.steps else []
-    return next((_converter.decode(each.result) for each in last if isinstance(each, CompleteWorkflow)), None)
-
-
-def _token_of(args: bytes) -> str:
-    token: str = _converter.decode_args(args, None)[-1]
-    return token

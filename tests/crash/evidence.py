@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from .fates import Limits
+from .told import Told
+
 __all__ = ["Evidence"]
 
 
@@ -16,8 +19,14 @@ class Evidence:
         started: (workflow id, run id) of each acknowledged start.
         sending: token of each signal that a client wanted to send → the workflow it is for.
         signalled: tokens of acknowledged signals.
-        refused: tokens of signals that were refused: they must be nowhere.
+        refused: tokens of signals, and reasons of requests to end, that were refused: they must be nowhere.
         results: (workflow id, run id or None) → the result that was given out.
+        limits: workflow id → how long its run was to take at most.
+        updates: update id → what those who have asked for it were told.
+        ending: workflow id → (kind, reason) of each request to end it, kind being ``cancel`` or ``terminate``.
+        ended: (workflow id, kind, reason) of each acknowledged one.
+        endings: (workflow id, run id or None) → how a run without a result ended: status, which limit or reason, when
+            that was told.
         effects: (run id, activity) → the attempts that left an effect.
         errors: what should not have happened at all.
         progress: how far the child came: opening, open, closed.
@@ -30,6 +39,11 @@ class Evidence:
         self.signalled: dict[str, str] = {}
         self.refused: set[str] = set()
         self.results: dict[tuple[str, str | None], Any] = {}
+        self.limits: dict[str, Limits] = {}
+        self.updates: dict[str, Told] = {}
+        self.ending: dict[str, set[tuple[str, str]]] = {}
+        self.ended: set[tuple[str, str, str]] = set()
+        self.endings: dict[tuple[str, str | None], tuple[str, str, int]] = {}
         self.effects: dict[tuple[str, int], list[int]] = {}
         self.errors: list[str] = []
         self.progress: list[str] = []
@@ -38,7 +52,14 @@ class Evidence:
     @property
     def acknowledgements(self) -> int:
         """How many promises there are to be kept."""
-        return len(self.started) + len(self.signalled) + len(self.results)
+        return (
+            len(self.started)
+            + len(self.signalled)
+            + len(self.results)
+            + len(self.ended)
+            + len(self.endings)
+            + sum(told.promises for told in self.updates.values())
+        )
 
     def take(self, chunk: bytes) -> None:
         """Take note of what a pipe or a file gave; half a line waits for its other half."""
@@ -54,13 +75,16 @@ class Evidence:
         match line:
             case ["starting", workflow_id]:
                 self.starting.add(workflow_id)
+            case ["starting", workflow_id, run_ns, execution_ns]:
+                self.starting.add(workflow_id)
+                self.limits[workflow_id] = Limits(run_ns, execution_ns)
             case ["start", workflow_id, run_id]:
                 self.started.add((workflow_id, run_id))
             case ["sending", token, workflow_id]:
                 self.sending[token] = workflow_id
             case ["signal", token, workflow_id]:
                 self.signalled[token] = workflow_id
-            case ["refused", "signal", token, _]:
+            case ["refused", "signal", token, _] | ["refused", "cancel" | "terminate", _, token]:
                 self.refused.add(token)
             case ["result", workflow_id, run_id, value]:
                 self.results[workflow_id, run_id] = value
@@ -68,5 +92,32 @@ class Evidence:
                 self.effects.setdefault((run_id, activity_id), []).append(attempt)
             case ["opening" | "open" | "closed" as progress]:
                 self.progress.append(progress)
+            case ["update", update_id, *rest]:
+                self._note_update(update_id, rest)
+            case _:
+                self._note_end(line)
+
+    def _note_update(self, update_id: str, line: list[Any]) -> None:
+        match line:
+            case ["asking", workflow_id, token, way]:
+                self.updates.setdefault(update_id, Told(update_id, workflow_id)).ask(token, way)
+            case ["reached", stage]:
+                self.updates[update_id].reach(stage)
+            case ["outcome", outcome]:
+                self.updates[update_id].end(outcome)
+            case ["denied", how]:
+                self.updates[update_id].deny(how)
+            case _:
+                self.errors.append(f"update {update_id}: {line}")
+
+    def _note_end(self, line: list[Any]) -> None:
+        match line:
+            case ["ending", "cancel" | "terminate" as kind, workflow_id, reason]:
+                self.ending.setdefault(workflow_id, set()).add((kind, reason))
+            case ["cancel" | "terminate" as kind, workflow_id, reason]:
+                self.ended.add((workflow_id, kind, reason))
+            case ["ended", workflow_id, run_id, status, detail, told_ns]:
+                # Whoever is told first is told earliest.
+                self.endings.setdefault((workflow_id, run_id), (status, detail, told_ns))
             case _:
                 self.errors.append(str(line))

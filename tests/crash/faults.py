@@ -1,18 +1,42 @@
-"""The controls: three ways to break the library in a child. A harness that does not notice them proves nothing."""
+"""The controls: ways to break the library in a child. A harness that does not notice them proves nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import lmdb
 
 from greenroom.actors import Future
+from greenroom.runtime.core.messages import CancelRequested, Message
+from greenroom.runtime.shell.run_state import RunState
 from greenroom.runtime.shell.sweep import Sweep
+from greenroom.runtime.shell.timekeeper import Timekeeper
+from greenroom.runtime.shell.updating import Updating
+from greenroom.storage import Items
 
-from .points import wrap
+from .points import reach, wrap
 
-__all__ = ["FAULTS", "plant"]
+__all__ = ["FAULTS", "Fault", "plant"]
+
+EARLY_NS = 2_000_000
+LET_GO = "control: something was let go too early"
+
+
+class Fault(NamedTuple):
+    """One way to break the library.
+
+    Args:
+        plant: breaks it in this process.
+        finding: part of what must bring it to light.
+        commits: after how many of them, at least, a process is killed.
+        point: where to kill the process; empty if it is enough that a page is about to be written.
+    """
+
+    plant: Callable[[], None]
+    finding: str
+    commits: int = 4
+    point: str = ""
 
 
 def _is_reply(action: Callable[..., object]) -> bool:
@@ -34,9 +58,12 @@ def _hasten(is_hasty: Callable[[Callable[..., object]], bool]) -> None:
 
     def make_close(close: Callable[[Sweep], None]) -> Callable[[Sweep], None]:
         def wrapped(sweep: Sweep) -> None:
+            is_hasty_now = bool(hasty)
             while hasty:
                 action, args = hasty.pop(0)
                 action(*args)
+            if is_hasty_now:
+                reach(LET_GO)
             close(sweep)
 
         return wrapped
@@ -60,14 +87,48 @@ def _never_sync() -> None:
     wrap(lmdb, "open", make)
 
 
-FAULTS: dict[str, tuple[Callable[[], None], str]] = {
-    "acknowledge before commit": (_acknowledge_early, "was acknowledged and is not there"),
-    "release before commit": (_release_early, "was performed and nobody asked for it"),
-    "sync=False": (_never_sync, "was acknowledged and is not there"),
+def _tell_updates_early() -> None:
+    _hasten(lambda action: isinstance(getattr(action, "__self__", None), Updating))
+
+
+def _forget_updates() -> None:
+    """What a run has taken before it was brought back it takes again."""
+
+    def make(load: Callable[[RunState, Items], None]) -> Callable[[RunState, Items], None]:
+        return lambda run, items: load(run, items._replace(updates=[]))
+
+    wrap(RunState, "load", make)
+
+
+def _count_every_request() -> None:
+    def make(is_stale: Callable[[RunState, Message], bool]) -> Callable[[RunState, Message], bool]:
+        return lambda run, message: not isinstance(message, CancelRequested) and is_stale(run, message)
+
+    wrap(RunState, "is_stale", make)
+
+
+def _ring_early() -> None:
+    def make(arm: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(timekeeper: Timekeeper, run_no: int, kind: int, item: int, at_ns: int) -> None:
+            arm(timekeeper, run_no, kind, item, at_ns - EARLY_NS)
+
+        return wrapped
+
+    wrap(Timekeeper, "arm", make)
+
+
+FAULTS: dict[str, Fault] = {
+    "acknowledge before commit": Fault(_acknowledge_early, "was acknowledged and is not there"),
+    "release before commit": Fault(_release_early, "was performed and nobody asked for it"),
+    "updates told before commit": Fault(_tell_updates_early, "does not have that", point=LET_GO),
+    "update ids forgotten": Fault(_forget_updates, "is in the history twice", 80),
+    "every request to end counts": Fault(_count_every_request, "it was asked to end", 300),
+    "timers ring early": Fault(_ring_early, "ns early"),
+    "sync=False": Fault(_never_sync, "was acknowledged and is not there"),
 }
-"""Name of each control → what plants it in this process, and the finding that must bring it to light."""
+"""The controls by name."""
 
 
 def plant(fault: str) -> None:
     """Break the library of this process."""
-    FAULTS[fault][0]()
+    FAULTS[fault].plant()

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.storage import Journal, LocationError, StorageError, check
 
-from .audit import audit, read_runs
+from .audit import audit
 from .evidence import Evidence
 from .images import Image, images
+from .runs import read_runs
 from .shim import read_log
 from .site import Site
 

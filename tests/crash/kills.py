@@ -21,6 +21,8 @@ Kill = Callable[[Site], End]
 WARM_UP = When(0.0, promises=40)
 SMALL_MAP = 1 << 16
 CONTROL_TRIES = 12
+CONTROL_GENERATIONS = 2
+CONTROL_COMMITS = 50
 OPERATIONS = {"close": 30, "recovery": 200}
 
 
@@ -53,16 +55,21 @@ def random_instants(folder: Path, seed: str, number: int, count: int) -> Tally:
 
 def control(folder: Path, seed: str, fault: str, shim: Shim) -> Tally:
     """Break the library on purpose: a kill must bring it to light within some tries."""
-    expected = FAULTS[fault][1]
+    broken = FAULTS[fault]
     promises = 0
     for occurrence in range(1, CONTROL_TRIES + 1):
         site = Site(folder / str(occurrence), f"{seed}/{occurrence}")
-        # The page is about to be written: the threads that were let go too early have had the time of a sync.
-        end = site.run(environment=shim.killing("meta", 4 + 5 * occurrence), fault=fault)
+        for generation in range(CONTROL_GENERATIONS):
+            if broken.point:
+                end = site.run(point=broken.point, occurrence=occurrence + 3 * generation, fault=fault)
+            else:
+                # The page is about to be written: the threads that were let go too early have had the time of a sync.
+                step = broken.commits + 5 * occurrence + CONTROL_COMMITS * generation
+                end = site.run(environment=shim.killing("meta", step), fault=fault)
+            if any(broken.finding in finding for finding in end.findings):
+                shutil.rmtree(folder, ignore_errors=True)
+                return Tally(f"control: {fault}", 1, 1, promises + site.evidence.acknowledgements, [])
         promises += site.evidence.acknowledgements
-        if any(expected in finding for finding in end.findings):
-            shutil.rmtree(folder, ignore_errors=True)
-            return Tally(f"control: {fault}", 1, 1, promises, [])
     return Tally(f"control: {fault}", 1, 0, promises, [f"{fault}: not noticed in {CONTROL_TRIES} tries (see {folder})"])
 
 

@@ -1,19 +1,21 @@
-"""The load: workflows that signal each other, sleep and perform activities, each message with a token of its own.
+"""The load: workflows that signal each other, sleep, perform activities and take updates, each message with a token of
+its own.
 
 What a run does with a token follows from the token alone, so that every history can be judged without asking the run.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import zlib
 from typing import Any
 
 from greenroom import activity, workflow
 from greenroom.runtime.model.errors import ActivityError, ApplicationError
 from greenroom.runtime.model.retry import RetryPolicy
 
+from .fates import Change, Parting, change_of, dice, parting_of
 from .points import reach
 
 __all__ = ["ATTEMPTS", "Order", "courier", "record_effects_to"]
@@ -30,11 +32,6 @@ _effects: list[int] = []
 def record_effects_to(descriptor: int) -> None:
     """Have every effect of an activity written there, one line each."""
     _effects[:] = [descriptor]
-
-
-def dice(token: str) -> int:
-    """A number that follows from the token."""
-    return zlib.crc32(token.encode())
 
 
 def leave_effect(token: str) -> int:
@@ -91,8 +88,21 @@ class Order:
 
     @workflow.run
     async def run(self, peers: list[str]) -> list[str]:
-        await workflow.wait_condition(lambda: self.is_finishing and workflow.all_handlers_finished())
+        try:
+            await self._finished()
+        except asyncio.CancelledError:
+            match parting_of(workflow.info().workflow_id):
+                case Parting.ENDS:
+                    raise
+                case Parting.CLEANS_UP:
+                    await workflow.execute_activity(effect, "clean")
+                    raise
+                case Parting.GOES_ON:
+                    await self._finished()
         return self.taken
+
+    async def _finished(self) -> None:
+        await workflow.wait_condition(lambda: self.is_finishing and workflow.all_handlers_finished())
 
     @workflow.signal
     async def item(self, token: str) -> None:
@@ -130,6 +140,30 @@ class Order:
         """Return once no handler is at work."""
         self.taken.append(token)
         self.is_finishing = True
+
+    @workflow.update
+    async def change(self, token: str) -> str:
+        """Do what the id of the update says, and name the ask that was heard."""
+        self.taken.append(token)
+        match change := change_of(token):
+            case Change.REFUSED_BY_A_BUG:
+                raise RuntimeError(token.partition(":")[0])
+            case Change.AFTER_AN_ACTIVITY | Change.FAILS_AFTER_AN_ACTIVITY:
+                await workflow.execute_activity(effect, token)
+            case Change.AFTER_A_SLEEP:
+                await workflow.sleep(dice(token) % 40 / 1000)
+            case _:
+                pass
+        if change.is_failure:
+            raise ApplicationError(token, type="Failed")
+        return f"done: {token}"
+
+    @change.validator
+    def check(self, token: str) -> None:
+        """Refuse what is to be refused."""
+        update_id = token.partition(":")[0]
+        if change_of(update_id) is Change.REFUSED:
+            raise ApplicationError(update_id, type="Refused")
 
     async def _send(self, workflow_id: str, name: str, *args: Any) -> None:
         self.sent += 1

@@ -14,10 +14,14 @@ from typing import Any
 
 import lmdb
 
+from greenroom.runtime.core.execution import Execution
+from greenroom.runtime.shell import effects
 from greenroom.runtime.shell.attempts import Attempts
 from greenroom.runtime.shell.performer import Performer
 from greenroom.runtime.shell.recovery import Recovery
 from greenroom.runtime.shell.sweep import Sweep
+from greenroom.runtime.shell.timekeeper import Timekeeper
+from greenroom.runtime.shell.updating import Updating
 from greenroom.storage import Batch, Journal
 from greenroom.storage.environment import Environment
 
@@ -30,6 +34,13 @@ POINTS: dict[str, tuple[int, ...]] = {
     "activity: begun, before its effect": (1, 4, 13),
     "activity: effect done, before the report": (1, 4, 13),
     "activity: reported, before the turn": (1, 4, 13),
+    "update: let pass, before its turn": (1, 4, 13),
+    "update: refused, before that is told": (1, 4),
+    "update: admitted, before that is told": (1, 4),
+    "update: on disk, before that is told": (1, 5, 20),
+    "update: outcome on disk, before it is told": (1, 5, 20),
+    "end: on disk, before it is told": (1, 3, 9),
+    "due: before the run is told": (1, 4, 13),
     "open: before the engine": (1, 1),
     "open: before the epoch": (1, 1),
     "open: epoch written": (1, 1),
@@ -79,6 +90,13 @@ def arm(point: str, occurrence: int) -> None:
     _arm_commit()
     _arm_release()
     _around(Attempts, "ended", after="activity: reported, before the turn")
+    _around(Execution, "validate", after="update: let pass, before its turn")
+    _around(Updating, "rejected", after="update: refused, before that is told")
+    _around(Updating, "admitted", before="update: admitted, before that is told")
+    _around(Updating, "_tell_standing", before="update: on disk, before that is told")
+    _around(Updating, "_tell_all", before="update: outcome on disk, before it is told")
+    _around(effects, "release_outcome", before="end: on disk, before it is told")
+    _around(Timekeeper, "_due", before="due: before the run is told")
     _around(Recovery, "start", before="recovery: reading what was under way")
     _around(Journal, "items", before="recovery: reading what waits for a run")
     _around(Journal, "turns", after="recovery: replaying a run")

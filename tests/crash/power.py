@@ -73,7 +73,7 @@ def power_cuts(folder: Path, seed: str, number: int, count: int, shim: Shim) -> 
 def control(folder: Path, seed: str, shim: Shim) -> Tally:
     """A journal that is never synced must be found out by nearly every image."""
     fault = "sync=False"
-    expected = FAULTS[fault][1]
+    expected = FAULTS[fault].finding
     site = Site(folder, f"{seed}/{fault}")
     site.run(operations=150, environment=shim.logging(folder / "disk.log"), fault=fault)
     with _workplace(folder) as place:

@@ -9,7 +9,7 @@ from greenroom.runtime.core.messages import WorkflowStarted
 from greenroom.runtime.model.payloads import Converter
 from greenroom.runtime.model.registry import workflows
 
-from .audit import Run
+from .runs import Run
 
 __all__ = ["replay"]
 

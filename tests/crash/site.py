@@ -15,15 +15,18 @@ from typing import Any, NamedTuple
 
 from greenroom.storage import FormatError, Journal, LocationError, check
 
-from .audit import audit, read_runs
-from .child import Orders
+from .audit import audit
 from .evidence import Evidence
+from .orders import Orders
 from .replays import replay
+from .runs import read_runs
 
 __all__ = ["ROOT", "End", "Site", "When"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 90.0
+ASKED_AGAIN = 40
+ASKED_AGAIN_AT_LAST = 500
 
 
 class When(NamedTuple):
@@ -91,7 +94,9 @@ class Site:
         self.generation += 1
         effects = os.open(self._effects, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         acks, child_acks = os.pipe()
-        wish = Orders(str(self.journal), effects, child_acks, self.seed, self.generation, self.known, **orders)
+        again = [(told.workflow_id, told.update_id) for told in self.evidence.updates.values()]
+        again = again[-(ASKED_AGAIN_AT_LAST if orders.get("heal") else ASKED_AGAIN) :]
+        wish = Orders(str(self.journal), effects, child_acks, self.seed, self.generation, self.known, again, **orders)
         marks = {"GREENROOM_CRASH_MARKS": f"{child_acks},{effects}", **(environment or {})}
         with open(self.path / f"stderr-{self.generation}.log", "wb") as stderr:
             process = subprocess.Popen(

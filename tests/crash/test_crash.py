@@ -12,11 +12,12 @@ import pytest
 from greenroom import Runtime
 from greenroom.runtime.core.commands import encode_commands
 from greenroom.storage import Journal, MemoryStore
-from tests.crash.audit import audit, read_runs
+from tests.crash.audit import audit
 from tests.crash.evidence import Evidence
 from tests.crash.images import cut, images
 from tests.crash.load import Order, counted, courier, effect, effect_async, flaky, record_effects_to
 from tests.crash.replays import replay
+from tests.crash.runs import read_runs
 from tests.crash.shim import Record
 from tests.crash.site import ROOT
 

@@ -1,0 +1,215 @@
+"""The clients of a child: they put load on its runtime, and report what is acknowledged on the thread it comes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from random import Random
+from typing import Any
+
+from greenroom import Runtime
+from greenroom.actors import Future
+from greenroom.runtime.client import WorkflowHandle
+from greenroom.runtime.model.errors import (
+    CancelledError,
+    GreenroomError,
+    RuntimeClosedError,
+    TerminatedError,
+    TimeoutError,
+    WorkflowFailureError,
+    WorkflowNotFoundError,
+)
+
+from .asking import Asking
+from .fates import Limits
+from .load import Order, courier
+from .orders import Orders
+
+__all__ = ["Client"]
+
+IN_FLIGHT = 100
+WAIT_S = 30.0
+LONG_MS = 120_000
+MS = 1_000_000
+
+
+class Client:
+    """Puts load on a runtime from one thread.
+
+    Args:
+        say: tells the parent.
+    """
+
+    def __init__(self, runtime: Runtime, orders: Orders, say: Callable[..., None]) -> None:
+        self._runtime = runtime
+        self._orders = orders
+        self._say = say
+        self._random = Random(f"{orders.seed}/{orders.generation}")
+        self._slots = threading.Semaphore(IN_FLIGHT)
+        self._asking = Asking(runtime, orders.generation, self._random, say, self._slots)
+        self._open = [workflow_id for workflow_id, kind in orders.known if kind == "Order"]
+        self._couriers: list[str] = []
+        self._over: set[str] = set()
+        self._tokens = 0
+        self._started = 0
+        self._pause = threading.Event()
+
+    def put_load(self) -> None:
+        """Start, signal, update and end at random until the operations are used up or the runtime closes."""
+        self._ask_again()
+        for _ in range(self._orders.operations):
+            choice = self._random.random()
+            if choice < 0.09 or len(self._open) < 3:
+                self._start_order()
+            elif choice < 0.16:
+                self._start_courier()
+            elif choice < 0.20:
+                self._finish_one()
+            elif choice < 0.23:
+                self._end_one()
+            elif choice < 0.45:
+                self._asking.anew(self._one())
+            else:
+                self._signal(self._one(), "item")
+            self._pause.wait(self._random.random() * self._orders.pause_ms / 1000)
+        for _ in range(IN_FLIGHT):
+            self._slots.acquire()
+
+    def heal(self) -> bool:
+        """Finish what is open; whether everything ended in time."""
+        self._ask_again()
+        results: list[tuple[str, Future[Any]]] = []
+        for workflow_id, kind in self._orders.known:
+            if kind == "Order":
+                self._signal(workflow_id, "finish")
+            results.append((workflow_id, self._watch(self._runtime.get_workflow_handle(workflow_id))))
+        for workflow_id, result in results:
+            try:
+                result.get(timeout=WAIT_S)
+            except WorkflowFailureError:
+                # It was ended, which is judged where it is reported.
+                pass
+            except Exception as error:
+                self._say("error", f"{workflow_id} did not finish: {error!r}")
+                return False
+        for _ in range(IN_FLIGHT):
+            self._slots.acquire()
+        return True
+
+    def _ask_again(self) -> None:
+        for workflow_id, update_id in self._orders.updates:
+            self._asking.again(workflow_id, update_id)
+
+    def _one(self) -> str:
+        """An order that is open, as far as is known."""
+        while True:
+            workflow_id = self._random.choice(self._open)
+            if workflow_id not in self._over or len(self._open) == 1:
+                return workflow_id
+            self._open.remove(workflow_id)
+
+    def _finish_one(self) -> None:
+        workflow_id = self._one()
+        self._open.remove(workflow_id)
+        self._signal(workflow_id, "finish")
+        self._watch(self._runtime.get_workflow_handle(workflow_id))
+
+    def _end_one(self) -> None:
+        """Ask a run to end, perhaps twice, or end it."""
+        workflow_id = self._couriers.pop() if self._couriers and self._random.random() < 0.3 else self._one()
+        handle = self._runtime.get_workflow_handle(workflow_id)
+        for kind in self._random.choice((("cancel",), ("cancel", "cancel"), ("terminate",), ("cancel", "terminate"))):
+            self._slots.acquire()
+            reason = f"r{self._orders.generation}.{self._tokens}"
+            self._tokens += 1
+            self._say("ending", kind, workflow_id, reason)
+            asked = handle.cancel(reason) if kind == "cancel" else handle.terminate(reason)
+            asked.add_done_callback(partial(self._acknowledged, [kind, workflow_id, reason]))
+
+    def _start_order(self) -> None:
+        workflow_id = f"order-{self._orders.generation}-{self._started}"
+        peers = self._random.sample(self._open, min(3, len(self._open)))
+        self._open.append(workflow_id)
+        self._start(Order.run, peers, workflow_id, self._limits())
+
+    def _start_courier(self) -> None:
+        workflow_id = f"courier-{self._orders.generation}-{self._started}"
+        self._couriers.append(workflow_id)
+        self._start(courier, self._one(), workflow_id, Limits())
+
+    def _start(self, workflow: Any, argument: Any, workflow_id: str, limits: Limits) -> None:
+        self._slots.acquire()
+        self._started += 1
+        self._say("starting", workflow_id, *limits)
+        run, execution = (None if limit is None else timedelta(milliseconds=limit // MS) for limit in limits)
+        start = self._runtime.start_workflow(
+            workflow, argument, id=workflow_id, run_timeout=run, execution_timeout=execution
+        )
+        start.add_done_callback(partial(self._acknowledged, ["start", workflow_id]))
+
+    def _limits(self) -> Limits:
+        """Few orders have limits, and few of those are never reached."""
+        short, other = (MS * self._random.randrange(20, 1000) for _ in range(2))
+        long = MS * LONG_MS
+        none = Limits()
+        limits = (Limits(short), Limits(None, short), Limits(short, other), Limits(long, short), Limits(long, long))
+        return self._random.choice((*limits, *[none] * 15))
+
+    def _signal(self, workflow_id: str, name: str) -> None:
+        self._slots.acquire()
+        token = f"c{self._orders.generation}.{self._tokens}"
+        self._tokens += 1
+        self._say("sending", token, workflow_id)
+        sent = self._runtime.get_workflow_handle(workflow_id).signal(name, token)
+        sent.add_done_callback(partial(self._acknowledged, ["signal", token, workflow_id]))
+
+    def _acknowledged(self, line: list[str], future: Future[Any]) -> None:
+        try:
+            value = future.get()
+            if line[0] == "start":
+                handle: WorkflowHandle[Any] = value
+                line.append(handle.run_id or "")
+                self._watch(handle)
+            self._say(*line)
+        except WorkflowNotFoundError:
+            self._say("refused", *line)
+        except RuntimeClosedError:
+            # Whether it was taken is not known to the caller.
+            pass
+        except GreenroomError as error:
+            self._say("error", f"{line}: {error!r}")
+        finally:
+            self._slots.release()
+
+    def _watch(self, handle: WorkflowHandle[Any]) -> Future[Any]:
+        result = handle.result()
+        result.add_done_callback(partial(self._ended, handle.id, handle.run_id))
+        return result
+
+    def _ended(self, workflow_id: str, run_id: str | None, future: Future[Any]) -> None:
+        self._over.add(workflow_id)
+        try:
+            self._say("result", workflow_id, run_id, future.get())
+        except (WorkflowNotFoundError, RuntimeClosedError):
+            # Its start was never acknowledged, or it goes on after the next opening.
+            pass
+        except WorkflowFailureError as error:
+            self._say("ended", workflow_id, run_id, *_how(error.cause), time.time_ns())
+        except GreenroomError as error:
+            self._say("error", f"{workflow_id}: {error!r}")
+
+
+def _how(cause: BaseException | None) -> tuple[str, str]:
+    """How a run ended without a result: its status, and why."""
+    match cause:
+        case CancelledError():
+            return "CANCELLED", ""
+        case TerminatedError(message=reason):
+            return "TERMINATED", reason
+        case TimeoutError(type=limit):
+            return "TIMED_OUT", "" if limit is None else limit.name
+        case _:
+            return "FAILED", repr(cause)
