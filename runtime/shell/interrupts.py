@@ -10,6 +10,7 @@ and the attempt waits for it before it ends.
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 import time
 from types import TracebackType
@@ -60,7 +61,9 @@ class Interrupts:
             # Its own thread asks, which is in the middle of something else: it raises it at its next chance.
             target.is_due = True
         else:
-            _raise_in(thread)
+            _leave_pending(thread)
+            if _LOWERS_FLAG:
+                threading.Thread(target=_nudge, args=(target,), name="greenroom-nudge", daemon=True).start()
         target.is_struck = True
 
     def calm(self, target: Target) -> None:
@@ -128,7 +131,41 @@ class Shield:
 
 
 def _raise_in(thread: int) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(CancelledError))
+    _set_async_exc(thread, CancelledError)
+
+
+# As long as an exception is pending for one thread, Python 3.11 has every thread look for one, and one that is traced
+# or profiled never gets beyond its next call then.
+_LOWERS_FLAG = sys.version_info < (3, 12)
+
+_set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_set_async_exc.argtypes = (ctypes.c_ulong, ctypes.py_object)
+
+
+class _Received(BaseException):
+    """Raised in the thread that has sent an exception to another: to receive one is what takes the flag down."""
+
+
+def _leave_pending(thread: int) -> None:
+    """Have the exception raised in a thread that may hear of nothing for a long time."""
+    here = threading.get_ident()
+    try:
+        _set_async_exc(thread, CancelledError)
+        if _LOWERS_FLAG:
+            # No call of a Python function in between: this thread may be traced too.
+            _set_async_exc(here, _Received)
+            for _ in range(8):
+                pass
+    except _Received:
+        pass
+
+
+def _nudge(target: Target) -> None:
+    """With the flag down a thread looks for its exception only when another wants the interpreter: want it."""
+    seconds = 0.01
+    while target.thread is not None:
+        time.sleep(seconds)
+        seconds = min(1.5 * seconds, 0.5)
 
 
 def _meet(target: Target, thread: int) -> NoReturn:
