@@ -53,10 +53,15 @@ class Converter:
         self, *, limit: int = DEFAULT_LIMIT, max_depth: int = MAX_DEPTH, types: Iterable[TypeCodec[Any]] = ()
     ) -> None:
         codecs = _checked(types)
+        self._made_of = limit, max_depth, codecs
         self.limit = _within_bounds("limit", limit, MAX_DECODED)
         self._lower = Lowering(codecs, _within_bounds("max_depth", max_depth, MAX_DECODED_DEPTH))
         self._plain_depth = min(_PLAIN_DEPTH, max_depth - 1)
         self._trees = Trees({codec.name: codec for codec in codecs})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A process that performs activities has one of its own.
+        return _made, self._made_of
 
     def encode(self, value: object) -> bytes:
         """One value as a payload.
@@ -356,3 +361,7 @@ def _explained(decode: Callable[[], Any]) -> Any:
         raise PayloadDecodeError(err.path, err.reason) from err
     except RecursionError as err:
         raise PayloadDecodeError("", "the value is nested too deep to be decoded") from err
+
+
+def _made(limit: int, max_depth: int, types: Iterable[TypeCodec[Any]]) -> Converter:
+    return Converter(limit=limit, max_depth=max_depth, types=types)

@@ -15,7 +15,7 @@ from typing import Any
 import lmdb
 
 from greenroom.runtime.core.execution import Execution
-from greenroom.runtime.shell import effects
+from greenroom.runtime.shell import effects, workflow_actor
 from greenroom.runtime.shell.attempts import Attempts
 from greenroom.runtime.shell.performer import Performer
 from greenroom.runtime.shell.recovery import Recovery
@@ -91,7 +91,7 @@ def arm(point: str, occurrence: int) -> None:
     _arm_release()
     _around(Attempts, "ended", after="activity: reported, before the turn")
     _around(Execution, "validate", after="update: let pass, before its turn")
-    _around(Updating, "rejected", after="update: refused, before that is told")
+    _around(workflow_actor, "reject_update", after="update: refused, before that is told")
     _around(Updating, "admitted", before="update: admitted, before that is told")
     _around(Updating, "_tell_standing", before="update: on disk, before that is told")
     _around(Updating, "_tell_all", before="update: outcome on disk, before it is told")
