@@ -142,7 +142,8 @@ class Updating:
         entry.is_sent = entry.is_admitted = False
         if delivery.seq is None:
             # If the sweep does not get to disk the request is lost. One with a row is taken again.
-            self._sweep.undo(self._lose, run.run_no, update.update_id, joined)
+            is_known = update.update_id in run.updates or run.has_admitted(update.update_id)
+            self._sweep.undo(self._lose, run.run_no, update.update_id, joined if is_known else None)
 
     def taken(self, run: RunState, update: UpdateReceived) -> None:
         """The run has accepted the update, now or before."""
@@ -183,15 +184,24 @@ class Updating:
         for waiter in self._take(run_no, update_id):
             fail_if_pending(waiter.future, error)
 
-    def _lose(self, run_no: int, update_id: str, waiters: list[UpdateWaiter], error: GreenroomError) -> None:
-        """A request is lost: others may wait for an earlier one."""
+    def _lose(self, run_no: int, update_id: str, lost: list[UpdateWaiter] | None, error: GreenroomError) -> None:
+        """A request is lost.
+
+        Args:
+            lost: those who wait for nothing else, since the run has an earlier one; None if it has none, and only who
+                has sent another one meanwhile is told anything.
+        """
         entry = self._by_run.get(run_no, {}).get(update_id)
-        if entry is not None:
-            entry.waiters = [waiter for waiter in entry.waiters if waiter not in waiters]
-            if not entry.waiters and not entry.is_sent:
-                self._take(run_no, update_id)
+        if entry is None:
+            return
+        waiters, entry.waiters = entry.waiters, []
         for waiter in waiters:
-            fail_if_pending(waiter.future, error)
+            if waiter in lost if lost is not None else waiter not in entry.joined:
+                fail_if_pending(waiter.future, error)
+            else:
+                entry.waiters.append(waiter)
+        if not entry.waiters and not entry.is_sent:
+            self._take(run_no, update_id)
 
     def fail_run(self, run_no: int, error: GreenroomError) -> None:
         """Nothing more can be told of a run."""
