@@ -22,7 +22,7 @@ from greenroom import (
     activity,
     workflow,
 )
-from greenroom.runtime.core.messages import MessageSkipped, UpdateReceived
+from greenroom.runtime.core.messages import MessageSkipped, UpdateReceived, decode_message
 from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.storage import MemoryStore, check
 from greenroom.testing import TestRuntime
@@ -221,7 +221,7 @@ class Program:
     def judge(self) -> None:
         """Hold what was told against what the journal has."""
         for run in self.runtime.recorded():
-            messages = [turn.message for turn in run.turns]
+            messages = [decode_message(turn.message) for turn in run.turns]
             if not any(isinstance(message, MessageSkipped) for message in messages):
                 # What waited for a message that was skipped waits on.
                 assert [each for each in self.asked if each[0] == run.header.workflow_id] == []
