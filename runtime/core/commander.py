@@ -120,12 +120,18 @@ class Commander:
             # What it means to cancel it is as it was: the history goes by that, whatever the code says now.
             recorded = self._turn[number]
             options = recorded.options if isinstance(recorded, ScheduleActivity) else options
-        handle = self.pending[number] = self._handle_of(number, options.cancellation_type, result_type)
+        kind = options.cancellation_type
+        if kind is ActivityCancellationType.TRY_CANCEL:
+            handle: ActivityHandle[Any] = ActivityHandle(
+                self.loop, number, ACTIVITY, result_type, self._cancel_activity
+            )
+        else:
+            handle = self._handle_of(number, kind, result_type)
+        self.pending[number] = handle
         return handle
 
     def _handle_of(self, number: int, kind: ActivityCancellationType, result_type: Any) -> ActivityHandle[Any]:
-        if kind is ActivityCancellationType.TRY_CANCEL:
-            return ActivityHandle(self.loop, number, ACTIVITY, result_type, self._cancel_activity)
+        """The handle of an activity that is not simply taken back when it is cancelled."""
         if kind is ActivityCancellationType.ABANDON:
             return ActivityHandle(self.loop, number, ABANDONED_ACTIVITY, result_type, self._cancel_wait)
         return AwaitedActivityHandle(

@@ -43,10 +43,9 @@ class Handling:
 
     Attributes:
         at_work: which signal and update handlers are at work.
-        tables: the handlers by kind.
     """
 
-    __slots__ = ("_context", "_loop", "_queries", "at_work", "signals", "tables", "updates")
+    __slots__ = ("_context", "_loop", "_queries", "at_work", "signals", "updates")
 
     def __init__(self, run: Run, loop: WorkflowLoop, converter: PayloadConverter, context: contextvars.Context) -> None:
         self._loop = loop
@@ -55,11 +54,11 @@ class Handling:
         self.signals = Signals(run, loop, converter, self.at_work)
         self.updates = Updates(run, loop, converter, self.at_work)
         self._queries = Queries(converter)
-        self.tables: dict[str, HandlerTable] = {
-            "query": self._queries,
-            "signal": self.signals,
-            "update": self.updates,
-        }
+
+    @property
+    def tables(self) -> dict[str, HandlerTable]:
+        """The handlers by kind."""
+        return {"query": self._queries, "signal": self.signals, "update": self.updates}
 
     def bind(self, declared: Mapping[str, Mapping[str | None, HandlerDefinition]], instance: object) -> None:
         """Set the handlers that a class declares; what its ``__init__`` has set goes before."""

@@ -178,7 +178,7 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
         batch.take_mail(run_no, seq)
         _lose_mail(tools, run, data, status, time_ns)
     run.timers, run.activities = {}, {}
-    run.rows.clear()
+    run.clear_rows()
     closed = run.header._replace(
         status=int(status),
         closed_ns=time_ns,
@@ -356,13 +356,13 @@ def leave_row(tools: Tools, target: Peer, message: Message, time_ns: int) -> Non
     """Put a message in a run's mailbox on disk; the run hears of it once it is there."""
     data = encode_message(message)
     seq = tools.sweep.batch.put_mail(target.run.run_no, time_ns, data)
-    target.run.rows[seq] = data
+    target.run.add_row(seq, data)
     tools.sweep.after(target.accept_row, seq, message)
     tools.sweep.undo(_forget_row, target.run, seq)
 
 
 def _forget_row(run: RunState, seq: int, error: GreenroomError) -> None:
-    run.rows.take(seq)
+    run.take_row(seq)
 
 
 def _dead_letter(tools: Tools, peer: Peer, command: DeadLetterSignal, time_ns: int) -> None:

@@ -56,6 +56,7 @@ class Flight:
         "handed_ns",
         "is_cancelling",
         "is_limited",
+        "key",
         "last_failure",
         "news",
         "owner",
@@ -77,6 +78,7 @@ class Flight:
     ) -> None:
         self.owner = owner
         self.command = command
+        self.key: Key = (owner.run_no, command.id)
         self.scheduled_ns = scheduled_ns
         self.attempt = attempt
         self.last_failure = last_failure
@@ -92,10 +94,6 @@ class Flight:
         limits = options.start_to_close_timeout_ns, options.schedule_to_close_timeout_ns
         others = options.schedule_to_start_timeout_ns, options.heartbeat_timeout_ns
         self.is_limited = limits != (None, None) or others != (None, None)
-
-    @property
-    def key(self) -> Key:
-        return self.owner.run_no, self.command.id
 
     @property
     def attempt_key(self) -> tuple[int, int, int]:

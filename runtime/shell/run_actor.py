@@ -225,7 +225,7 @@ class RunActor(Actor):
     def _wait_to_go_on(self, *, all_lanes: bool = False) -> None:
         """Know nothing of the run, and bring it back a little later; until then its mail waits."""
         self.standing = Standing.DORMANT
-        self.run.rows.clear()
+        self.run.clear_rows()
         self.run.forget()
         self._waits_to_go_on = True
         self.actor_inbox.hold(True, all_lanes=all_lanes)
@@ -242,7 +242,7 @@ class RunActor(Actor):
     def evict(self) -> None:
         """Put an idle run away: the journal has all of it."""
         self._put_away()
-        self.run.rows.clear()
+        self.run.clear_rows()
         self.standing = Standing.DORMANT
 
     def abandon(self, reason: str) -> None:

@@ -14,10 +14,10 @@ from ..core.messages import (
     TimerFired,
     UpdateReceived,
     decode_message,
+    update_id_in,
 )
 from ..model.options import WorkflowExecutionStatus
 from .flights import Owner
-from .mail_rows import MailRows
 
 __all__ = ["RunState"]
 
@@ -42,6 +42,7 @@ class RunState:
     """
 
     __slots__ = (
+        "_admitted",
         "activities",
         "cancelling",
         "crc",
@@ -64,7 +65,9 @@ class RunState:
         self.header = header
         self.owner = Owner(run_no, header.workflow_id, header.run_id, header.workflow_type)
         self.is_stored = is_stored
-        self.rows = MailRows()
+        self.rows: dict[int, bytes] = {}
+        # Update id → in how many of the rows it stands; None for most runs, which have none that waits.
+        self._admitted: dict[str, int] | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -99,10 +102,10 @@ class RunState:
     def load(self, items: Items) -> None:
         """Take over what the journal says waits for the run; rows of the open sweep are known already and not there
         yet."""
-        rows = MailRows()
-        for seq, data in ({mail.seq: mail.message for mail in items.mail} | self.rows).items():
-            rows[seq] = data
-        self.rows = rows
+        rows = {mail.seq: mail.message for mail in items.mail} | self.rows
+        self.clear_rows()
+        for seq, data in rows.items():
+            self.add_row(seq, data)
         self.timers = {timer.item: timer.at_ns for timer in items.timers}
         self.updates = {update.update_id: bool(update.outcome) for update in items.updates}
 
@@ -137,4 +140,28 @@ class RunState:
 
     def has_admitted(self, update_id: str) -> bool:
         """Whether an update waits on disk to be taken."""
-        return self.rows.has_update(update_id)
+        return self._admitted is not None and update_id in self._admitted
+
+    def add_row(self, seq: int, data: bytes) -> None:
+        """A message waits on disk."""
+        self.rows[seq] = data
+        update_id = update_id_in(data)
+        if update_id is not None:
+            admitted = self._admitted = self._admitted or {}
+            admitted[update_id] = admitted.get(update_id, 0) + 1
+
+    def take_row(self, seq: int) -> None:
+        """A message waits on disk no longer, if it did."""
+        data = self.rows.pop(seq, None)
+        if data is None or self._admitted is None:
+            return
+        update_id = update_id_in(data)
+        if update_id is not None:
+            self._admitted[update_id] -= 1
+            if not self._admitted[update_id]:
+                del self._admitted[update_id]
+
+    def clear_rows(self) -> None:
+        """Know nothing of what waits on disk."""
+        self.rows.clear()
+        self._admitted = None

@@ -42,7 +42,7 @@ def skip(tools: Tools, peer: Peer) -> None:
         tools.sweep.after(tools.timekeeper.disarm, run.run_no, DueKind.TIMER, message.id)
     else:
         batch.take_mail(run.run_no, run.header.stopped_at)
-        run.rows.take(run.header.stopped_at)
+        run.take_row(run.header.stopped_at)
     if isinstance(message, (ActivityCompleted, ActivityFailed)):
         tools.attempts.drop_row(run.run_no, message.id)
     put_header(tools.sweep, run, run.header._replace(stopped_at=0))

@@ -89,7 +89,7 @@ def take_row(tools: Tools, run: RunState, delivery: Delivery) -> None:
     """A message need not stand in the mailbox on disk any longer, if it does."""
     if delivery.seq is not None:
         tools.sweep.batch.take_mail(run.run_no, delivery.seq)
-        run.rows.take(delivery.seq)
+        run.take_row(delivery.seq)
         went_on(tools, run, delivery.seq)
 
 
@@ -115,7 +115,7 @@ def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> int:
         return delivery.seq or 0
     data = encode_message(message)
     seq = sweep.batch.put_mail(run.run_no, tools.clock.now_ns(), data)
-    run.rows[seq] = data
+    run.add_row(seq, data)
     if isinstance(message, (ActivityCompleted, ActivityFailed)):
         # The activity is over, and its next attempt must not become due any more.
         tools.attempts.drop_row(run.run_no, message.id)
