@@ -109,6 +109,8 @@ def _plain(scenario: Scenario, make: Callable[[], TestRuntime]) -> tuple[_End, i
 
 def _crashed(scenario: Scenario, make: Callable[[], TestRuntime], commit: int, when: When) -> _End:
     runtime = make()
+    # The code is that of the run without a crash, and was watched there.
+    runtime.leave_unwatched()
     runtime.store.crash_at_commit(commit, when)
     try:
         with ExitStack() as closing:

@@ -102,6 +102,7 @@ class Tools:
         "directory",
         "failure_types",
         "journal",
+        "leaving",
         "mailbox_limit",
         "make_execution",
         "path",
@@ -144,6 +145,8 @@ class Tools:
         self.directory = directory
         self.failure_types = failure_types
         self.journal = journal
+        # What puts away the code of runs that is on its way out of memory, in order.
+        self.leaving: dict[Callable[[], None], None] = {}
         self.mailbox_limit = mailbox_limit
         self.make_execution = make_execution
         self.path = path

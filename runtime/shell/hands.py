@@ -285,6 +285,8 @@ class Hands:
         """Let go of everything in memory without writing or waiting, as a crash would."""
         self.desk.close()
         self.directory.close(RuntimeClosedError())
+        for put_away in list(self.directory.tools.leaving):
+            put_away()
 
     def _ended(self, task: Task, outcome: Outcome) -> None:
         # Called from any thread; the attempts are made after the performer.

@@ -26,6 +26,7 @@ def put_away(tools: Tools, dispatcher: Dispatcher, whose: object, execution: Exe
         _tell(whose, execution.close())
         return
     leaving = _PuttingAway(tools, whose, execution)
+    tools.leaving[leaving.run] = None
     try:
         # In a step of its own: if it blocks, whoever has asked for this is not in the middle of something.
         dispatcher.call_soon(leaving.run)
@@ -53,7 +54,10 @@ class _PuttingAway:
         return f"{self._whose} on its way out of memory"
 
     def run(self) -> None:
-        """Put it away."""
+        """Put it away, unless that was done."""
+        if self.run not in self._tools.leaving:
+            return
+        del self._tools.leaving[self.run]
         deadline = self._tools.deadline
         try:
             deadline.begin(self, None)
