@@ -133,23 +133,26 @@ class TurnDeadline:
         """Leave the thread of a turn behind if it is still the one of that number; whether it was."""
         return self._mark(number, self._leave_behind)
 
-    def _mark(self, number: int, then: Callable[[], object]) -> bool:
+    def _mark(self, number: int, then: Callable[[Any, Any], object]) -> bool:
         with self._lock:
             stack = _stack_of(self.thread)
             # First the mark, then the look: the turn clears its owner first and then looks for the mark.
             was_hit, self._is_hit = self._is_hit, True
-            if self.owner is None or self.number != number:
+            owner, what = self.owner, self.what
+            if owner is None or self.number != number:
                 self._is_hit = was_hit
                 return False
             if not was_hit:
                 self.stack = stack
-            then()
+            # The turn may come to its end meanwhile, and then waits for the lock.
+            then(owner, what)
             return True
 
-    def _leave_behind(self) -> None:
+    def _leave_behind(self, owner: Any, what: Any) -> None:
         self._is_abandoned = True
 
-    def _send(self) -> None:
+    def _send(self, owner: Any, what: Any) -> None:
+        owner.cut(what)
         # With the interpreter just got back, nobody else gets it between the look and the sending.
         time.sleep(0)
         if not _is_delicate(self.thread):
@@ -249,11 +252,8 @@ class Watchdog:
                 if self._leave_behind(deadline, number):
                     return
             elif progress.is_over:
-                owner, what = deadline.owner, deadline.what
                 if not deadline.hit(number):
                     return
-                if owner is not None:
-                    owner.cut(what)
                 hits += 1
 
     def _leave_behind(self, deadline: TurnDeadline, number: int) -> bool:
