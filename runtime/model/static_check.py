@@ -33,6 +33,7 @@ logger = logging.getLogger("greenroom")
 _LIBRARY = __name__.rpartition(".model.")[0]
 
 _DECLARED = {ACTIVITY, WORKFLOW, MARK}
+_CALLED = Instead("is an activity, and a replay would perform it again", "await workflow.execute_activity(…) with it")
 _DEEPEST = 16
 
 # Of the library: what takes a function that is not run as workflow code.
@@ -230,6 +231,8 @@ class _Visitor(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         called = resolve(node.func, self.scope)
         self._sets.call(node, self.scope)
+        if called is not None and ACTIVITY in getattr(called.value, "__dict__", ()):
+            self._refuse(node.func, getattr(called.value, "__name__", ""), _CALLED, node)
         if called is not None and _is_ours(called.value, _TAKES_A_FUNCTION):
             rest = node.args[1:]
         else:

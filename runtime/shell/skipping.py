@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from ...storage import DueKind
 from ..core.messages import (
     ActivityCompleted,
@@ -18,6 +20,8 @@ from .encoding import encode_turn
 from .run_state import RunState
 
 __all__ = ["skip"]
+
+logger = logging.getLogger("greenroom")
 
 
 def skip(tools: Tools, peer: Peer) -> None:
@@ -46,6 +50,8 @@ def skip(tools: Tools, peer: Peer) -> None:
     if isinstance(message, (ActivityCompleted, ActivityFailed)):
         tools.attempts.drop_row(run.run_no, message.id)
     put_header(tools.sweep, run, run.header._replace(stopped_at=0))
+    kind = type(message).__name__
+    tools.sweep.after(logger.warning, "%s goes on without a message (%s); what waits for it waits on", peer, kind)
 
 
 def _stopped_at(run: RunState) -> Message:

@@ -517,6 +517,21 @@ def test_a_method_of_a_base_in_another_module_is_looked_at(tmp_path: Path, monke
     assert caught.value.reasons[0].startswith(f"{base}:4: time.time")
 
 
+def test_an_activity_that_is_called_instead_of_performed_is_refused(declare: Declare) -> None:
+    [reason] = declare(
+        """
+        @activity.defn
+        def pay(cents): return cents
+        @workflow.defn
+        async def order():
+            await workflow.execute_activity(pay, 1)
+            return pay(1)
+        """
+    )
+
+    assert reason.startswith("8: pay is an activity, and a replay would perform it again; use await workflow.execute")
+
+
 def test_the_check_can_be_turned_off_for_one_workflow(declare: Declare) -> None:
     text = """
         import time
