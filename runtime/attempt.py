@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
@@ -16,18 +17,25 @@ __all__ = ["CURRENT", "Attempt", "Notice"]
 class Notice:
     """Something that threads and loops wait for, and that happens once."""
 
-    __slots__ = ("_event", "_futures", "_lock")
+    __slots__ = ("_futures", "_gates", "_has_happened", "_lock")
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._has_happened = False
+        # One for each thread that waits, which a thread may be torn out of at any moment: a ``threading.Event`` has a
+        # lock of its own, written in Python, which such a thread could take along.
+        self._gates: list[threading.Lock] = []
         self._futures: set[asyncio.Future[None]] = set()
         self._lock = threading.Lock()
 
     def begin(self) -> None:
         """It happens: wake everybody who waits for it."""
         with self._lock:
-            self._event.set()
+            self._has_happened = True
             futures, self._futures = self._futures, set()
+        for gate in list(self._gates):
+            # It may have happened before.
+            with contextlib.suppress(RuntimeError):
+                gate.release()
         for future in futures:
             try:
                 future.get_loop().call_soon_threadsafe(_resolve, future)
@@ -37,17 +45,24 @@ class Notice:
 
     def is_set(self) -> bool:
         """Whether it has happened."""
-        return self._event.is_set()
+        return self._has_happened
 
     def wait(self, timeout: float | None) -> bool:
         """Block until it happens or ``timeout`` seconds are over; return whether it has happened."""
-        return self._event.wait(timeout)
+        gate = threading.Lock()
+        gate.acquire()  # whoever begins it opens it
+        self._gates.append(gate)
+        try:
+            # Only now: whoever begins it either finds the gate or is seen here.
+            return self._has_happened or gate.acquire(timeout=-1 if timeout is None else timeout) or self._has_happened
+        finally:
+            self._gates.remove(gate)
 
     async def wait_async(self, timeout: float | None) -> bool:
         """Wait until it happens or ``timeout`` seconds are over; return whether it has happened."""
         future = asyncio.get_running_loop().create_future()
         with self._lock:
-            if self._event.is_set():
+            if self._has_happened:
                 return True
             self._futures.add(future)
         try:

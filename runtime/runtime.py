@@ -29,6 +29,7 @@ from .model.supervision import Supervision
 from .shell.hands import Hands, Seams, Settings
 from .shell.journal_seam import translated
 from .shell.outcomes import AS_DECLARED
+from .shell.preparing import refuse_while_prepared
 from .shell.process_settings import ProcessSettings
 from .start_calls import StartOptions, definition_to_start, start_request, workflow_definition_of
 from .workflow_declarations import FunctionWorkflow
@@ -159,6 +160,7 @@ class Runtime:
         Raises:
             JournalInUseError: another runtime owns it.
             JournalError: it cannot be opened; each kind says what to do.
+            RuntimeError: it is open, or this process is only being prepared by ``multiprocessing``.
         """
         return self._begin(None)
 
@@ -166,6 +168,7 @@ class Runtime:
         if self._hands is not None:
             how = "is open already" if self.is_open else "has not been closed to the end: close it again first"
             raise RuntimeError(f"the runtime on {self._path} {how}")
+        refuse_while_prepared()
         hands = self._build()
         self._process_settings.hold()
         # Before anything is taken up: an activity that was under way may use this runtime, and belongs on the loop too.

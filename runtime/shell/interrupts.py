@@ -10,11 +10,14 @@ and the attempt waits for it before it ends.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import sys
 import threading
 import time
-from types import TracebackType
-from typing import Any, NoReturn, Protocol, Self
+import traceback
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, NamedTuple, NoReturn, Protocol, Self
 
 from ..model.errors import CancelledError
 
@@ -48,9 +51,13 @@ class Interrupts:
         self._open: dict[Target, int] = {}
 
     def open(self, target: Target) -> None:
-        """The code of ``target`` begins, on this thread."""
+        """The code of ``target`` begins, on this thread.
+
+        Raises:
+            CancelledError: it was cancelled before.
+        """
         target.thread = threading.get_ident()
-        self._open[target] = target.thread
+        self.reopen(target)
 
     def strike(self, target: Target) -> None:
         """Raise the exception in the thread of ``target``, unless its code is shielded or has ended."""
@@ -59,12 +66,11 @@ class Interrupts:
             return
         if thread == threading.get_ident():
             # Its own thread asks, which is in the middle of something else: it raises it at its next chance.
-            target.is_due = True
-        else:
-            _leave_pending(thread)
-            if _LOWERS_FLAG:
-                threading.Thread(target=_nudge, args=(target,), name="greenroom-nudge", daemon=True).start()
-        target.is_struck = True
+            target.is_due = target.is_struck = True
+        elif not _strike_unless_delicate(target, thread):
+            _follow(_insist, target, thread)
+        elif _LOWERS_FLAG:
+            _follow(_nudge, target)
 
     def calm(self, target: Target) -> None:
         """The code of ``target`` has ended on this thread: from here on nothing is raised, and nothing is pending."""
@@ -158,6 +164,75 @@ def _leave_pending(thread: int) -> None:
                 pass
     except _Received:
         pass
+
+
+# In these a thread has a lock for a few instructions, and nobody else gets on if it leaves with it.
+_DELICATE = ("_frozen_importlib", "_frozen_importlib_external", "importlib", "logging", "threading")
+
+# This one drops what is raised in some of the functions that it calls: as deep as it calls them.
+_DROPS, _DEPTH = "logging", 4
+
+# Here it may be for a long time, and may leave it then.
+_WAITS = ("wait", "_wait_for_tstate_lock")
+
+
+class _Place(NamedTuple):
+    """Where a thread is."""
+
+    frame: FrameType
+    instruction: int
+
+
+def _delicate_place(thread: int) -> _Place | None:
+    """Where a thread is, if that is no place to be torn out of."""
+    frame = sys._current_frames().get(thread)  # pyright: ignore[reportPrivateUsage]  # documented
+    if frame is None:
+        return None
+    callers = itertools.islice(traceback.walk_stack(frame), _DEPTH)
+    innermost, *others = (str(each.f_globals.get("__name__")).partition(".")[0] for each, _ in callers)
+    return _Place(frame, frame.f_lasti) if innermost in _DELICATE or _DROPS in others else None
+
+
+def _strike_unless_delicate(target: Target, thread: int, before: _Place | None = None) -> bool:
+    """Leave the exception pending, unless its thread is in a delicate place; return whether it is.
+
+    Args:
+        before: the delicate place in which it was at the last look: who waits there is not about to leave it.
+    """
+    # With the interpreter just got back, nobody else gets it between the look and the sending.
+    time.sleep(0)
+    place = _delicate_place(thread)
+    if place is not None and (place != before or place.frame.f_code.co_name not in _WAITS):
+        return False
+    try:
+        _leave_pending(thread)
+    finally:
+        target.is_struck = True
+    return True
+
+
+def _insist(target: Target, thread: int) -> None:
+    """Strike as soon as its thread is out of a delicate place."""
+    place = None
+    while not _strike_unless_delicate(target, thread, place):
+        place = _delicate_place(thread)
+        time.sleep(_LOOK_SECONDS)
+    # A frame that is kept keeps what its function has.
+    place = None
+    if _LOWERS_FLAG:
+        _nudge(target)
+
+
+_LOOK_SECONDS = 0.002
+
+
+def _follow(act: Callable[..., object], *args: Any) -> None:
+    """Do it beside, or here if there is no thread to be had."""
+    try:
+        threading.Thread(target=act, args=args, name="greenroom-nudge", daemon=True).start()
+    except RuntimeError:
+        if act is _insist:
+            act(*args)
 
 
 def _nudge(target: Target) -> None:

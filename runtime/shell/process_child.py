@@ -6,9 +6,11 @@ for whatever reason, the pipe says so, and the process ends at once.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
+import sys
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -124,6 +126,7 @@ class _Child:
         while True:
             attempt = self._requests.get()
             outcome = self._outcome(attempt)
+            _flush()
             with self._sending:
                 # What it has said last comes before its end.
                 self._send_news(attempt)
@@ -135,7 +138,7 @@ class _Child:
     def _outcome(self, attempt: _ChildAttempt) -> Outcome | None:
         request = attempt.request
         try:
-            definition = _find(request.module, request.qualname)
+            definition = _find(request)
         except BaseException as error:
             place = f"{request.module}.{request.qualname}"
             why = f"a process does not find {place}: {error}"
@@ -161,6 +164,7 @@ class _Child:
                     if current is not None and current.request.key == message.key:
                         current.cancel(message.why)
                 elif message.is_over:
+                    _flush()
                     os._exit(0)
                 else:
                     self._caller.is_closing = True
@@ -188,18 +192,35 @@ class _Child:
 
 def serve(connection: Connection[Any, Any], converter: PayloadConverter) -> NoReturn:
     """What the process does."""
-    # Ctrl-C reaches all processes of a terminal, and what follows from it is the parent's.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C reaches all processes of a terminal, and what a service manager sends all of a service: what follows is the
+    # parent's. No SIG_IGN, which whatever this process starts would have too.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _leave_to_parent)
+    os.set_inheritable(connection.fileno(), False)
     _Child(connection, converter).work()
 
 
-def _find(module: str, qualname: str) -> ActivityDefinition:
-    found: Any = importlib.import_module(module)
-    for name in qualname.split("."):
+def _leave_to_parent(number: int, frame: object) -> None:
+    """A signal that is not for this process."""
+
+
+def _flush() -> None:
+    """Let out what activities have printed: it would be lost if this process were killed or ended at once."""
+    for stream in (sys.stdout, sys.stderr):
+        # There may be none, or nobody who reads it.
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+def _find(request: Perform) -> ActivityDefinition:
+    found: Any = importlib.import_module(request.module)
+    for name in request.qualname.split("."):
         found = getattr(found, name)
     definition = definition_of(found)
     if definition is None:
         raise LookupError("what stands there is not declared as an activity")
+    if definition.name != request.info.activity_type:
+        raise LookupError(f"what stands there is activity {definition.name!r}")
     return definition
 
 

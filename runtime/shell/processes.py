@@ -11,6 +11,8 @@ import functools
 import multiprocessing
 import signal
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +28,8 @@ from .threads import DaemonThreads
 __all__ = ["Processes", "Worker"]
 
 DIED_SECONDS = 5.0  # the system reaps a process whose pipe is closed at once
-END_SECONDS = 1.0  # what a process gets to end by itself, and again when it was terminated
+END_SECONDS = 1.0  # what processes get to end by themselves, and one that is killed to be gone
+LOOK_SECONDS = 1.0  # how often it is looked whether a process that says nothing is there
 
 # One thread starts a process at a time: what multiprocessing keeps of all of them is not safe otherwise.
 _STARTING = threading.Lock()
@@ -43,6 +46,8 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._sending = threading.Lock()
+        # What is to be told it by whoever cannot wait until it takes something.
+        self._unsent: deque[Cancel | ShutDown] = deque()
         self._caller = caller
         try:
             with _STARTING:
@@ -63,7 +68,7 @@ class Worker:
             ApplicationError: it has ended instead.
         """
         try:
-            self._connection.recv()
+            self._receive()
         except (EOFError, OSError) as error:
             raise ApplicationError(
                 f"a process for activities has ended before it was ready ({self._how_it_died()}), and has printed why; "
@@ -89,7 +94,8 @@ class Worker:
                         *(task.info.started(attempt.started_at_ns), task.details, attempt.cancellation),
                     )
                 )
-            while not isinstance(message := self._connection.recv(), Ended):
+            self._send_unsent()
+            while not isinstance(message := self._receive(), Ended):
                 if isinstance(message, Beaten) and message.key == task.key:
                     attempt.beat(message.details)
         except (EOFError, OSError):
@@ -101,29 +107,49 @@ class Worker:
         return None if failure is None else Failed(failure)
 
     def tell(self, message: Cancel | ShutDown) -> None:
-        """Send it something, if it is there."""
-        try:
-            with self._sending:
-                self._connection.send(message)
-        except OSError:
-            # Whoever waits for it hears that it has died.
-            pass
+        """Send it something, if it is there; does not wait while it takes nothing."""
+        self._unsent.append(message)
+        self._send_unsent()
 
-    def end(self) -> None:
-        """Have it end, by force if it will not."""
-        self.tell(ShutDown(is_over=True))
-        for force in (self._process.terminate, self._process.kill):
-            self._process.join(END_SECONDS)
-            if self._process.is_alive():
-                force()
+    def end(self, seconds: float) -> None:
+        """Wait until it has ended, and have it end by force if it has not after so many seconds."""
+        self._process.join(seconds)
+        if self._process.is_alive():
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
         self._process.join(END_SECONDS)
+
+    def _send_unsent(self) -> None:
+        # Whoever sends now looks again afterwards, so nothing stays.
+        while self._unsent and self._sending.acquire(blocking=False):
+            try:
+                while self._unsent:
+                    self._connection.send(self._unsent.popleft())
+            except OSError:
+                # Whoever waits for it hears that it has died.
+                self._unsent.clear()
+            finally:
+                self._sending.release()
+
+    def _receive(self) -> object:
+        # A process that it has forked has the pipe too, and keeps it open when it is gone.
+        while not self._connection.poll(LOOK_SECONDS):
+            if not self._process.is_alive() and not self._connection.poll():
+                raise EOFError
+        return self._connection.recv()
 
     def _how_it_died(self) -> str:
         self._process.join(DIED_SECONDS)
         code = self._process.exitcode
         if code is not None and code < 0:
-            return f"killed by {signal.Signals(-code).name}"
+            return f"killed by {_SIGNALS.get(-code, f'signal {-code}')}"
         return f"exit code {code}"
+
+
+_SIGNALS = {each.value: each.name for each in signal.Signals}
 
 
 class Processes:
@@ -174,6 +200,11 @@ class Processes:
         self._busy[attempt] = worker
         try:
             return worker.perform(attempt)
+        except Exception as error:
+            # What it says cannot be read, say: it is of no use any more, and the attempt must end all the same.
+            worker.kill()
+            broken = ApplicationError(f"the process that performs it cannot be used: {error!r}", type="ProcessDied")
+            return self._caller.failed(broken)
         finally:
             del self._busy[attempt]
 
@@ -196,6 +227,7 @@ class Processes:
         workers = list(self._workers.values())
         for worker in workers:
             worker.tell(ShutDown(is_over=True))
+        ends_at = time.monotonic() + END_SECONDS
         for worker in workers:
-            worker.end()
+            worker.end(max(0.0, ends_at - time.monotonic()))
         self._keepers.close(timeout)

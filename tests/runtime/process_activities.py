@@ -93,9 +93,56 @@ def hold(path: str) -> None:
             sum(range(1000))
 
 
+@activity.defn(executor="process", retry_policy=ONCE)
+def stand_still(path: str, ballast: str) -> int:
+    """Says who it is and takes nothing any more: what is sent to it fills the pipe."""
+    with open(path, "w") as file:
+        file.write(str(os.getpid()))
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return len(ballast)
+
+
+@activity.defn(executor="process", retry_policy=ONCE)
+def fork_and_die(path: str) -> None:
+    """What it has forked has its pipe, and outlives it."""
+    forked = os.fork()
+    if forked:
+        with open(path, "w") as file:
+            file.write(str(forked))
+        os._exit(3)
+    time.sleep(60)
+
+
+@activity.defn(executor="process", retry_policy=ONCE)
+def endure(path: str) -> str:
+    """Is told by a service manager to end, as the whole service is."""
+    touch(path)
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.05)
+    return "endured"
+
+
+@activity.defn(name="another", executor="process", retry_policy=TWICE)
+def another() -> str:
+    return "another"
+
+
+@activity.defn(executor="process", retry_policy=TWICE)
+def replaced() -> str:
+    return "replaced"
+
+
+# The name by which a process finds it leads to the other one.
+replaced.__qualname__ = "another"
+
+
 def touch(path: str) -> None:
     with open(path, "w") as file:
         file.write("here")
 
 
-ALL = [double, where, fail_in_pieces, die_once, beat_on, until_cancelled, until_shutdown, hold]
+ALL = [
+    *(double, where, fail_in_pieces, die_once, beat_on, until_cancelled, until_shutdown, hold),
+    *(stand_still, fork_and_die, endure, replaced),
+]

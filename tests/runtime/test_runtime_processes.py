@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import multiprocessing
 import os
@@ -57,10 +58,27 @@ async def cancels(name: str, path: str) -> Any:
     return await handle
 
 
+@workflow.defn
+async def waits_for_nothing() -> str:
+    return "done"
+
+
+def processes_of(runtime: Runtime) -> dict[int, Any]:
+    """The processes that a runtime has."""
+    hands: Any = vars(runtime)["_hands"]
+    workers: dict[int, Any] = hands.performer._processes._workers
+    return workers
+
+
+def send_much(worker: Any) -> None:
+    with worker._sending, contextlib.suppress(OSError):
+        worker._connection.send(b"x" * 10_000_000)
+
+
 def runtime_for(store: MemoryStore | None = None, *, processes: int = 1, **options: Any) -> Runtime:
     return runtime_on(
         MemoryStore() if store is None else store,
-        workflows=[performs, carries, cancels],
+        workflows=[performs, carries, cancels, waits_for_nothing],
         activities=there.ALL,
         activity_processes=processes,
         **options,
@@ -128,6 +146,55 @@ def test_a_process_that_dies_says_how(tmp_path: Path) -> None:
 
     assert cause.type == "ProcessDied"
     assert "has died (killed by SIGKILL)" in cause.message
+
+
+def test_a_death_is_seen_though_a_forked_process_keeps_the_pipe(tmp_path: Path) -> None:
+    with runtime_for() as runtime:
+        handle = runtime.start_workflow(performs, "fork_and_die", str(tmp_path / "x")).get(timeout=WAIT)
+        try:
+            cause = cause_of(lambda: handle.result().get(timeout=WAIT))
+        finally:
+            appears(tmp_path / "x")
+            os.kill(int((tmp_path / "x").read_text()), signal.SIGKILL)
+
+    assert "has died (exit code 3)" in cause.message
+
+
+def test_a_process_does_not_end_by_the_signals_that_end_a_whole_service(tmp_path: Path) -> None:
+    with runtime_for() as runtime:
+        assert runtime.execute_workflow(performs, "endure", str(tmp_path / "x")).get(timeout=WAIT) == "endured"
+
+
+def test_a_process_that_takes_nothing_holds_up_nobody_else(tmp_path: Path) -> None:
+    with runtime_for() as runtime:
+        handle = runtime.start_workflow(performs, "stand_still", str(tmp_path / "x"), "y").get(timeout=WAIT)
+        appears(tmp_path / "x")
+        worker = next(iter(processes_of(runtime).values()))
+        # Someone is stuck in sending it more than a pipe holds, as with large arguments.
+        stuck = threading.Thread(target=send_much, args=(worker,), daemon=True)
+        stuck.start()
+        handle.cancel().get(timeout=WAIT)
+        again = runtime.start_workflow(waits_for_nothing).get(timeout=WAIT)
+        assert again.result().get(timeout=WAIT) == "done"
+    assert not worker.is_alive
+
+
+def test_a_process_that_says_what_cannot_be_read_is_ended_and_its_attempt_has_failed() -> None:
+    with runtime_for() as runtime:
+        runtime.execute_workflow(performs, "where").get(timeout=WAIT)
+        worker = next(iter(processes_of(runtime).values()))
+        worker._receive = lambda: 1 // 0
+        cause = cause_of(lambda: runtime.execute_workflow(performs, "where").get(timeout=WAIT))
+        assert (cause.type, "ZeroDivisionError" in cause.message) == ("ProcessDied", True)
+        assert runtime.execute_workflow(performs, "where").get(timeout=WAIT)["pid"] != os.getpid()
+
+
+def test_another_activity_that_stands_in_its_place_is_not_performed() -> None:
+    with runtime_for() as runtime:
+        cause = cause_of(lambda: runtime.execute_workflow(performs, "replaced").get(timeout=WAIT))
+
+    assert cause.non_retryable
+    assert "what stands there is activity 'another'" in cause.message
 
 
 def test_a_process_that_dies_leaves_the_others_alone(tmp_path: Path) -> None:
@@ -232,6 +299,40 @@ def test_an_activity_of_the_script_that_is_run_is_found(tmp_path: Path) -> None:
     with program(tmp_path) as running:
         assert running.communicate(timeout=WAIT * 2)[0] == "said in __mp_main__\n"
     assert running.returncode == 0
+
+
+def test_a_script_that_guards_nothing_is_told_so_instead_of_running_once_more(tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        """
+from greenroom import RetryPolicy, Runtime, WorkflowFailureError, activity, workflow
+
+@activity.defn(executor="process", retry_policy=RetryPolicy(maximum_attempts=1))
+def compute() -> int:
+    return 1
+
+@workflow.defn
+async def computes() -> int:
+    return await workflow.execute_activity(compute)
+
+print("here")
+with Runtime.in_memory() as runtime:
+    try:
+        runtime.execute_workflow(computes).get(timeout=60)
+    except WorkflowFailureError as error:
+        print(error.cause.cause.type)
+"""
+    )
+    ended = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert ended.stdout.split() == ["here", "here", "ProcessNotStarted"]
+    assert "keep what the script does under if __name__ == '__main__':" in ended.stderr
 
 
 def test_processes_end_when_their_parent_is_killed(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from greenroom import CancelledError, activity
 from greenroom.runtime.model.cancellation import CANCEL_REQUESTED, TIMED_OUT, WORKER_SHUTDOWN
 from greenroom.runtime.model.failures import FailureKind
 from greenroom.runtime.model.payloads import Converter
+from greenroom.runtime.shell.interrupts import Interrupts
 from greenroom.runtime.shell.performer import Completed, Failed, Outcome, Performer, Task
 
 Make = Callable[..., Task]
@@ -348,7 +350,7 @@ from greenroom.runtime.model.errors import CancelledError
 from greenroom.runtime.shell.interrupts import Interrupts
 
 class Target:
-    cancellation, depth, is_due, is_struck, thread = True, 0, False, False, None
+    cancellation, depth, is_due, is_struck, thread = None, 0, False, False, None
 
 interrupts = Interrupts()
 
@@ -367,6 +369,7 @@ for _ in range(20):
     thread = threading.Thread(target=play, args=(target, begun))
     thread.start()
     begun.wait()
+    target.cancellation = True
     interrupts.strike(target)
     thread.join()
 
@@ -380,3 +383,87 @@ print("over", len(calls) > 0)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
 
     assert ended.stdout == "over True\n", ended.stderr
+
+
+class Struck:
+    """What may be interrupted, with nothing else around it."""
+
+    def __init__(self) -> None:
+        self.cancellation: Any = None
+        self.depth = 0
+        self.is_due = False
+        self.is_struck = False
+        self.thread: int | None = None
+
+
+def struck_while(act: Callable[[], object], *, times: int = 200) -> None:
+    """Strike a thread again and again, at any moment, while it does this all the time."""
+    interrupts = Interrupts()
+
+    def play(target: Struck, begun: threading.Event) -> None:
+        try:
+            interrupts.open(target)
+            begun.set()
+            while True:
+                act()
+        except CancelledError:
+            pass
+        interrupts.calm(target)
+
+    for _ in range(times):
+        target, begun = Struck(), threading.Event()
+        thread = threading.Thread(target=play, args=(target, begun), daemon=True)
+        thread.start()
+        assert begun.wait(10)
+        target.cancellation = CANCEL_REQUESTED
+        interrupts.strike(target)
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def test_one_that_was_cancelled_before_it_begins_is_interrupted_at_once() -> None:
+    interrupts, target = Interrupts(), Struck()
+    target.cancellation = CANCEL_REQUESTED
+    with pytest.raises(CancelledError):
+        interrupts.open(target)
+    interrupts.calm(target)
+    assert target.is_struck
+
+
+def test_an_interrupted_thread_leaves_the_locks_of_logging_free() -> None:
+    class Counts(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            pass
+
+    handler = Counts()
+    logger = logging.Logger("interrupted")
+    logger.addHandler(handler)
+
+    def work() -> None:
+        for _ in range(300):
+            pass
+        logger.info("a line")
+
+    struck_while(work, times=100)
+
+    free = handler.lock is not None and handler.lock.acquire(timeout=1)
+    assert free
+
+
+def test_an_interrupted_thread_leaves_what_others_wait_for_usable() -> None:
+    notice = activity.Notice()
+    struck_while(lambda: notice.wait(0.0001))
+
+    woken = threading.Thread(target=notice.wait, args=(10,), daemon=True)
+    woken.start()
+    beginning = threading.Thread(target=notice.begin, daemon=True)
+    beginning.start()
+    beginning.join(10)
+    woken.join(5)
+    assert not beginning.is_alive()
+    assert not woken.is_alive()
+
+
+def test_a_thread_that_waits_in_a_lock_of_the_standard_library_is_interrupted() -> None:
+    event = threading.Event()
+    struck_while(lambda: event.wait(0.05), times=20)
