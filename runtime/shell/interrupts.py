@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple, NoReturn, Protocol, Self
 
@@ -67,10 +66,12 @@ class Interrupts:
         if thread == threading.get_ident():
             # Its own thread asks, which is in the middle of something else: it raises it at its next chance.
             target.is_due = target.is_struck = True
-        elif not _strike_unless_delicate(target, thread):
-            _follow(_insist, target, thread)
-        elif _LOWERS_FLAG:
-            _follow(_nudge, target)
+        elif not _strike_unless_delicate(target, thread) or _LOWERS_FLAG:
+            try:
+                threading.Thread(target=_follow, args=(target, thread), name="greenroom-nudge", daemon=True).start()
+            except RuntimeError:
+                # The system grants none: what cannot be left undone is done here.
+                _insist(target, thread)
 
     def calm(self, target: Target) -> None:
         """The code of ``target`` has ended on this thread: from here on nothing is raised, and nothing is pending."""
@@ -214,25 +215,19 @@ def _strike_unless_delicate(target: Target, thread: int, before: _Place | None =
 def _insist(target: Target, thread: int) -> None:
     """Strike as soon as its thread is out of a delicate place."""
     place = None
-    while not _strike_unless_delicate(target, thread, place):
+    while not target.is_struck and not _strike_unless_delicate(target, thread, place):
         place = _delicate_place(thread)
         time.sleep(_LOOK_SECONDS)
-    # A frame that is kept keeps what its function has.
-    place = None
-    if _LOWERS_FLAG:
-        _nudge(target)
 
 
 _LOOK_SECONDS = 0.002
 
 
-def _follow(act: Callable[..., object], *args: Any) -> None:
-    """Do it beside, or here if there is no thread to be had."""
-    try:
-        threading.Thread(target=act, args=args, name="greenroom-nudge", daemon=True).start()
-    except RuntimeError:
-        if act is _insist:
-            act(*args)
+def _follow(target: Target, thread: int) -> None:
+    """See to it that a strike comes, and comes soon."""
+    _insist(target, thread)
+    if _LOWERS_FLAG:
+        _nudge(target)
 
 
 def _nudge(target: Target) -> None:

@@ -422,6 +422,9 @@ from greenroom import Runtime, workflow
 async def for_ever() -> None:
     await workflow.wait_condition(lambda: False)
 
+# Whoever runs the tests may have it ignored, as a shell does in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def interrupt() -> None:
     main = threading.main_thread().ident
     while sys._current_frames()[main].f_code.co_name != "_wait":
