@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,15 @@ def test_a_begin_that_never_was_is_taken_back_though_the_last_commit_fails() -> 
     assert len(performed) == 1
 
 
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """Whoever runs the tests may have it ignored, as a shell does in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_closing_again_goes_on_where_an_interrupt_stopped_it(tmp_path: Path) -> None:
     path, go_on = tmp_path / "journal", threading.Event()
     is_under_way = threading.Event()
