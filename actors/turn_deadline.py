@@ -6,13 +6,13 @@ says when user code begins and ends; the exception never reaches any other code.
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from typing import Any
+
+from .async_exceptions import frame_of, is_delicate, set_async_exc
 
 __all__ = ["ThreadAbandoned", "TurnDeadline", "TurnExceeded", "Watchdog"]
 
@@ -26,12 +26,6 @@ _AT_THE_LATEST = 30
 """After so many times its time a turn is ended whatever its thread gets."""
 
 _MOST_HITS = 3
-
-# In these a thread may have taken a lock and not yet come to where it would give it back.
-_DELICATE = ("logging", "queue", "threading")
-
-_set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
-_set_async_exc.argtypes = (ctypes.c_ulong, ctypes.py_object)
 
 
 class TurnExceeded(BaseException):
@@ -155,8 +149,8 @@ class TurnDeadline:
         owner.cut(what)
         # With the interpreter just got back, nobody else gets it between the look and the sending.
         time.sleep(0)
-        if not _is_delicate(self.thread):
-            _set_async_exc(self.thread, TurnExceeded)
+        if not is_delicate(frame_of(self.thread)):
+            set_async_exc(self.thread, TurnExceeded)
 
     def sleep_until_begun(self, wake: Callable[[], None]) -> None:
         """Have ``wake`` called when user code begins."""
@@ -308,15 +302,9 @@ class _Progress:
         self.is_over = used >= self._seconds or is_asleep or spent >= _AT_THE_LATEST * self._seconds
 
 
-def _is_delicate(thread: int) -> bool:
-    frame = sys._current_frames().get(thread)  # pyright: ignore[reportPrivateUsage]  # documented
-    return frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _DELICATE
-
-
 def _stack_of(thread: int) -> str:
     """Where a thread is, without what has called the code that it runs."""
-    frame = sys._current_frames().get(thread)  # pyright: ignore[reportPrivateUsage]  # documented
-    theirs = [each for each in traceback.walk_stack(frame) if not _is_own(each[0].f_globals.get("__name__"))]
+    theirs = [each for each in traceback.walk_stack(frame_of(thread)) if not _is_own(each[0].f_globals.get("__name__"))]
     return "".join(traceback.StackSummary.extract(reversed(theirs)).format())
 
 

@@ -35,17 +35,22 @@ class Event(IntEnum):
 
 Table = Mapping[tuple[State, Event], State]
 
-ACTIVITY: Table = {
+_ENDS: Table = {
     (State.PENDING, Event.COMPLETE): State.COMPLETED,
     (State.PENDING, Event.FAIL): State.FAILED,
     (State.PENDING, Event.CANCEL): State.CANCELLED,
 }
+
+_GOES_ON: Table = {
+    (State.CANCELLED, Event.COMPLETE): State.CANCELLED,
+    (State.CANCELLED, Event.FAIL): State.CANCELLED,
+}
+
+ACTIVITY: Table = _ENDS
 """Its cancellation is at once the end of the wait for it, and nothing more is heard of it."""
 
 AWAITED_ACTIVITY: Table = {
-    (State.PENDING, Event.COMPLETE): State.COMPLETED,
-    (State.PENDING, Event.FAIL): State.FAILED,
-    (State.PENDING, Event.CANCEL): State.CANCELLED,
+    **_ENDS,
     (State.PENDING, Event.REQUEST_CANCEL): State.CANCELLING,
     (State.CANCELLING, Event.REQUEST_CANCEL): State.CANCELLING,
     (State.CANCELLING, Event.COMPLETE): State.COMPLETED,
@@ -54,19 +59,8 @@ AWAITED_ACTIVITY: Table = {
 }
 """Its cancellation is a request, and what it answers is its end. One that nobody has seen yet is taken back."""
 
-ABANDONED_ACTIVITY: Table = {
-    (State.PENDING, Event.COMPLETE): State.COMPLETED,
-    (State.PENDING, Event.FAIL): State.FAILED,
-    (State.PENDING, Event.CANCEL): State.CANCELLED,
-    (State.CANCELLED, Event.COMPLETE): State.CANCELLED,
-    (State.CANCELLED, Event.FAIL): State.CANCELLED,
-}
+ABANDONED_ACTIVITY: Table = {**_ENDS, **_GOES_ON}
 """Its cancellation ends the wait for it, and it goes on: what comes of it is heard and has no effect."""
 
-EXTERNAL_SIGNAL: Table = {
-    (State.PENDING, Event.COMPLETE): State.COMPLETED,
-    (State.PENDING, Event.FAIL): State.FAILED,
-    (State.PENDING, Event.CANCEL): State.CANCELLED,
-    (State.CANCELLED, Event.COMPLETE): State.CANCELLED,
-    (State.CANCELLED, Event.FAIL): State.CANCELLED,
-}
+EXTERNAL_SIGNAL: Table = {**_ENDS, **_GOES_ON}
+"""A signal that is no longer waited for is delivered all the same."""

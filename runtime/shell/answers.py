@@ -9,10 +9,10 @@ from ...actors import Envelope, Future
 from ..core.messages import UpdateReceived
 from ..model.errors import GreenroomError
 from .delivery import Delivery, Question
-from .effects import Tools
 from .run_state import RunState
 from .standing_errors import closed_error
 from .sweep import Sweep, TurnTaker, fail_if_pending
+from .tools import Tools
 
 __all__ = ["answer", "refuse", "refuse_all"]
 

@@ -23,7 +23,6 @@ from ..model.errors import (
 from ..model.options import WorkflowExecutionStatus
 from .bringing_back import BringingBack
 from .delivery import Query
-from .effects import Tools
 from .journal_seam import public_error
 from .outcomes import give
 from .overdue import LEFT_BEHIND, Owner, overdue
@@ -31,6 +30,7 @@ from .putting_away import put_away
 from .query_failures import query_failure
 from .run_state import RunState
 from .sweep import fail_if_pending
+from .tools import Tools
 
 __all__ = ["Asking"]
 

@@ -19,10 +19,11 @@ from ..core.messages import (
 from ..model.errors import InternalError
 from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
-from .effects import Tools, put_header
 from .encoding import decode_turn
+from .headers import put_header
 from .overdue import Owner, overdue
 from .run_state import RunState
+from .tools import Tools
 
 __all__ = ["BringingBack", "begin_execution"]
 

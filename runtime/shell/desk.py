@@ -28,12 +28,13 @@ from .attempts import Attempts
 from .delivery import Delivery, Query, Question
 from .describing import describe
 from .directory import Directory
-from .effects import Tools, leave_row
+from .effects import leave_row
 from .outcomes import ResultFuture
 from .run_state import RunState
 from .standing_errors import closed_error
 from .starting import StartRequest, Starts
 from .sweep import Sweep
+from .tools import Tools
 from .updating import UpdateWaiter
 from .workflow_actor import WorkflowActor
 

@@ -8,10 +8,10 @@ from ..core.messages import Message
 from ..model.errors import GreenroomError
 from ..model.ids import run_no_of
 from .delivery import Delivery
-from .effects import Peer, Tools
 from .journal_seam import public_error
 from .run_state import RunState
 from .standing import Standing
+from .tools import Peer, Tools
 from .workflow_actor import WorkflowActor
 
 __all__ = ["Directory"]

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-from ...actors import Clock, TurnDeadline
-from ...storage import DueKind, Journal, RunHeader, Update
+from ...storage import DueKind, Update
 from ..core.commands import (
     CancelActivity,
     CancelTimer,
@@ -26,7 +25,6 @@ from ..core.commands import (
     SignalExternal,
     StartTimer,
 )
-from ..core.execution import Execution
 from ..core.messages import (
     ActivityCompleted,
     ActivityFailed,
@@ -38,215 +36,22 @@ from ..core.messages import (
     SignalReceived,
     TimerFired,
     UpdateReceived,
-    decode_message,
     encode_message,
 )
-from ..model.cancellation import CANCEL_REQUESTED, NOT_FOUND
-from ..model.definitions import WorkflowDefinition
+from ..model.cancellation import CANCEL_REQUESTED
 from ..model.errors import ApplicationError, GreenroomError, TerminatedError, TimeoutError, TimeoutType
 from ..model.failures import Failure, to_failure
 from ..model.options import WorkflowExecutionStatus
-from ..model.payload_converter import PayloadConverter
-from ..model.registry import Registry
-from .attempts import Attempts
-from .delivery import Delivery
-from .outcomes import Outcome, release_outcome
-from .retries import Retries
+from .closing import close_run
+from .headers import went_on
+from .outcomes import Outcome
 from .run_state import RunState
-from .supervisor import Supervisor
-from .sweep import Sweep, TurnTaker
-from .timekeeper import Timekeeper
-from .updating import Updating
-from .waiters import Waiters
+from .tools import Peer, Tools
+from .update_outcomes import finish_update
 
-__all__ = ["TOOK", "WANTS", "Peer", "Tools", "close_run", "leave_row", "put_header", "reject_update", "went_on"]
+__all__ = ["TOOK", "WANTS", "leave_row"]
 
 logger = logging.getLogger("greenroom")
-
-
-class Peer(TurnTaker, Protocol):
-    """An open run, as another run sees it."""
-
-    run: RunState
-
-    @property
-    def waiting_messages(self) -> int: ...
-
-    def accept_row(self, seq: int, message: Message) -> None: ...
-
-
-class Residents(Protocol):
-    """The runs in memory: where they find each other, and say what becomes of them."""
-
-    def find_open(self, workflow_id: str, run_id: str) -> Peer | None:
-        """The open run of a workflow id (and run id, if not empty) that is on disk or in the open sweep, or None."""
-        ...
-
-    def born(self, peer: Peer) -> None:
-        """The start of a run is on disk now."""
-        ...
-
-    def gone(self, peer: Peer) -> None:
-        """There is nothing more to do with a run."""
-        ...
-
-
-class Tools:
-    """What the hands share; all of it is used on the dispatcher's thread only."""
-
-    __slots__ = (
-        "attempts",
-        "clock",
-        "converter",
-        "deadline",
-        "directory",
-        "failure_types",
-        "journal",
-        "leaving",
-        "mailbox_limit",
-        "make_execution",
-        "path",
-        "retries",
-        "supervisor",
-        "sweep",
-        "timekeeper",
-        "turn_seconds",
-        "updating",
-        "waiters",
-        "workflows",
-    )
-
-    def __init__(
-        self,
-        *,
-        attempts: Attempts,
-        clock: Clock,
-        converter: PayloadConverter,
-        deadline: TurnDeadline,
-        directory: Residents,
-        failure_types: tuple[type[BaseException], ...],
-        journal: Journal,
-        mailbox_limit: int,
-        make_execution: Callable[..., Execution],
-        path: str,
-        retries: Retries,
-        supervisor: Supervisor,
-        sweep: Sweep,
-        timekeeper: Timekeeper,
-        turn_seconds: float | None,
-        updating: Updating,
-        waiters: Waiters,
-        workflows: Registry[WorkflowDefinition],
-    ) -> None:
-        self.attempts = attempts
-        self.clock = clock
-        self.converter = converter
-        self.deadline = deadline
-        self.directory = directory
-        self.failure_types = failure_types
-        self.journal = journal
-        # What puts away the code of runs that is on its way out of memory, in order.
-        self.leaving: dict[Callable[[], None], None] = {}
-        self.mailbox_limit = mailbox_limit
-        self.make_execution = make_execution
-        self.path = path
-        self.retries = retries
-        self.supervisor = supervisor
-        self.sweep = sweep
-        self.timekeeper = timekeeper
-        self.turn_seconds = turn_seconds
-        self.updating = updating
-        self.waiters = waiters
-        self.workflows = workflows
-
-
-def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outcome: Outcome, time_ns: int) -> None:
-    """End a run: what it waited for is dropped, unread mail becomes dead letters, whoever waits for the outcome is
-    told."""
-    batch, run_no = tools.sweep.batch, run.run_no
-    for item, at_ns in run.timers.items():
-        batch.drop_timer(run_no, DueKind.TIMER, item, at_ns)
-        tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.TIMER, item)
-    for item in run.activities:
-        tools.attempts.forget(run_no, item, NOT_FOUND)
-    batch.clear_active(run_no)
-    run.is_active = False
-    tools.supervisor.forget(run_no)
-    if run.header.deadline_ns is not None:
-        batch.drop_timer(run_no, DueKind.RUN_TIMEOUT, 0, run.header.deadline_ns)
-        tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.RUN_TIMEOUT, 0)
-    for update_id in [update_id for update_id, is_finished in run.updates.items() if not is_finished]:
-        _finish_update(tools, run, update_id, _unfinished(tools, _ACCEPTED, status))
-    for seq, data in run.rows.items():
-        batch.take_mail(run_no, seq)
-        _lose_mail(tools, run, data, status, time_ns)
-    run.timers, run.activities = {}, {}
-    run.clear_rows()
-    closed = run.header._replace(
-        status=int(status),
-        closed_ns=time_ns,
-        turns=run.turn_no,
-        crc=run.crc,
-        outcome=outcome.encode(),
-        note="",
-        stopped_at=0,
-    )
-    put_header(tools.sweep, run, closed)
-    tools.sweep.after(release_outcome, tools.waiters, tools.converter, tools.workflows, run_no, run.header, outcome)
-
-
-def _lose_mail(tools: Tools, run: RunState, data: bytes, status: WorkflowExecutionStatus, time_ns: int) -> None:
-    """A message still waits on disk when its run ends: what somebody has sent is kept as a dead letter."""
-    message = decode_message(data)
-    if isinstance(message, UpdateReceived) and message.update_id not in run.updates:
-        _finish_update(tools, run, message.update_id, _unfinished(tools, _ADMITTED, status))
-    if isinstance(message, (SignalReceived, UpdateReceived)):
-        reason = f"workflow {run.header.workflow_id!r} has ended ({status.name})"
-        tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, data)
-
-
-_ACCEPTED, _ADMITTED = "AcceptedUpdateCompletedWorkflow", "AdmittedUpdateCompletedWorkflow"
-
-
-def _unfinished(tools: Tools, kind: str, status: WorkflowExecutionStatus) -> Outcome:
-    """What becomes of an update that has no outcome when its run ends."""
-    when = "finished" if kind is _ACCEPTED else "taken"
-    error = ApplicationError(f"the workflow ended ({status.name}) before the update was {when}", type=kind)
-    return Outcome(failure=to_failure(error, tools.converter))
-
-
-def _finish_update(tools: Tools, run: RunState, update_id: str, outcome: Outcome) -> None:
-    run.updates[update_id] = True
-    tools.sweep.batch.put_update(run.run_no, Update(update_id, outcome.encode()))
-    tools.updating.finished(run, update_id, outcome)
-
-
-def reject_update(
-    tools: Tools, run: RunState, delivery: Delivery, update: UpdateReceived, reason: BaseException
-) -> None:
-    """A run does not take an update. That leaves nothing on disk, but where its sender knows that it was there."""
-    outcome = Outcome(failure=to_failure(reason, tools.converter))
-    tools.updating.finished(run, update.update_id, outcome)
-    if delivery.seq is not None:
-        run.updates[update.update_id] = True
-        tools.sweep.batch.put_update(run.run_no, Update(update.update_id, outcome.encode()))
-
-
-def went_on(tools: Tools, run: RunState, where: int) -> None:
-    """The run has taken a message that it may have stopped at before."""
-    if run.header.stopped_at == where:
-        put_header(tools.sweep, run, run.header._replace(stopped_at=0))
-
-
-def put_header(sweep: Sweep, run: RunState, header: RunHeader) -> None:
-    """Write another header of a run; if it does not get to disk, the run has the one before again."""
-    sweep.undo(_take_header_back, run, run.header)
-    run.header = header
-    sweep.batch.put_header(run.run_no, header)
-
-
-def _take_header_back(run: RunState, header: RunHeader, error: GreenroomError) -> None:
-    run.header = header
 
 
 # What a run has taken.
@@ -380,7 +185,7 @@ def _record(tools: Tools, peer: Peer, command: RecordSideEffect, time_ns: int) -
 
 
 def _complete_update(tools: Tools, peer: Peer, command: CompleteUpdate, time_ns: int) -> None:
-    _finish_update(tools, peer.run, command.update_id, Outcome(command.result, command.failure))
+    finish_update(tools, peer.run, command.update_id, Outcome(command.result, command.failure))
 
 
 def _complete(tools: Tools, peer: Peer, command: CompleteWorkflow, time_ns: int) -> None:

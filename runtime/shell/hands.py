@@ -25,7 +25,6 @@ from .asking import Asking
 from .attempts import Attempts
 from .desk import Desk
 from .directory import Directory
-from .effects import Tools
 from .history import HistoryFuture, read_history
 from .journal_seam import translated
 from .overdue import Overdue
@@ -37,6 +36,7 @@ from .supervisor import Supervisor
 from .sweep import Sweep
 from .switching import Committing
 from .timekeeper import Timekeeper
+from .tools import Tools
 from .updating import Updating
 from .waiters import Waiters
 

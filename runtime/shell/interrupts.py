@@ -9,7 +9,6 @@ and the attempt waits for it before it ends.
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import sys
 import threading
@@ -18,6 +17,7 @@ import traceback
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple, NoReturn, Protocol, Self
 
+from ...actors.async_exceptions import frame_of, is_delicate, module_of, set_async_exc
 from ..model.errors import CancelledError
 
 __all__ = ["Interrupts", "Shield"]
@@ -137,16 +137,9 @@ class Shield:
             self._interrupts.reopen(target)
 
 
-def _raise_in(thread: int) -> None:
-    _set_async_exc(thread, CancelledError)
-
-
 # As long as an exception is pending for one thread, Python 3.11 has every thread look for one, and one that is traced
 # or profiled never gets beyond its next call then.
 _LOWERS_FLAG = sys.version_info < (3, 12)
-
-_set_async_exc = ctypes.pythonapi.PyThreadState_SetAsyncExc
-_set_async_exc.argtypes = (ctypes.c_ulong, ctypes.py_object)
 
 
 class _Received(BaseException):
@@ -157,23 +150,20 @@ def _leave_pending(thread: int) -> None:
     """Have the exception raised in a thread that may hear of nothing for a long time."""
     here = threading.get_ident()
     try:
-        _set_async_exc(thread, CancelledError)
+        set_async_exc(thread, CancelledError)
         if _LOWERS_FLAG:
             # No call of a Python function in between: this thread may be traced too.
-            _set_async_exc(here, _Received)
+            set_async_exc(here, _Received)
             for _ in range(8):
                 pass
     except _Received:
         pass
 
 
-# In these a thread has a lock for a few instructions, and nobody else gets on if it leaves with it.
-_DELICATE = ("_frozen_importlib", "_frozen_importlib_external", "importlib", "logging", "threading")
-
-# This one drops what is raised in some of the functions that it calls: as deep as it calls them.
+# This module drops what is raised in some of the functions that it calls: as deep as it calls them.
 _DROPS, _DEPTH = "logging", 4
 
-# Here it may be for a long time, and may leave it then.
+# Here a thread may be for a long time, and may leave then, whatever module that is.
 _WAITS = ("wait", "_wait_for_tstate_lock")
 
 
@@ -186,12 +176,13 @@ class _Place(NamedTuple):
 
 def _delicate_place(thread: int) -> _Place | None:
     """Where a thread is, if that is no place to be torn out of."""
-    frame = sys._current_frames().get(thread)  # pyright: ignore[reportPrivateUsage]  # documented
+    frame = frame_of(thread)
     if frame is None:
         return None
-    callers = itertools.islice(traceback.walk_stack(frame), _DEPTH)
-    innermost, *others = (str(each.f_globals.get("__name__")).partition(".")[0] for each, _ in callers)
-    return _Place(frame, frame.f_lasti) if innermost in _DELICATE or _DROPS in others else None
+    nearest = itertools.islice(traceback.walk_stack(frame), _DEPTH)
+    if is_delicate(frame) or any(module_of(each) == _DROPS for each, _ in nearest):
+        return _Place(frame, frame.f_lasti)
+    return None
 
 
 def _strike_unless_delicate(target: Target, thread: int, before: _Place | None = None) -> bool:
@@ -252,5 +243,5 @@ def _meet(target: Target, thread: int) -> NoReturn:
     while not target.is_struck:
         time.sleep(0)
     while True:
-        _raise_in(thread)
+        set_async_exc(thread, CancelledError)
         time.sleep(0)

@@ -9,7 +9,7 @@ from typing import Protocol
 from ...actors import Actor, Dispatcher, TurnDeadline, TurnExceeded, Watchdog
 from ..core.loop import leave_any_loop
 from ..model.errors import TurnDeadlineError
-from .effects import Tools
+from .tools import Tools
 
 __all__ = ["LEFT_BEHIND", "Overdue", "Owner", "overdue"]
 

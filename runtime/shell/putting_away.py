@@ -7,8 +7,8 @@ import logging
 from ...actors import Dispatcher, DispatcherClosedError, TurnExceeded
 from ..core.execution import Execution
 from ..model.errors import TurnDeadlineError
-from .effects import Tools
 from .overdue import LEFT_BEHIND, overdue
+from .tools import Tools
 
 __all__ = ["put_away"]
 

@@ -14,13 +14,13 @@ from .answers import refuse_all
 from .bringing_back import BringingBack
 from .delivery import Delivery, Query, Question
 from .describing import describe
-from .effects import Tools
 from .putting_away import put_away
 from .run_state import RunState
 from .skipping import skip
 from .standing import Standing
 from .suspending import restart_later, suspend
 from .sweep import fail_if_pending
+from .tools import Tools
 from .writing import write_birth
 
 __all__ = ["ENDS", "RunActor"]

@@ -15,9 +15,10 @@ from ..core.messages import (
     decode_message,
     encode_message,
 )
-from .effects import Peer, Tools, put_header
 from .encoding import encode_turn
+from .headers import put_header
 from .run_state import RunState
+from .tools import Peer, Tools
 
 __all__ = ["skip"]
 

@@ -8,9 +8,10 @@ import traceback
 from ...storage import StorageError
 from ..core.bugs import WorkflowBugError
 from ..model.options import WorkflowExecutionStatus
-from .effects import Peer, Tools, put_header
+from .headers import put_header
 from .journal_seam import public_error
 from .standing_errors import suspended_error
+from .tools import Peer, Tools
 
 __all__ = ["restart_later", "suspend", "tell_waiters"]
 

@@ -17,7 +17,6 @@ from ..model.options import WorkflowExecutionStatus
 from .answers import answer, refuse
 from .bringing_back import BringingBack, begin_execution
 from .delivery import Delivery, Query, Question
-from .effects import reject_update
 from .encoding import encode_turn
 from .journal_seam import is_passing
 from .overdue import LEFT_BEHIND, overdue
@@ -25,6 +24,7 @@ from .query_failures import query_failure
 from .run_actor import ENDS, RunActor
 from .standing import Standing
 from .suspending import tell_waiters
+from .update_outcomes import reject_update
 from .writing import acknowledge, keep_message, take_row, write_turn, write_unread
 
 __all__ = ["WorkflowActor"]

@@ -16,8 +16,10 @@ from ..core.messages import (
     encode_message,
 )
 from .delivery import Delivery
-from .effects import TOOK, WANTS, Peer, Tools, went_on
+from .effects import TOOK, WANTS
+from .headers import went_on
 from .run_state import RunState
+from .tools import Peer, Tools
 
 __all__ = [
     "UNREAD",

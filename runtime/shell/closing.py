@@ -1,0 +1,60 @@
+"""The end of a run."""
+
+from __future__ import annotations
+
+from ...storage import DueKind
+from ..core.messages import SignalReceived, UpdateReceived, decode_message
+from ..model.cancellation import NOT_FOUND
+from ..model.options import WorkflowExecutionStatus
+from .headers import put_header
+from .outcomes import Outcome, release_outcome
+from .run_state import RunState
+from .tools import Tools
+from .update_outcomes import leave_update
+
+__all__ = ["close_run"]
+
+
+def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outcome: Outcome, time_ns: int) -> None:
+    """End a run: what it waited for is dropped, unread mail becomes dead letters, whoever waits for the outcome is
+    told."""
+    batch, run_no = tools.sweep.batch, run.run_no
+    for item, at_ns in run.timers.items():
+        batch.drop_timer(run_no, DueKind.TIMER, item, at_ns)
+        tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.TIMER, item)
+    for item in run.activities:
+        tools.attempts.forget(run_no, item, NOT_FOUND)
+    batch.clear_active(run_no)
+    run.is_active = False
+    tools.supervisor.forget(run_no)
+    if run.header.deadline_ns is not None:
+        batch.drop_timer(run_no, DueKind.RUN_TIMEOUT, 0, run.header.deadline_ns)
+        tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.RUN_TIMEOUT, 0)
+    for update_id in [update_id for update_id, is_finished in run.updates.items() if not is_finished]:
+        leave_update(tools, run, update_id, status, is_accepted=True)
+    for seq, data in run.rows.items():
+        batch.take_mail(run_no, seq)
+        _lose_mail(tools, run, data, status, time_ns)
+    run.timers, run.activities = {}, {}
+    run.clear_rows()
+    closed = run.header._replace(
+        status=int(status),
+        closed_ns=time_ns,
+        turns=run.turn_no,
+        crc=run.crc,
+        outcome=outcome.encode(),
+        note="",
+        stopped_at=0,
+    )
+    put_header(tools.sweep, run, closed)
+    tools.sweep.after(release_outcome, tools.waiters, tools.converter, tools.workflows, run_no, run.header, outcome)
+
+
+def _lose_mail(tools: Tools, run: RunState, data: bytes, status: WorkflowExecutionStatus, time_ns: int) -> None:
+    """A message still waits on disk when its run ends: what somebody has sent is kept as a dead letter."""
+    message = decode_message(data)
+    if isinstance(message, UpdateReceived) and message.update_id not in run.updates:
+        leave_update(tools, run, message.update_id, status, is_accepted=False)
+    if isinstance(message, (SignalReceived, UpdateReceived)):
+        reason = f"workflow {run.header.workflow_id!r} has ended ({status.name})"
+        tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, data)

@@ -1,0 +1,120 @@
+"""What the hands share, and how runs see each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ...actors import Clock, TurnDeadline
+from ...storage import Journal
+from ..core.execution import Execution
+from ..core.messages import Message
+from ..model.definitions import WorkflowDefinition
+from ..model.payload_converter import PayloadConverter
+from ..model.registry import Registry
+from .attempts import Attempts
+from .retries import Retries
+from .run_state import RunState
+from .supervisor import Supervisor
+from .sweep import Sweep, TurnTaker
+from .timekeeper import Timekeeper
+from .updating import Updating
+from .waiters import Waiters
+
+__all__ = ["Peer", "Tools"]
+
+
+class Peer(TurnTaker, Protocol):
+    """An open run, as another run sees it."""
+
+    run: RunState
+
+    @property
+    def waiting_messages(self) -> int: ...
+
+    def accept_row(self, seq: int, message: Message) -> None: ...
+
+
+class Residents(Protocol):
+    """The runs in memory: where they find each other, and say what becomes of them."""
+
+    def find_open(self, workflow_id: str, run_id: str) -> Peer | None:
+        """The open run of a workflow id (and run id, if not empty) that is on disk or in the open sweep, or None."""
+        ...
+
+    def born(self, peer: Peer) -> None:
+        """The start of a run is on disk now."""
+        ...
+
+    def gone(self, peer: Peer) -> None:
+        """There is nothing more to do with a run."""
+        ...
+
+
+class Tools:
+    """What the hands share; all of it is used on the dispatcher's thread only."""
+
+    __slots__ = (
+        "attempts",
+        "clock",
+        "converter",
+        "deadline",
+        "directory",
+        "failure_types",
+        "journal",
+        "leaving",
+        "mailbox_limit",
+        "make_execution",
+        "path",
+        "retries",
+        "supervisor",
+        "sweep",
+        "timekeeper",
+        "turn_seconds",
+        "updating",
+        "waiters",
+        "workflows",
+    )
+
+    def __init__(
+        self,
+        *,
+        attempts: Attempts,
+        clock: Clock,
+        converter: PayloadConverter,
+        deadline: TurnDeadline,
+        directory: Residents,
+        failure_types: tuple[type[BaseException], ...],
+        journal: Journal,
+        mailbox_limit: int,
+        make_execution: Callable[..., Execution],
+        path: str,
+        retries: Retries,
+        supervisor: Supervisor,
+        sweep: Sweep,
+        timekeeper: Timekeeper,
+        turn_seconds: float | None,
+        updating: Updating,
+        waiters: Waiters,
+        workflows: Registry[WorkflowDefinition],
+    ) -> None:
+        self.attempts = attempts
+        self.clock = clock
+        self.converter = converter
+        self.deadline = deadline
+        self.directory = directory
+        self.failure_types = failure_types
+        self.journal = journal
+        # What puts away the code of runs that is on its way out of memory, in order.
+        self.leaving: dict[Callable[[], None], None] = {}
+        self.mailbox_limit = mailbox_limit
+        self.make_execution = make_execution
+        self.path = path
+        self.retries = retries
+        self.supervisor = supervisor
+        self.sweep = sweep
+        self.timekeeper = timekeeper
+        self.turn_seconds = turn_seconds
+        self.updating = updating
+        self.waiters = waiters
+        self.workflows = workflows
