@@ -35,9 +35,8 @@ SMALL = bodies(2_000)
 LARGE = bodies(20_000)
 ALIKE = alike()
 SECONDS = 20  # what is not linear takes minutes for the large ones, or hours
-BYTES = (
-    400  # of memory for each byte that is decoded: an empty container takes one byte, and a tree of it several objects
-)
+# Of memory for each byte that is decoded: an empty container takes one byte, and a tree of it several objects.
+BYTES = 400
 
 
 def read(data: bytes) -> None:
