@@ -15,7 +15,7 @@ from typing import Any
 import lmdb
 
 from greenroom.runtime.core.execution import Execution
-from greenroom.runtime.shell import effects, workflow_actor
+from greenroom.runtime.shell import closing, workflow_actor
 from greenroom.runtime.shell.attempts import Attempts
 from greenroom.runtime.shell.performer import Performer
 from greenroom.runtime.shell.recovery import Recovery
@@ -95,7 +95,7 @@ def arm(point: str, occurrence: int) -> None:
     _around(Updating, "admitted", before="update: admitted, before that is told")
     _around(Updating, "_tell_standing", before="update: on disk, before that is told")
     _around(Updating, "_tell_all", before="update: outcome on disk, before it is told")
-    _around(effects, "release_outcome", before="end: on disk, before it is told")
+    _around(closing, "release_outcome", before="end: on disk, before it is told")
     _around(Timekeeper, "_due", before="due: before the run is told")
     _around(Recovery, "start", before="recovery: reading what was under way")
     _around(Journal, "items", before="recovery: reading what waits for a run")
