@@ -47,6 +47,9 @@ __all__ = ["Commander"]
 # The frames between who asks and the command: `_ask` and the method of the commander that calls it.
 _COLLECTING = 2
 
+# Python 3.11 calls a function to find a member by its class.
+_TRY_CANCEL = ActivityCancellationType.TRY_CANCEL
+
 
 class Commander:
     """The asking half of an execution.
@@ -107,21 +110,17 @@ class Commander:
         if self._recorded is None or not self._repeats(number, ScheduleActivity, name):
             data = self._converter.encode_args(args)
             # What is asked for after the end is dropped, and so never wrong.
-            if declared is not None and self.closing is None:
-                if self._activities is not None and (found := self._activities.find(name)) is not declared:
-                    self._check_is_meant(declared, found)
-                if (types := declared.checked_types) is not None:
-                    try:
-                        self._converter.decode_args(data, types)
-                    except PayloadError as error:
-                        raise declared.misfit(error) from error
-            self._ask(number, ScheduleActivity, name, data, options)
+            if self.closing is None:
+                if declared is not None:
+                    self._check_call(declared, data)
+                # Not by way of `_ask`: most of what is asked for is this.
+                self._turn[number] = ScheduleActivity(number, name, call_site(1), data, options)
         else:
             # What it means to cancel it is as it was: the history goes by that, whatever the code says now.
             recorded = self._turn[number]
             options = recorded.options if isinstance(recorded, ScheduleActivity) else options
         kind = options.cancellation_type
-        if kind is ActivityCancellationType.TRY_CANCEL:
+        if kind is _TRY_CANCEL:
             handle: ActivityHandle[Any] = ActivityHandle(
                 self.loop, number, ACTIVITY, result_type, self._cancel_activity
             )
@@ -257,6 +256,16 @@ class Commander:
         if self._bug is None and not self.loop.read_only:
             self._bug = bug
         raise bug
+
+    def _check_call(self, declared: ActivityDefinition, data: bytes) -> None:
+        """See that the activity is the one that will be performed, and that the arguments fit it."""
+        if self._activities is not None and (found := self._activities.find(declared.name)) is not declared:
+            self._check_is_meant(declared, found)
+        if (types := declared.checked_types) is not None:
+            try:
+                self._converter.decode_args(data, types)
+            except PayloadError as error:
+                raise declared.misfit(error) from error
 
     def _check_is_meant(self, declared: ActivityDefinition, found: ActivityDefinition | None) -> None:
         """Refuse to have another activity performed that happens to have the name of the one that is meant."""

@@ -52,6 +52,9 @@ from .updates import UpdateInfo, current_update
 
 __all__ = ["Execution"]
 
+# Python 3.11 calls a function to find a member by its class.
+_COMPLETE = Event.COMPLETE
+
 
 class Execution(Commander):
     """A live run.
@@ -297,7 +300,7 @@ class Execution(Commander):
             self.raised(error)
 
     def _take_activity_completed(self, message: ActivityCompleted) -> None:
-        self.resolve(message.id, Event.COMPLETE, message.result)
+        self.resolve(message.id, _COMPLETE, message.result)
 
     def _take_activity_failed(self, message: ActivityFailed) -> None:
         self.resolve(message.id, Event.FAIL, failure=message.failure)

@@ -13,6 +13,9 @@ __all__ = ["ActivityHandle", "AwaitedActivityHandle", "PendingHandle"]
 
 T = TypeVar("T")
 
+# Python 3.11 calls a function to find a member by its class.
+_PENDING = State.PENDING
+
 
 class PendingHandle(Future[T]):
     """A future for the outcome of one command; cancelling it takes the command back.
@@ -42,7 +45,7 @@ class PendingHandle(Future[T]):
         self.order = loop.order = loop.order + 1
         self.id = number
         self.result_type = result_type
-        self._life = State.PENDING
+        self._life = _PENDING
         self._table = table
         self._on_cancel = on_cancel
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from types import FunctionType
 from typing import Any, Self, TypeVar
 
-__all__ = ["Future", "Handle", "RunPutAway", "Task", "TimerHandle"]
+__all__ = ["BareFuture", "Future", "Handle", "RunPutAway", "Task", "TimerHandle"]
 
 T = TypeVar("T")
 
@@ -121,6 +121,18 @@ class Future(asyncio.Future[T]):
     __slots__ = ("order",)
     order: int
 
+    def __hash__(self) -> int:
+        return self.order
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class BareFuture(Future[T]):
+    """A future that a loop makes for whoever asks it for one."""
+
+    __slots__ = ()
+
     def add_done_callback(self, fn: Callable[[Self], object], /, *, context: contextvars.Context | None = None) -> None:
         # Another thread would have to wake the workflow, which cannot be: without this it would wait for ever.
         if fn.__class__ is FunctionType and fn.__qualname__ == _CHAINED:
@@ -128,9 +140,3 @@ class Future(asyncio.Future[T]):
                 "asyncio.wrap_future cannot be used in a workflow: a replay could not repeat it; do it in an activity"
             )
         _add_done_callback(self, fn, context=context)
-
-    def __hash__(self) -> int:
-        return self.order
-
-    def __eq__(self, other: object) -> bool:
-        return self is other

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import types
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Union, Unpack, cast, get_args, get_origin
+from typing import Any, Union, Unpack, get_args, get_origin
 
 import msgspec
 
@@ -22,6 +22,8 @@ from .payload_tags import Trees, Unfit, any_hook, kind_of
 from .use_errors import PayloadDecodeError, PayloadEncodeError, PayloadTooLargeError
 
 __all__ = ["CODEC_ID", "DEFAULT_LIMIT", "Converter"]
+
+Decode = Callable[[Any], Any]
 
 CODEC_ID = 1
 DEFAULT_LIMIT = 2 * 1024 * 1024
@@ -85,11 +87,10 @@ class Converter:
             PayloadDecodeError: the bytes are damaged, or do not fit the annotation.
         """
         try:
-            if data[0] == CODEC_ID and len(data) <= MAX_DECODED:
-                if len(data) > LARGE:
-                    check_keys(data, self._trees.decode)
-                value = _value_decoders[hint](data[1:])
-                return value if len(data) <= MAX_DECODED_DEPTH else within_depth(value, data)
+            if data[0] == CODEC_ID:
+                decode = _value_decoders[hint]
+                # Most are too short to be hostile.
+                return decode(data[1:]) if len(data) <= MAX_DECODED_DEPTH else self._checked(decode, data)
         except _MISSED:
             pass
         if hint is RawValue:
@@ -138,15 +139,21 @@ class Converter:
             PayloadDecodeError: the bytes are damaged, or do not fit the annotations.
         """
         try:
-            if data[0] == CODEC_ID and len(data) <= MAX_DECODED:
-                if len(data) > LARGE:
-                    check_keys(data, self._trees.decode)
-                values = list(_argument_decoders[hints][data[1]](data[1:]))
-                return values if len(data) <= MAX_DECODED_DEPTH else cast("list[Any]", within_depth(values, data))
+            if data[0] == CODEC_ID:
+                decode = _argument_decoders[hints][data[1]]
+                return list(decode(data[1:]) if len(data) <= MAX_DECODED_DEPTH else self._checked(decode, data))
         except _MISSED:
             pass
         done: list[Any] = _explained(lambda: self._args(data, hints))
         return done
+
+    def _checked(self, decode: Decode, data: bytes) -> Any:
+        """What ``decode`` gives; whatever is wrong with hostile bytes is told by the slow way."""
+        if len(data) > MAX_DECODED:
+            raise LookupError
+        if len(data) > LARGE:
+            check_keys(data, self._trees.decode)
+        return within_depth(decode(data[1:]), data)
 
     def _slow(self, value: object, root: str) -> bytes:
         if type(value) is RawValue:
@@ -208,8 +215,6 @@ class Converter:
 
 
 # --- the fast way: what msgspec itself gets right --------------------------------------------------------------------
-
-Decode = Callable[[Any], Any]
 
 
 def _is_plain(value: Any, depth: int) -> bool:

@@ -85,7 +85,8 @@ class Attempts:
         """Begin the first attempt of an activity whose turn is on disk."""
         # A later turn of the same sweep may have taken it back.
         if command.id in run.activities:
-            self._perform(self._flight(run.owner, command, scheduled_ns), is_new=True)
+            now_ns = self._dispatcher.clock.now_ns()
+            self._perform(Flight(run.owner, command, scheduled_ns, 1, b"", now_ns), is_new=True)
 
     def recover(
         self,
@@ -211,7 +212,7 @@ class Attempts:
 
     # One attempt.
 
-    def _flight(self, owner: Owner, command: ScheduleActivity, scheduled_ns: int, row: Attempt | None = None) -> Flight:
+    def _flight(self, owner: Owner, command: ScheduleActivity, scheduled_ns: int, row: Attempt | None) -> Flight:
         """The first attempt of an activity, or the one that its row tells of."""
         now_ns = self._dispatcher.clock.now_ns()
         if row is None:
@@ -232,8 +233,16 @@ class Attempts:
         self._flights[run_no, item] = flight
         options = command.options
         info = ActivityInfo(
-            *(str(item), command.name, flight.attempt, workflow_id, run_id, workflow_type),
-            *(scheduled_ns, now_ns, now_ns, options),
+            str(item),
+            command.name,
+            flight.attempt,
+            workflow_id,
+            run_id,
+            workflow_type,
+            scheduled_ns,
+            now_ns,
+            now_ns,
+            options,
         )
         permit = (
             self.permits.ask if options.retry_policy is not None and options.retry_policy.maximum_attempts else None

@@ -41,7 +41,6 @@ class Flight:
     Attributes:
         details: payload of the last heartbeat that is written down, this attempt's or an earlier one's.
         is_cancelling: whether it was asked to end and its answer is waited for: no attempt follows.
-        is_limited: whether there is a time by which it must have begun or ended.
         news: when its heartbeats are looked at again.
         pulse: its heartbeats, once there was one.
         quiet_until_ns: until when its heartbeats are not written down.
@@ -55,7 +54,6 @@ class Flight:
         "details",
         "handed_ns",
         "is_cancelling",
-        "is_limited",
         "key",
         "last_failure",
         "news",
@@ -90,15 +88,22 @@ class Flight:
         self.quiet_until_ns = 0
         self.deadline: Deadline | None = None
         self.task: Task | None = None
-        options = command.options
-        limits = options.start_to_close_timeout_ns, options.schedule_to_close_timeout_ns
-        others = options.schedule_to_start_timeout_ns, options.heartbeat_timeout_ns
-        self.is_limited = limits != (None, None) or others != (None, None)
 
     @property
     def attempt_key(self) -> tuple[int, int, int]:
         """What the performer calls it."""
         return self.owner.run_no, self.command.id, self.attempt
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a time by which it must have begun or ended."""
+        options = self.command.options
+        return bool(
+            options.start_to_close_timeout_ns
+            or options.schedule_to_close_timeout_ns
+            or options.schedule_to_start_timeout_ns
+            or options.heartbeat_timeout_ns
+        )
 
     @property
     def last_details(self) -> bytes:

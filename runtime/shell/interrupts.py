@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from threading import get_ident
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple, NoReturn, Protocol, Self
 
@@ -55,15 +56,18 @@ class Interrupts:
         Raises:
             CancelledError: it was cancelled before.
         """
-        target.thread = threading.get_ident()
-        self.reopen(target)
+        target.thread = thread = get_ident()
+        self._open[target] = thread
+        # Only now: whoever strikes either finds the thread or has said before that it is cancelled.
+        if target.cancellation is not None:
+            self._refuse(target, thread)
 
     def strike(self, target: Target) -> None:
         """Raise the exception in the thread of ``target``, unless its code is shielded or has ended."""
         thread = self._open.pop(target, None)
         if thread is None:
             return
-        if thread == threading.get_ident():
+        if thread == get_ident():
             # Its own thread asks, which is in the middle of something else: it raises it at its next chance.
             target.is_due = target.is_struck = True
         elif not _strike_unless_delicate(target, thread) or _LOWERS_FLAG:
@@ -96,14 +100,18 @@ class Interrupts:
         Raises:
             CancelledError: it was cancelled meanwhile.
         """
-        if target.is_struck or target.thread is None:
+        thread = target.thread
+        if target.is_struck or thread is None:
             return
-        self._open[target] = target.thread
-        # Only now: whoever strikes either finds the thread or has said before that it is cancelled.
-        if target.cancellation is None:
-            return
+        self._open[target] = thread
+        # As above.
+        if target.cancellation is not None:
+            self._refuse(target, thread)
+
+    def _refuse(self, target: Target, thread: int) -> NoReturn:
+        """Have the exception raised on this thread, whose code must not go on."""
         if self._open.pop(target, None) is None:
-            _meet(target, target.thread)
+            _meet(target, thread)
         target.is_struck = True
         raise CancelledError
 
@@ -148,7 +156,7 @@ class _Received(BaseException):
 
 def _leave_pending(thread: int) -> None:
     """Have the exception raised in a thread that may hear of nothing for a long time."""
-    here = threading.get_ident()
+    here = get_ident()
     try:
         set_async_exc(thread, CancelledError)
         if _LOWERS_FLAG:

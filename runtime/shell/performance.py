@@ -12,6 +12,7 @@ from queue import SimpleQueue
 
 from ..attempt import Attempt, Notice
 from ..model.activity_info import ActivityInfo
+from ..model.cancellation import ActivityCancellationDetails
 from ..model.errors import CancelledError
 from .calling import Caller
 from .interrupts import Interrupts, Shield
@@ -40,7 +41,6 @@ class Performance(Attempt):
 
     __slots__ = (
         "_caller",
-        "_details",
         "_interrupts",
         "depth",
         "is_due",
@@ -53,7 +53,12 @@ class Performance(Attempt):
     )
 
     def __init__(self, task: Task, caller: Caller, shutdown: Notice, interrupts: Interrupts) -> None:
-        Attempt.__init__(self, task.info, shutdown)
+        # Not by way of the attempt's own: one is made for every attempt.
+        self._info = task.info
+        self._notice: Notice | None = None
+        self.shutdown = shutdown
+        self.cancellation: ActivityCancellationDetails | None = None
+        self.started_at_ns: int | None = None
         self.task = task
         self.key = task.key
         self.refuse: Callable[[], None] | None = None
@@ -63,15 +68,14 @@ class Performance(Attempt):
         self.is_struck = False
         self.thread: int | None = None
         self._caller = caller
-        self._details = task.details
         self._interrupts = interrupts
 
     @property
     def info(self) -> ActivityInfo:
         """The facts of the attempt; what an earlier one has said is decoded when it is first asked for."""
-        if self._details:
-            said = self._caller.converter.decode_args(self._details, None)
-            self._info, self._details = self._info.with_details(tuple(said)), b""
+        if self.task.details and not self._info.heartbeat_details:
+            said = self._caller.converter.decode_args(self.task.details, None)
+            self._info = self._info.with_details(tuple(said))
         return super().info
 
     # Heartbeats.

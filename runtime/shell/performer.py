@@ -284,7 +284,7 @@ class Performer:
         # The permit first: an attempt that waits for it has not begun, whatever becomes of it.
         if (attempt.task.permit is None or self._permitted(attempt, attempt.task.permit)) and self._claim(attempt):
             # A fresh context is cheap, and keeps what one activity sets from the next one on this thread.
-            contextvars.Context().run(self._call, attempt)
+            self._settle(attempt, contextvars.Context().run(self._caller.call, attempt, attempt.task))
 
     def _put_in_process(self, attempt: Performance) -> None:
         if self._processes is None:
@@ -305,7 +305,7 @@ class Performer:
                 self._settle(attempt, self._caller.failed(error))
             return
         if (attempt.task.permit is None or self._permitted(attempt, attempt.task.permit)) and self._claim(attempt):
-            self._finish(attempt, processes.perform(worker, attempt))
+            self._settle(attempt, processes.perform(worker, attempt))
 
     def _permitted(self, attempt: Performance, permit: Permit) -> bool:
         return attempt.is_permitted(permit) or self._forget(attempt)
@@ -324,20 +324,11 @@ class Performer:
         # An attempt that never began may be handed over again, with the same key.
         return self._performing.get(attempt.key) is attempt and self._performing.pop(attempt.key, None) is attempt
 
-    def _call(self, attempt: Performance) -> None:
-        self._finish(attempt, self._caller.call(attempt, attempt.task))
-
     async def _perform_on_loop(self, attempt: Performance) -> None:
         if attempt.task.permit is not None and not await self._permitted_on_loop(attempt, attempt.task.permit):
             return
         if self._claim(attempt):
-            self._finish(attempt, await self._caller.call_on_loop(attempt, attempt.task))
-
-    def _finish(self, attempt: Performance, outcome: Outcome | None) -> None:
-        if outcome is None:
-            self._leave_behind(attempt)
-        else:
-            self._settle(attempt, outcome)
+            self._settle(attempt, await self._caller.call_on_loop(attempt, attempt.task))
 
     def _lost(self, attempt: Performance) -> None:
         """Report an attempt whose task or place in a queue the application cancelled before it began; any other has
@@ -350,7 +341,11 @@ class Performer:
         if handed.cancelled() or handed.exception() is not None:
             self._lost(attempt)
 
-    def _settle(self, attempt: Performance, outcome: Outcome) -> None:
+    def _settle(self, attempt: Performance, outcome: Outcome | None) -> None:
+        """Report an attempt that has ended; one that has no outcome is left behind."""
+        if outcome is None:
+            self._leave_behind(attempt)
+            return
         # In this order: at no moment does nothing seem to be left.
         self._reporting.add(attempt)
         try:

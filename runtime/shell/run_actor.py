@@ -88,9 +88,11 @@ class RunActor(Actor):
 
     def accept(self, delivery: Delivery) -> None:
         """Put a message behind the mail that is there; one that ends the run goes before it."""
-        is_end = isinstance(delivery.message, ENDS)
         # Nothing goes before the start of a run: without it there is nothing to end.
-        self.actor_inbox.put(delivery, Lane.SYSTEM if is_end and self.standing is not Standing.NEW else Lane.MAIL)
+        if isinstance(delivery.message, ENDS) and self.standing is not Standing.NEW:
+            self.actor_inbox.put(delivery, Lane.SYSTEM)
+        else:
+            self.actor_inbox.put(delivery)
 
     def accept_row(self, seq: int, message: Message) -> None:
         """A message for this run is on disk now. What is not awake finds it there when it wakes."""

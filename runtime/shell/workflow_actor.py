@@ -31,6 +31,8 @@ __all__ = ["WorkflowActor"]
 
 logger = logging.getLogger("greenroom")
 
+# Python 3.11 calls a function to find a member by its class, and these two are asked for in every turn.
+_LIVE, _NEW = Standing.LIVE, Standing.NEW
 _STOPPED = (Standing.SUSPENDED, Standing.RESTARTING)
 _UNFINISHED = (
     "%s has ended (%s) while a handler was at work: %s; let handlers end first, with "
@@ -44,7 +46,7 @@ class WorkflowActor(RunActor):
 
     def run_turn(self) -> bool:
         """Take one turn of the dispatcher."""
-        if self.standing is Standing.LIVE:
+        if self.standing is _LIVE:
             delivery = self.actor_inbox.take()
             if type(delivery) is Delivery:
                 self._decide(delivery)
@@ -91,51 +93,52 @@ class WorkflowActor(RunActor):
 
     def _decide(self, delivery: Delivery) -> None:
         """Decide: the run's code takes the message. Then write, in the open sweep."""
-        run, message, execution = self.run, delivery.message, self.execution
+        run, tools, message, execution = self.run, self._tools, delivery.message, self.execution
+        update = message if type(message) is UpdateReceived else None
         if delivery.seq is not None and delivery.seq not in run.rows:
             # It was in memory when the run was brought back with the same message from the disk, and that was taken.
             return
-        if type(message) is UpdateReceived:
-            self._tools.updating.arrived(run, delivery, message)
+        if update is not None:
+            tools.updating.arrived(run, delivery, update)
         if run.is_stale(message):
-            self._tools.sweep.took_turn(self, delivery)
-            take_row(self._tools, run, delivery)
-            acknowledge(self._tools, run, delivery)
+            tools.sweep.took_turn(self, delivery)
+            take_row(tools, run, delivery)
+            acknowledge(tools, run, delivery)
             return
-        clock_ns = self._tools.clock.now_ns()
+        clock_ns = tools.clock.now_ns()
         time_ns = clock_ns if clock_ns > run.last_ns else run.last_ns
-        deadline = self._tools.deadline
+        deadline = tools.deadline
         try:
             if execution is None:
-                self.execution = execution = begin_execution(self._tools, message)
+                self.execution = execution = begin_execution(tools, message)
             deadline.begin(self, delivery)
             try:
-                if type(message) is UpdateReceived:
-                    execution.validate(message, time_ns)
+                if update is not None:
+                    execution.validate(update, time_ns)
                 commands = execution.apply(message, time_ns)
             finally:
                 deadline.end()
             record = encode_turn(message, commands)
         except TurnExceeded as error:
-            self._cannot_take(delivery, overdue(deadline, error, self._tools.turn_seconds))
+            self._cannot_take(delivery, overdue(deadline, error, tools.turn_seconds))
             return
         except Exception as error:
             # The outermost step of an actor: whatever cannot be decided, a bug of ours included, stops this run alone.
             self._cannot_take(delivery, error)
             return
-        self._tools.sweep.took_turn(self, delivery)
+        tools.sweep.took_turn(self, delivery)
         try:
-            if self.standing is Standing.NEW:
+            if self.standing is _NEW:
                 self._be_born()
-            write_turn(self._tools, self, delivery, record, commands, time_ns)
+            write_turn(tools, self, delivery, record, commands, time_ns)
             if run.header.closed_ns is not None:
-                write_unread(self._tools, run, execution.take_unread(), time_ns)
+                write_unread(tools, run, execution.take_unread(), time_ns)
                 for what in execution.unfinished_handlers():
-                    self._tools.sweep.after(logger.warning, _UNFINISHED, self, run.status.name, what)
+                    tools.sweep.after(logger.warning, _UNFINISHED, self, run.status.name, what)
                 self._leave()
         except Exception as error:
             # Half a turn stands in the batch: nothing of this sweep may reach the disk.
-            self._tools.sweep.spoil(error)
+            tools.sweep.spoil(error)
 
     def _cannot_take(self, delivery: Delivery, error: Exception) -> None:
         """The turn is discarded. An update is refused for it: one bad request must not stop the run."""

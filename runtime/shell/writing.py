@@ -56,7 +56,8 @@ def write_turn(
     """A turn: its record, and what its message and its commands mean."""
     run, sweep, message = peer.run, tools.sweep, delivery.message
     batch = sweep.batch
-    run.crc = batch.append_turn(run.run_no, run.turn_no, time_ns, *record, run.crc)
+    told, asked = record
+    run.crc = batch.append_turn(run.run_no, run.turn_no, time_ns, told, asked, run.crc)
     run.turn_no += 1
     run.last_ns = time_ns
     if delivery.seq is not None:
