@@ -1,4 +1,4 @@
-"""Where in the user's code a command was asked for: the nearest frame outside the library and outside asyncio."""
+"""Where in the user's code a command was asked for, or something waits: frames outside the library and asyncio."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import sys
 from types import FrameType
+from typing import Any
 
-__all__ = ["call_site", "site_of"]
+__all__ = ["call_site", "site_of", "waits_at"]
 
 _LIBRARY = __file__.replace("\\", "/").rsplit("/core/", 1)[0] + "/"
 _ASYNCIO = asyncio.__file__.replace("\\", "/").rsplit("/", 1)[0] + "/"
@@ -51,6 +52,25 @@ def site_of(frame: FrameType) -> str:
     """``file:line`` of one frame, shown as ``call_site`` does."""
     file = frame.f_code.co_filename
     return f"{_show(file) or file}:{frame.f_lineno}"
+
+
+def waits_at(awaitable: object) -> str:
+    """Where in the user's code something waits that is not running, the innermost last; "" if that cannot be seen.
+
+    Args:
+        awaitable: a coroutine, or a generator of any kind.
+    """
+    sites: list[str] = []
+    while awaitable is not None:
+        frame: FrameType | None = _first_of(awaitable, "cr_frame", "gi_frame", "ag_frame")
+        if frame is not None and _show(frame.f_code.co_filename):
+            sites.append(f"{site_of(frame)} ({frame.f_code.co_name})")
+        awaitable = _first_of(awaitable, "cr_await", "gi_yieldfrom", "ag_await")
+    return ", ".join(sites)
+
+
+def _first_of(target: object, *names: str) -> Any:
+    return next((value for name in names if (value := getattr(target, name, None)) is not None), None)
 
 
 def _show(file: str) -> str:

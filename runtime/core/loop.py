@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
 
 from ..model.errors import ReadOnlyContextError
+from .call_sites import waits_at
 from .tasks import BareFuture, Future, Handle, RunPutAway, Task, TimerHandle
 
 __all__ = ["Owner", "Waits", "WorkflowLoop", "leave_any_loop"]
@@ -160,7 +161,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         """Close every coroutine that is still waiting, children first, with this loop running.
 
         Returns:
-            The coroutines that would not end, as text; they are kept alive and never left to the collector.
+            The coroutines that would not end, as text that says where they wait; they are kept alive and never left to
+            the collector.
         """
         self._closed = True
         stubborn: list[str] = []
@@ -169,12 +171,12 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 continue
             coroutine = cast("Coroutine[Any, Any, Any]", task.get_coro())
             if not _close(coroutine):
-                stubborn.append(repr(coroutine))
+                stubborn.append(_told(coroutine))
                 _KEPT.append(task)
             task.be_quiet()
         for generator in reversed(self._generators):
             if not _close_generator(generator):
-                stubborn.append(repr(generator))
+                stubborn.append(_told(generator))
                 _KEPT.append(generator)
         self._ready.clear()
         # What refers to itself in a circle would wait for the collector.
@@ -329,6 +331,11 @@ def _generator_dropped(generator: AsyncGenerator[Any, Any]) -> None:
 
 # What would not end stays referenced: a collector that runs its finalizers on some other thread would be worse.
 _KEPT: list[object] = []
+
+
+def _told(stubborn: object) -> str:
+    place = waits_at(stubborn)
+    return f"{stubborn!r} waits at {place}" if place else repr(stubborn)
 
 
 def _close(coroutine: Coroutine[Any, Any, Any]) -> bool:

@@ -15,8 +15,20 @@ _LIBRARY = __name__.rpartition(".model.")[0]
 
 # Of the library and of asyncio: what asks for something, or draws from what the run has one of.
 _ASKS = frozenset(
-    {"create_task", "ensure_future", "random", "side_effect", "start_activity", "start_activity_method", "uuid4"}
+    {
+        "create_task",
+        "ensure_future",
+        "random",
+        "side_effect",
+        "start_activity",
+        "start_activity_method",
+        "uuid4",
+        "uuid7",
+    }
 )
+_KEEPS_ORDER = (enumerate, iter, list, map, tuple, zip)
+_ARGUMENT = {map: 1}
+_DEEPEST = 8
 
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _AS_COMPLETED = "asyncio.as_completed begins coroutines in an order of its own; use workflow.as_completed(…)"
@@ -58,21 +70,35 @@ def _inside(node: ast.For | ast.AsyncFor | _Comprehension) -> list[ast.AST]:
     return list(node.body) if isinstance(node, (ast.For, ast.AsyncFor)) else [node.elt]
 
 
-def _is_set(node: ast.expr, scope: Scope) -> bool:
-    """Whether an expression is a set, and not one of whole numbers written out, which has the same order everywhere."""
+def _is_set(node: ast.expr, scope: Scope, depth: int = 0) -> bool:
+    """Whether an expression has the order of a set, and not of one of whole numbers written out, which is the same
+    everywhere.
+
+    Args:
+        depth: how many expressions led here: names can lead in a circle.
+    """
+    if depth > _DEEPEST:
+        return False
     if isinstance(node, ast.Set):
         return not all(isinstance(each, ast.Constant) and isinstance(each.value, int) for each in node.elts)
     if isinstance(node, ast.SetComp):
         return True
     if isinstance(node, ast.Call):
         called = resolve(node.func, scope)
-        return called is not None and called.kind is Kind.OBJECT and called.value in (set, frozenset)
+        if called is None or called.kind is not Kind.OBJECT:
+            return False
+        if any(called.value is each for each in _KEEPS_ORDER):
+            place = _ARGUMENT.get(called.value, 0)
+            return len(node.args) > place and _is_set(node.args[place], scope, depth + 1)
+        return called.value in (set, frozenset)
+    if isinstance(node, ast.BinOp):
+        return _is_set(node.left, scope, depth + 1)
     if isinstance(node, ast.Name):
         bound = scope.bound(node.id)
         return bound is not None and all(
-            isinstance(each.value, (ast.Set, ast.SetComp, ast.Call))
+            isinstance(each.value, (ast.Set, ast.SetComp, ast.Call, ast.BinOp))
             and not each.is_type
-            and _is_set(each.value, bound[1])
+            and _is_set(each.value, bound[1], depth + 1)
             for each in bound[0]
         )
     return False

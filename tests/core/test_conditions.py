@@ -13,7 +13,8 @@ import pytest
 from greenroom.runtime import workflow
 from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import CancelTimer, ScheduleActivity, StartTimer
-from greenroom.runtime.core.messages import TimerFired
+from greenroom.runtime.core.handling import UpdateRejectedError
+from greenroom.runtime.core.messages import TimerFired, UpdateReceived
 from greenroom.runtime.model.errors import ApplicationError, ReadOnlyContextError
 from tests.core.driving import Drive
 
@@ -331,3 +332,55 @@ def test_a_condition_that_cannot_answer_is_refused_at_once(
 
     wanted = "the condition must be a function without arguments that returns true or false"
     assert run.result == f"{wanted}; {complaint}"
+
+
+ASKED: list[str] = []
+
+
+@workflow.defn
+class Asked:
+    """Notes when its condition is asked."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.wait_condition(self.ask)
+        return "over"
+
+    def ask(self) -> bool:
+        ASKED.append("asked")
+        return self.is_over
+
+    @workflow.signal
+    def end(self) -> None:
+        self.is_over = True
+
+    @workflow.query
+    def look(self) -> str:
+        return "looked"
+
+    @workflow.update
+    def change(self) -> None:
+        """Is never accepted."""
+
+    @change.validator
+    def refuse(self) -> None:
+        raise ValueError("not now")
+
+
+def test_neither_a_query_nor_a_validator_has_conditions_asked(drive: Start) -> None:
+    run = drive(Asked)
+    nothing = run.converter.encode_args(())
+    ASKED.clear()
+
+    answer = run.execution.query("look", nothing)
+    with pytest.raises(UpdateRejectedError):
+        run.execution.validate(UpdateReceived("change", nothing, "update-1"), run.now_ns)
+    before = list(ASKED)
+    run.signal("end")
+
+    assert run.converter.decode(answer) == "looked"
+    assert (before, ASKED[:1]) == ([], ["asked"])
+    assert run.result == "over"

@@ -188,6 +188,35 @@ def test_a_side_effect_that_the_history_does_not_have_is_reported(drive: Start) 
 
 
 @workflow.defn
+async def waits_for_ever() -> None:
+    await workflow.wait_condition(lambda: False)
+
+
+@workflow.defn
+async def waits_a_minute() -> None:
+    await workflow.wait_condition(lambda: False, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected", "produced"),
+    [
+        (waits_for_ever, waits_a_minute, 0, 1),
+        (waits_a_minute, waits_for_ever, 1, 0),
+    ],
+)
+def test_a_timeout_that_a_condition_gets_or_loses_is_a_difference(
+    drive: Start, before: Any, after: Any, expected: int, produced: int
+) -> None:
+    run = drive(before)
+
+    with pytest.raises(NondeterminismError) as caught:
+        run.replayed(target=after)
+
+    assert (len(caught.value.expected), len(caught.value.produced)) == (expected, produced)
+    assert "start-timer" in "".join([*caught.value.expected, *caught.value.produced])
+
+
+@workflow.defn
 async def breaks_later() -> None:
     await asyncio.gather(workflow.start_activity("a"), workflow.start_activity("b"))
     raise ValueError("now it breaks")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -128,13 +129,17 @@ def test_a_coroutine_that_swallows_its_end_a_few_times_ends(drive: Start) -> Non
     assert ENDED[:2] == ["RunPutAway", "again"]
 
 
-@workflow.defn
-async def stubborn() -> None:
+async def holds_on() -> None:
     while True:
         try:
             await asyncio.get_running_loop().create_future()
         except BaseException:
             continue
+
+
+@workflow.defn
+async def stubborn() -> None:
+    await holds_on()
 
 
 def test_a_coroutine_that_would_not_end_is_reported_and_kept(drive: Start) -> None:
@@ -148,6 +153,8 @@ def test_a_coroutine_that_would_not_end_is_reported_and_kept(drive: Start) -> No
     gc.collect()
 
     assert "_main" in text
+    # Where it waits, the innermost last.
+    assert re.search(r"waits at tests/core/test_putting_away\.py:\d+ \(stubborn\), .*:\d+ \(holds_on\)$", text)
     assert len(kept) == before + 1
 
 

@@ -159,15 +159,65 @@ async def registering() -> list[Any]:
 def test_handlers_come_and_go_and_what_was_kept_comes_in_one_order(drive: Start) -> None:
     run = drive(registering)
 
-    for name, value in (("b", 1), ("a", 2), ("b", 3), ("a", 4), ("c", 5)):
+    for name, value in (("b", 1), ("a", 2), ("c", 3), ("a", 4), ("b", 5)):
         run.signal(name, value)
     run.signal("step")
     run.signal("step")
     run.signal("a", 6)
     run.signal("step")
 
-    seen = [["a", 2], ["a", 4], ["any", "b", 1], ["any", "b", 3], ["any", "c", 5]]
+    # Not b and b and then c: what was kept has one order over all names.
+    seen = [["a", 2], ["a", 4], ["any", "b", 1], ["any", "c", 3], ["any", "b", 5]]
     assert run.result == [seen, True, True, [None, None], 6, None]
+
+
+@workflow.defn
+class Replacing:
+    """Replaces and removes the handlers of its class."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    @workflow.signal
+    def hear(self, number: int) -> None:
+        self.seen.append(["declared", number])
+
+    @workflow.signal(dynamic=True)
+    def anything(self, name: str, number: int) -> None:
+        self.seen.append(["declared for all", name, number])
+
+    def hear_set(self, number: int) -> None:
+        self.seen.append(["set", number])
+
+    def anything_set(self, name: str, number: int) -> None:
+        self.seen.append(["set for all", name, number])
+
+    @workflow.run
+    async def run(self) -> list[Any]:
+        found = [workflow.get_signal_handler("hear") == self.hear, workflow.get_signal_handler("other") is None]
+        found.append(workflow.get_dynamic_signal_handler() == self.anything)
+        await workflow.wait_condition(lambda: len(self.seen) == 2)
+        workflow.set_signal_handler("hear", self.hear_set)
+        workflow.set_dynamic_signal_handler(self.anything_set)
+        await workflow.wait_condition(lambda: len(self.seen) == 4)
+        workflow.set_signal_handler("hear", None)
+        await workflow.wait_condition(lambda: len(self.seen) == 5)
+        workflow.set_dynamic_signal_handler(None)
+        channel = workflow.signal_channel()
+        return [found, self.seen, await channel.receive("hear"), await channel.receive("other")]
+
+
+def test_handlers_of_the_class_are_replaced_and_removed_and_the_catch_all_too(drive: Start) -> None:
+    run = drive(Replacing)
+
+    for name, number in (("hear", 1), ("other", 2), ("hear", 3), ("other", 4), ("hear", 5), ("hear", 6), ("other", 7)):
+        run.signal(name, number)
+
+    found, seen, *kept = run.result
+    assert found == [True, True, True]
+    assert seen[:2] == [["declared", 1], ["declared for all", "other", 2]]
+    assert seen[2:] == [["set", 3], ["set for all", "other", 4], ["set for all", "hear", 5]]
+    assert kept == [6, 7]
 
 
 set_anything: Any = workflow.set_signal_handler
@@ -499,6 +549,26 @@ def test_a_handler_goes_before_a_channel_until_it_is_removed(drive: Start) -> No
     run.signal("item", 2)
 
     assert run.result == [[1], 2]
+
+
+@workflow.defn
+async def with_two_channels() -> list[Any]:
+    first = workflow.signal_channel()
+    reading = asyncio.create_task(first.receive("item"))
+    await asyncio.sleep(0)
+    second = workflow.signal_channel()
+    await second.receive("step")
+    return [await reading, await second.receive("item"), first.poll("item"), second.poll("item")]
+
+
+def test_a_second_channel_replaces_none_and_reads_from_the_same_mail(drive: Start) -> None:
+    run = drive(with_two_channels)
+
+    for number in (1, 2, 3):
+        run.signal("item", number)
+    run.signal("step")
+
+    assert run.result == [1, 2, 3, None]
 
 
 @workflow.defn

@@ -192,3 +192,25 @@ def test_the_clock_stands_during_a_turn_and_never_goes_back(drive: Start) -> Non
         run.signal("tick")
 
     assert [each - STARTED_NS for each in run.result] == [0, 5 * SECOND, 5 * SECOND, 12 * SECOND]
+
+
+@workflow.defn
+async def telling_every_clock() -> list[list[float]]:
+    loop, began, began_ns = asyncio.get_running_loop(), workflow.now(), workflow.time_ns()
+    seen: list[list[float]] = []
+    for _ in range(2):
+        for _ in range(3):
+            seen.append([(workflow.now() - began).total_seconds(), workflow.time_ns() - began_ns, loop.time()])
+            await asyncio.sleep(0)
+        await workflow.signal_channel().receive("tick")
+    return seen
+
+
+def test_every_clock_of_a_run_tells_the_time_of_the_turn_and_stands_while_its_code_runs(drive: Start) -> None:
+    run = drive(telling_every_clock)
+
+    for _ in range(2):
+        run.now_ns += 5 * SECOND
+        run.signal("tick")
+
+    assert run.result == [[0.0, 0, 0.0]] * 3 + [[5.0, 5 * SECOND, 5.0]] * 3

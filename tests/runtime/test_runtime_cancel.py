@@ -9,6 +9,7 @@ import pytest
 
 from greenroom import activity, workflow
 from greenroom.runtime.model.errors import (
+    ActivityError,
     ApplicationError,
     CancelledError,
     WorkflowClosedError,
@@ -92,6 +93,12 @@ class Handles:
             await workflow.wait_condition(workflow.all_handlers_finished)
         return self.heard
 
+    @workflow.update
+    async def ask(self, word: str) -> str:
+        await workflow.sleep(10)
+        self.heard.append(word)
+        return f"heard {word}"
+
     @workflow.signal
     async def hear(self, word: str) -> None:
         await workflow.sleep(10)
@@ -121,13 +128,80 @@ async def uncancels() -> str:
         async with asyncio.timeout(5):
             await workflow.sleep(1000)
     except TimeoutError:
-        return "timed out as usual"
+        pass
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(workflow.sleep(1000))
+            tasks.create_task(workflow.execute_activity(gives_up))
+    except ExceptionGroup as errors:
+        return f"timed out and failed as usual: {len(errors.exceptions)}"
     return "never"
 
 
 @activity.defn(name="cancel.gives up")
 def gives_up() -> None:
     raise CancelledError("given up")
+
+
+@workflow.defn(name="cancel.lets out")
+async def lets_out_an_activity_that_was_cancelled() -> None:
+    try:
+        await workflow.sleep(5)
+    except asyncio.CancelledError:
+        pass
+    await workflow.execute_activity(gives_up)
+
+
+@workflow.defn(name="cancel.waits on")
+class WaitsOn:
+    """Catches the request, and then waits for everything there is."""
+
+    def __init__(self) -> None:
+        self.is_met = False
+
+    @workflow.signal
+    def meet(self) -> None:
+        self.is_met = True
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        try:
+            await workflow.sleep(1000)
+        except asyncio.CancelledError:
+            seen = ["cancelled"]
+        else:
+            return []
+        channel, lock = workflow.signal_channel(), asyncio.Lock()
+        await workflow.sleep(1)
+        seen.append(await workflow.execute_activity(charge, "more"))
+        seen += await asyncio.gather(workflow.execute_activity(charge, "a"), workflow.execute_activity(charge, "b"))
+        for waiting in (
+            workflow.wait_condition(lambda: self.is_met, timeout=1),
+            channel.receive("word", timeout=1),
+            workflow.wait_for(channel.receive("word"), 1),
+            asyncio.wait_for(channel.receive("word"), 1),
+        ):
+            try:
+                await waiting
+            except TimeoutError:
+                seen.append("late")
+        async with lock:
+            seen.append(str(await channel.receive("word")))
+        await workflow.wait_condition(lambda: self.is_met)
+        return seen
+
+
+CLEANED: list[str] = []
+
+
+@workflow.defn(name="cancel.has a finally")
+async def has_a_finally() -> None:
+    try:
+        await workflow.sleep(1000)
+    finally:
+        CLEANED.append("finally")
+        await workflow.execute_activity(refund, "too late")
+        CLEANED.append("never")
 
 
 @workflow.defn(name="cancel.groups")
@@ -145,7 +219,10 @@ async def lets_out_a_group(with_bad: bool) -> None:
             tasks.create_task(clean_up(number))
 
 
-WORKFLOWS = [lets_out_a_group, sleeps, cleans_up, shields, cancels_itself, group, Handles, at_once, uncancels]
+WORKFLOWS = [
+    *(lets_out_a_group, sleeps, cleans_up, shields, cancels_itself, group, Handles, at_once, uncancels),
+    *(lets_out_an_activity_that_was_cancelled, WaitsOn, has_a_finally),
+]
 
 
 def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
@@ -156,6 +233,7 @@ def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
 @pytest.fixture(autouse=True)
 def _forget() -> None:
     performed.clear()
+    CLEANED.clear()
 
 
 def cause_of(runtime: TestRuntime, future: Any) -> BaseException | None:
@@ -268,6 +346,63 @@ def test_handlers_of_signals_are_not_cancelled() -> None:
         assert runtime.wait(handle.result()) == ["still here"]
 
 
+def test_handlers_of_updates_are_not_cancelled() -> None:
+    with make(auto_skip=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Handles.run, id="h"))
+        asked = handle.execute_update(Handles.ask, "still here")
+        runtime.run_until_idle()
+        runtime.wait(handle.cancel())
+        assert not asked.done()
+        runtime.advance(20)
+
+        assert runtime.wait(asked) == "heard still here"
+        assert runtime.wait(handle.result()) == ["still here"]
+        replay_every_prefix(runtime)
+
+
+def test_one_that_was_caught_is_not_raised_again_by_what_is_waited_for_later() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(WaitsOn.run, id="w"))
+        runtime.wait(handle.cancel())
+        runtime.advance(10)
+        runtime.wait(handle.signal("word", "at last"))
+        runtime.wait(handle.signal(WaitsOn.meet))
+
+        charged = ["charged more", "charged a", "charged b"]
+        assert runtime.wait(handle.result()) == ["cancelled", *charged, *["late"] * 4, "at last"]
+        replay_every_prefix(runtime)
+
+
+@pytest.mark.parametrize(
+    ("is_asked", "status"), [(True, WorkflowExecutionStatus.CANCELLED), (False, WorkflowExecutionStatus.FAILED)]
+)
+def test_an_activity_that_failed_of_a_cancellation_ends_a_run_as_cancelled_only_if_that_was_asked_to_end(
+    is_asked: bool, status: WorkflowExecutionStatus
+) -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(lets_out_an_activity_that_was_cancelled, id="l"))
+        if is_asked:
+            runtime.wait(handle.cancel())
+        runtime.advance(10)
+
+        error = cause_of(runtime, handle.result())
+        assert isinstance(error, ActivityError)
+        assert isinstance(error.cause, CancelledError)
+        assert runtime.wait(handle.describe()).status is status
+        replay_every_prefix(runtime)
+
+
+def test_a_run_that_is_terminated_is_put_away_where_it_waits_and_asks_for_nothing_more() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(has_a_finally, id="f"))
+        before = runtime.wait(handle.fetch_history()).kinds()
+        runtime.wait(handle.terminate("enough"))
+        runtime.advance(2000)
+
+        assert runtime.wait(handle.fetch_history()).kinds() == [*before, "WorkflowTerminated"]
+        assert (CLEANED, performed) == (["finally"], [])
+
+
 def test_a_run_that_cancels_itself_has_failed() -> None:
     with make() as runtime:
         handle = runtime.wait(runtime.start_workflow(cancels_itself, id="c"))
@@ -300,12 +435,12 @@ def test_a_group_of_nothing_but_cancellations_is_one(with_bad: bool, status: Wor
         replay_every_prefix(runtime)
 
 
-def test_a_task_that_uncancels_times_out_as_usual_afterwards() -> None:
+def test_limits_and_groups_of_a_task_that_uncancels_work_as_usual_afterwards() -> None:
     with make() as runtime:
         handle = runtime.wait(runtime.start_workflow(uncancels, id="u"))
         runtime.wait(handle.cancel())
 
-        assert runtime.wait(handle.result()) == "timed out as usual"
+        assert runtime.wait(handle.result()) == "timed out and failed as usual: 1"
 
 
 def test_nobody_can_cancel_what_has_ended_or_is_not_there() -> None:

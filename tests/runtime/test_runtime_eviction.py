@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -245,3 +248,44 @@ def test_a_run_whose_turn_could_not_be_written_is_not_put_away_before_it_is_back
 
         assert refused.exception() is not None
         assert runtime.wait(first.result()) == [1, 2]
+
+
+async def clings() -> None:
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except BaseException:
+            continue
+
+
+@workflow.defn(name="eviction.stubborn")
+class Stubborn:
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+
+    @workflow.run
+    async def run(self) -> list[int]:
+        self.tasks = [asyncio.create_task(clings())]
+        await workflow.wait_condition(lambda: len(self.heard) == 2)
+        return self.heard
+
+    @workflow.signal
+    def hear(self, number: int) -> None:
+        self.heard.append(number)
+
+
+def test_code_that_would_not_end_is_told_with_its_place_and_its_run_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    told = caplog.at_level(logging.WARNING, "greenroom")
+    with TestRuntime(workflows=[Stubborn], evict_after_every_turn=True, check_leaks=False) as runtime, told:
+        handle = runtime.wait(runtime.start_workflow(Stubborn.run, id="s"))
+        for number in (1, 2):
+            runtime.wait(handle.signal(Stubborn.hear, number))
+
+        assert runtime.wait(handle.result()) == [1, 2]
+
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages
+    for message in messages:
+        assert message.startswith("workflow 's' (run ")
+        assert " would not end when it was put away: <coroutine object clings at " in message
+        assert re.search(r" waits at tests/runtime/test_runtime_eviction\.py:\d+ \(clings\)$", message)

@@ -120,6 +120,13 @@ class Forbidden:
             "timer at once": lambda: asyncio.get_running_loop().call_later(0, print),
             "timer in the past": lambda: asyncio.get_running_loop().call_at(-1, print),
             "random": workflow.random,
+            "uuid4": workflow.uuid4,
+            "uuid7": workflow.uuid7,
+            "condition": lambda: workflow.wait_condition(lambda: True).send(None),
+            "sleep": lambda: workflow.sleep(1).send(None),
+            "signal": lambda: workflow.get_external_workflow_handle("f").signal("open", "more").send(None),
+            "poll": lambda: workflow.signal_channel().poll("more"),
+            "update handler": lambda: workflow.set_update_handler("more", print),
             "handler": lambda: workflow.set_signal_handler("more", print),
             "query handler": lambda: workflow.set_query_handler("more", print),
             "side effect": lambda: workflow.side_effect(lambda: 1),
@@ -177,7 +184,61 @@ async def awaits() -> None:
     await workflow.signal_channel().receive("end")
 
 
-WORKFLOWS = [Shop, Forbidden, closures, SetsInInit, awaits]
+@workflow.defn(name="queries.dice")
+class Dice:
+    """Throws dice before and after it is asked."""
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        seen = self.throw()
+        await workflow.signal_channel().receive("on")
+        return seen + self.throw()
+
+    def throw(self) -> list[str]:
+        return [str(workflow.random().random()), str(workflow.uuid4()), str(workflow.uuid7())]
+
+    @workflow.query
+    def ask(self, what: str) -> str:
+        try:
+            return str({"random": workflow.random, "uuid4": workflow.uuid4, "uuid7": workflow.uuid7}[what]())
+        except ReadOnlyContextError as error:
+            return f"refused in {error.context}"
+
+
+@workflow.defn(name="queries.replaced")
+class Replaced:
+    @workflow.run
+    async def run(self) -> list[bool]:
+        channel = workflow.signal_channel()
+        seen = [
+            workflow.get_query_handler("ask") == self.ask,
+            workflow.get_query_handler("other") is None,
+            workflow.get_dynamic_query_handler() == self.anything,
+        ]
+        await channel.receive("on")
+        workflow.set_query_handler("ask", lambda: "set")
+        workflow.set_dynamic_query_handler(self.anything_set)
+        await channel.receive("on")
+        workflow.set_query_handler("ask", None)
+        await channel.receive("on")
+        workflow.set_dynamic_query_handler(None)
+        seen += [workflow.get_query_handler("ask") is None, workflow.get_dynamic_query_handler() is None]
+        await channel.receive("on")
+        return seen
+
+    @workflow.query
+    def ask(self) -> str:
+        return "declared"
+
+    @workflow.query(dynamic=True)
+    def anything(self, name: str, *args: Any) -> str:
+        return f"declared for all: {name}"
+
+    def anything_set(self, name: str, *args: Any) -> str:
+        return f"set for all: {name}"
+
+
+WORKFLOWS = [Shop, Forbidden, closures, SetsInInit, awaits, Dice, Replaced]
 
 
 def make(store: MemoryStore | None = None, *workflows: Any, **options: Any) -> TestRuntime:
@@ -447,6 +508,13 @@ def test_a_context_variable_that_a_query_sets_stays_behind_with_it() -> None:
         "timer in the past",
         "callback",
         "random",
+        "uuid4",
+        "uuid7",
+        "condition",
+        "sleep",
+        "signal",
+        "poll",
+        "update handler",
         "handler",
         "query handler",
         "side effect",
@@ -487,6 +555,42 @@ def test_handlers_are_set_replaced_and_removed_at_run_time_and_the_catch_all_get
         assert first == []
         assert runtime.wait(handle.query("words")) == ["words"]
         assert runtime.wait(handle.query("other", 1, 2)) == ["other", 1, 2]
+
+
+def test_handlers_of_the_class_are_replaced_and_removed_and_the_catch_all_too() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(Replaced.run, id="r"))
+        answers: list[str] = []
+        for _ in range(4):
+            for query in ("ask", "other"):
+                asked: Future[Any] = handle.query(query)
+                runtime.run_until_idle()
+                answers.append(asked.get() if asked.exception() is None else type(asked.exception()).__name__)
+            runtime.wait(handle.signal("on"))
+
+        assert answers == [
+            *("declared", "declared for all: other"),
+            *("set", "set for all: other"),
+            *("set for all: ask", "set for all: other"),
+            *("WorkflowQueryFailedError", "WorkflowQueryFailedError"),
+        ]
+        assert runtime.wait(handle.result()) == [True] * 5
+        replay_every_prefix(runtime)
+
+
+def test_a_query_cannot_throw_dice_and_the_run_draws_as_if_nobody_had_asked() -> None:
+    def drawn(*asked: str) -> list[str]:
+        with make(seed=1) as runtime:
+            handle = runtime.wait(runtime.start_workflow(Dice.run, id="d"))
+            for what in asked:
+                assert runtime.wait(handle.query(Dice.ask, what)) == "refused in a query"
+            runtime.wait(handle.signal("on"))
+            result = runtime.wait(handle.result())
+            replay_every_prefix(runtime)
+            return result
+
+    assert drawn("random", "uuid4", "uuid7") == drawn()
+    assert len(set(drawn())) == 6
 
 
 def test_a_query_before_the_first_turn_waits_for_it() -> None:

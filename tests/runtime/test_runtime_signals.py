@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 from typing import Any
 
 import pytest
 
-from greenroom import workflow
+from greenroom import activity, workflow
 from greenroom.runtime.model.errors import ApplicationError, MailboxFullError, WorkflowSuspendedError
 from greenroom.storage import MemoryStore
 from greenroom.testing import Crash, TestRuntime
@@ -52,11 +54,35 @@ async def talks_to_itself() -> Any:
     return [await channel.receive("thought"), await channel.receive("thought")]
 
 
-WORKFLOWS = [Inbox, sends, talks_to_itself]
+@activity.defn(name="signals.greet")
+async def greet(name: str) -> str:
+    await asyncio.sleep(len(name))
+    return f"Hi, {name}"
+
+
+@workflow.defn(name="signals.greeter")
+class Greeter:
+    """Ends with the third greeting that is given, whatever is still at work."""
+
+    def __init__(self) -> None:
+        self.greetings: list[str] = []
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        await workflow.wait_condition(lambda: len(self.greetings) >= 3)
+        return self.greetings
+
+    @workflow.signal
+    async def greet(self, name: str) -> None:
+        greeting = await workflow.execute_activity(greet, name)
+        self.greetings.append(greeting)
+
+
+WORKFLOWS = [Inbox, sends, talks_to_itself, Greeter]
 
 
 def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
-    return TestRuntime(store, workflows=WORKFLOWS, activities=[], **options)
+    return TestRuntime(store, workflows=WORKFLOWS, activities=[greet], **options)
 
 
 @pytest.mark.parametrize("state", ["resident", "dormant", "reopened"])
@@ -152,3 +178,21 @@ def test_a_mailbox_that_is_full_refuses_clients_and_runs_and_keeps_what_it_has()
         assert runtime.wait(runtime.execute_workflow(sends, "inbox", "a")) == ["MailboxFull"]
         assert runtime.wait(inbox.describe()).waiting_messages == 5
         runtime.wait(inbox.terminate())
+
+
+def test_of_four_greetings_at_work_three_end_the_run_and_the_fourth_is_abandoned_and_told_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with make(auto_skip=False) as runtime, caplog.at_level(logging.WARNING, "greenroom"):
+        handle = runtime.wait(runtime.start_workflow(Greeter.run, id="greeter"))
+        for name in ("Konstantin", "Ada", "Kyle", "Grace"):
+            runtime.wait(handle.signal(Greeter.greet, name))
+        runtime.run_until_idle()
+        before = runtime.wait(handle.describe())
+        runtime.advance(20)
+
+        assert len(before.pending_activities) == 4
+        assert runtime.wait(handle.result()) == ["Hi, Ada", "Hi, Kyle", "Hi, Grace"]
+    [told] = [record.getMessage() for record in caplog.records]
+    assert "while a handler was at work" in told
+    assert "signal greet" in told

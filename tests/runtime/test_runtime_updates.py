@@ -271,6 +271,12 @@ def test_a_validator_that_would_change_the_run_is_refused_and_the_run_is_as_a_re
         def check(self, word: str) -> None:
             if word == "activity":
                 workflow.start_activity(reserve, Seat(1, "A"))
+            if word == "random":
+                workflow.random()
+            if word == "uuid":
+                workflow.uuid7()
+            if word == "handler":
+                workflow.set_update_handler("open", None)
             if word == "wake":
                 self.gate.set_result("by a validator")
             if word == "swallow":
@@ -281,7 +287,7 @@ def test_a_validator_that_would_change_the_run_is_refused_and_the_run_is_as_a_re
 
     with make(None, Forbidden) as runtime:
         handle = runtime.wait(runtime.start_workflow(Forbidden.run, id="f"))
-        for word in ("activity", "wake", "swallow"):
+        for word in ("activity", "random", "uuid", "handler", "wake", "swallow"):
             assert cause_of(failed(runtime, handle.execute_update(Forbidden.open, word))).type == "ReadOnlyContextError"
         assert runtime.wait(handle.execute_update(Forbidden.open, "in order")) == "in order"
         assert runtime.wait(handle.result()) == "in order"
@@ -317,6 +323,35 @@ def test_a_validator_sees_the_time_and_a_replay_does_not_see_that_it_was_asked()
         runtime.wait(handle.execute_update(Clock.note, 11))
 
         assert runtime.wait(handle.result()) == [0, 10 * 10**9]
+        replay_every_prefix(runtime)
+
+
+@pytest.mark.parametrize("stage", [ADMITTED, ACCEPTED, COMPLETED])
+def test_an_update_sent_right_with_the_start_is_served_by_a_handler_that_the_first_turn_sets(
+    stage: WorkflowUpdateStage,
+) -> None:
+    @workflow.defn(name="updates.sets late")
+    async def sets_late() -> list[int]:
+        taken: list[int] = []
+
+        def take(number: int) -> int:
+            taken.append(number)
+            return len(taken)
+
+        for _ in range(3):
+            await asyncio.sleep(0)
+        workflow.set_update_handler("take", take)
+        await workflow.wait_condition(lambda: len(taken) == 2)
+        return taken
+
+    with make(None, sets_late, auto_skip=False) as runtime:
+        runtime.start_workflow(sets_late, id="s")
+        handle = runtime.get_workflow_handle("s")
+        started = [handle.start_update("take", number, wait_for_stage=stage) for number in (7, 8)]
+        runtime.run_until_idle()
+
+        assert [runtime.wait(each.get().result()) for each in started] == [1, 2]
+        assert runtime.wait(handle.result()) == [7, 8]
         replay_every_prefix(runtime)
 
 
@@ -418,6 +453,36 @@ def test_a_bug_in_a_later_turn_suspends_the_run_and_the_update_is_kept() -> None
             runtime.wait(handle.get_update_handle("v").result())
 
 
+def test_an_update_with_a_bug_in_a_later_turn_has_the_outcome_that_mended_code_gives_it() -> None:
+    mended: list[bool] = []
+
+    @workflow.defn(name="updates.mendable")
+    class Mendable:
+        @workflow.run
+        async def run(self) -> None:
+            await workflow.signal_channel().receive("end")
+
+        @workflow.update
+        async def step(self) -> str:
+            await workflow.sleep(1)
+            if not mended:
+                raise LookupError("a bug, later")
+            return "mended"
+
+    store = MemoryStore()
+    with make(store, Mendable, check_leaks=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Mendable.run, id="m"))
+        with pytest.raises(WorkflowSuspendedError):
+            runtime.wait(handle.execute_update(Mendable.step, id="u"))
+    mended.append(True)
+    with make(store, Mendable) as runtime:
+        handle = runtime.get_workflow_handle("m")
+
+        assert runtime.wait(handle.get_update_handle("u").result()) == "mended"
+        assert runtime.wait(handle.execute_update("step", id="u")) == "mended"
+        assert kinds(runtime, handle).count("UpdateAccepted") == 1
+
+
 def test_an_update_that_finishes_in_the_turn_in_which_the_run_ends_is_in_time() -> None:
     with make() as runtime:
         handle = flight(runtime)
@@ -427,6 +492,63 @@ def test_an_update_that_finishes_in_the_turn_in_which_the_run_ends_is_in_time() 
         assert runtime.wait(handle.get_update_handle("u", result_type=str).result()) == "ended by this"
         assert kinds(runtime, handle)[-2:] == ["UpdateCompleted", "WorkflowCompleted"]
         replay_every_prefix(runtime)
+
+
+@pytest.mark.parametrize("how", ["returns", "fails"])
+@pytest.mark.parametrize("is_at_work", [False, True], ids=["accepted in that turn", "accepted before"])
+def test_an_update_that_finishes_behind_the_end_of_the_main_function_but_in_its_turn_is_in_time(
+    how: str, is_at_work: bool
+) -> None:
+    @workflow.defn(name="updates.overtaken")
+    class Overtaken:
+        def __init__(self) -> None:
+            self.stage = ""
+
+        @workflow.run
+        async def run(self) -> str:
+            await workflow.wait_condition(lambda: self.stage == "ends")
+            self.stage = "has ended"
+            return "ended first"
+
+        @workflow.update
+        async def end(self, how: str, is_at_work: bool) -> str:
+            if is_at_work:
+                await workflow.signal_channel().receive("go on")
+            self.stage = "ends"
+            await workflow.wait_condition(lambda: self.stage == "has ended")
+            if how == "fails":
+                raise ApplicationError("too bad", type="TooBad")
+            workflow.start_activity(reserve, Seat(1, "A"))
+            return self.stage
+
+    with make(None, Overtaken) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Overtaken.run, id="o"))
+        asked: Future[Any] = handle.execute_update(Overtaken.end, how, is_at_work, id="u")
+        runtime.run_until_idle()
+        if is_at_work:
+            runtime.wait(handle.signal("go on"))
+
+        if how == "fails":
+            assert cause_of(failed(runtime, asked)).type == "TooBad"
+        else:
+            assert runtime.wait(asked) == "has ended"
+        assert runtime.wait(handle.result()) == "ended first"
+        assert kinds(runtime, handle)[-2:] == ["UpdateCompleted", "WorkflowCompleted"]
+        replay_every_prefix(runtime)
+
+
+def test_what_comes_in_behind_the_end_of_a_run_is_refused_though_it_is_of_the_same_sweep() -> None:
+    with make(auto_skip=False) as runtime:
+        handle = flight(runtime)
+        runtime.run_until_idle()
+        handle.signal(Flight.finish)
+        late = [handle.signal(Flight.open), handle.execute_update(Flight.count), handle.cancel()]
+        runtime.hands.dispatcher.sweep()
+        runtime.run_until_idle()
+
+        assert [type(each.exception()) for each in late] == [WorkflowClosedError] * 3
+        assert runtime.wait(handle.result()) == []
+        assert "UpdateAccepted" not in kinds(runtime, handle)
 
 
 @pytest.mark.parametrize("how", ["finish", "terminate", "timeout"])
@@ -563,6 +685,20 @@ def test_an_update_by_the_handle_of_a_start_does_not_reach_a_later_run() -> None
         with pytest.raises(WorkflowClosedError):
             runtime.wait(first.execute_update(Flight.count))
         assert runtime.wait(second.execute_update(Flight.count)) == 1
+
+
+def test_an_id_is_that_of_one_run_and_new_in_the_next() -> None:
+    with make() as runtime:
+        first = flight(runtime)
+        assert runtime.wait(first.execute_update(Flight.count, id="u")) == 1
+        runtime.wait(first.signal(Flight.finish))
+        runtime.wait(first.result())
+        second = flight(runtime)
+
+        with pytest.raises(WorkflowUpdateNotFoundError):
+            runtime.wait(second.get_update_handle("u").result())
+        assert runtime.wait(second.execute_update(Flight.book, Seat(1, "A"), id="u")) == "1A"
+        assert runtime.wait(first.execute_update("book", Seat(1, "A"), id="u")) == 1
 
 
 # Suspended runs, and what goes wrong.
@@ -886,6 +1022,67 @@ def test_handlers_are_set_replaced_and_removed_at_run_time_and_the_catch_all_get
         replay_every_prefix(runtime)
 
 
+def test_a_handler_of_the_class_is_replaced_with_its_validator_and_every_handler_can_be_removed() -> None:
+    @workflow.defn(name="updates.replaced")
+    class Replaced:
+        @workflow.run
+        async def run(self) -> list[bool]:
+            channel = workflow.signal_channel()
+            before = [workflow.get_update_handler("say") == self.say]
+            before.append(workflow.get_dynamic_update_handler() == self.anything)
+            await channel.receive("on")
+            workflow.set_update_handler("say", self.say_set)
+            workflow.set_dynamic_update_handler(self.anything_set)
+            await channel.receive("on")
+            workflow.set_update_handler("say", None)
+            await channel.receive("on")
+            workflow.set_dynamic_update_handler(None)
+            gone = [workflow.get_update_handler("say") is None, workflow.get_dynamic_update_handler() is None]
+            await channel.receive("on")
+            return before + gone
+
+        @workflow.update
+        def say(self, word: str) -> str:
+            return f"declared: {word}"
+
+        @say.validator
+        def refuse(self, word: str) -> None:
+            raise ValueError(f"not {word}")
+
+        @workflow.update(dynamic=True)
+        def anything(self, name: str, *args: Any) -> str:
+            return f"declared for all: {name}"
+
+        def say_set(self, word: str) -> str:
+            return f"set: {word}"
+
+        def anything_set(self, name: str, *args: Any) -> str:
+            return f"set for all: {name}"
+
+    with make(None, Replaced) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Replaced.run, id="r"))
+        outcomes: list[Any] = []
+        for _ in range(4):
+            for update in ("say", "other"):
+                asked: Future[Any] = handle.execute_update(update, "a")
+                runtime.run_until_idle()
+                error = asked.exception()
+                if isinstance(error, WorkflowUpdateFailedError):
+                    outcomes.append(cause_of(error).type)
+                else:
+                    outcomes.append(asked.get())
+            runtime.wait(handle.signal("on"))
+
+        assert outcomes == [
+            *("ValueError", "declared for all: other"),
+            *("set: a", "set for all: other"),
+            *("set for all: say", "set for all: other"),
+            *("NotRegisteredError", "NotRegisteredError"),
+        ]
+        assert runtime.wait(handle.result()) == [True] * 4
+        replay_every_prefix(runtime)
+
+
 def test_a_catch_alls_validator_is_not_used_for_an_update_with_a_handler_of_its_own() -> None:
     @workflow.defn(name="updates.named")
     class Named:
@@ -984,6 +1181,48 @@ def test_handlers_run_beside_each_other_and_a_lock_makes_them_take_turns() -> No
                 runtime.wait(future)
 
         assert runtime.wait(handle.result()) == ["a", "b", "a", "b", "a", "a", "b", "b"]
+
+
+@pytest.mark.parametrize("kind", ["signal", "update"])
+@pytest.mark.parametrize("how", ["declared", "set"])
+def test_a_run_can_wait_until_its_handlers_of_every_kind_have_finished(kind: str, how: str) -> None:
+    @workflow.defn(name="updates.patient")
+    class Patient:
+        def __init__(self) -> None:
+            self.seen: list[str] = []
+
+        @workflow.run
+        async def run(self) -> list[str]:
+            if how == "set":
+                workflow.set_signal_handler("hear", self.work)
+                workflow.set_update_handler("ask", self.work)
+            await workflow.signal_channel().receive("end")
+            self.seen.append(f"finished: {workflow.all_handlers_finished()}")
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            return self.seen
+
+        @workflow.signal
+        async def hear(self) -> None:
+            await self.work()
+
+        @workflow.update
+        async def ask(self) -> None:
+            await self.work()
+
+        async def work(self) -> None:
+            await workflow.sleep(5)
+            self.seen.append("worked")
+
+    with make(None, Patient) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Patient.run, id="p"))
+        if kind == "signal":
+            runtime.wait(handle.signal("hear"))
+        else:
+            runtime.wait(handle.start_update("ask", wait_for_stage=ACCEPTED))
+        runtime.wait(handle.signal("end"))
+
+        assert runtime.wait(handle.result()) == ["finished: False", "worked"]
+        replay_every_prefix(runtime)
 
 
 def test_a_run_that_ends_while_handlers_are_at_work_is_logged_unless_they_do_not_mind(
