@@ -154,6 +154,12 @@ async def execute_activity_method(activity: Any, *args: object, **options: Any) 
 # Option -> the field of the stored options: time is stored in nanoseconds, under a name that says so.
 _FIELDS = {name: f"{name}_ns" if name.endswith("_timeout") else name for name in ActivityCallOptions.__annotations__}
 
+_KINDS: dict[str, tuple[type, str]] = {
+    "cancellation_type": (ActivityCancellationType, "an ActivityCancellationType"),
+    "retry_policy": (RetryPolicy, "a RetryPolicy"),
+    "summary": (str, "a text"),
+}
+
 _NO_OPTIONS = ActivityOptions()
 
 
@@ -169,8 +175,18 @@ def _stored(base: ActivityOptions, given: dict[str, Any]) -> ActivityOptions:
                 f"no activity option {name!r} (there are: {', '.join(sorted(_FIELDS))}); "
                 "the activity's own arguments are positional"
             )
-        if field == "cancellation_type" and not isinstance(value, ActivityCancellationType | None):
-            raise TypeError(f"cancellation_type is {value!r}; give an ActivityCancellationType")
-        if value is not None:
-            fields[field] = to_stored(value, name) if field.endswith("_ns") else value
+        if value is None:
+            continue
+        if name in _KINDS:
+            # What is of another kind could be written into the history, but not be read again.
+            _check_kind(name, value)
+            fields[field] = value
+        else:
+            fields[field] = to_stored(value, name)
     return ActivityOptions(**fields)
+
+
+def _check_kind(name: str, value: object) -> None:
+    kind, words = _KINDS[name]
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is {value!r}; give {words}")

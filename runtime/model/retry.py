@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -16,6 +17,7 @@ from .work_errors import RetryState, TimeoutType
 __all__ = ["Retry", "RetryPolicy", "Stop", "decide"]
 
 _SECOND = timedelta(seconds=1)
+_MOST_ATTEMPTS = 2**63 - 1  # what can be stored
 _NEVER_RETRIED = frozenset({FailureKind.CANCELLED, FailureKind.TERMINATED})
 _FINAL_TIMEOUTS = frozenset({TimeoutType.SCHEDULE_TO_START, TimeoutType.SCHEDULE_TO_CLOSE})
 
@@ -27,8 +29,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
         initial_interval: wait before the second attempt (seconds if a number).
         backoff_coefficient: each wait is this many times the one before; at least 1.
         maximum_interval: no wait is longer; None for 100 times the initial interval.
-        maximum_attempts: how many attempts in all, the first included; 0 for no limit. With 1 nothing is retried and
-            the other fields are not looked at.
+        maximum_attempts: how many attempts in all, the first included; 0 for no limit. With 1 nothing is retried, and
+            lengths of waits that make no sense are let be.
         non_retryable_error_types: exception classes, or their names, after which there is no other attempt. A name
             matches the class of the exception, a base class of it, or the ``type`` of an `ApplicationError`.
 
@@ -58,19 +60,22 @@ class RetryPolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def __post_init__(self) -> None:
         if type(self.maximum_attempts) is not int:
             raise TypeError(f"maximum_attempts is {self.maximum_attempts!r}; give a whole number, 0 for no limit")
-        if self.maximum_attempts < 0:
+        if not 0 <= self.maximum_attempts <= _MOST_ATTEMPTS:
             raise ValueError(f"maximum_attempts is {self.maximum_attempts}; give 0 for no limit, or 1 or more")
-        force_setattr(self, "initial_interval", _interval(self.initial_interval, "initial_interval"))
-        force_setattr(self, "maximum_interval", _interval(self.maximum_interval, "maximum_interval"))
-        force_setattr(self, "non_retryable_error_types", _names(self.non_retryable_error_types))
-        if self.maximum_attempts == 1:
-            return
-        if not self.initial_interval:
-            raise ValueError("initial_interval is zero; the shortest wait is a microsecond")
         coefficient = self.backoff_coefficient
         if type(coefficient) not in (int, float):
             raise TypeError(f"backoff_coefficient is {coefficient!r}; give a number of 1 or more")
-        if not 1 <= coefficient < float("inf"):
+        # An int may be too large to be stored.
+        force_setattr(self, "backoff_coefficient", _floated(coefficient))
+        force_setattr(self, "non_retryable_error_types", _names(self.non_retryable_error_types))
+        is_final = self.maximum_attempts == 1
+        for name, default in (("initial_interval", _SECOND), ("maximum_interval", None)):
+            force_setattr(self, name, _interval(getattr(self, name), name, default, is_final=is_final))
+        if is_final:
+            return
+        if not self.initial_interval:
+            raise ValueError("initial_interval is zero; the shortest wait is a microsecond")
+        if not 1 <= self.backoff_coefficient < math.inf:
             raise ValueError(f"backoff_coefficient is {coefficient}; give a finite number of 1 or more")
         if self.maximum_interval is not None and self.maximum_interval < self.initial_interval:
             raise ValueError(
@@ -82,7 +87,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
         first = to_ns(self.initial_interval, "initial_interval") or 0
         most = to_ns(self.maximum_interval, "maximum_interval") or min(first * 100, MAX_NS)
         try:
-            return min(round(first * float(self.backoff_coefficient) ** (attempt - 1)), most)
+            return min(round(first * self.backoff_coefficient ** (attempt - 1)), most)
         except OverflowError:
             return most
 
@@ -141,10 +146,22 @@ def decide(
     return Retry(delay_ns)
 
 
-def _interval(value: object, name: str) -> timedelta | None:
-    if value is None and name == "maximum_interval":
+def _floated(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
+def _interval(value: object, name: str, default: timedelta | None, *, is_final: bool) -> timedelta | None:
+    if value is None and default is None:
         return None
-    ns = to_ns(value, name)  # type: ignore[arg-type]  # it is what to_ns is there to check
+    try:
+        ns = to_ns(value, name)  # type: ignore[arg-type]  # it is what to_ns is there to check
+    except ValueError:
+        if is_final:
+            return default
+        raise
     if ns is None:
         raise TypeError(f"{name} is None; give a timedelta or a number of seconds")
     return to_timedelta(ns)

@@ -250,9 +250,10 @@ class Attempts:
         flight.task = Task(
             run_no, item, definition, command.args, info, permit, flight.details, self.heartbeats.noticed
         )
+        # Its time may be over before it begins: nobody may have had the journal for long.
+        if flight.is_limited and not self._watch(flight):
+            return
         self._performer.perform(flight.task)
-        if flight.is_limited:
-            self._watch(flight)
 
     def ended(self, task: Task, outcome: Outcome) -> None:
         """An attempt that the performer had has ended."""
@@ -275,23 +276,24 @@ class Attempts:
         self.heartbeats.ended(flight)
         self._performer.abandon(flight.attempt_key, why)
 
-    def _watch(self, flight: Flight) -> None:
-        """End an attempt whose time is over, or look again when it can be."""
+    def _watch(self, flight: Flight) -> bool:
+        """End an attempt whose time is over, or look again when it can be; gives whether it goes on."""
         if self._flights.get(flight.key) is not flight:
-            return
+            return False
         # Its first heartbeat may be on its way here.
         flight.pulse = flight.pulse or self._performer.pulse(flight.attempt_key)
         now_ns = self._dispatcher.clock.now_ns()
         limits = flight.limits(self._performer.started_at_ns(flight.attempt_key), now_ns)
         if not limits:
-            return
+            return True
         at_ns, limit = min(limits)
         if at_ns > now_ns:
             flight.deadline = self._dispatcher.call_at(at_ns, self._watch, flight)
-            return
+            return True
         self._land(flight)
         self._abandon(flight, TIMED_OUT)
         self._judge.timed_out(flight, limit)
+        return False
 
     def _expired(self, flight: Flight) -> None:
         """An activity that is not declared here has waited too long for somebody who declares it."""

@@ -132,6 +132,8 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         lambda: start_anything(ship, "x", cancellation_type=1),
         "cancellation_type is 1; give an ActivityCancellationType",
     ),
+    "no policy": (lambda: start_anything(ship, "x", retry_policy=RetryPolicy), "; give a RetryPolicy"),
+    "no text": (lambda: start_anything(ship, "x", summary=5), "summary is 5; give a text"),
     "cannot be stored": (lambda: start_anything(ship, object()), "args"),
     "another type": (
         lambda: start_anything(ship, "x", "2"),

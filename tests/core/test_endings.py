@@ -23,9 +23,18 @@ class Declined(Exception):
     """A failure by declaration."""
 
 
+class Refused(errors.FailureError):
+    """A failure by its base."""
+
+
 RAISED: dict[str, Callable[[], BaseException]] = {
     "application": lambda: ApplicationError("wrong", type="Wrong"),
     "own timeout": lambda: errors.TimeoutError("late", type=errors.TimeoutType.RUN),
+    "activity": lambda: errors.ActivityError(activity_type="a"),
+    "child": lambda: errors.ChildWorkflowError(workflow_type="w"),
+    "terminated": lambda: errors.TerminatedError("enough"),
+    "taken": lambda: errors.WorkflowAlreadyStartedError("w"),
+    "of a class of its own": lambda: Refused("no"),
     "timeout": lambda: TimeoutError("late"),
     "cancelled": asyncio.CancelledError,
     "declared": lambda: Declined("no"),
@@ -47,6 +56,11 @@ async def raising(what: str) -> None:
     [
         ("application", ApplicationError),
         ("own timeout", errors.TimeoutError),
+        ("activity", errors.ActivityError),
+        ("child", errors.ChildWorkflowError),
+        ("terminated", errors.TerminatedError),
+        ("taken", errors.WorkflowAlreadyStartedError),
+        ("of a class of its own", ApplicationError),
         ("timeout", errors.FailureError),
         ("cancelled", errors.CancelledError),
         ("declared", ApplicationError),

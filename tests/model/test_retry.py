@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.runtime.model.errors import (
+    ActivityError,
     ApplicationError,
     CancelledError,
     RetryState,
@@ -32,6 +33,10 @@ class OutOfStock(LookupError):
 
 def failure_of(exc: BaseException) -> Failure:
     return to_failure(exc, Converter())
+
+
+def stored(policy: RetryPolicy) -> RetryPolicy:
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(policy), type=RetryPolicy)
 
 
 BUG = failure_of(ValueError("x"))
@@ -68,10 +73,32 @@ def test_maximum_attempts_counts_the_first() -> None:
     assert decide(policy, 3, BUG) == Stop(RetryState.MAXIMUM_ATTEMPTS_REACHED)
 
 
-def test_one_attempt_skips_validation_of_the_other_fields() -> None:
-    assert decide(RetryPolicy(initial_interval=0, maximum_attempts=1), 1, BUG) == Stop(
-        RetryState.MAXIMUM_ATTEMPTS_REACHED
-    )
+def test_without_a_limit_there_is_no_last_attempt() -> None:
+    assert decide(RetryPolicy(maximum_attempts=0), 10**9, BUG) == Retry(100 * SECOND)
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        {"initial_interval": 0},
+        {"initial_interval": -1},
+        {"backoff_coefficient": 0.5},
+        {"backoff_coefficient": float("nan")},
+        {"maximum_interval": -1},
+        {"initial_interval": 60, "maximum_interval": 1},
+    ],
+    ids=str,
+)
+def test_one_attempt_skips_validation_of_the_waits(waits: dict[str, Any]) -> None:
+    policy = RetryPolicy(**waits, maximum_attempts=1)
+
+    assert decide(stored(policy), 1, BUG) == Stop(RetryState.MAXIMUM_ATTEMPTS_REACHED)
+
+
+@pytest.mark.parametrize("waits", [{"backoff_coefficient": "2"}, {"initial_interval": "1s"}, {"maximum_interval": [1]}])
+def test_one_attempt_does_not_let_be_what_could_not_be_read_again(waits: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=next(iter(waits))):
+        RetryPolicy(**waits, maximum_attempts=1)
 
 
 @pytest.mark.parametrize("name", [OutOfStock, "OutOfStock", LookupError, "LookupError", Exception])
@@ -88,9 +115,16 @@ def test_the_type_of_an_application_error_stops_retries() -> None:
     assert isinstance(decide(policy, 1, failure_of(ApplicationError("x", type="Declined"))), Stop)
 
 
-def test_only_the_outermost_failure_counts() -> None:
-    outer = ValueError("outer")
-    outer.__cause__ = ApplicationError("inner", non_retryable=True, type="Inner")
+@pytest.mark.parametrize("kind", [TimeoutType.START_TO_CLOSE, TimeoutType.HEARTBEAT])
+def test_a_time_limit_that_has_passed_is_found_by_its_class_too(kind: TimeoutType) -> None:
+    policy = RetryPolicy(non_retryable_error_types=[TimeoutError])
+
+    assert decide(policy, 1, failure_of(TimeoutError(type=kind))) == Stop(RetryState.NON_RETRYABLE_FAILURE)
+
+
+@pytest.mark.parametrize("outer", [ValueError("outer"), ApplicationError("outer"), ActivityError("outer")], ids=repr)
+def test_only_the_outermost_failure_counts(outer: BaseException) -> None:
+    outer.__cause__ = ApplicationError("inner", non_retryable=True, next_retry_delay=60, type="Inner")
 
     assert isinstance(decide(RetryPolicy(non_retryable_error_types=["Inner"]), 1, failure_of(outer)), Retry)
 
@@ -119,8 +153,18 @@ def test_without_a_policy_nothing_is_retried() -> None:
     assert decide(None, 1, BUG) == Stop(RetryState.RETRY_POLICY_NOT_SET)
 
 
-def test_a_delay_of_the_failure_overrides_one_wait() -> None:
-    assert decide(DEFAULT, 5, failure_of(ApplicationError("slow down", next_retry_delay=7))) == Retry(7 * SECOND)
+@pytest.mark.parametrize("seconds", [0, 7, 100_000])
+def test_the_delay_of_a_failure_is_taken_whatever_the_policy_says_of_waits(seconds: int) -> None:
+    policy = RetryPolicy(initial_interval=10, maximum_interval=20)
+
+    assert decide(policy, 5, failure_of(ApplicationError("x", next_retry_delay=seconds))) == Retry(seconds * SECOND)
+
+
+def test_a_delay_that_would_pass_schedule_to_close_is_not_begun_either() -> None:
+    slow_down = failure_of(ApplicationError("slow down", next_retry_delay=7))
+
+    assert decide(DEFAULT, 1, slow_down, 3 * SECOND, 10 * SECOND) == Stop(RetryState.TIMEOUT)
+    assert decide(DEFAULT, 1, slow_down, 2 * SECOND, 10 * SECOND) == Retry(7 * SECOND)
 
 
 def test_a_wait_that_would_pass_schedule_to_close_is_not_begun() -> None:
@@ -139,7 +183,9 @@ def test_a_wait_that_would_pass_schedule_to_close_is_not_begun() -> None:
         ({"backoff_coefficient": float("nan")}, "1 or more"),
         ({"backoff_coefficient": True}, "give a number"),
         ({"maximum_interval": 0.5}, "shorter than initial_interval"),
+        ({"backoff_coefficient": 10**400}, "a finite number"),
         ({"maximum_attempts": -1}, "maximum_attempts is -1"),
+        ({"maximum_attempts": 2**63}, "give 0 for no limit"),
         ({"maximum_attempts": 1.5}, "whole number"),
         ({"non_retryable_error_types": "ValueError"}, "give a list"),
         ({"non_retryable_error_types": [3]}, "has 3"),
@@ -156,4 +202,5 @@ def test_a_policy_is_stored_as_it_is() -> None:
 
     assert policy.initial_interval == timedelta(seconds=0.5)
     assert policy.non_retryable_error_types == ("OutOfStock", "Other")
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(policy), type=RetryPolicy) == policy
+    assert stored(policy) == policy
+    assert stored(RetryPolicy(backoff_coefficient=2**70)).backoff_coefficient == 2.0**70

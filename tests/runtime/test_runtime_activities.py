@@ -215,7 +215,9 @@ def test_an_activity_that_is_not_registered_fails_at_once_with_the_names_that_ar
 
     error = activity_error(caught.value)
     assert "third_time" in str(error)
-    assert NotRegisteredError.__name__ in str(error.cause) or "no activity named" in str(error.cause)
+    assert (error.attempt, error.retry_state) == (1, RetryState.NON_RETRYABLE_FAILURE)
+    assert isinstance(error.cause, ApplicationError)
+    assert error.cause.type == NotRegisteredError.__name__
 
 
 def test_async_activities_and_methods_of_an_instance_are_performed() -> None:
@@ -287,13 +289,13 @@ def test_crashes_included_a_counted_activity_is_never_begun_more_often_than_allo
 
 
 @pytest.mark.parametrize(
-    ("limit", "kind"),
+    ("limit", "kind", "state"),
     [
-        ("start_to_close_timeout", TimeoutType.START_TO_CLOSE),
-        ("schedule_to_close_timeout", TimeoutType.SCHEDULE_TO_CLOSE),
+        ("start_to_close_timeout", TimeoutType.START_TO_CLOSE, RetryState.MAXIMUM_ATTEMPTS_REACHED),
+        ("schedule_to_close_timeout", TimeoutType.SCHEDULE_TO_CLOSE, RetryState.TIMEOUT),
     ],
 )
-def test_an_attempt_that_takes_too_long_is_given_up(limit: str, kind: TimeoutType) -> None:
+def test_an_attempt_that_takes_too_long_is_given_up(limit: str, kind: TimeoutType, state: RetryState) -> None:
     clock = ManualClock()
     gates["x"] = Gate()
     with runtime_on(MemoryStore(), clock=clock, workflows=WORKFLOWS, activities=ACTIVITIES) as runtime:
@@ -305,9 +307,10 @@ def test_an_attempt_that_takes_too_long_is_given_up(limit: str, kind: TimeoutTyp
         with pytest.raises(WorkflowFailureError) as caught:
             result.get(timeout=WAIT)
         gates["x"].open()
-    cause = activity_error(caught.value).cause
-    assert isinstance(cause, GreenroomTimeoutError)
-    assert cause.type is kind
+    error = activity_error(caught.value)
+    assert error.retry_state is state
+    assert isinstance(error.cause, GreenroomTimeoutError)
+    assert error.cause.type is kind
 
 
 def test_an_attempt_that_finds_no_thread_in_time_is_given_up() -> None:

@@ -25,6 +25,7 @@ from greenroom import (
     RetryState,
     TypeCodec,
     WorkflowExecutionStatus,
+    WorkflowFailureError,
     WorkflowQueryFailedError,
     activity,
     workflow,
@@ -355,6 +356,56 @@ def test_a_failure_that_a_codec_raises_fails_the_workflow_and_anything_else_susp
     status, error = ended(lambda money: 1 / 0)
     assert status is WorkflowExecutionStatus.SUSPENDED
     assert "the codec 'money' cannot encode it: ZeroDivisionError" in str(error)
+
+
+@workflow.defn(name="payloads.charging")
+async def charging() -> None:
+    await workflow.execute_activity(echo, Money(3))
+
+
+def test_an_argument_that_cannot_be_stored_ends_the_run_as_what_was_raised_and_nothing_is_scheduled() -> None:
+    def ended(encode: Callable[[Money], object]) -> WorkflowExecutionStatus:
+        converter = Converter(types=[TypeCodec(Money, "money", encode, Money)])
+        with TestRuntime(workflows=[charging], activities=[echo], converter=converter) as runtime:
+            handle = runtime.start_workflow(charging).get(timeout=WAIT)
+            error_of(handle.result())
+            assert "ActivityScheduled" not in handle.fetch_history().get(timeout=WAIT).kinds()
+            return handle.describe().get(timeout=WAIT).status
+
+    assert ended(never) is WorkflowExecutionStatus.FAILED
+    assert ended(lambda money: 1 / 0) is WorkflowExecutionStatus.SUSPENDED
+
+
+@workflow.defn(name="payloads.refusing")
+async def refusing() -> None:
+    raise ApplicationError("refused", {"details": 1}, type="Refused")
+
+
+def test_a_workflow_fails_as_it_says_though_a_converter_cannot_store_its_details() -> None:
+    converter = Failing("encode_args", RuntimeError("no converter"))
+    with TestRuntime(workflows=[refusing], activities=[], converter=converter) as runtime:
+        result = runtime.execute_workflow(refusing)
+        converter.arm()
+        error = error_of(result)
+
+    assert isinstance(error, WorkflowFailureError)
+    assert isinstance(error.cause, ApplicationError)
+    assert (error.cause.type, error.cause.details) == ("Refused", ())
+    assert error.cause.message == "refused [details left out: no converter]"
+
+
+@workflow.defn(name="payloads.telling")
+async def telling(sent: bytes) -> RawValue:
+    return RawValue(JsonConverter().encode(json.loads(sent)))
+
+
+def test_what_one_call_encodes_in_its_own_way_goes_through_as_bytes_or_unread() -> None:
+    with TestRuntime(workflows=[telling], activities=[]) as runtime:
+        handle = runtime.start_workflow(telling, b'{"a": 1}').get(timeout=WAIT)
+        raw: Any = runtime.get_workflow_handle(handle.id, result_type=RawValue).result().get(timeout=WAIT)
+
+        assert JsonConverter().decode(raw.payload) == {"a": 1}
+        assert replay_every_prefix(runtime) > 0
 
 
 def test_a_type_with_a_codec_goes_through_a_workflow_without_an_annotation() -> None:

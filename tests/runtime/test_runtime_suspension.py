@@ -269,13 +269,16 @@ def test_a_run_that_was_suspended_before_anything_was_recorded_can_be_ended_whil
             again.wait(handle.result())
 
 
-def test_a_different_question_than_in_the_history_suspends_and_the_old_code_goes_on() -> None:
+@pytest.mark.parametrize("failures", [(), (Exception,)], ids=["", "every exception is a failure"])
+def test_a_different_question_than_in_the_history_suspends_and_the_old_code_goes_on(
+    failures: tuple[type[Exception], ...],
+) -> None:
     store = MemoryStore()
     with make(store, ordering("a", "b", "c")) as runtime:
         runtime.wait(runtime.start_workflow("Ordering", id="ordering"))
         runtime.run_until_idle()
 
-    with make(store, ordering("a", "x", "c")) as runtime:
+    with make(store, ordering("a", "x", "c"), failure_exception_types=failures) as runtime:
         handle = runtime.get_workflow_handle("ordering")
         runtime.wait(handle.signal("proceed"))
         waiting = handle.result()
