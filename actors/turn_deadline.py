@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from .async_exceptions import frame_of, is_delicate, set_async_exc
+from .async_exceptions import async_exception_setter, frame_of, is_delicate
 
 __all__ = ["ThreadAbandoned", "TurnDeadline", "TurnExceeded", "Watchdog"]
 
@@ -147,6 +147,7 @@ class TurnDeadline:
 
     def _send(self, owner: Any, what: Any) -> None:
         owner.cut(what)
+        set_async_exc = async_exception_setter()
         # With the interpreter just got back, nobody else gets it between the look and the sending.
         time.sleep(0)
         if not is_delicate(frame_of(self.thread)):

@@ -26,11 +26,12 @@ from .model.payload_converter import PayloadConverter, checked_converter
 from .model.payloads import Converter
 from .model.registry import Registry
 from .model.supervision import Supervision
-from .shell.hands import Hands, Seams, Settings
+from .shell.hands import Hands
 from .shell.journal_seam import translated
 from .shell.outcomes import AS_DECLARED
 from .shell.preparing import refuse_while_prepared
 from .shell.process_settings import ProcessSettings
+from .shell.settings import Seams, Settings
 from .start_calls import StartOptions, definition_to_start, start_request, workflow_definition_of
 from .workflow_declarations import FunctionWorkflow
 

@@ -1,7 +1,6 @@
 """What is stored, as frozen values; fields are only ever added at the end, with a default."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
 from typing import NamedTuple
 
 from .keys import DueKind

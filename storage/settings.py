@@ -1,7 +1,6 @@
 """How a store on disk is opened."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
 from enum import StrEnum
 from typing import NamedTuple, NoReturn
 

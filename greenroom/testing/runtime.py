@@ -16,9 +16,10 @@ from ..runtime.model.durations import to_ns
 from ..runtime.model.errors import RuntimeClosedError
 from ..runtime.model.supervision import Supervision
 from ..runtime.runtime import Runtime
-from ..runtime.shell.hands import Hands, Seams
+from ..runtime.shell.hands import Hands
 from ..runtime.shell.performance import Performance
 from ..runtime.shell.performer import Performer
+from ..runtime.shell.settings import Seams
 from ..storage import Journal, RunHeader, Store, check
 from .activity_loop import ActivityLoop
 from .errors import LeakError, StuckError

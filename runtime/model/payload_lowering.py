@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import struct
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -13,7 +14,6 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.msgpack import Ext
@@ -246,7 +246,9 @@ def _time(value: time, depth: int) -> Ext:
 def _zone(zone: tzinfo | None, offset: timedelta | None, at: datetime | None) -> object:
     if zone is None:
         return None
-    if isinstance(zone, ZoneInfo) and zone.key:
+    # Whoever has a zone of it has loaded it.
+    zoneinfo = sys.modules.get("zoneinfo")
+    if zoneinfo is not None and isinstance(zone, zoneinfo.ZoneInfo) and zone.key:
         return zone.key
     if offset is None:
         raise Unfit(f"a tzinfo of type '{type(zone).__qualname__}' has no offset here; use zoneinfo.ZoneInfo")

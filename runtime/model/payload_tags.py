@@ -38,7 +38,6 @@ from decimal import Decimal
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -136,6 +135,8 @@ def _moment(parse: Callable[[str], Any], data: Any) -> Any:
     text, fold, zone = found[0], found[1], found[2]
     info: tzinfo | None = None
     if isinstance(zone, str):
+        from zoneinfo import ZoneInfo  # it takes its time to load, and few values have a zone of it
+
         info = ZoneInfo(zone)
     elif zone is not None:
         offset = timedelta(microseconds=zone[0])

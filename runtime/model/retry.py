@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -97,13 +97,13 @@ class RetryPolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return bool(names) and (failure.type in names or any(name in names for name in failure.types))
 
 
-class Retry(NamedTuple):
+class Retry(msgspec.Struct, frozen=True):
     """There is another attempt, this long after the failure."""
 
     delay_ns: int
 
 
-class Stop(NamedTuple):
+class Stop(msgspec.Struct, frozen=True):
     """There is no other attempt, and why."""
 
     retry_state: RetryState

@@ -1,7 +1,6 @@
 """What is known of one activity: whose it is, the attempt that is under way, and where it stands."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
 from typing import NamedTuple
 
 from ...actors import Deadline

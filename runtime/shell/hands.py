@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import nullcontext, suppress
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 from ...actors import Clock, Dispatcher, DispatcherClosedError, Future, TurnDeadline
 from ...storage import CorruptError, Due, DueKind, Journal, RunHeader
@@ -20,7 +20,6 @@ from ..model.history import WorkflowHistory
 from ..model.options import decode_workflow_options
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
-from ..model.supervision import Supervision
 from .asking import Asking
 from .attempts import Attempts
 from .desk import Desk
@@ -28,9 +27,10 @@ from .directory import Directory
 from .history import HistoryFuture, read_history
 from .journal_seam import translated
 from .overdue import Overdue
-from .performer import Outcome, Performer, Task
+from .performer import Outcome, Task
 from .recovery import Recovery
 from .retries import Retries
+from .settings import NO_SEAMS, Seams, Settings
 from .starting import Starts
 from .supervisor import Supervisor
 from .sweep import Sweep
@@ -40,55 +40,9 @@ from .tools import Tools
 from .updating import Updating
 from .waiters import Waiters
 
-__all__ = ["Hands", "Seams", "Settings"]
+__all__ = ["Hands"]
 
 logger = logging.getLogger("greenroom")
-
-
-_SUPERVISION = Supervision()
-
-
-class Settings(NamedTuple):
-    """What can be set of a runtime.
-
-    Attributes:
-        max_residents: idle runs beyond this number are only on disk.
-        mailbox_limit: messages that may wait for one run.
-        activity_threads: sync activities at a time.
-        activity_processes: activities in processes at a time; None for the number of processors.
-        failure_exception_types: exceptions that close any run as failed instead of suspending it.
-        supervision: how often a run that has a bug is restarted before it is suspended.
-        turn_deadline: seconds that a turn may take; None for no limit.
-        switch_interval: seconds that the runtime holds Python's switch interval at; None if it leaves it alone.
-        is_strict: whether the calls of workflow code are watched.
-    """
-
-    max_residents: int = 2000
-    mailbox_limit: int = 10_000
-    activity_threads: int = 32
-    activity_processes: int | None = None
-    failure_exception_types: tuple[type[BaseException], ...] = ()
-    supervision: Supervision = _SUPERVISION
-    turn_deadline: float | None = None
-    switch_interval: float | None = None
-    is_strict: bool = False
-
-
-class Seams(NamedTuple):
-    """Where tests put parts of their own.
-
-    Attributes:
-        performer: makes what performs activities; called with the arguments of ``Performer``.
-        on_error: told what escapes an actor, a callback or a commit; None has it logged.
-        driver: brings about what callers wait for, in place of the dispatcher's thread: ``driver(future, timeout)``.
-    """
-
-    performer: Callable[..., Performer] = Performer
-    on_error: Callable[[BaseException], None] | None = None
-    driver: Callable[[Future[Any], float | None], None] | None = None
-
-
-_NO_SEAMS = Seams()
 
 
 class Hands:
@@ -112,7 +66,7 @@ class Hands:
         workflows: Registry[WorkflowDefinition],
         activities: Registry[ActivityDefinition],
         executor: Executor | None = None,
-        seams: Seams = _NO_SEAMS,
+        seams: Seams = NO_SEAMS,
     ) -> None:
         self.journal = journal
         self.converter = converter

@@ -18,7 +18,7 @@ from threading import get_ident
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple, NoReturn, Protocol, Self
 
-from ...actors.async_exceptions import frame_of, is_delicate, module_of, set_async_exc
+from ...actors.async_exceptions import async_exception_setter, frame_of, is_delicate, module_of
 from ..model.errors import CancelledError
 
 __all__ = ["Interrupts", "Shield"]
@@ -64,6 +64,8 @@ class Interrupts:
 
     def strike(self, target: Target) -> None:
         """Raise the exception in the thread of ``target``, unless its code is shielded or has ended."""
+        # First, since whoever is struck must find it loaded.
+        async_exception_setter()
         thread = self._open.pop(target, None)
         if thread is None:
             return
@@ -156,7 +158,7 @@ class _Received(BaseException):
 
 def _leave_pending(thread: int) -> None:
     """Have the exception raised in a thread that may hear of nothing for a long time."""
-    here = get_ident()
+    here, set_async_exc = get_ident(), async_exception_setter()
     try:
         set_async_exc(thread, CancelledError)
         if _LOWERS_FLAG:
@@ -250,6 +252,7 @@ def _meet(target: Target, thread: int) -> NoReturn:
     # No lock: the exception could come while it is held. The striker needs a few instructions.
     while not target.is_struck:
         time.sleep(0)
+    set_async_exc = async_exception_setter()
     while True:
         set_async_exc(thread, CancelledError)
         time.sleep(0)

@@ -1,7 +1,6 @@
 """One attempt of an activity as it is handed over, and how it ended."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -30,6 +29,10 @@ __all__ = [
 
 Key = tuple[int, int, int]
 """A run's number, the number of the activity in it, and that of the attempt."""
+
+
+Permit = Callable[["Task", Callable[[bool], None]], object]
+Beats = Callable[["Task", Pulse], object]
 
 
 class Task(NamedTuple):
@@ -79,8 +82,6 @@ class NeverBegan(NamedTuple):
 
 
 Outcome = Completed | Failed | NeverBegan
-Permit = Callable[[Task, Callable[[bool], None]], object]
-Beats = Callable[[Task, Pulse], object]
 
 
 def explained(error: BaseException, task: Task, args: list[Any] | None, result: object) -> BaseException:

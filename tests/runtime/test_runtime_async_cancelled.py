@@ -10,8 +10,8 @@ import pytest
 
 from greenroom import Runtime, activity, workflow
 from greenroom.runtime.model.retry import RetryPolicy
-from greenroom.runtime.shell.hands import Seams
 from greenroom.runtime.shell.performer import Performer
+from greenroom.runtime.shell.settings import Seams
 from greenroom.storage import MemoryStore, Store, WriteError
 from tests.runtime.rig import WAIT, FaultyStore, runtime_on
 

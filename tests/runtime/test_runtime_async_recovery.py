@@ -11,8 +11,8 @@ import pytest
 
 from greenroom import Runtime, activity, workflow
 from greenroom.actors import Future
-from greenroom.runtime.shell.hands import Seams
 from greenroom.runtime.shell.performer import Performer, Task
+from greenroom.runtime.shell.settings import Seams
 from greenroom.storage import MemoryStore
 from tests.runtime.rig import WAIT, runtime_on
 
