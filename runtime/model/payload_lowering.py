@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -44,6 +44,9 @@ from .payload_tags import (
     name_of,
 )
 from .work_errors import FailureError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 __all__ = ["KNOWN", "MAX_DEPTH", "Lowering", "pack"]
 
@@ -247,9 +250,11 @@ def _zone(zone: tzinfo | None, offset: timedelta | None, at: datetime | None) ->
     if zone is None:
         return None
     # Whoever has a zone of it has loaded it.
-    zoneinfo = sys.modules.get("zoneinfo")
-    if zoneinfo is not None and isinstance(zone, zoneinfo.ZoneInfo) and zone.key:
-        return zone.key
+    zoneinfo: Any = sys.modules.get("zoneinfo")
+    if zoneinfo is not None and isinstance(zone, zoneinfo.ZoneInfo):
+        key: str | None = cast("ZoneInfo", zone).key
+        if key:
+            return key
     if offset is None:
         raise Unfit(f"a tzinfo of type '{type(zone).__qualname__}' has no offset here; use zoneinfo.ZoneInfo")
     microseconds = offset // timedelta(microseconds=1)
