@@ -267,6 +267,36 @@ class WorkflowHandle(Generic[R]):
             self._desk, self._converter, self._workflow_id, self._run_id, id, result_type=result_type
         )
 
+    @overload
+    def get_update_handle_for(
+        self, update: Callable[..., Coroutine[Any, Any, Q]], /, id: str
+    ) -> WorkflowUpdateHandle[Q]: ...
+    @overload
+    def get_update_handle_for(self, update: Callable[..., Q], /, id: str) -> WorkflowUpdateHandle[Q]: ...
+    def get_update_handle_for(self, update: Callable[..., Any], /, id: str) -> WorkflowUpdateHandle[Any]:
+        """As ``get_update_handle``, with the result of the type that a handler is annotated with.
+
+        Args:
+            update: a reference to the handler, such as ``Booking.reserve``.
+            id: the update's id.
+
+        Raises:
+            TypeError: it is no reference to an update handler.
+        """
+        name = handler_name("update", update)
+        signature = handler_signature("update", update)
+        if signature is None:
+            raise TypeError(f"{update!r} is no reference to a handler; by name there is get_update_handle({id!r})")
+        return WorkflowUpdateHandle(
+            self._desk,
+            self._converter,
+            self._workflow_id,
+            self._run_id,
+            check_id(id, "update id"),
+            name=name,
+            result_type=signature.result_type,
+        )
+
     def _update(
         self, update: str | Callable[..., Any], args: tuple[object, ...], id: str | None, result_type: Any
     ) -> tuple[UpdateReceived, Any]:

@@ -19,8 +19,8 @@ R = TypeVar("R")
 class WorkflowUpdateHandle(Generic[R]):
     """One update of one run, by id.
 
-    ``WorkflowHandle.start_update`` and ``WorkflowHandle.get_update_handle`` make it; it may be kept, and be used from
-    any thread.
+    ``start_update``, ``get_update_handle`` and ``get_update_handle_for`` of a `WorkflowHandle` make it; it may be kept,
+    and be used from any thread.
     """
 
     __slots__ = ("_converter", "_desk", "_name", "_outcome", "_result_type", "_run_id", "_update_id", "_workflow_id")

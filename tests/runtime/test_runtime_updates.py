@@ -648,6 +648,51 @@ def test_the_outcome_of_an_id_is_there_after_a_restart_and_after_the_end() -> No
             runtime.wait(handle.get_update_handle("w").result())
 
 
+@workflow.defn
+class Ledger:
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.update
+    def seat(self, row: int) -> Seat:
+        return Seat(row, "A")
+
+    @workflow.update(dynamic=True)
+    def any_other(self, name: str, word: str) -> str:
+        return word
+
+    @workflow.query
+    def rows(self) -> int:
+        return 0
+
+
+def test_an_update_is_found_again_by_its_handler_and_has_the_type_of_its_result() -> None:
+    store = MemoryStore()
+    with TestRuntime(store=store, workflows=[Ledger]) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Ledger, id="ledger"))
+        runtime.wait(handle.execute_update(Ledger.seat, 3, id="u"))
+    with TestRuntime(store=store, workflows=[Ledger]) as runtime:
+        handle = runtime.get_workflow_handle("ledger")
+        assert runtime.wait(handle.get_update_handle_for(Ledger.seat, "u").result()) == Seat(3, "A")
+        assert runtime.wait(handle.get_update_handle("u").result()) == {"row": 3, "letter": "A"}
+
+
+def test_what_is_no_reference_to_an_update_handler_finds_no_update() -> None:
+    with TestRuntime(workflows=[Ledger]) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Ledger, id="ledger"))
+        for reference, problem in (
+            ("seat", "by name there is get_update_handle"),
+            (Ledger.rows, "is not an update handler"),
+            (Ledger.any_other, "hears every update"),
+            (print, "is not an update handler"),
+        ):
+            with pytest.raises(TypeError, match=problem):
+                handle.get_update_handle_for(reference, "u")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="update id is empty"):
+            handle.get_update_handle_for(Ledger.seat, "")
+
+
 def test_an_update_that_was_rejected_may_be_sent_again() -> None:
     with make() as runtime:
         handle = flight(runtime)

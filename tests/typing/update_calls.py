@@ -53,6 +53,9 @@ async def results_are_those_of_the_handler(handle: WorkflowHandle[None]) -> None
     assert_type(await handle.start_update(Shop.drop, "tea", wait_for_stage=ACCEPTED), WorkflowUpdateHandle[list[str]])
     assert_type(handle.get_update_handle("u", result_type=int), WorkflowUpdateHandle[int])
     assert_type(handle.get_update_handle("u"), WorkflowUpdateHandle[Any])
+    assert_type(handle.get_update_handle_for(Shop.buy, "u"), WorkflowUpdateHandle[int])
+    assert_type(handle.get_update_handle_for(Shop.drop, id="u"), WorkflowUpdateHandle[list[str]])
+    handle.get_update_handle_for("buy", "u")  # type: ignore[call-overload]
 
 
 def arguments_are_those_of_the_handler(handle: WorkflowHandle[None]) -> None:
