@@ -296,6 +296,12 @@ class Runtime:
         overdue = None if self._hands is None else self._hands.overdue
         return 0 if overdue is None else overdue.threads_abandoned
 
+    @property
+    def coroutines_abandoned(self) -> int:
+        """How many coroutines would not end since it was opened when their run was put away: they are kept for good, where
+        they are, and the log tells of each."""
+        return 0 if self._hands is None else self._hands.directory.tools.coroutines_abandoned
+
     # Speaking to workflows.
 
     @overload

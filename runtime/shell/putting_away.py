@@ -23,7 +23,7 @@ def put_away(tools: Tools, dispatcher: Dispatcher, whose: object, execution: Exe
     """
     if execution.is_finished or not dispatcher.is_current():
         # Nothing of the user's runs, or there is no dispatcher that is held up.
-        _tell(whose, execution.close())
+        _tell(tools, whose, execution.close())
         return
     leaving = _PuttingAway(tools, whose, execution)
     tools.leaving[leaving.run] = None
@@ -35,7 +35,8 @@ def put_away(tools: Tools, dispatcher: Dispatcher, whose: object, execution: Exe
         leaving.run()
 
 
-def _tell(whose: object, stubborn: list[str]) -> None:
+def _tell(tools: Tools, whose: object, stubborn: list[str]) -> None:
+    tools.coroutines_abandoned += len(stubborn)
     for each in stubborn:
         logger.warning("%s would not end when it was put away: %s", whose, each)
 
@@ -70,7 +71,7 @@ class _PuttingAway:
             LEFT_BEHIND.append(self._execution)
             logger.error("%s took too long to be put away: %s", self._whose, late, exc_info=late)
         else:
-            _tell(self._whose, stubborn)
+            _tell(self._tools, self._whose, stubborn)
 
     def cut(self, what: object) -> None:
         """It is to come to its end: the exception that it gets is all that helps."""

@@ -58,6 +58,7 @@ class Tools:
         "attempts",
         "clock",
         "converter",
+        "coroutines_abandoned",
         "deadline",
         "directory",
         "failure_types",
@@ -101,6 +102,8 @@ class Tools:
         self.attempts = attempts
         self.clock = clock
         self.converter = converter
+        # Of code that would not end when it was put away.
+        self.coroutines_abandoned = 0
         self.deadline = deadline
         self.directory = directory
         self.failure_types = failure_types
