@@ -298,8 +298,8 @@ class Runtime:
 
     @property
     def coroutines_abandoned(self) -> int:
-        """How many coroutines would not end since it was opened when their run was put away: they are kept for good, where
-        they are, and the log tells of each."""
+        """How many coroutines would not end when their run was put away; each is left where it is, and told of in the
+        log."""
         return 0 if self._hands is None else self._hands.directory.tools.coroutines_abandoned
 
     # Speaking to workflows.
