@@ -9,6 +9,7 @@ import asyncio
 import concurrent.futures
 import contextvars
 import functools
+import logging
 import os
 import threading
 import time
@@ -34,8 +35,13 @@ if TYPE_CHECKING:
 __all__ = ["Completed", "Failed", "Key", "NeverBegan", "Outcome", "Performer", "Task"]
 
 DEFAULT_THREADS = 32
+QUIET_SECONDS = 1.0  # of a grace period, until it is told what is waited for
+MOST_NAMED = 5
 JOIN_SECONDS = 0.1  # idle threads end at once; one that is stuck is not waited for
 UNWIND_SECONDS = 1.0  # what cancelled async activities get for their `finally` blocks once the grace period is over
+
+
+logger = logging.getLogger("greenroom")
 
 
 class Performer:
@@ -234,7 +240,7 @@ class Performer:
         if self._processes is not None:
             self._processes.shut_down()
         self._wake_if_idle()
-        self._idle.wait(grace)
+        self._wait_for_the_rest(grace)
         for attempt in list(self._performing.values()):
             if self._take_out(attempt):
                 self._left += 1
@@ -248,6 +254,19 @@ class Performer:
         self._loop_tasks.close(UNWIND_SECONDS)
         self._has_ended = True
         return self._left
+
+    def _wait_for_the_rest(self, grace: float) -> None:
+        """Wait until nothing is performed any more; a program that seems to hang at its end says what it waits for."""
+        if self._idle.wait(min(grace, QUIET_SECONDS)) or grace <= QUIET_SECONDS:
+            return
+        infos = [attempt.task.info for attempt in list(self._performing.values())]
+        logger.warning(
+            "closing waits up to %g s more for what goes on (%d activities): %s",
+            grace - QUIET_SECONDS,
+            len(infos),
+            ", ".join(f"{info.activity_type!r} of workflow {info.workflow_id!r}" for info in infos[:MOST_NAMED]),
+        )
+        self._idle.wait(grace - QUIET_SECONDS)
 
     def _leave_behind(self, attempt: Performance) -> None:
         """An attempt has ended early since this is being closed, and says so by ``asyncio.CancelledError``: there is no

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -117,6 +118,32 @@ def test_closing_waits_for_what_runs_and_has_its_report(performer: Performer, ma
     assert performer.close(grace=10) == 0
 
     assert {task.item for task, _ in (reports.get_nowait(), reports.get_nowait())} == {1, 2}
+
+
+def test_closing_says_what_it_waits_for_if_that_takes_long(
+    performer: Performer, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, told = threading.Event(), threading.Event()
+
+    def goes_on() -> bool:
+        begun.set()
+        return told.wait(10)
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.set()
+
+    performer.perform(make(goes_on))
+    assert begun.wait(10)
+    handler, logger = Told(), logging.getLogger("greenroom")
+    logger.addHandler(handler)
+    try:
+        assert performer.close(grace=20) == 0
+    finally:
+        logger.removeHandler(handler)
+
+    [message] = [record.getMessage() for record in caplog.records]
+    assert message.startswith("closing waits up to 19 s more for what goes on (1 activities): 'goes_on' of workflow ")
 
 
 def test_closing_leaves_behind_what_does_not_end_and_drops_its_outcome(
