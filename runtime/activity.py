@@ -27,7 +27,7 @@ from datetime import timedelta
 from typing import Any, Literal, TypeVar, overload
 
 from .attempt import CURRENT, Attempt, Notice
-from .model.activity_definition import declare, define_activity
+from .model.activity_definition import RetryPredicate, declare, define_activity
 from .model.activity_info import ActivityInfo as Info
 from .model.cancellation import ActivityCancellationDetails
 from .model.durations import to_ns
@@ -71,6 +71,7 @@ def defn(
     schedule_to_start_timeout: timedelta | float | None = None,
     heartbeat_timeout: timedelta | float | None = None,
     retry_policy: RetryPolicy | None = None,
+    is_retryable: RetryPredicate | None = None,
     cancellation_type: ActivityCancellationType | None = None,
     no_thread_cancel_exception: bool = False,
     executor: Literal["thread", "process"] = "thread",
@@ -86,6 +87,7 @@ def defn(
     schedule_to_start_timeout: timedelta | float | None = None,
     heartbeat_timeout: timedelta | float | None = None,
     retry_policy: RetryPolicy | None = None,
+    is_retryable: RetryPredicate | None = None,
     cancellation_type: ActivityCancellationType | None = None,
     no_thread_cancel_exception: bool = False,
     executor: Literal["thread", "process"] = "thread",
@@ -105,6 +107,8 @@ def defn(
         schedule_to_start_timeout: the limit of an attempt's wait for a thread.
         heartbeat_timeout: the longest silence of an attempt: it has to call ``activity.heartbeat()`` within it.
         retry_policy: how failed attempts are repeated.
+        is_retryable: called with what an attempt has raised, where the activity runs; false ends the activity, whatever
+            the policy says.
         cancellation_type: whether a workflow that cancels it waits for its answer.
         no_thread_cancel_exception: have a cancellation raise nothing in the thread of a sync activity, which asks
             ``activity.is_cancelled()`` then.
@@ -125,6 +129,7 @@ def defn(
             schedule_to_start_timeout=schedule_to_start_timeout,
             heartbeat_timeout=heartbeat_timeout,
             retry_policy=retry_policy,
+            is_retryable=is_retryable,
             cancellation_type=cancellation_type,
             no_thread_cancel_exception=no_thread_cancel_exception,
             executor=executor,

@@ -16,7 +16,10 @@ from .options import ActivityCancellationType, ActivityOptions
 from .retry import RetryPolicy
 from .signatures import Signature
 
-__all__ = ["ActivityDefinition", "declare", "define_activity", "definition_of", "definitions_of"]
+__all__ = ["ActivityDefinition", "RetryPredicate", "declare", "define_activity", "definition_of", "definitions_of"]
+
+RetryPredicate = Callable[[BaseException], object]
+"""Called with what an attempt has raised; if what it returns is false, there is no other attempt."""
 
 DEFINITION = "__greenroom_activity__"
 _NO_OPTIONS = ActivityOptions()
@@ -31,6 +34,7 @@ class ActivityDefinition:
         is_async: whether calling ``fn`` gives something to await.
         in_process: whether it is performed in a process of its own.
         is_interruptible: whether a cancellation raises an exception in the thread that performs it.
+        is_retryable: says of what an attempt has raised whether there may be another; None to go by the policy alone.
         options: the defaults that stand on the decorator; what a caller says goes before them.
         needs_instance: whether ``fn`` is a method or a class that still lacks its instance, and so cannot be performed.
         arity: the least and the most positional arguments it takes.
@@ -42,12 +46,14 @@ class ActivityDefinition:
         fn: Callable[..., Any],
         options: ActivityOptions = _NO_OPTIONS,
         *,
+        is_retryable: RetryPredicate | None = None,
         no_thread_cancel_exception: bool = False,
         in_process: bool = False,
     ) -> None:
         self.name = name
         self.fn = fn
         self.is_async = _is_async(fn)
+        self.is_retryable = is_retryable
         self.no_thread_cancel_exception = no_thread_cancel_exception
         self.in_process = in_process
         self.is_interruptible = not (self.is_async or in_process or no_thread_cancel_exception)
@@ -113,6 +119,7 @@ class ActivityDefinition:
             self.name,
             fn,
             self.options,
+            is_retryable=self.is_retryable,
             no_thread_cancel_exception=self.no_thread_cancel_exception,
             in_process=self.in_process,
         )
@@ -130,6 +137,7 @@ def define_activity(
     schedule_to_start_timeout: timedelta | float | None = None,
     heartbeat_timeout: timedelta | float | None = None,
     retry_policy: RetryPolicy | None = None,
+    is_retryable: RetryPredicate | None = None,
     cancellation_type: ActivityCancellationType | None = None,
     no_thread_cancel_exception: bool = False,
     executor: str = "thread",
@@ -145,6 +153,7 @@ def define_activity(
         schedule_to_start_timeout: default limit of an attempt's wait for a thread.
         heartbeat_timeout: default longest silence of an attempt.
         retry_policy: default for how failed attempts are repeated.
+        is_retryable: says of what an attempt has raised whether there may be another.
         cancellation_type: default for whether a workflow that cancels it waits for its answer.
         no_thread_cancel_exception: have a cancellation raise nothing in the thread of a sync activity.
         executor: where a sync activity is performed, "thread" or "process".
@@ -156,6 +165,7 @@ def define_activity(
     problems = _problems_of_target(fn)
     own_name = name if name is not None else getattr(fn, "__name__", None)
     problems += _problems_of_name(own_name) + _problems_of_executor(fn, executor)
+    problems += _problems_of_predicate(is_retryable)
 
     def length(value: timedelta | float | None, option: str) -> int | None:
         try:
@@ -181,6 +191,7 @@ def define_activity(
         own_name,
         fn,
         options,
+        is_retryable=is_retryable,
         no_thread_cancel_exception=no_thread_cancel_exception,
         in_process=executor == "process",
     )
@@ -316,6 +327,12 @@ def _problems_of_executor(fn: Callable[..., Any], executor: str) -> list[str]:
     if fn.__module__ == "__main__" and not hasattr(sys.modules["__main__"], "__file__"):
         return ["a process cannot find it in a program that is no file; put it into a module and import that"]
     return []
+
+
+def _problems_of_predicate(is_retryable: object) -> list[str]:
+    if is_retryable is None or (callable(is_retryable) and not _is_async(is_retryable)):
+        return []
+    return [f"is_retryable is {is_retryable!r}; give a plain function of what an attempt has raised"]
 
 
 def _problems_of_code(fn: Callable[..., Any]) -> list[str]:

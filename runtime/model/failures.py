@@ -101,6 +101,10 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """The same failure, with the payload of other details."""
         return msgspec.structs.replace(self, details=details)
 
+    def final(self) -> Failure:
+        """The same failure, of an attempt that is the last whatever a policy says."""
+        return msgspec.structs.replace(self, non_retryable=True)
+
     @property
     def timeout_type(self) -> TimeoutType | None:
         """Which time limit passed, if that is what happened."""

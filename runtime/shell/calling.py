@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from ..model.payload_converter import PayloadConverter
 from .task import Completed, Failed, Outcome, Task, explained, unfit
 
 __all__ = ["Caller"]
+
+logger = logging.getLogger("greenroom")
 
 
 class Caller:
@@ -57,7 +60,7 @@ class Caller:
                 if self.is_closing and isinstance(error, asyncio.CancelledError) and attempt.cancellation is None:
                     return None
                 # Whatever user code raises, SystemExit included, is how this attempt ended and nothing more.
-                return self.failed(explained(error, task, args, result))
+                return self._raised(error, task, args, result)
         except CancelledError as late:
             # An interruption that came while it was already seen how the code has ended.
             return self.failed(late)
@@ -79,7 +82,20 @@ class Caller:
             # Its loop has dropped it, and a collector may be what runs this: no time to look at frames and sources.
             return self.failed(ApplicationError("it was dropped by its event loop", type="GeneratorExit"))
         except BaseException as error:
-            return self.failed(explained(error, task, args, result))
+            return self._raised(error, task, args, result)
+
+    def _raised(self, error: BaseException, task: Task, args: list[Any] | None, result: object) -> Failed:
+        """The outcome of an attempt whose code has let out ``error``."""
+        outcome = self.failed(explained(error, task, args, result))
+        is_retryable = task.definition.is_retryable
+        if is_retryable is None or outcome.failure.non_retryable or outcome.failure.is_cancellation:
+            return outcome
+        try:
+            return outcome if is_retryable(error) else Failed(outcome.failure.final())
+        except BaseException:
+            # User code too, and no reason to give an activity up for good.
+            logger.exception("is_retryable of activity %r failed; it may be tried again", task.definition.name)
+            return outcome
 
     def failed(self, error: BaseException) -> Failed:
         """The outcome of an attempt that has raised, whether or not what it raised can be described."""

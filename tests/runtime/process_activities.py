@@ -42,6 +42,15 @@ def fail_in_pieces() -> None:
     raise ApplicationError("no money", {"left": 3}, type="Poor", non_retryable=True)
 
 
+def is_passing(error: BaseException) -> bool:
+    return str(error) == "not yet"
+
+
+@activity.defn(executor="process", retry_policy=RetryPolicy(initial_interval=0.01), is_retryable=is_passing)
+def fail_again_and_again() -> None:
+    raise OSError("not yet" if activity.info().attempt < 3 else f"never, at attempt {activity.info().attempt}")
+
+
 @activity.defn(executor="process", retry_policy=TWICE)
 def die_once(how: str) -> str:
     if activity.info().attempt == 1:
@@ -144,5 +153,5 @@ def touch(path: str) -> None:
 
 ALL = [
     *(double, where, fail_in_pieces, die_once, beat_on, until_cancelled, until_shutdown, hold),
-    *(stand_still, fork_and_die, endure, replaced),
+    *(stand_still, fork_and_die, endure, replaced, fail_again_and_again),
 ]

@@ -130,6 +130,13 @@ def test_arguments_results_facts_and_failures_cross_and_a_process_is_used_again(
     assert "in fail_in_pieces" in cause.stack
 
 
+def test_a_process_asks_the_predicate_of_its_activity() -> None:
+    with runtime_for() as runtime:
+        cause = cause_of(lambda: runtime.execute_workflow(performs, "fail_again_and_again").get(timeout=WAIT))
+
+    assert (cause.message, cause.type, cause.non_retryable) == ("never, at attempt 3", "OSError", True)
+
+
 @pytest.mark.parametrize("how", ["kill", "segfault"])
 def test_a_process_that_dies_fails_its_attempt_and_the_next_has_another_and_what_was_said(how: str) -> None:
     with runtime_for() as runtime:

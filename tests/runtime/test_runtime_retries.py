@@ -17,6 +17,7 @@ from greenroom import (
     ApplicationError,
     ApplicationErrorCategory,
     CancelledError,
+    InvalidActivityError,
     RetryPolicy,
     RetryState,
     TerminatedError,
@@ -41,6 +42,11 @@ plays: dict[str, Callable[[int], Any]] = {}
 clocks: list[ManualClock] = []
 lives: list[str] = []
 
+NOT_YET = "not yet"
+
+asked: list[BaseException] = []
+"""What the predicate of an activity was asked about."""
+
 
 @pytest.fixture(autouse=True)
 def _forget() -> None:
@@ -48,6 +54,7 @@ def _forget() -> None:
     plays.clear()
     clocks[:] = [ManualClock()]
     lives.clear()
+    asked.clear()
 
 
 def note() -> int:
@@ -67,6 +74,23 @@ async def on_loop() -> Any:
     return await plays["x"](note())
 
 
+def is_passing(error: BaseException) -> bool:
+    asked.append(error)
+    if str(error) == "strange":
+        raise LookupError("no such error")
+    return str(error) == NOT_YET
+
+
+@activity.defn(name="retries.judged", is_retryable=is_passing)
+def judged() -> Any:
+    return plays["x"](note())
+
+
+@activity.defn(name="retries.judged_on_loop", is_retryable=is_passing)
+async def judged_on_loop() -> Any:
+    return plays["x"](note())
+
+
 @workflow.defn(name="retries.perform")
 async def perform(which: str, policy: dict[str, Any] | None, limits: dict[str, float]) -> Any:
     options: dict[str, Any] = dict(limits)
@@ -81,8 +105,7 @@ async def fails() -> None:
     raise ApplicationError("no")
 
 
-OPTIONS: dict[str, Any] = {"workflows": [perform, fails], "activities": [in_thread, on_loop]}
-NOT_YET = "not yet"
+OPTIONS: dict[str, Any] = {"workflows": [perform, fails], "activities": [in_thread, on_loop, judged, judged_on_loop]}
 
 
 def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
@@ -151,6 +174,52 @@ def test_a_workflow_that_fails_is_not_tried_again() -> None:
 
         assert runtime.wait(handle.describe()).status is WorkflowExecutionStatus.FAILED
     assert lives == ["began"]
+
+
+@pytest.mark.parametrize("which", ["judged", "judged_on_loop"])
+def test_a_predicate_of_the_activity_ends_it(which: str) -> None:
+    plays["x"] = raising(OSError(NOT_YET), OSError(NOT_YET), OSError("never"))
+
+    error = failure(which)
+
+    assert (error.attempt, error.retry_state) == (3, RetryState.NON_RETRYABLE_FAILURE)
+    assert isinstance(error.cause, ApplicationError)
+    assert (error.cause.type, error.cause.non_retryable) == ("OSError", True)
+    assert [str(each) for each in asked] == [NOT_YET, NOT_YET, "never"]
+    assert all(type(each) is OSError for each in asked)
+
+
+def test_a_predicate_gives_no_attempt_that_the_policy_does_not(caplog: pytest.LogCaptureFixture) -> None:
+    plays["x"] = raising(*[OSError(NOT_YET)] * 3)
+
+    assert failure("judged", {"maximum_attempts": 2}).retry_state is RetryState.MAXIMUM_ATTEMPTS_REACHED
+    begun.clear()
+    plays["x"] = raising(OSError(NOT_YET))
+    assert failure("judged", {"non_retryable_error_types": ["OSError"]}).attempt == 1
+
+
+def test_a_predicate_that_fails_is_told_of_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    plays["x"] = raising(OSError("strange"))
+
+    assert run("judged") == "done at 2"
+
+    [told] = [record for record in caplog.records if record.exc_info]
+    assert told.getMessage() == "is_retryable of activity 'retries.judged' failed; it may be tried again"
+
+
+def test_a_predicate_is_not_asked_about_what_is_over_anyway() -> None:
+    plays["x"] = raising(ApplicationError(NOT_YET, non_retryable=True))
+    assert failure("judged").attempt == 1
+    plays["x"] = raising(CancelledError(NOT_YET))
+    assert failure("judged").attempt == 1
+
+    assert asked == []
+
+
+@pytest.mark.parametrize("predicate", [True, OSError("no"), on_loop])
+def test_what_cannot_be_a_predicate_is_refused_where_it_is_declared(predicate: Any) -> None:
+    with pytest.raises(InvalidActivityError, match="give a plain function of what an attempt has raised"):
+        activity.defn(is_retryable=predicate)(lambda: None)
 
 
 def test_one_attempt_is_one_attempt_whatever_its_policy_says_of_waits() -> None:
