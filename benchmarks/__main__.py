@@ -16,6 +16,7 @@ NAMES = (
     "w7_history",
     "w8_recovery",
     "replay_beside_signals",
+    "overdue_turns",
     "signal_backlog",
     "crash_points",
 )
