@@ -233,9 +233,14 @@ class Execution(Commander):
         return self.closing is not None or self._ended
 
     def raised(self, error: BaseException) -> None:
-        """The main function, a handler or a callback let out ``error``: a failure closes the run, the rest is a bug."""
+        """The main function, a handler or a callback let out ``error``: a failure closes the run, a cancellation that was
+        asked for as cancelled; the rest is a bug."""
         failure = self._failure_in(error)
-        if failure is not None:
+        if failure is None:
+            return
+        if self._cancel_reason is not None and is_cancellation(error):
+            self.cancelled(failure)
+        else:
             self.fail(failure)
 
     def update_raised(self, update: UpdateReceived, error: BaseException) -> None:
@@ -284,10 +289,7 @@ class Execution(Commander):
         try:
             self.complete(await run(*args), self._definition)
         except BaseException as error:
-            if self._cancel_reason is not None and is_cancellation(error) and not self.put_away:
-                self.cancelled(one_failure(error, self._failure_types))
-            else:
-                self.raised(error)
+            self.raised(error)
 
     def _take_signal(self, message: SignalReceived) -> None:
         self._context.run(self._signals.deliver, message)

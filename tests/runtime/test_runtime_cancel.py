@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -76,6 +77,27 @@ async def group() -> None:
     async with asyncio.TaskGroup() as tasks:
         for number in range(3):
             tasks.create_task(workflow.sleep(1000 + number))
+
+
+@workflow.defn(name="cancel.shields_all")
+class ShieldsAll:
+    def __init__(self) -> None:
+        self.is_time = False
+
+    @workflow.run
+    async def run(self) -> None:
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await workflow.sleep(1000)
+
+    @workflow.signal
+    async def give_up(self) -> None:
+        await workflow.wait_condition(lambda: self.is_time)
+        raise asyncio.CancelledError("given up")
+
+    @workflow.signal
+    def now(self) -> None:
+        self.is_time = True
 
 
 @workflow.defn(name="cancel.handles")
@@ -221,7 +243,7 @@ async def lets_out_a_group(with_bad: bool) -> None:
 
 WORKFLOWS = [
     *(lets_out_a_group, sleeps, cleans_up, shields, cancels_itself, group, Handles, at_once, uncancels),
-    *(lets_out_an_activity_that_was_cancelled, WaitsOn, has_a_finally),
+    *(lets_out_an_activity_that_was_cancelled, WaitsOn, has_a_finally, ShieldsAll),
 ]
 
 
@@ -409,6 +431,20 @@ def test_a_run_that_cancels_itself_has_failed() -> None:
 
         assert isinstance(cause_of(runtime, handle.result()), CancelledError)
         assert runtime.wait(handle.describe()).status is WorkflowExecutionStatus.FAILED
+
+
+@pytest.mark.parametrize(("asked", "status"), [(True, "CANCELLED"), (False, "FAILED")])
+def test_a_handler_that_lets_a_cancellation_out_ends_the_run_by_the_same_rule(asked: bool, status: str) -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(ShieldsAll, id="s"))
+        runtime.wait(handle.signal(ShieldsAll.give_up))
+        if asked:
+            runtime.wait(handle.cancel())
+        runtime.wait(handle.signal(ShieldsAll.now))
+
+        assert isinstance(cause_of(runtime, handle.result()), CancelledError)
+        assert runtime.wait(handle.describe()).status is WorkflowExecutionStatus[status]
+        replay_every_prefix(runtime)
 
 
 def test_a_task_group_is_cancelled_with_its_run() -> None:
