@@ -42,6 +42,7 @@ from .payload_tags import (
     Unfit,
     is_kind,
     name_of,
+    spread,
 )
 from .work_errors import FailureError
 
@@ -141,7 +142,8 @@ class Lowering:
 
     def _set(self, value: Iterable[object], depth: int) -> Ext:
         code = FROZENSET if isinstance(value, frozenset) else SET
-        elements = sorted(pack(lowered) for lowered in self._items(value, depth))
+        # What could not be read is not written.
+        elements = sorted(pack(lowered) for lowered in self._items(spread([*value]), depth))
         return Ext(code, pack([msgspec.Raw(element) for element in elements]))
 
     def _dict(self, value: Mapping[object, object], depth: int) -> Any:
@@ -160,6 +162,7 @@ class Lowering:
             raise Unfit("keys of a dict become equal when they are stored; use keys of plain types")
         if is_plain:
             return found
+        spread([*value])
         body = b"".join(key + item for key, item in found.items())
         return msgspec.Raw(struct.pack(">BI", 0xDF, len(lowered)) + body)
 
