@@ -84,8 +84,11 @@ def coded(hint: Any, tree: Any) -> Any:
 
 
 def _leaf(kind: type, from_others: dict[type, Callable[[Any], Any]]) -> Converter:
+    # Those that are of the kind anyway: a bool is an int, and not what a float is made of, if there is the choice.
+    kinds = frozenset({kind, *(other for other, make in from_others.items() if make is itself)})
+
     def convert(tree: Any, slack: int) -> Any:
-        if kind_of(tree) is kind:
+        if kind_of(tree) in kinds:
             return tree
         if slack >= NAMED:
             make = from_others.get(kind_of(tree))
