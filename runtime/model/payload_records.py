@@ -43,9 +43,12 @@ class _Fields:
                 ) from err
             self._required = {name for name, hint in hints.items() if self._is_required(name, hint)}
             known = _bound_in_bases(self._cls, self._typevars)
-            self._found = {
-                name: self._resolve(bound(hint, known[_owner(self._cls, name, known)])) for name, hint in hints.items()
-            }
+            found: dict[str, Converter] = {}
+            for name, hint in hints.items():
+                owner = _owner(self._cls, name, known)
+                _see_that_it_is_known(name, hint, owner)
+                found[name] = self._resolve(bound(hint, known[owner]))
+            self._found = found
         return self._found
 
     def _is_required(self, name: str, hint: Any) -> bool:
@@ -100,6 +103,13 @@ def _bound_in_bases(cls: Any, typevars: Typevars) -> dict[Any, Typevars]:
             if its or one not in found:
                 found[one] = its
     return found
+
+
+def _see_that_it_is_known(name: str, hint: Any, owner: Any) -> None:
+    """Refuse a field of a typed dict whose type nothing can tell: before 3.12 one forgets what its bases are of."""
+    variables = {hint} if isinstance(hint, TypeVar) else {*getattr(hint, "__parameters__", ())}
+    if typing.is_typeddict(owner) and not variables <= {*getattr(owner, "__parameters__", ())}:
+        raise Unfit(f"{label(owner)} does not say what its base is of; annotate {name!r} in it again")
 
 
 def _owner(cls: Any, name: str, known: Iterable[Any]) -> Any:

@@ -128,6 +128,16 @@ def test_what_a_generic_base_is_of_is_known_in_its_subclasses(value: Any, hint: 
     assert converter.decode(converter.encode(value), hint) == value
 
 
+class CardKeysAgain(CardKeys):
+    pass
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="typed dicts know their bases")
+def test_a_typed_dict_that_has_forgotten_what_its_base_is_of_is_refused() -> None:
+    with pytest.raises(PayloadDecodeError, match="annotate 'content' in it again"):
+        converter.decode(converter.encode({"content": CARD, "more": CARD}), CardKeysAgain)
+
+
 @pytest.mark.parametrize(
     ("value", "hint"),
     [
