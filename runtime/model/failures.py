@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from enum import Enum
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -31,6 +31,8 @@ __all__ = ["Failure", "FailureKind", "text_of", "to_exception", "to_failure"]
 MAX_CAUSES = 16
 MAX_MESSAGE = 16_384
 MAX_STACK = 16_384
+MAX_TYPE = 1_000
+_encode = msgspec.msgpack.Encoder().encode
 _STACK_NOTE = "Where it was raised:\n"
 
 Facts = dict[str, str | int | None]
@@ -127,12 +129,13 @@ def to_failure(exc: BaseException, converter: ArgumentConverter, *, limit: int =
     for link in chain:
         try:
             failure = _alone(link, converter, limit)
+            _encode(failure)  # what can only be seen later to be no value would lose the outcome
         except BaseException as err:  # a subclass of ours that never called our constructor, or worse
             failure = Failure(
                 FailureKind.APPLICATION,
                 f"(this {type(link).__name__} cannot be described: {_clip(text_of(err), 500)})",
                 type=type(link).__name__,
-                types=_types(link),
+                types=_names(type(link)),
             )
         limit = max(limit - len(failure.message) - len(failure.stack) - len(failure.details), 0)
         links.append(failure)
@@ -152,11 +155,11 @@ def _alone(exc: BaseException, converter: ArgumentConverter, room: int) -> Failu
     failure = Failure(
         kind,
         message + why_not,
-        type=_type(exc),
+        type=_clip(_type(exc), MAX_TYPE),
         types=_types(exc),
         details=details,
         stack=stack,
-        facts={name: getattr(exc, name) for name in _FACTS[kind]},
+        facts={name: _fact(getattr(exc, name)) for name in _FACTS[kind]},
     )
     if not isinstance(exc, ApplicationError):
         return failure
@@ -164,8 +167,15 @@ def _alone(exc: BaseException, converter: ArgumentConverter, room: int) -> Failu
         failure,
         non_retryable=bool(exc.non_retryable),
         next_retry_delay_ns=_delay_ns(exc),
-        category=int(exc.category),
+        category=int(exc.category) if exc.category in _CATEGORIES else 0,
     )
+
+
+def _fact(value: Any) -> str | int | None:
+    """What can be stored of an attribute that anybody may have set."""
+    if isinstance(value, str):
+        return _clip(value, MAX_TYPE)
+    return value if isinstance(value, int) and abs(value) < 2**63 else None
 
 
 _KINDS: dict[type[BaseException], FailureKind] = {
@@ -208,7 +218,11 @@ def _type(exc: BaseException) -> str:
 def _types(exc: BaseException) -> tuple[str, ...]:
     if isinstance(exc, FailureError) and exc.types:
         return exc.types
-    return tuple(cls.__name__ for cls in type(exc).__mro__ if cls not in (object, BaseException))
+    return _names(type(exc))
+
+
+def _names(cls: type[BaseException]) -> tuple[str, ...]:
+    return tuple(base.__name__ for base in cls.__mro__ if base not in (object, BaseException))
 
 
 def _details(exc: BaseException, converter: ArgumentConverter, room: int) -> tuple[bytes, str]:

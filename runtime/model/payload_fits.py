@@ -84,8 +84,11 @@ def coded(hint: Any, tree: Any) -> Any:
 
 
 def _leaf(kind: type, from_others: dict[type, Callable[[Any], Any]]) -> Converter:
+    # Those that are of the kind anyway: a bool is an int, and not what a float is made of, if there is the choice.
+    kinds = frozenset({kind, *(other for other, make in from_others.items() if make is itself)})
+
     def convert(tree: Any, slack: int) -> Any:
-        if kind_of(tree) is kind:
+        if kind_of(tree) in kinds:
             return tree
         if slack >= NAMED:
             make = from_others.get(kind_of(tree))
@@ -99,7 +102,9 @@ def _leaf(kind: type, from_others: dict[type, Callable[[Any], Any]]) -> Converte
 def made(hint: Any, make: Callable[[Any], Any], value: Any) -> Any:
     try:
         return make(value)
-    except (ArithmeticError, LookupError, TypeError, ValueError) as err:
+    except (Unfit, MemoryError):
+        raise
+    except Exception as err:  # constructors, and __hash__ and __eq__, of the user's may raise anything
         raise Unfit(f"{shape(value)} that is no {label(hint)}: {err}") from err
 
 
@@ -155,7 +160,16 @@ def instance(cls: Any) -> Converter:
         except TypeError:  # a protocol that cannot be checked at run time
             return value
         if base is not None and slack >= NAMED and kind_of(value) is base:
-            return made(cls, cls, value)
+            found = made(cls, cls, value)
+            # Not compared as the user's class compares; only a NaN is not equal to itself.
+            if not base.__eq__(found, value) and value == value:
+                raise Unfit(f"{shape(value)} of which {label(cls)} makes another one; give the converter a TypeCodec")
+            return found
+        if is_kind(cls, kind_of(value)) and kind_of(value) is not object:
+            raise Unfit(
+                f"{shape(value)} where {label(cls)} is annotated, whose values are stored as that; "
+                "annotate the plain type, or give the converter a TypeCodec"
+            )
         raise misfit(cls, tree)
 
     return convert

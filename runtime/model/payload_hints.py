@@ -10,7 +10,7 @@ import typing
 from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Union
 
 import msgspec
 
@@ -32,7 +32,7 @@ from .payload_fits import (
     shape,
 )
 from .payload_models import adapted, is_adapted, is_model, model
-from .payload_records import Typevars, named_tuple, record, typed_dict
+from .payload_records import Typevars, by_parameter, named_tuple, record, typed_dict
 from .payload_tags import FROZENSET, SET, Node, Unfit, is_kind, kind_of, spread
 
 __all__ = ["converter_for"]
@@ -147,7 +147,10 @@ def _mapping(hint: Any, make: Callable[[dict[Any, Any]], Any], key: Converter, i
                 items.append(item(value, slack))
             except Unfit as err:
                 raise err.under(f"[{shape(low) if isinstance(low, (Node, tuple)) else brief(low)}]") from None
-        return make(dict(zip(spread(keys), items, strict=True)))
+        found = make(made(hint, lambda _: dict(zip(spread(keys), items, strict=True)), pairs))
+        if len(found) != len(pairs):
+            raise Unfit(f"keys of {label(hint)} are equal to each other")
+        return found
 
     return convert
 
@@ -221,13 +224,29 @@ def _all_that_fit(tree: Any, converters: list[Converter]) -> list[Any]:
     return found
 
 
-def _later(resolve: Callable[[], Any]) -> Converter:
-    """For an alias that may contain itself."""
+def _later(hint: Any, resolve: Callable[[], Any]) -> Converter:
+    """For an alias that may contain itself, and for names that may not be there yet."""
 
     def convert(tree: Any, slack: int) -> Any:
-        return converter_for(resolve())(tree, slack)
+        try:
+            found = resolve()
+        except Exception as err:  # it is an expression of the user's
+            raise Unfit(f"{hint} cannot be resolved: {type(err).__name__}: {err}; import the names") from err
+        return converter_for(found)(tree, slack)
 
     return convert
+
+
+def _is_alias(hint: Any) -> bool:
+    """Whether ``type`` has made it; to ask for its value would be to evaluate it."""
+    return str(kind_of(hint).__name__) == "TypeAliasType"
+
+
+def _any_of(variable: TypeVar) -> Any:
+    """What may stand for a type variable."""
+    if variable.__constraints__:
+        return Union[variable.__constraints__]  # noqa: UP007  # of a number that is not known here
+    return Any if variable.__bound__ is None else variable.__bound__
 
 
 def _unknown(hint: Any) -> Converter:
@@ -256,16 +275,14 @@ def _compile(hint: Any) -> Converter:
     if is_kind(kind_of(hint), type) and hint in LEAVES:
         return LEAVES[hint]
     if isinstance(hint, TypeVar):
-        if hint.__constraints__:
-            return _union(hint.__constraints__)
-        return anything if hint.__bound__ is None else converter_for(hint.__bound__)
+        return _later(hint, lambda: _any_of(hint))
     if hasattr(hint, "__supertype__"):
         return converter_for(hint.__supertype__)
     origin = typing.get_origin(hint)
     if origin is not None:
         return _compile_generic(hint, origin, typing.get_args(hint))
-    if hasattr(hint, "__value__"):
-        return _later(lambda: hint.__value__)
+    if _is_alias(hint):
+        return _later(hint, lambda: hint.__value__)
     if isinstance(hint, type):
         return _compile_class(hint, {})
     return _unknown(hint)
@@ -279,8 +296,11 @@ def _compile_generic(hint: Any, origin: Any, args: tuple[Any, ...]) -> Converter
     if origin in _WRAPPERS:
         return converter_for(args[0])
     if origin is tuple and hasattr(hint, "__args__"):  # typing.Tuple alone has none
+        args = _spread_out(args)
         if len(args) == 2 and args[1] is Ellipsis:
             return _collection(hint, (tuple,), tuple, converter_for(args[0]))
+        if Ellipsis in args or any(isinstance(arg, typing.TypeVarTuple) for arg in args):
+            return _unknown(hint)
         return _fixed_tuple(hint, [converter_for(arg) for arg in args])
     if origin is collections.Counter and args:
         return _mapping(hint, collections.Counter, converter_for(args[0]), LEAVES[int])
@@ -289,12 +309,25 @@ def _compile_generic(hint: Any, origin: Any, args: tuple[Any, ...]) -> Converter
         return _collection(hint, exact, make, converter_for(args[0]))
     if origin in _MAPPINGS and len(args) == 2:
         return _mapping(hint, _MAPPINGS[origin], converter_for(args[0]), converter_for(args[1]))
-    if hasattr(origin, "__value__"):
-        return _later(lambda: typing.get_origin(hint).__value__[args])
+    if _is_alias(origin):
+        return _later(hint, lambda: typing.get_origin(hint).__value__[args])
     if isinstance(origin, type):
         cls: Any = typing.get_origin(hint)
-        return _compile_class(cls, dict(zip(getattr(cls, "__parameters__", ()), args, strict=False)))
+        return _compile_class(cls, by_parameter(cls, args))
     return _unknown(hint)
+
+
+def _spread_out(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of a tuple, with those of an unpacked one in its place."""
+    found: list[Any] = []
+    for arg in args:
+        if typing.get_origin(arg) is typing.Unpack:
+            arg = typing.get_args(arg)[0]
+        elif not getattr(arg, "__unpacked__", False):
+            found.append(arg)
+            continue
+        found += [arg] if isinstance(arg, typing.TypeVarTuple) else _spread_out(typing.get_args(arg))
+    return tuple(found)
 
 
 def _compile_class(cls: Any, typevars: Typevars) -> Converter:

@@ -74,7 +74,7 @@ def check_keys(data: bytes, decode: Callable[[Any], Any]) -> None:
         decode: gives the tree of a key.
 
     Raises:
-        Unfit: more than a thousand keys have the hash of another one, or it is nested too deep.
+        Unfit: too many keys have the hash of another one, or it is nested too deep.
         msgspec.DecodeError: the bytes are damaged.
     """
     # Most payloads have no dict of that size, or not as many keys that could be meant.

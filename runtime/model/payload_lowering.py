@@ -42,6 +42,7 @@ from .payload_tags import (
     Unfit,
     is_kind,
     name_of,
+    spread,
 )
 from .work_errors import FailureError
 
@@ -104,6 +105,12 @@ class Lowering:
             return _no_raw_value if kind is RawValue else self._record(name_of(kind), kind.__struct_fields__)
         name = name_of(kind)
         if dataclasses.is_dataclass(kind):
+            plain = next((plain for plain in self._known if is_kind(kind, plain)), None)
+            if plain is not None:
+                raise Unfit(
+                    f"'{name.partition(':')[2]}' is a dataclass and a {plain.__name__}, and only one of them could be "
+                    "stored; keep what the other one holds in a field"
+                )
             return self._record(name, tuple(field.name for field in dataclasses.fields(kind)))
         if is_model(kind):
             return lambda value, depth: Ext(RECORD, pack([name, self._dict(dump(value), depth)]))
@@ -138,7 +145,8 @@ class Lowering:
 
     def _set(self, value: Iterable[object], depth: int) -> Ext:
         code = FROZENSET if isinstance(value, frozenset) else SET
-        elements = sorted(pack(lowered) for lowered in self._items(value, depth))
+        # What could not be read is not written.
+        elements = sorted(pack(lowered) for lowered in self._items(spread([*value]), depth))
         return Ext(code, pack([msgspec.Raw(element) for element in elements]))
 
     def _dict(self, value: Mapping[object, object], depth: int) -> Any:
@@ -152,9 +160,13 @@ class Lowering:
                 lowered.append((low, self(item, depth)))
             except Unfit as err:
                 raise err.under(f"[{_shown(key)}]") from None
+        found: Any = dict(lowered) if is_plain else {pack(key): pack(item) for key, item in lowered}
+        if len(found) != len(lowered):
+            raise Unfit("keys of a dict become equal when they are stored; use keys of plain types")
         if is_plain:
-            return dict(lowered)
-        body = b"".join(pack(key) + pack(item) for key, item in lowered)
+            return found
+        spread([*value])
+        body = b"".join(key + item for key, item in found.items())
         return msgspec.Raw(struct.pack(">BI", 0xDF, len(lowered)) + body)
 
     def _enum(self, value: Enum, depth: int) -> Ext:
@@ -258,7 +270,9 @@ def _zone(zone: tzinfo | None, offset: timedelta | None, at: datetime | None) ->
     if offset is None:
         raise Unfit(f"a tzinfo of type '{type(zone).__qualname__}' has no offset here; use zoneinfo.ZoneInfo")
     microseconds = offset // timedelta(microseconds=1)
-    name = zone.tzname(at)
+    name: Any = zone.tzname(at)
+    if name is not None and not isinstance(name, str):
+        raise Unfit(f"a tzinfo of type '{type(zone).__qualname__}' whose name is no text; use zoneinfo.ZoneInfo")
     return [microseconds, None if name == timezone(offset).tzname(None) else name]
 
 

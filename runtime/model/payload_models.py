@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from .payload_fits import LAX, NAMED, RENAMED, Converter, coded, is_called, label, misfit
 from .payload_tags import RECORD, Node, Unfit, kind_of, name_of, untag
@@ -38,10 +38,18 @@ def dump(value: Any) -> dict[Any, Any]:
     Raises:
         Unfit: it cannot be dumped.
     """
-    found: dict[str, Any] = {
-        _ROOT: _tried(lambda: value.model_dump(round_trip=True, warnings="none"), f"no {label(type(value))} to store")
-    }
-    return found[_ROOT] if kind_of(found[_ROOT]) is dict else found
+    found: Any = _tried(
+        lambda: value.model_dump(round_trip=True, by_alias=False, warnings="none"), f"no {label(type(value))} to store"
+    )
+    # What looks as if it were wrapped is wrapped too.
+    is_whole = kind_of(found) is dict and not (found.keys() == {_ROOT} and _is_wrapping(type(value)))
+    whole: dict[Any, Any] = found if is_whole else {_ROOT: found}
+    return whole
+
+
+def _is_wrapping(cls: Any) -> bool:
+    """Whether a dump of it that has only a root stands for what is in that."""
+    return _ROOT not in cls.model_fields or cls.__pydantic_root_model__
 
 
 def dump_adapted(value: Any) -> object:
@@ -73,14 +81,38 @@ def model(cls: Any) -> Converter:
         else:
             return coded(cls, tree)
         value = untag(content)
-        if value.keys() == {_ROOT} and (_ROOT not in cls.model_fields or cls.__pydantic_root_model__):
+        if value.keys() == {_ROOT} and _is_wrapping(cls):
             value = value[_ROOT]
         # What it has dumped itself is not what a strict model would take: dicts for the models in it.
         strict = False if is_same else None
         validate = cls.model_validate
-        return _tried(lambda: validate(value, strict=strict, by_alias=True, by_name=True), f"no {label(cls)}")
+        by_alias = not (is_same and _is_crossed(cls))
+        return _tried(lambda: validate(value, strict=strict, by_alias=by_alias, by_name=True), f"no {label(cls)}")
 
     return convert
+
+
+@lru_cache(256)
+def _is_crossed(cls: Any) -> bool:
+    """Whether in this model, or in one that it holds, the alias of a field is the name of another one: an alias comes
+    first with pydantic, and a dump has names."""
+    models: list[Any] = [cls]
+    for one in models:  # which grows
+        fields: dict[str, Any] = one.model_fields
+        if any(alias != name and alias in fields for name, field in fields.items() for alias in _aliases(field)):
+            return True
+        parts = [field.annotation for field in fields.values()]
+        for part in parts:  # which grows too
+            parts += get_args(part)
+            if is_model(part) and part not in models:
+                models.append(part)
+    return False
+
+
+def _aliases(field: Any) -> list[Any]:
+    found: Any = field.validation_alias
+    choices: list[Any] = getattr(found, "choices", [found])
+    return [choice.path[0] if hasattr(choice, "path") else choice for choice in choices]
 
 
 def adapted(cls: Any) -> Converter:

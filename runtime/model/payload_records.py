@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import typing
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -13,12 +14,13 @@ from msgspec.structs import force_setattr
 from .payload_fits import LAX, RENAMED, Converter, anything, coded, is_called, label, made, misfit
 from .payload_tags import NAMED_TUPLE, RECORD, Node, Unfit, kind_of, name_of
 
-__all__ = ["Resolve", "Typevars", "bound", "named_tuple", "record", "typed_dict"]
+__all__ = ["Resolve", "Typevars", "bound", "by_parameter", "named_tuple", "record", "typed_dict"]
 
 Typevars = dict[Any, Any]
 Resolve = Callable[[Any], Converter]
 
 _ABSENT = object()
+_CHANGEABLE = frozenset({list, dict, set, bytearray})
 
 
 class _Fields:
@@ -40,7 +42,13 @@ class _Fields:
                     f"the annotations of {label(self._cls)} cannot be resolved: {err}; import the names"
                 ) from err
             self._required = {name for name, hint in hints.items() if self._is_required(name, hint)}
-            self._found = {name: self._resolve(bound(hint, self._typevars)) for name, hint in hints.items()}
+            known = _bound_in_bases(self._cls, self._typevars)
+            found: dict[str, Converter] = {}
+            for name, hint in hints.items():
+                owner = _owner(self._cls, name, known)
+                _see_that_it_is_known(name, hint, owner)
+                found[name] = self._resolve(bound(hint, known[owner]))
+            self._found = found
         return self._found
 
     def _is_required(self, name: str, hint: Any) -> bool:
@@ -65,19 +73,58 @@ class _Fields:
 
 
 def bound(hint: Any, typevars: Typevars) -> Any:
-    """The hint with type variables replaced."""
+    """The hint with type variables replaced; those that nothing is known of stand for themselves."""
     if isinstance(hint, TypeVar):
-        return typevars.get(hint, Any)
+        return typevars.get(hint, hint)
     parameters = getattr(hint, "__parameters__", ())
     if parameters and typing.get_origin(hint) is not None:
-        return hint[tuple(typevars.get(parameter, Any) for parameter in parameters)]
+        return hint[tuple(typevars.get(parameter, parameter) for parameter in parameters)]
     return hint
+
+
+def by_parameter(cls: Any, args: Iterable[Any]) -> Typevars:
+    """What the type variables of a class are; one that stands for several types is left as it is."""
+    parameters = getattr(cls, "__parameters__", ())
+    if any(isinstance(parameter, typing.TypeVarTuple) for parameter in parameters):
+        return {}
+    return dict(zip(parameters, args, strict=False))
+
+
+def _bound_in_bases(cls: Any, typevars: Typevars) -> dict[Any, Typevars]:
+    """The class and its bases, each with what its own type variables are: ``Sub(Base[int])`` says so of ``Base``."""
+    found: dict[Any, Typevars] = {cls: typevars}
+    bases: tuple[Any, ...] = cls.__dict__.get("__orig_bases__", cls.__bases__)
+    for base in bases:
+        origin: Any = typing.get_origin(base) or base
+        if not isinstance(origin, type) or origin is typing.Generic:
+            continue  # a function that makes classes, such as NamedTuple
+        args = [bound(arg, typevars) for arg in typing.get_args(base)]
+        for one, its in _bound_in_bases(origin, by_parameter(origin, args)).items():
+            if its or one not in found:
+                found[one] = its
+    return found
+
+
+def _see_that_it_is_known(name: str, hint: Any, owner: Any) -> None:
+    """Refuse a field of a typed dict whose type nothing can tell: before 3.12 one forgets what its bases are of."""
+    variables = {hint} if isinstance(hint, TypeVar) else {*getattr(hint, "__parameters__", ())}
+    if typing.is_typeddict(owner) and not variables <= {*getattr(owner, "__parameters__", ())}:
+        raise Unfit(f"{label(owner)} does not say what its base is of; annotate {name!r} in it again")
+
+
+def _owner(cls: Any, name: str, known: Iterable[Any]) -> Any:
+    """The class that annotates a field."""
+    if typing.is_typeddict(cls):
+        # It has the annotations of its bases as its own, and they are not among its bases.
+        return [one for one in known if name in inspect.get_annotations(one)][-1]
+    return next((one for one in cls.__mro__ if name in inspect.get_annotations(one)), cls)
 
 
 def record(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
     name = name_of(cls)
     fields = _Fields(cls, typevars, resolve)
     names: tuple[str, ...]
+    has_code = _has_code(cls)
     if issubclass(cls, msgspec.Struct):
         names, late, restore = cls.__struct_fields__, frozenset[str](), force_setattr
     else:
@@ -96,17 +143,48 @@ def record(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
         if not is_same and not all(key in names for key in stored):
             raise misfit(cls, tree)
         values = fields.convert(stored, slack, names)
+        copies = _copies(values) if has_code else ()
         try:
             found = cls(**{key: value for key, value in values.items() if key not in late} if late else values)
             # A constructor of the user's may compute fields anew; what was stored wins: a value comes back as it was.
             for key, value in values.items():
                 if getattr(found, key, _ABSENT) is not value:
                     restore(found, key, value)
+                    kept = getattr(found, key)
+                    if kept is not value and kept != value:
+                        raise AttributeError(f"its field {key!r} does not keep what it is given")
         except Exception as err:  # a constructor of the user's may raise anything
             raise Unfit(f"{label(cls)} cannot be made: {type(err).__name__}: {err}") from err
+        for value, copy in copies:
+            _undo(value, copy)
         return found
 
     return convert
+
+
+def _has_code(cls: Any) -> bool:
+    """Whether making one runs code of the user's, and not only what `dataclass` or ``Struct`` has written."""
+    if hasattr(cls, "__post_init__"):
+        return True
+    if issubclass(cls, msgspec.Struct):
+        return False
+    owner: Any = next(one for one in cls.__mro__ if "__init__" in one.__dict__)
+    params: Any = owner.__dict__.get("__dataclass_params__")
+    return params is None or not params.init
+
+
+def _copies(values: dict[str, Any]) -> list[tuple[Any, Any]]:
+    """What can be changed in place, each with a copy of what is in it."""
+    return [(value, value.copy()) for value in values.values() if kind_of(value) in _CHANGEABLE]
+
+
+def _undo(value: Any, copy: Any) -> None:
+    """Put back what a constructor has changed in place."""
+    if kind_of(value) in (dict, set):
+        value.clear()
+        value.update(copy)
+    else:
+        value[:] = copy
 
 
 def named_tuple(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:

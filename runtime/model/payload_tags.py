@@ -32,6 +32,7 @@ pydantic models; of a model the fields are what it dumps.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -233,18 +234,29 @@ def _distinct(values: list[Any], code: int) -> set[Any] | frozenset[Any]:
 def spread(values: list[Any]) -> list[Any]:
     """The same values, if a set or a dict of them is made in a time that grows with their number.
 
-    Hashes of numbers and tuples are no secret: somebody may send thousands that are all alike.
+    Hashes of numbers and tuples are no secret: somebody may send thousands that are all alike. Honest ones come in
+    small groups: -1 and -2 have one hash, and so have points with such coordinates.
 
     Raises:
         TypeError: one of them cannot be hashed.
         Unfit: too many share their hashes.
     """
-    if len(values) > MAX_ALIKE and len(values) - len(set(map(hash, values))) > MAX_ALIKE:
-        raise Unfit(f"more than {MAX_ALIKE:,} of {len(values):,} keys or elements have the hash of another one")
+    if len(values) <= MAX_ALIKE:
+        return values
+    hashes = list(map(hash, values))
+    alike = len(values) - len(set(hashes))
+    if alike > MAX_ALIKE:
+        comparisons = sum(count * (count - 1) // 2 for count in Counter(hashes).values())
+        if comparisons > max(_MAX_COMPARISONS, len(values)):
+            raise Unfit(
+                f"{alike:,} of {len(values):,} keys or elements have the hash of another one, which takes "
+                f"{comparisons:,} comparisons; pass them as a list"
+            )
     return values
 
 
 MAX_ALIKE = 1_000
+_MAX_COMPARISONS = MAX_ALIKE * (MAX_ALIKE + 1) // 2
 
 
 def untag(tree: Any) -> Any:

@@ -20,6 +20,7 @@ from .payload_limits import LARGE, MAX_DECODED, MAX_DECODED_DEPTH, check_keys, w
 from .payload_lowering import KNOWN, MAX_DEPTH, Lowering, pack
 from .payload_tags import Trees, Unfit, any_hook, kind_of
 from .use_errors import PayloadDecodeError, PayloadEncodeError, PayloadTooLargeError
+from .work_errors import FailureError
 
 __all__ = ["CODEC_ID", "DEFAULT_LIMIT", "Converter"]
 
@@ -355,8 +356,11 @@ def _told(root: str, encode: Callable[[], bytes]) -> bytes:
         raise PayloadEncodeError(err.under(root).path, err.reason) from err
     except RecursionError as err:
         raise PayloadEncodeError(root, "the value is nested too deep; pass a flatter one") from err
-    except (OverflowError, TypeError, ValueError) as err:
-        raise PayloadEncodeError(root, f"{err}; pass plain data") from err
+    except (FailureError, MemoryError):
+        raise  # a codec or a serializer means to fail whoever sends the value
+    except Exception as err:  # methods of the value's own may raise anything
+        told = str(err) if isinstance(err, (OverflowError, TypeError, ValueError)) else f"{type(err).__name__}: {err}"
+        raise PayloadEncodeError(root, f"{told}; pass plain data") from err
 
 
 def _explained(decode: Callable[[], Any]) -> Any:
@@ -366,6 +370,10 @@ def _explained(decode: Callable[[], Any]) -> Any:
         raise PayloadDecodeError(err.path, err.reason) from err
     except RecursionError as err:
         raise PayloadDecodeError("", "the value is nested too deep to be decoded") from err
+    except (FailureError, MemoryError):
+        raise  # a codec or a validator means to fail whoever reads the value
+    except Exception as err:  # methods of the values' own may raise anything
+        raise PayloadDecodeError("", f"the value cannot be made: {type(err).__name__}: {err}") from err
 
 
 def _made(limit: int, max_depth: int, types: Iterable[TypeCodec[Any]]) -> Converter:

@@ -1,7 +1,7 @@
 """Workflows whose histories are kept as files: what was recorded by a released format must be replayed for ever.
 
-Run as a script it records the histories of the present format, for a format that has none yet. Files that are there are
-never written again: they are what users have on their disks.
+``python -m tests.histories.golden`` records what the present format has no files of yet, on the Python at hand. Files
+that are there are never written again: they are what users have on their disks.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from greenroom.runtime.model.retry import RetryPolicy
 from greenroom.storage import MemoryStore, Tree
 from greenroom.storage.codec import FORMAT
 from greenroom.testing import FaultyStore, TestRuntime
+from tests.histories import golden_kinds
 
 FOLDER = Path(__file__).parent
 
@@ -135,6 +136,10 @@ def record(runtime: TestRuntime) -> None:
     runtime.run_until_idle()
 
 
+RECORDINGS: dict[str, Callable[[TestRuntime], None]] = {"": record, "-kinds": golden_kinds.record}
+"""What is recorded, by the end of the names of its files; what is new gets a recording of its own."""
+
+
 def dump(store: FaultyStore) -> list[list[str]]:
     """All rows of a store: the tree's name, key and value in hex."""
     return [[tree.name, key.hex(), value.hex()] for tree, key, value in _rows(store)]
@@ -156,17 +161,36 @@ def load(path: Path) -> MemoryStore:
     return store
 
 
-def golden_files() -> list[Path]:
-    """The journals that are kept, oldest format first."""
-    return sorted(FOLDER.glob("format-*/*.json"))
+def runtime_on(store: MemoryStore | None = None) -> TestRuntime:
+    """A runtime that knows the golden workflows."""
+    return TestRuntime(store, converter=golden_kinds.converter())
+
+
+def golden_files(recording: str | None = None) -> list[Path]:
+    """The journals that are kept, oldest format first.
+
+    Args:
+        recording: which of `RECORDINGS`; None for all.
+    """
+    files = sorted(FOLDER.glob("format-*/*.json"))
+    return [path for path in files if recording is None or recording_of(path) == recording]
+
+
+def recording_of(path: Path) -> str:
+    """Which of `RECORDINGS` a file is."""
+    _, dash, name = path.stem.removeprefix("python-").partition("-")
+    return dash + name
 
 
 if __name__ == "__main__":
-    path = FOLDER / f"format-{FORMAT}" / f"python-{sys.version_info.major}.{sys.version_info.minor}.json"
-    if path.exists():
-        sys.exit(f"{path} is there; what a format has recorded is never recorded again")
-    with TestRuntime() as runtime_:
-        record(runtime_)
-        path.parent.mkdir(exist_ok=True)
-        rows = ",\n  ".join(json.dumps(row) for row in dump(runtime_.store))
-        path.write_text('{"rows": [\n  ' + rows + "\n]}\n", encoding="utf-8")
+    folder = FOLDER / f"format-{FORMAT}"
+    folder.mkdir(exist_ok=True)
+    for name_, record_ in RECORDINGS.items():
+        path_ = folder / f"python-{sys.version_info.major}.{sys.version_info.minor}{name_}.json"
+        if path_.exists():
+            print(f"{path_} is there; what a format has recorded is never recorded again")
+            continue
+        with runtime_on() as runtime_:
+            record_(runtime_)
+            rows = ",\n  ".join(json.dumps(row) for row in dump(runtime_.store))
+            path_.write_text('{"rows": [\n  ' + rows + "\n]}\n", encoding="utf-8")

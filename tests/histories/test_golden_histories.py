@@ -2,53 +2,87 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from greenroom.runtime.model.errors import NondeterminismError, WorkflowFailureError
+from greenroom.runtime.core import commands, messages
+from greenroom.runtime.core.commands import DeadLetterSignal
+from greenroom.runtime.model import payload_tags
+from greenroom.runtime.model.errors import (
+    ApplicationError,
+    NondeterminismError,
+    WorkflowFailureError,
+    WorkflowUpdateFailedError,
+)
 from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.storage import Journal, check
 from greenroom.storage.codec import FORMAT
 from greenroom.testing import RecordedRun, TestRuntime, replay
-from tests.histories.golden import FOLDER, golden_files, load
+from tests.histories.golden import FOLDER, golden_files, load, recording_of, runtime_on
+from tests.histories.golden_kinds import DAY, EVERYTHING, UNANNOTATED, Card, Everything, Host
 
 RESULTS: dict[str, Any] = {
     "activities": [2, 3, 4, 3, "ApplicationError"],
     "waiting": ["early", "late", "timeout", "never"],
     "guest": 42,
 }
+RUNS = {
+    "": {*RESULTS, "values", "failing", "greeter"},
+    "-kinds": {"payloads", "cancelled", "run timed out", "execution timed out", "terminated", "host"},
+}
+PYTHONS = ["3.11", "3.12", "3.13"]
+STATUSES = {
+    "payloads": WorkflowExecutionStatus.COMPLETED,
+    "cancelled": WorkflowExecutionStatus.CANCELLED,
+    "run timed out": WorkflowExecutionStatus.TIMED_OUT,
+    "execution timed out": WorkflowExecutionStatus.TIMED_OUT,
+    "terminated": WorkflowExecutionStatus.TERMINATED,
+    "host": WorkflowExecutionStatus.RUNNING,
+}
 
 
-@pytest.fixture(params=golden_files(), ids=lambda path: f"{path.parent.name}-{path.stem}")
-def path(request: pytest.FixtureRequest) -> Path:
-    found: Path = request.param
-    return found
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}-{path.stem}"
 
 
-def test_the_present_format_has_a_golden_journal() -> None:
-    assert any(path.parent == FOLDER / f"format-{FORMAT}" for path in golden_files())
+each = pytest.mark.parametrize("path", golden_files(), ids=name_of)
+each_first = pytest.mark.parametrize("path", golden_files(""), ids=name_of)
+each_of_kinds = pytest.mark.parametrize("path", golden_files("-kinds"), ids=name_of)
 
 
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_present_format_has_golden_journals_of_each_python(python: str) -> None:
+    names = {path.stem for path in golden_files() if path.parent == FOLDER / f"format-{FORMAT}"}
+
+    assert {f"python-{python}{recording}" for recording in RUNS} <= names
+
+
+@each
 def test_a_golden_journal_is_sound(path: Path) -> None:
     journal = Journal.on(load(path))
 
     assert check(journal) == []
 
 
+@each
 def test_every_golden_run_is_replayed(path: Path) -> None:
-    with TestRuntime(load(path)) as runtime:
+    with runtime_on(load(path)) as runtime:
         runs = runtime.recorded()
 
         for run in runs:
             replay(run, runtime.hands)
 
-    assert {run.header.workflow_id for run in runs} == {*RESULTS, "values", "failing", "greeter"}
+    assert {run.header.workflow_id for run in runs} == RUNS[recording_of(path)]
 
 
+@each_first
 def test_a_golden_run_that_has_ended_still_gives_its_result(path: Path) -> None:
-    with TestRuntime(load(path)) as runtime:
+    with runtime_on(load(path)) as runtime:
         results = {name: runtime.wait(runtime.get_workflow_handle(name).result()) for name in RESULTS}
         failure = runtime.get_workflow_handle("failing").result()
 
@@ -58,8 +92,9 @@ def test_a_golden_run_that_has_ended_still_gives_its_result(path: Path) -> None:
     assert str(raised.value.cause) == "Fate: it was not to be"
 
 
+@each_first
 def test_a_golden_run_that_is_open_goes_on(path: Path) -> None:
-    with TestRuntime(load(path)) as runtime:
+    with runtime_on(load(path)) as runtime:
         greeter = runtime.get_workflow_handle("greeter")
         before = runtime.wait(greeter.describe())
         runtime.wait(greeter.signal("farewell", "so long"))
@@ -70,21 +105,117 @@ def test_a_golden_run_that_is_open_goes_on(path: Path) -> None:
     assert result == ["client 41", "guest 42", "so long"]
 
 
+@each
 def test_the_history_of_a_golden_run_can_be_shown(path: Path) -> None:
-    with TestRuntime(load(path)) as runtime:
+    with runtime_on(load(path)) as runtime:
         for run in runtime.recorded():
             history = runtime.wait(runtime.get_workflow_handle(run.header.workflow_id).fetch_history())
 
             assert history.events[0].kind == "WorkflowStarted"
 
 
+@each_first
 def test_a_golden_run_is_not_replayed_by_code_that_asks_for_something_else(path: Path) -> None:
-    with TestRuntime(load(path)) as runtime:
+    with runtime_on(load(path)) as runtime:
         guest, other = (_run_of(runtime, name) for name in ("guest", "waiting"))
         mixed = guest._replace(turns=[guest.turns[0], *other.turns[1:]])
 
         with pytest.raises(NondeterminismError):
             replay(mixed, runtime.hands)
+
+
+# Every kind of message, command and value.
+
+
+@each_of_kinds
+def test_golden_runs_have_ended_in_every_way_there_is(path: Path) -> None:
+    with runtime_on(load(path)) as runtime:
+        found = {name: runtime.wait(runtime.get_workflow_handle(name).describe()).status for name in STATUSES}
+
+    assert found == STATUSES
+
+
+@each_of_kinds
+def test_golden_payloads_come_back_as_the_values_they_were(path: Path) -> None:
+    with runtime_on(load(path)) as runtime:
+        typed = runtime.wait(runtime.get_workflow_handle("payloads", result_type=Everything).result())
+        plain: Any = runtime.wait(runtime.get_workflow_handle("payloads", result_type=object).result())
+
+    for field in dataclasses.fields(Everything):
+        assert repr(getattr(typed, field.name)) == repr(getattr(EVERYTHING, field.name))
+        assert repr(plain[field.name]) == repr(UNANNOTATED[field.name])
+
+
+@each_of_kinds
+def test_a_golden_run_goes_on_with_its_updates_and_without_what_was_skipped(path: Path) -> None:
+    with runtime_on(load(path)) as runtime:
+        host = runtime.get_workflow_handle("host")
+        seat = runtime.wait(host.get_update_handle("seat", result_type=Card).result())
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            runtime.wait(host.get_update_handle("refuse").result())
+        runtime.wait(host.execute_update(Host.seat, "last"))
+
+        result = runtime.wait(host.result())
+
+    assert seat == Card("first", DAY)
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.details == ({"number": "second", "until": DAY},)
+    assert result == ["ApplicationError", "ValueError", "first", "third 3", "last"]
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("table", [messages.Message, commands.Command])
+def test_every_kind_of_message_and_of_command_is_in_a_golden_history(table: type[msgspec.Struct], python: str) -> None:
+    known = {kind.__struct_config__.tag for kind in table.__subclasses__()}
+
+    assert known == {each.__struct_config__.tag for each in _parts(python) if isinstance(each, table)}
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_tag_of_a_value_is_in_a_golden_history(python: str) -> None:
+    known = {code for name in payload_tags.__all__ if isinstance(code := getattr(payload_tags, name), int)}
+    known.remove(payload_tags.MAX_ALIKE)
+    found: set[int] = set()
+
+    def seen(code: int, data: memoryview) -> None:
+        found.add(code)
+        if code in _HOLDERS:
+            unpack(data)
+
+    unpack: Callable[[Any], Any] = msgspec.msgpack.Decoder(ext_hook=seen).decode
+    for payload in _payloads(python):
+        unpack(payload[1:])
+
+    assert found == known
+
+
+_HOLDERS = {
+    payload_tags.TUPLE,
+    payload_tags.SET,
+    payload_tags.FROZENSET,
+    payload_tags.PATH,
+    payload_tags.RECORD,
+    payload_tags.ENUM,
+    payload_tags.NAMED_TUPLE,
+    payload_tags.OWN,
+}
+_PAYLOADS = {"args", "result", "value"}
+
+
+def _payloads(python: str) -> Iterator[bytes]:
+    for part in _parts(python):
+        if not isinstance(part, DeadLetterSignal):
+            yield from filter(None, (getattr(part, name) for name in part.__struct_fields__ if name in _PAYLOADS))
+
+
+def _parts(python: str) -> Iterator[Any]:
+    """All messages and commands that the present format has recorded."""
+    for path in golden_files():
+        if path.parent.name == f"format-{FORMAT}" and path.stem.startswith(f"python-{python}"):
+            with runtime_on(load(path)) as runtime:
+                for run in runtime.recorded():
+                    yield from run.messages()
+                    yield from (command for turn in run.commands() for command in turn)
 
 
 def _run_of(runtime: TestRuntime, workflow_id: str) -> RecordedRun:

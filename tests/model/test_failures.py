@@ -217,6 +217,39 @@ def test_a_subclass_that_never_called_our_constructor_still_gives_a_failure(conv
     assert failure.message.startswith("(this Broken cannot be described")
 
 
+HUGE: Any = 2**70
+OBJECT: Any = object()
+NO_UTF8 = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("exc", "expected"),
+    [
+        (ApplicationError("x", type=NO_UTF8), {"message": "x", "type": "\\ud800"}),
+        (ApplicationError("x", type="t" * 10**6), {"message": "x"}),
+        (ApplicationError("x", category=HUGE), {"message": "x", "category": ApplicationErrorCategory.UNSPECIFIED}),
+        (ActivityError("x", activity_type=NO_UTF8), {"message": "x", "activity_type": "\\ud800"}),
+        (ActivityError("x", activity_type=OBJECT, attempt=HUGE), {"message": "x", "activity_type": "", "attempt": 1}),
+        (WorkflowAlreadyStartedError(NO_UTF8), {"workflow_id": "\\ud800"}),
+    ],
+    ids=["type", "long type", "category", "fact", "no fact", "id"],
+)
+def test_attributes_that_cannot_be_stored_do_not_lose_the_failure(
+    exc: FailureError, expected: dict[str, Any], converter: Converter
+) -> None:
+    found = there_and_back(exc, converter)
+
+    assert {name: getattr(found, name) for name in expected} == expected
+    assert len(str(found)) < 2_000
+
+
+def test_names_that_cannot_be_stored_do_not_lose_the_failure(converter: Converter) -> None:
+    exc = ApplicationError("x")
+    exc.types = (NO_UTF8,)
+
+    assert "this ApplicationError cannot be described" in str(there_and_back(exc, converter))
+
+
 def test_a_circle_of_causes_is_cut(converter: Converter) -> None:
     one, other = ValueError("one"), ValueError("other")
     chained(one, other, one)

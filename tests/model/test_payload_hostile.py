@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import tracemalloc
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 from greenroom.runtime.core.commands import decode_commands
 from greenroom.runtime.core.messages import decode_message
-from greenroom.runtime.model.errors import PayloadDecodeError
+from greenroom.runtime.model.errors import PayloadDecodeError, PayloadEncodeError
 from greenroom.runtime.model.failures import Failure, FailureKind, to_exception
 from greenroom.runtime.model.payloads import Converter
 from tests.model.hostile_payloads import HINTS, alike, bodies
@@ -103,6 +104,31 @@ def test_a_hash_that_thousands_share_does_not_take_the_square_of_their_number(na
 @pytest.mark.parametrize("name", ["elements", "keys", "keys deep inside", "keys of a record", "keys that are lists"])
 def test_thousands_with_one_hash_are_refused(name: str) -> None:
     assert "have the hash of another one" in refused(b"\x01" + ALIKE[name])
+
+
+def test_thousands_of_honest_keys_that_share_their_hashes_in_small_groups_are_read() -> None:
+    grid = {(x, y, z): x for x in range(-15, 15) for y in range(-15, 15) for z in range(-15, 15)}
+
+    assert len(grid) - len(set(map(hash, grid))) > 2_000
+    for value, hint in ((grid, dict[tuple[int, int, int], int]), (set(grid), set[tuple[int, int, int]])):
+        data = converter.encode(value)
+        assert converter.decode(data) == value
+        assert converter.decode(data, hint) == value
+
+
+def test_what_could_not_be_read_for_its_hashes_is_not_written() -> None:
+    @dataclass(frozen=True)
+    class Alike:
+        number: int
+
+        def __hash__(self) -> int:
+            return 1
+
+    keys = {Alike(number): None for number in range(1_100)}
+
+    for value in (keys, set(keys), frozenset(keys)):
+        with pytest.raises(PayloadEncodeError, match="1,099 of 1,100 keys or elements have the hash of another one"):
+            converter.encode(value)
 
 
 def test_thousands_of_honest_keys_are_read() -> None:

@@ -14,6 +14,8 @@ from uuid import UUID
 
 import pytest
 from pydantic import (
+    AliasChoices,
+    AliasPath,
     AnyUrl,
     BaseModel,
     ConfigDict,
@@ -251,3 +253,41 @@ def test_pydantic_is_not_loaded_unless_somebody_else_has() -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+class Table(RootModel[dict[str, int]]):
+    pass
+
+
+@pytest.mark.parametrize("rows", [{"root": 1}, {"root": 1, "a": 2}, {}], ids=str)
+def test_a_root_that_is_a_dict_comes_back_whatever_its_keys(rows: dict[str, int]) -> None:
+    assert converter.decode(converter.encode(Table(rows)), Table) == Table(rows)
+
+
+class Crossed(BaseModel):
+    """The alias of each field is the name of the other one."""
+
+    left: int = Field(alias="right")
+    right: int = Field(validation_alias=AliasChoices("left", AliasPath("both", 0)))
+
+
+class HoldsCrossed(BaseModel):
+    by_name: dict[str, list[Crossed | None]]
+    again: HoldsCrossed | None = None
+
+
+def test_aliases_that_are_names_of_other_fields_do_not_swap_them() -> None:
+    crossed = Crossed.model_validate({"right": 1, "left": 2})
+    value = HoldsCrossed(by_name={"a": [crossed, None]}, again=HoldsCrossed(by_name={}))
+
+    assert converter.decode(converter.encode(crossed), Crossed) == crossed
+    assert converter.decode(converter.encode(value), HoldsCrossed) == value
+
+
+def test_a_model_that_would_dump_its_aliases_is_stored_by_its_names() -> None:
+    class Dumping(BaseModel):
+        model_config = ConfigDict(serialize_by_alias=True)
+
+        number: int = Field(alias="theNumber")
+
+    assert converter.decode(converter.encode(Dumping(theNumber=1))) == {"number": 1}

@@ -219,3 +219,22 @@ def test_how_a_run_was_ended_from_outside_is_told_as_often_as_it_is_asked(
         assert text in str(error.cause)
         if isinstance(error.cause, TimeoutError):
             assert error.cause.type is TimeoutType[how.removesuffix("_timeout").upper()]
+
+
+def test_a_failure_with_a_name_that_cannot_be_written_ends_its_activity_and_its_run_all_the_same() -> None:
+    @activity.defn(name="failures.unwritable")
+    def unwritable() -> None:
+        raise ApplicationError("no name", type="\ud800", non_retryable=True)
+
+    @workflow.defn(name="failures.unwritable")
+    async def fails() -> None:
+        await workflow.execute_activity(unwritable)
+
+    with TestRuntime(workflows=[fails], activities=[unwritable]) as runtime:
+        handle = runtime.wait(runtime.start_workflow(fails, id="w"))
+        error = error_of(handle.result())
+
+        assert isinstance(error, WorkflowFailureError)
+        assert isinstance(error.cause, ActivityError)
+        assert isinstance(error.cause.cause, ApplicationError)
+        assert error.cause.cause.type == "\\ud800"
