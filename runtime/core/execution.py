@@ -233,8 +233,8 @@ class Execution(Commander):
         return self.closing is not None or self._ended
 
     def raised(self, error: BaseException) -> None:
-        """The main function, a handler or a callback let out ``error``: a failure closes the run, a cancellation that was
-        asked for as cancelled; the rest is a bug."""
+        """The main function, a handler or a callback let out ``error``: a failure closes the run, the rest is a bug. A
+        cancellation that was asked for closes it as cancelled."""
         failure = self._failure_in(error)
         if failure is None:
             return
