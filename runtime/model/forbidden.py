@@ -5,12 +5,12 @@ A name is dotted, as its module has it. ``package.*`` stands for every function 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 __all__ = ["GROUPS", "METHODS", "Group", "Instead", "instead_of"]
 
 
-class Group(NamedTuple):
+class Group(msgspec.Struct, frozen=True):
     """Names that share a replacement.
 
     Attributes:
@@ -27,7 +27,7 @@ class Group(NamedTuple):
     reaches_out: bool = False
 
 
-class Instead(NamedTuple):
+class Instead(msgspec.Struct, frozen=True):
     """Why one name is refused.
 
     Attributes:

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
 from types import BuiltinMethodType, MethodType, ModuleType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from .forbidden import GROUPS, instead_of
-from .scopes import Binding, Bindings, Imported, bindings_of, parameters
+from .scopes import Binding, Bindings, Imported, parameters
 from .source_files import SourceFile
 
 __all__ = ["Found", "Kind", "Scope", "forbidden_name", "look_again", "resolve"]
@@ -30,7 +32,7 @@ class Kind(Enum):
     CODE = auto()
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """What an expression stands for.
 
     Attributes:
@@ -114,7 +116,7 @@ class Scope:
         module = self
         while module.outer is not None:
             module = module.outer
-        inside = Scope(bindings_of(method), known, module, self.module, self.file)
+        inside = Scope(self.file.bound_in(method), known, module, self.module, self.file)
         return module._once(f"{cls.__qualname__}.{name}", inside.valued, Binding(value))
 
     def _once(self, name: str, find: Callable[[T], Found | None], what: T) -> Found | None:
@@ -133,7 +135,7 @@ class Scope:
 
     def valued(self, binding: Binding) -> Found | None:
         """What a name stands for that this binding alone binds."""
-        value, is_type = binding
+        value = binding.value
         if isinstance(value, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             return Found(Kind.CODE, value, scope=self)
         if not isinstance(value, ast.expr):
@@ -141,14 +143,14 @@ class Scope:
         found = resolve(value, self)
         if found is None:
             return None
-        if is_type:
+        if binding.is_type:
             is_class = found.kind is Kind.OBJECT and isinstance(found.value, type)
             return Found(Kind.INSTANCE, found.value) if is_class else None
         # What is forbidden itself is refused where it is assigned.
         return None if forbidden_name(found) else found
 
     def _imported(self, imported: Any) -> Found | None:
-        module, name = imported
+        module, name = imported.module, imported.name
         if module.startswith("."):
             package = str(self.module.get("__package__") or "").split(".")
             level = len(module) - len(module.lstrip("."))
@@ -228,7 +230,7 @@ def _member(classes: tuple[type, ...], name: str) -> Found | None:
     return None
 
 
-class _Known(NamedTuple):
+class _Known(msgspec.Struct, frozen=True):
     """What is forbidden and loaded.
 
     Attributes:

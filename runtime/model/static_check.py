@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from .activity_definition import DEFINITION as ACTIVITY
 from .definitions import DEFINITION as WORKFLOW
@@ -22,7 +22,7 @@ from .errors import InvalidWorkflowError
 from .forbidden import METHODS, Instead, instead_of
 from .handler_definitions import MARK
 from .resolving import Found, Kind, Scope, forbidden_name, look_again, resolve
-from .scopes import bindings_of, parameters
+from .scopes import parameters
 from .sets_in_code import SetOrder
 from .source_files import FunctionNode, SourceFile, source_file
 
@@ -99,13 +99,6 @@ def _functions_of(value: Any, cls: type | None) -> Iterator[tuple[FunctionType, 
             value = getattr(value, "__dict__", {}).get("__wrapped__")
 
 
-class _Task(NamedTuple):
-    """One function to be looked at: its definition, and the scope that it opens."""
-
-    node: FunctionNode
-    scope: Scope
-
-
 class _Walk:
     """Goes from function to function.
 
@@ -119,7 +112,7 @@ class _Walk:
     def __init__(self, workflow: type | None) -> None:
         self._workflow = workflow
         self.found: set[tuple[str, int, str]] = set()
-        self._tasks: list[_Task] = []
+        self._tasks: list[tuple[FunctionNode, Scope]] = []
         self._seen: set[tuple[int, int]] = set()
         # Nodes are known by their identity, so they must live as long as the walk.
         self._files: list[SourceFile] = []
@@ -148,7 +141,7 @@ class _Walk:
     def _follow(self, found: Found, cls: type | None, caller: Scope | None) -> None:
         if found.kind is Kind.CODE:
             if found.scope is not None and not _is_declared(found.value, found.scope):
-                self._add(found.value, found.scope.inside(bindings_of(found.value)), cls)
+                self._add(found.value, found.scope.inside(found.scope.file.bound_in(found.value)), cls)
             return
         if caller is not None and not _DECLARED.isdisjoint(getattr(found.value, "__dict__", ())):
             # An activity, a handler or another workflow is only named here, not called.
@@ -173,7 +166,7 @@ class _Walk:
         module = Scope(file.bindings, {}, None, function.__globals__, file)
         outer = module.inside({}, closure)
         for node in file.functions(function.__code__):
-            bindings = bindings_of(node)
+            bindings = file.bound_in(node)
             first = next(parameters(node), None)
             known: dict[str, Found] = {}
             if cls is not None and first is not None and len(bindings[first.arg]) == 1:
@@ -185,7 +178,7 @@ class _Walk:
         key = id(node), id(cls)
         if key not in self._seen:
             self._seen.add(key)
-            self._tasks.append(_Task(node, scope))
+            self._tasks.append((node, scope))
 
 
 def _is_set(cell: Any) -> bool:
@@ -326,7 +319,7 @@ class _Visitor(ast.NodeVisitor):
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
         self._sets.loop(node.generators[0].iter, node, self.scope)
-        outer, self.scope = self.scope, self.scope.inside(bindings_of(node))
+        outer, self.scope = self.scope, self.scope.inside(self.scope.file.bound_in(node))
         self.generic_visit(node)
         self.scope = outer
 
