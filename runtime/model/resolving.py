@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
+from functools import partial
 from types import BuiltinMethodType, MethodType, ModuleType
 from typing import Any, TypeVar
 
@@ -207,6 +209,9 @@ def _attribute(base: Found, name: str) -> Found | None:
         loaded = sys.modules.get(module)
         return Found(Kind.MISSING, module) if loaded is None else Found(Kind.OBJECT, loaded)
     classes: tuple[type, ...]
+    if base.kind is Kind.OBJECT and _is_a(base.value, random.Random) and instead_of(f"random.{name}"):
+        # A generator that is there before the run is shared by all of them, and a replay finds it elsewhere.
+        return Found(Kind.OBJECT, getattr(base.value, name), f"random.{name}")
     if base.kind is Kind.PARENTS:
         classes = base.value
     elif base.kind is Kind.OBJECT and name in getattr(base.value, "__dict__", {}) and not isinstance(base.value, type):
@@ -216,6 +221,10 @@ def _attribute(base: Found, name: str) -> Found | None:
         cls: type = base.value if is_class else type(base.value)
         classes = cls.__mro__
     return _member(classes, name)
+
+
+def _is_a(value: object, cls: type) -> bool:
+    return isinstance(value, cls)
 
 
 def _member(classes: tuple[type, ...], name: str) -> Found | None:
@@ -299,9 +308,12 @@ def forbidden_name(found: Found) -> str:
     known = _known.names.get(id(value))
     if known is not None:
         return known
+    if _is_a(value, partial):
+        return _name_of_partial(value)
+    if _is_a(value, staticmethod):
+        return forbidden_name(Found(Kind.OBJECT, value.__func__))
     if isinstance(value, type):
-        dotted = "" if issubclass(value, BaseException) else f"{value.__module__}.{value.__qualname__}"
-        return dotted if instead_of(dotted) else ""
+        return _name_of_class(value)
     if not inspect.isroutine(value):
         return ""
     myself = getattr(value, "__self__", None)
@@ -310,3 +322,25 @@ def forbidden_name(found: Found) -> str:
         return "" if member is None else member.name
     dotted = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
     return dotted if instead_of(dotted) else ""
+
+
+def _name_of_partial(value: Any) -> str:
+    name = forbidden_name(Found(Kind.OBJECT, value.func))
+    instead = instead_of(name)
+    is_seeded = instead is not None and instead.repeatable_from is not None and (value.args or value.keywords)
+    return "" if is_seeded else name
+
+
+def _name_of_class(cls: type) -> str:
+    """The name under which a class is forbidden: its own, or that of what it only adds to."""
+    if issubclass(cls, BaseException):
+        return ""
+    dotted = f"{cls.__module__}.{cls.__qualname__}"
+    if instead_of(dotted):
+        return dotted
+    for base in cls.__mro__:
+        known = _known.names.get(id(base), "")
+        instead = instead_of(known)
+        if instead is not None and instead.repeatable_from is None:
+            return known
+    return ""

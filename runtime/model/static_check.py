@@ -10,12 +10,14 @@ from __future__ import annotations
 import ast
 import inspect
 import logging
+import sys
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, cast
 
 from .activity_definition import DEFINITION as ACTIVITY
+from .activity_definition import ActivityDefinition
 from .definitions import DEFINITION as WORKFLOW
 from .definitions import WorkflowDefinition
 from .errors import InvalidWorkflowError
@@ -32,7 +34,7 @@ logger = logging.getLogger("greenroom")
 
 _LIBRARY = __name__.rpartition(".model.")[0]
 
-_DECLARED = {ACTIVITY, WORKFLOW, MARK}
+_DECLARED = {WORKFLOW, MARK}
 _CALLED = Instead("is an activity, and a replay would perform it again", "await workflow.execute_activity(…) with it")
 _DEEPEST = 16
 
@@ -56,7 +58,9 @@ def check(definition: WorkflowDefinition) -> None:
     """
     found = findings(definition)
     if found:
-        raise InvalidWorkflowError(definition.target.__qualname__, found)
+        error = InvalidWorkflowError(definition.target.__qualname__, found)
+        error.add_note("a line that may do it all the same ends with the comment  # greenroom: allow")
+        raise error
 
 
 def findings(definition: WorkflowDefinition) -> list[str]:
@@ -82,6 +86,15 @@ def _is_unbound(value: object) -> bool:
     return isinstance(value, (staticmethod, classmethod))
 
 
+def _is_activity(value: object) -> bool:
+    """Whether something is an activity itself. A function put around one has its mark too, and its own text tells
+    whether it calls the activity or has it performed."""
+    definition = getattr(value, "__dict__", {}).get(ACTIVITY)
+    if isinstance(value, FunctionType) and isinstance(definition, ActivityDefinition):
+        return definition.fn is value
+    return definition is not None
+
+
 def _functions_of(value: Any, cls: type | None) -> Iterator[tuple[FunctionType, type | None]]:
     """The functions that a call of something runs, wrappers first, each with the class of its first argument."""
     for _ in range(_DEEPEST):
@@ -95,6 +108,8 @@ def _functions_of(value: Any, cls: type | None) -> Iterator[tuple[FunctionType, 
             value = value.fget
         elif isinstance(value, partial):
             value, cls = value.func, None
+        elif isinstance(value, cached_property):
+            value = value.func
         else:
             value = getattr(value, "__dict__", {}).get("__wrapped__")
 
@@ -144,12 +159,19 @@ class _Walk:
                 self._add(found.value, found.scope.inside(found.scope.file.bound_in(found.value)), cls)
             return
         if caller is not None and not _DECLARED.isdisjoint(getattr(found.value, "__dict__", ())):
-            # An activity, a handler or another workflow is only named here, not called.
+            # A handler or another workflow is only named here, not called.
             return
         for function, owner in _functions_of(found.value, cls):
+            if _is_activity(function):
+                # As above.
+                return
             is_own = cls is not None and cls is self._workflow
-            if caller is None or is_own or function.__globals__ is caller.module:
+            is_here = caller is not None and function.__globals__ is caller.module
+            if caller is None or is_own or is_here:
                 self._function(function, owner)
+            if is_here and cls is None:
+                # What it is put around it refers to itself, or it hands that over.
+                return
 
     def _function(self, function: FunctionType, cls: type | None) -> None:
         file = source_file(function.__code__.co_filename, function.__globals__)
@@ -189,18 +211,38 @@ def _is_set(cell: Any) -> bool:
 
 
 def _is_declared(node: FunctionNode, scope: Scope) -> bool:
-    """Whether a function of which only the text is there will be an activity, or a workflow of its own."""
+    """Whether a function of which only the text is there will be an activity, or a workflow of its own.
+
+    A decorator of somebody's own may make it one, if it is not part of the workflow's code.
+    """
     for decorator in [] if isinstance(node, ast.Lambda) else node.decorator_list:
         found = resolve(decorator.func if isinstance(decorator, ast.Call) else decorator, scope)
         if found is not None and _is_ours(found.value, {"defn"}):
             return True
+        if scope.outer is None and not (found is not None and _is_of_python(found)):
+            return True
     return False
+
+
+def _is_of_python(found: Found) -> bool:
+    """Whether something is a function or a class of the standard library."""
+    value: object = found.value
+    is_named = found.kind is Kind.OBJECT and (isinstance(value, type) or inspect.isroutine(value))
+    return is_named and str(getattr(value, "__module__", None)).partition(".")[0] in sys.stdlib_module_names
 
 
 def _is_ours(value: object, names: Iterable[str]) -> bool:
     """Whether something is a function of the library with one of these names."""
     module = getattr(value, "__module__", None)
     return isinstance(module, str) and module.startswith(_LIBRARY) and getattr(value, "__name__", "") in names
+
+
+def _class_of(found: Found) -> type | None:
+    """The class of an instance that was found."""
+    value: object = found.value
+    if found.kind is Kind.INSTANCE:
+        return cast("type", value)
+    return None if found.kind is not Kind.OBJECT or isinstance(value, type | ModuleType) else type(value)
 
 
 class _Visitor(ast.NodeVisitor):
@@ -213,6 +255,9 @@ class _Visitor(ast.NodeVisitor):
 
     # References and calls.
 
+    def visit_Constant(self, node: ast.Constant) -> None:
+        """Refers to nothing."""
+
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
             self._refer(node)
@@ -224,7 +269,7 @@ class _Visitor(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         called = resolve(node.func, self.scope)
         self._sets.call(node, self.scope)
-        if called is not None and ACTIVITY in getattr(called.value, "__dict__", ()):
+        if called is not None and _is_activity(called.value):
             self._refuse(node.func, getattr(called.value, "__name__", ""), _CALLED, node)
         if called is not None and _is_ours(called.value, _TAKES_A_FUNCTION):
             rest = node.args[1:]
@@ -270,12 +315,20 @@ class _Visitor(ast.NodeVisitor):
         if found.kind is Kind.CODE:
             self._walk.follow(found, None, self.scope)
         elif found.kind is Kind.OBJECT and isinstance(found.value, type):
-            if is_called and found.value.__module__ == self.scope.module.get("__name__"):
-                for name in ("__init__", "__post_init__"):
-                    member = inspect.getattr_static(found.value, name, None)
-                    self._walk.follow(Found(Kind.OBJECT, member), found.value, self.scope)
-        elif found.kind is Kind.OBJECT:
-            self._walk.follow(found, self._class_behind(node), self.scope)
+            if is_called:
+                self._follow_members(found.value, "__new__", "__init__", "__post_init__")
+        elif found.kind in (Kind.OBJECT, Kind.INSTANCE):
+            if found.kind is Kind.OBJECT:
+                self._walk.follow(found, self._class_behind(node), self.scope)
+            if is_called:
+                self._follow_members(_class_of(found), "__call__")
+
+    def _follow_members(self, cls: type | None, *names: str) -> None:
+        """Look at methods of a class of this module that are called without being named."""
+        if cls is not None and cls.__module__ == self.scope.module.get("__name__"):
+            for name in names:
+                member = inspect.getattr_static(cls, name, None)
+                self._walk.follow(Found(Kind.OBJECT, member), cls, self.scope)
 
     def _class_behind(self, node: ast.expr) -> type | None:
         """The class of the instance whose method an expression names."""
@@ -284,18 +337,18 @@ class _Visitor(ast.NodeVisitor):
         base = resolve(node.value, self.scope)
         if base is not None and base.kind is Kind.PARENTS:
             base = self.scope.lookup("self")
-        if base is None or base.kind not in (Kind.INSTANCE, Kind.OBJECT):
-            return None
-        value: object = base.value
-        if base.kind is Kind.INSTANCE:
-            return cast("type", value)
-        return None if isinstance(value, type | ModuleType) else type(value)
+        return None if base is None else _class_of(base)
 
     # Scopes inside.
 
-    def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for inner in (*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)):
+    def _defaults(self, node: FunctionNode) -> None:
+        for inner in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
             self.visit(inner)
+
+    def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        for inner in node.decorator_list:
+            self.visit(inner)
+        self._defaults(node)
         if node.decorator_list:
             # Nobody need refer to it any more: the decorator may have kept it.
             self._walk.follow(Found(Kind.CODE, node, scope=self.scope), None, self.scope)
@@ -309,12 +362,15 @@ class _Visitor(ast.NodeVisitor):
             self.visit(inner)
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._defaults(node)
         self._walk.follow(Found(Kind.CODE, node, scope=self.scope), None, self.scope)
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        # A named lambda is looked at where it is used, as a function is.
-        is_named = isinstance(node.value, ast.Lambda) and all(isinstance(each, ast.Name) for each in node.targets)
-        for inner in () if is_named else (*node.targets, node.value):
+        if isinstance(node.value, ast.Lambda) and all(isinstance(each, ast.Name) for each in node.targets):
+            # A named lambda is looked at where it is used, as a function is.
+            self._defaults(node.value)
+            return
+        for inner in (*node.targets, node.value):
             self.visit(inner)
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
@@ -327,6 +383,7 @@ class _Visitor(ast.NodeVisitor):
 
     def _loop(self, node: ast.For | ast.AsyncFor) -> None:
         self._sets.loop(node.iter, node, self.scope)
+        self._follow_unnamed(node.iter, "__iter__", "__next__", "__aiter__", "__anext__")
         self.generic_visit(node)
 
     visit_For = visit_AsyncFor = _loop
@@ -340,7 +397,14 @@ class _Visitor(ast.NodeVisitor):
 
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
         if not any(self._opens(item.context_expr) for item in node.items):
+            for item in node.items:
+                self._follow_unnamed(item.context_expr, "__enter__", "__exit__", "__aenter__", "__aexit__")
             self.generic_visit(node)
+
+    def _follow_unnamed(self, node: ast.expr, *names: str) -> None:
+        found = resolve(node, self.scope)
+        if found is not None:
+            self._follow_members(_class_of(found), *names)
 
     visit_With = visit_AsyncWith = _with
 
