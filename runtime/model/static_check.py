@@ -395,6 +395,20 @@ class _Visitor(ast.NodeVisitor):
 
     # What opens the check.
 
+    def _branch(self, node: ast.If | ast.IfExp) -> None:
+        test, branch = node.test, node.body
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            test, branch = test.operand, node.orelse
+        called = resolve(test.func, self.scope) if isinstance(test, ast.Call) else None
+        if called is None or not _is_ours(called.value, {"in_workflow"}):
+            self.generic_visit(node)
+            return
+        # The other branch is for those who share the function with workflows.
+        for inner in branch if isinstance(branch, list) else [branch]:
+            self.visit(inner)
+
+    visit_If = visit_IfExp = _branch
+
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
         if not any(self._opens(item.context_expr) for item in node.items):
             for item in node.items:

@@ -245,6 +245,11 @@ FOUND = {
         "pay()",
         "f (pay) is an activity",
     ),
+    "a branch for workflows": (
+        "import time\ndef at():\n    if workflow.in_workflow():\n        return time.time()\n    return 0",
+        "at()",
+        "time.time",
+    ),
     "a set that is put together": (
         "",
         "s = {'a'}\nfor x in s.union({'b'}).copy(): await workflow.sleep(1)",
@@ -497,6 +502,12 @@ FINE = {
         "    return call\n"
         "@recorded\ndef at(): return time.time()",
         "at()",
+    ),
+    "a branch for others": (
+        "from datetime import datetime\n"
+        "def now():\n    if not workflow.in_workflow():\n        return datetime.now()\n    return workflow.now()\n"
+        "def at(): return workflow.now() if workflow.in_workflow() else datetime.now()",
+        "now(), at()",
     ),
     "a partial with a time": ("import time, functools\nepoch = functools.partial(time.gmtime, 0)", "epoch()"),
     "a class that seeds itself": (
