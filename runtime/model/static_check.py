@@ -10,14 +10,10 @@ from __future__ import annotations
 import ast
 import inspect
 import logging
-import sys
-from collections.abc import Iterable, Iterator
-from functools import cached_property, partial
-from types import FunctionType, MethodType, ModuleType
-from typing import Any, cast
+from types import FunctionType
+from typing import Any
 
-from .activity_definition import DEFINITION as ACTIVITY
-from .activity_definition import ActivityDefinition
+from .called import class_of, functions_of, is_activity, is_declared, is_ours
 from .definitions import DEFINITION as WORKFLOW
 from .definitions import WorkflowDefinition
 from .errors import InvalidWorkflowError
@@ -32,11 +28,8 @@ __all__ = ["check", "findings"]
 
 logger = logging.getLogger("greenroom")
 
-_LIBRARY = __name__.rpartition(".model.")[0]
-
 _DECLARED = {WORKFLOW, MARK}
 _CALLED = Instead("is an activity, and a replay would perform it again", "await workflow.execute_activity(…) with it")
-_DEEPEST = 16
 
 # Of the library: what takes a function that is not run as workflow code.
 _TAKES_A_FUNCTION = frozenset(
@@ -82,38 +75,6 @@ def findings(definition: WorkflowDefinition) -> list[str]:
     return [f"{file}:{line}: {text}" for file, line, text in sorted(walk.found)]
 
 
-def _is_unbound(value: object) -> bool:
-    return isinstance(value, (staticmethod, classmethod))
-
-
-def _is_activity(value: object) -> bool:
-    """Whether something is an activity itself. A function put around one has its mark too, and its own text tells
-    whether it calls the activity or has it performed."""
-    definition = getattr(value, "__dict__", {}).get(ACTIVITY)
-    if isinstance(value, FunctionType) and isinstance(definition, ActivityDefinition):
-        return definition.fn is value
-    return definition is not None
-
-
-def _functions_of(value: Any, cls: type | None) -> Iterator[tuple[FunctionType, type | None]]:
-    """The functions that a call of something runs, wrappers first, each with the class of its first argument."""
-    for _ in range(_DEEPEST):
-        if isinstance(value, FunctionType):
-            yield value, cls
-        if _is_unbound(value):
-            value, cls = getattr(value, "__func__", None), None
-        elif isinstance(value, MethodType):
-            value, cls = value.__func__, type(value.__self__)
-        elif isinstance(value, property):
-            value = value.fget
-        elif isinstance(value, partial):
-            value, cls = value.func, None
-        elif isinstance(value, cached_property):
-            value = value.func
-        else:
-            value = getattr(value, "__dict__", {}).get("__wrapped__")
-
-
 class _Walk:
     """Goes from function to function.
 
@@ -155,14 +116,14 @@ class _Walk:
 
     def _follow(self, found: Found, cls: type | None, caller: Scope | None) -> None:
         if found.kind is Kind.CODE:
-            if found.scope is not None and not _is_declared(found.value, found.scope):
+            if found.scope is not None and not is_declared(found.value, found.scope):
                 self._add(found.value, found.scope.inside(found.scope.file.bound_in(found.value)), cls)
             return
         if caller is not None and not _DECLARED.isdisjoint(getattr(found.value, "__dict__", ())):
             # A handler or another workflow is only named here, not called.
             return
-        for function, owner in _functions_of(found.value, cls):
-            if _is_activity(function):
+        for function, owner in functions_of(found.value, cls):
+            if is_activity(function):
                 # As above.
                 return
             is_own = cls is not None and cls is self._workflow
@@ -210,41 +171,6 @@ def _is_set(cell: Any) -> bool:
         return False
 
 
-def _is_declared(node: FunctionNode, scope: Scope) -> bool:
-    """Whether a function of which only the text is there will be an activity, or a workflow of its own.
-
-    A decorator of somebody's own may make it one, if it is not part of the workflow's code.
-    """
-    for decorator in [] if isinstance(node, ast.Lambda) else node.decorator_list:
-        found = resolve(decorator.func if isinstance(decorator, ast.Call) else decorator, scope)
-        if found is not None and _is_ours(found.value, {"defn"}):
-            return True
-        if scope.outer is None and not (found is not None and _is_of_python(found)):
-            return True
-    return False
-
-
-def _is_of_python(found: Found) -> bool:
-    """Whether something is a function or a class of the standard library."""
-    value: object = found.value
-    is_named = found.kind is Kind.OBJECT and (isinstance(value, type) or inspect.isroutine(value))
-    return is_named and str(getattr(value, "__module__", None)).partition(".")[0] in sys.stdlib_module_names
-
-
-def _is_ours(value: object, names: Iterable[str]) -> bool:
-    """Whether something is a function of the library with one of these names."""
-    module = getattr(value, "__module__", None)
-    return isinstance(module, str) and module.startswith(_LIBRARY) and getattr(value, "__name__", "") in names
-
-
-def _class_of(found: Found) -> type | None:
-    """The class of an instance that was found."""
-    value: object = found.value
-    if found.kind is Kind.INSTANCE:
-        return cast("type", value)
-    return None if found.kind is not Kind.OBJECT or isinstance(value, type | ModuleType) else type(value)
-
-
 class _Visitor(ast.NodeVisitor):
     """Looks at the body of one function."""
 
@@ -269,9 +195,9 @@ class _Visitor(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         called = resolve(node.func, self.scope)
         self._sets.call(node, self.scope)
-        if called is not None and _is_activity(called.value):
+        if called is not None and is_activity(called.value):
             self._refuse(node.func, getattr(called.value, "__name__", ""), _CALLED, node)
-        if called is not None and _is_ours(called.value, _TAKES_A_FUNCTION):
+        if called is not None and is_ours(called.value, _TAKES_A_FUNCTION):
             rest = node.args[1:]
         else:
             rest = node.args
@@ -321,7 +247,7 @@ class _Visitor(ast.NodeVisitor):
             if found.kind is Kind.OBJECT:
                 self._walk.follow(found, self._class_behind(node), self.scope)
             if is_called:
-                self._follow_members(_class_of(found), "__call__")
+                self._follow_members(class_of(found), "__call__")
 
     def _follow_members(self, cls: type | None, *names: str) -> None:
         """Look at methods of a class of this module that are called without being named."""
@@ -337,7 +263,7 @@ class _Visitor(ast.NodeVisitor):
         base = resolve(node.value, self.scope)
         if base is not None and base.kind is Kind.PARENTS:
             base = self.scope.lookup("self")
-        return None if base is None else _class_of(base)
+        return None if base is None else class_of(base)
 
     # Scopes inside.
 
@@ -400,7 +326,7 @@ class _Visitor(ast.NodeVisitor):
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             test, branch = test.operand, node.orelse
         called = resolve(test.func, self.scope) if isinstance(test, ast.Call) else None
-        if called is None or not _is_ours(called.value, {"in_workflow"}):
+        if called is None or not is_ours(called.value, {"in_workflow"}):
             self.generic_visit(node)
             return
         # The other branch is for those who share the function with workflows.
@@ -418,13 +344,13 @@ class _Visitor(ast.NodeVisitor):
     def _follow_unnamed(self, node: ast.expr, *names: str) -> None:
         found = resolve(node, self.scope)
         if found is not None:
-            self._follow_members(_class_of(found), *names)
+            self._follow_members(class_of(found), *names)
 
     visit_With = visit_AsyncWith = _with
 
     def _opens(self, node: ast.expr) -> bool:
         called = resolve(node.func, self.scope) if isinstance(node, ast.Call) else None
-        return called is not None and _is_ours(called.value, {"sandbox_unrestricted", "imports_passed_through"})
+        return called is not None and is_ours(called.value, {"sandbox_unrestricted", "imports_passed_through"})
 
     def _tell(self, node: ast.expr | ast.stmt, text: str, last_line: int | None = None) -> None:
         file = self.scope.file

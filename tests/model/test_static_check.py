@@ -496,6 +496,14 @@ FINE = {
         "@step\ndef pay(): time.sleep(1)",
         "await pay()",
     ),
+    "a method that has an activity performed": (
+        "import time, functools\n"
+        "def step(f):\n    pay = activity.defn(f)\n    @functools.wraps(f)\n"
+        "    async def call(self): return await workflow.execute_activity(pay, self)\n    return call\n"
+        "class Bank:\n    @step\n    def pay(self): time.sleep(1)\n"
+        "bank = Bank()",
+        "await bank.pay()\nawait Bank().pay()",
+    ),
     "a function whose value is recorded": (
         "import time, functools\n"
         "def recorded(f):\n    @functools.wraps(f)\n    def call(): return workflow.side_effect(lambda: f())\n"
