@@ -178,6 +178,8 @@ def resolve(node: ast.expr, scope: Scope) -> Found | None:
         return found
     if isinstance(node, ast.Call):
         return _called(node, scope)
+    if isinstance(node, ast.NamedExpr):
+        return resolve(node.value, scope)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         # A path and what is below it.
         left = resolve(node.left, scope)
@@ -194,6 +196,9 @@ def _called(node: ast.Call, scope: Scope) -> Found | None:
         mro = myself.value.__mro__ if myself is not None and myself.kind is Kind.INSTANCE else ()
         after = mro[mro.index(scope.owner) + 1 :] if scope.owner in mro else ()
         return Found(Kind.PARENTS, after)
+    if called.value is type and len(node.args) == 1:
+        given = resolve(node.args[0], scope)
+        return Found(Kind.OBJECT, given.value) if given is not None and given.kind is Kind.INSTANCE else None
     return Found(Kind.INSTANCE, called.value)
 
 

@@ -146,7 +146,7 @@ class _Walk:
             # A method that does not say super() has no such cell.
             name = function.__qualname__.rpartition(".")[0]
             owner = next((Found(Kind.OBJECT, each) for each in cls.__mro__ if each.__qualname__ == name), None)
-        module = Scope(file.bindings, {}, None, function.__globals__, file)
+        module = Scope(file.bindings, self._itself(function.__globals__), None, function.__globals__, file)
         outer = module.inside({}, closure)
         for node in file.functions(function.__code__):
             bindings = file.bound_in(node)
@@ -156,6 +156,12 @@ class _Walk:
                 known[first.arg] = Found(Kind.INSTANCE, cls)
             scope = Scope(bindings, known, outer, function.__globals__, file, None if owner is None else owner.value)
             self._add(node, scope, cls)
+
+    def _itself(self, module: dict[str, Any]) -> dict[str, Found]:
+        """The workflow by its name, which the module has not bound yet."""
+        cls = self._workflow
+        is_here = cls is not None and cls.__module__ == module.get("__name__") and cls.__qualname__ not in module
+        return {cls.__qualname__: Found(Kind.OBJECT, cls)} if cls is not None and is_here else {}
 
     def _add(self, node: FunctionNode, scope: Scope, cls: type | None) -> None:
         key = id(node), id(cls)

@@ -181,6 +181,7 @@ FOUND = {
     "a lambda": ("import time", "(lambda: time.time())()", "time.time"),
     "a lambda with a name": ("import time", "f = lambda: time.time()\nf()", "time.time"),
     "a comprehension": ("import time", "[time.time() for _ in range(3)]", "time.time"),
+    "a module with a name on the way": ("import time", "(clock := time).sleep(1)", "time.sleep"),
     "a partial of the module": (
         "import time, functools\nnap = functools.partial(time.sleep, 1)",
         "nap()",
@@ -594,6 +595,21 @@ def test_a_function_further_down_with_a_decorator_of_python_is_looked_at(declare
 )
 def test_what_a_value_of_a_package_can_do_is_left_alone(name: str) -> None:
     assert instead_of(name) is None
+
+
+@pytest.mark.parametrize("name", ["Order", "type(self)"])
+def test_what_a_workflow_calls_by_its_own_name_is_looked_at(declare: Declare, name: str) -> None:
+    text = f"""
+        import time
+        @workflow.defn
+        class Order:
+            @staticmethod
+            def at(): return time.time()
+            @workflow.run
+            async def run(self): return {name}.at()
+        """
+
+    assert [reason.split(" ")[1] for reason in declare(text)] == ["time.time"]
 
 
 def test_a_global_of_the_module_is_seen_through_the_function_that_sets_it(declare: Declare) -> None:
