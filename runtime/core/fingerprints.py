@@ -9,6 +9,7 @@ import enum
 import fractions
 import functools
 import logging
+import pathlib
 import random
 import types
 import uuid
@@ -34,6 +35,7 @@ _ATOMS: tuple[type, ...] = (
         datetime.tzinfo,
         decimal.Decimal,
         fractions.Fraction,
+        pathlib.PurePath,
         uuid.UUID,
     ),
     *(enum.Enum, type, types.ModuleType, types.BuiltinFunctionType, types.CodeType),

@@ -5,12 +5,12 @@ A name is dotted, as its module has it. ``package.*`` stands for every function 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 __all__ = ["GROUPS", "METHODS", "Group", "Instead", "instead_of"]
 
 
-class Group(NamedTuple):
+class Group(msgspec.Struct, frozen=True):
     """Names that share a replacement.
 
     Attributes:
@@ -27,7 +27,7 @@ class Group(NamedTuple):
     reaches_out: bool = False
 
 
-class Instead(NamedTuple):
+class Instead(msgspec.Struct, frozen=True):
     """Why one name is refused.
 
     Attributes:
@@ -65,7 +65,7 @@ GROUPS = (
             *_of("random", "triangular uniform vonmisesvariate weibullvariate Random SystemRandom"),
             "secrets.*",
             *_of("os", "urandom getrandom"),
-            "numpy.random.*",
+            *_of("numpy.random", "* MT19937 PCG64 Philox RandomState SFC64 SeedSequence default_rng"),
         ),
     ),
     Group(
@@ -76,18 +76,27 @@ GROUPS = (
     Group(
         "asks for the environment",
         "an argument of the workflow, or workflow.side_effect(…)",
-        _of("os", "environ environb getenv getenvb putenv unsetenv getpid getcwd getlogin cpu_count"),
+        (
+            *_of(
+                "os", "environ environb getenv getenvb putenv unsetenv getpid getppid getcwd getlogin cpu_count uname"
+            ),
+            *_of("os.path", "expanduser expandvars"),
+            *("getpass.getuser", "platform.node"),
+        ),
     ),
     Group(
         "touches files",
         "an activity",
         (
-            "builtins.open",
+            *("builtins.open", "codecs.open"),
             *_of("os", "chdir chmod chown link listdir lstat makedirs mkdir open read readlink remove removedirs"),
             *_of("os", "rename renames replace rmdir scandir stat symlink truncate unlink walk write"),
-            *_of("os.path", "exists getatime getctime getmtime getsize isdir isfile islink"),
-            *_of("pathlib.Path", "cwd exists glob home is_dir is_file iterdir lstat mkdir open read_bytes read_text"),
-            *_of("pathlib.Path", "rename replace resolve rglob rmdir stat touch unlink write_bytes write_text"),
+            *_of("os.path", "exists getatime getctime getmtime getsize isdir isfile islink lexists realpath samefile"),
+            *_of(
+                "pathlib.Path", "absolute chmod cwd exists expanduser glob home is_dir is_file is_symlink iterdir lstat"
+            ),
+            *_of("pathlib.Path", "mkdir open owner read_bytes read_text readlink rename replace resolve rglob rmdir"),
+            *_of("pathlib.Path", "samefile stat symlink_to touch unlink write_bytes write_text"),
             *_of("shutil", "copy copy2 copyfile copytree disk_usage move rmtree which"),
             "tempfile.*",
             "glob.glob",
@@ -148,7 +157,20 @@ _REPEATABLE_FROM = {
     "time.ctime": 1,
     "time.asctime": 1,
     "time.strftime": 2,
+    **dict.fromkeys(_of("numpy.random", "MT19937 PCG64 Philox RandomState SFC64 SeedSequence default_rng"), 1),
 }
+
+# Of a whole package: what only makes a value, and what such a value can do; and its exceptions.
+_VALUES = {
+    "aiohttp": {"ClientTimeout"},
+    "httpx": {"Headers", "QueryParams", "Request", "Response", "Timeout", "URL"},
+    "numpy.random": {"Generator", "RandomState"},
+    "requests": {"PreparedRequest", "Request", "Response"},
+    "secrets": {"compare_digest"},
+    "subprocess": {"CompletedProcess", "list2cmdline"},
+    "urllib.request": {"Request", "pathname2url", "url2pathname"},
+}
+_EXCEPTIONS = ("Error", "Exception", "Warning")
 
 METHODS = {"run_in_executor": Instead("starts a thread", "an activity")}
 """Methods that are refused by their name alone, whatever they are called on."""
@@ -169,5 +191,6 @@ def instead_of(name: str) -> Instead | None:
     if found is None:
         for prefix, each in _PACKAGES:
             if name.startswith(prefix):
-                return each
+                is_value = not _VALUES.get(prefix[:-1], set()).isdisjoint(name.split("."))
+                return None if is_value or name.endswith(_EXCEPTIONS) else each
     return found

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
+from functools import partial
 from types import BuiltinMethodType, MethodType, ModuleType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from .forbidden import GROUPS, instead_of
-from .scopes import Binding, Bindings, Imported, bindings_of, parameters
+from .scopes import Binding, Bindings, Imported, parameters
 from .source_files import SourceFile
 
 __all__ = ["Found", "Kind", "Scope", "forbidden_name", "look_again", "resolve"]
@@ -30,7 +34,7 @@ class Kind(Enum):
     CODE = auto()
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """What an expression stands for.
 
     Attributes:
@@ -114,7 +118,7 @@ class Scope:
         module = self
         while module.outer is not None:
             module = module.outer
-        inside = Scope(bindings_of(method), known, module, self.module, self.file)
+        inside = Scope(self.file.bound_in(method), known, module, self.module, self.file)
         return module._once(f"{cls.__qualname__}.{name}", inside.valued, Binding(value))
 
     def _once(self, name: str, find: Callable[[T], Found | None], what: T) -> Found | None:
@@ -133,7 +137,7 @@ class Scope:
 
     def valued(self, binding: Binding) -> Found | None:
         """What a name stands for that this binding alone binds."""
-        value, is_type = binding
+        value = binding.value
         if isinstance(value, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             return Found(Kind.CODE, value, scope=self)
         if not isinstance(value, ast.expr):
@@ -141,14 +145,14 @@ class Scope:
         found = resolve(value, self)
         if found is None:
             return None
-        if is_type:
+        if binding.is_type:
             is_class = found.kind is Kind.OBJECT and isinstance(found.value, type)
             return Found(Kind.INSTANCE, found.value) if is_class else None
         # What is forbidden itself is refused where it is assigned.
         return None if forbidden_name(found) else found
 
     def _imported(self, imported: Any) -> Found | None:
-        module, name = imported
+        module, name = imported.module, imported.name
         if module.startswith("."):
             package = str(self.module.get("__package__") or "").split(".")
             level = len(module) - len(module.lstrip("."))
@@ -174,6 +178,8 @@ def resolve(node: ast.expr, scope: Scope) -> Found | None:
         return found
     if isinstance(node, ast.Call):
         return _called(node, scope)
+    if isinstance(node, ast.NamedExpr):
+        return resolve(node.value, scope)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         # A path and what is below it.
         left = resolve(node.left, scope)
@@ -190,6 +196,9 @@ def _called(node: ast.Call, scope: Scope) -> Found | None:
         mro = myself.value.__mro__ if myself is not None and myself.kind is Kind.INSTANCE else ()
         after = mro[mro.index(scope.owner) + 1 :] if scope.owner in mro else ()
         return Found(Kind.PARENTS, after)
+    if called.value is type and len(node.args) == 1:
+        given = resolve(node.args[0], scope)
+        return Found(Kind.OBJECT, given.value) if given is not None and given.kind is Kind.INSTANCE else None
     return Found(Kind.INSTANCE, called.value)
 
 
@@ -205,6 +214,9 @@ def _attribute(base: Found, name: str) -> Found | None:
         loaded = sys.modules.get(module)
         return Found(Kind.MISSING, module) if loaded is None else Found(Kind.OBJECT, loaded)
     classes: tuple[type, ...]
+    if base.kind is Kind.OBJECT and _is_a(base.value, random.Random) and instead_of(f"random.{name}"):
+        # A generator that is there before the run is shared by all of them, and a replay finds it elsewhere.
+        return Found(Kind.OBJECT, getattr(base.value, name), f"random.{name}")
     if base.kind is Kind.PARENTS:
         classes = base.value
     elif base.kind is Kind.OBJECT and name in getattr(base.value, "__dict__", {}) and not isinstance(base.value, type):
@@ -214,6 +226,10 @@ def _attribute(base: Found, name: str) -> Found | None:
         cls: type = base.value if is_class else type(base.value)
         classes = cls.__mro__
     return _member(classes, name)
+
+
+def _is_a(value: object, cls: type) -> bool:
+    return isinstance(value, cls)
 
 
 def _member(classes: tuple[type, ...], name: str) -> Found | None:
@@ -228,7 +244,7 @@ def _member(classes: tuple[type, ...], name: str) -> Found | None:
     return None
 
 
-class _Known(NamedTuple):
+class _Known(msgspec.Struct, frozen=True):
     """What is forbidden and loaded.
 
     Attributes:
@@ -297,9 +313,12 @@ def forbidden_name(found: Found) -> str:
     known = _known.names.get(id(value))
     if known is not None:
         return known
+    if _is_a(value, partial):
+        return _name_of_partial(value)
+    if _is_a(value, staticmethod):
+        return forbidden_name(Found(Kind.OBJECT, value.__func__))
     if isinstance(value, type):
-        dotted = "" if issubclass(value, BaseException) else f"{value.__module__}.{value.__qualname__}"
-        return dotted if instead_of(dotted) else ""
+        return _name_of_class(value)
     if not inspect.isroutine(value):
         return ""
     myself = getattr(value, "__self__", None)
@@ -308,3 +327,25 @@ def forbidden_name(found: Found) -> str:
         return "" if member is None else member.name
     dotted = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
     return dotted if instead_of(dotted) else ""
+
+
+def _name_of_partial(value: Any) -> str:
+    name = forbidden_name(Found(Kind.OBJECT, value.func))
+    instead = instead_of(name)
+    is_seeded = instead is not None and instead.repeatable_from is not None and (value.args or value.keywords)
+    return "" if is_seeded else name
+
+
+def _name_of_class(cls: type) -> str:
+    """The name under which a class is forbidden: its own, or that of what it only adds to."""
+    if issubclass(cls, BaseException):
+        return ""
+    dotted = f"{cls.__module__}.{cls.__qualname__}"
+    if instead_of(dotted):
+        return dotted
+    for base in cls.__mro__:
+        known = _known.names.get(id(base), "")
+        instead = instead_of(known)
+        if instead is not None and instead.repeatable_from is None:
+            return known
+    return ""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import NamedTuple
 
-__all__ = ["Binding", "Bindings", "Imported", "bindings_of", "parameters"]
+import msgspec
+
+__all__ = ["Binding", "Bindings", "BindsNames", "Imported", "bindings_of", "parameters"]
 
 
-class Imported(NamedTuple):
+class Imported(msgspec.Struct, frozen=True):
     """An import.
 
     Attributes:
@@ -21,7 +22,7 @@ class Imported(NamedTuple):
     name: str = ""
 
 
-class Binding(NamedTuple):
+class Binding(msgspec.Struct, frozen=True):
     """One place that binds a name.
 
     Attributes:
@@ -36,12 +37,11 @@ class Binding(NamedTuple):
 Bindings = dict[str, list[Binding]]
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+BindsNames = ast.Module | _Function | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _UNKNOWN = Binding(None)
 
 
-def bindings_of(
-    scope: ast.Module | _Function | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp,
-) -> Bindings:
+def bindings_of(scope: BindsNames) -> Bindings:
     """The names that a module, a function or a comprehension binds in its own scope."""
     binder = _Binder()
     if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):

@@ -28,6 +28,7 @@ _ASKS = frozenset(
 )
 _KEEPS_ORDER = (enumerate, iter, list, map, tuple, zip)
 _ARGUMENT = {map: 1}
+_MAKES_ANOTHER = {"copy", "difference", "intersection", "symmetric_difference", "union"}
 _DEEPEST = 8
 
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
@@ -80,17 +81,19 @@ def _is_set(node: ast.expr, scope: Scope, depth: int = 0) -> bool:
     if depth > _DEEPEST:
         return False
     if isinstance(node, ast.Set):
-        return not all(isinstance(each, ast.Constant) and isinstance(each.value, int) for each in node.elts)
+        return not _is_of_numbers(node)
     if isinstance(node, ast.SetComp):
         return True
     if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _MAKES_ANOTHER:
+            return _is_set(node.func.value, scope, depth + 1)
         called = resolve(node.func, scope)
         if called is None or called.kind is not Kind.OBJECT:
             return False
         if any(called.value is each for each in _KEEPS_ORDER):
             place = _ARGUMENT.get(called.value, 0)
             return len(node.args) > place and _is_set(node.args[place], scope, depth + 1)
-        return called.value in (set, frozenset)
+        return called.value in (set, frozenset) and not (node.args and _is_of_numbers(node.args[0]))
     if isinstance(node, ast.BinOp):
         return _is_set(node.left, scope, depth + 1)
     if isinstance(node, ast.Name):
@@ -102,6 +105,12 @@ def _is_set(node: ast.expr, scope: Scope, depth: int = 0) -> bool:
             for each in bound[0]
         )
     return False
+
+
+def _is_of_numbers(node: ast.expr) -> bool:
+    if isinstance(node, (ast.Set, ast.List, ast.Tuple)):
+        return all(isinstance(each, ast.Constant) and isinstance(each.value, int) for each in node.elts)
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
 
 
 def _asks(node: ast.AST, scope: Scope) -> bool:

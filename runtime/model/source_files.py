@@ -8,7 +8,7 @@ import re
 from types import CodeType
 from typing import Any
 
-from .scopes import Bindings, bindings_of, parameters
+from .scopes import Bindings, BindsNames, bindings_of, parameters
 
 __all__ = ["FunctionNode", "SourceFile", "source_file"]
 
@@ -39,7 +39,7 @@ class SourceFile:
         self.name = name
         self.lines = lines
         self._tree = ast.parse("".join(lines))
-        self._bindings: Bindings | None = None
+        self._bound: dict[ast.AST, Bindings] = {}
         self._functions: dict[tuple[int, str], list[FunctionNode]] = {}
         self._classes: dict[str, list[ast.ClassDef]] = {}
         self._assigned: dict[str, Assigned] = {}
@@ -56,9 +56,14 @@ class SourceFile:
     @property
     def bindings(self) -> Bindings:
         """What the module itself binds, also further down than it has run so far."""
-        if self._bindings is None:
-            self._bindings = bindings_of(self._tree)
-        return self._bindings
+        return self.bound_in(self._tree)
+
+    def bound_in(self, scope: BindsNames) -> Bindings:
+        """What a function or a comprehension of this file binds in its own scope."""
+        known = self._bound.get(scope)
+        if known is None:
+            known = self._bound[scope] = bindings_of(scope)
+        return known
 
     def functions(self, code: CodeType) -> list[FunctionNode]:
         """The function that a code object was made of; lambdas of one line cannot be told apart."""

@@ -10,19 +10,17 @@ from __future__ import annotations
 import ast
 import inspect
 import logging
-from collections.abc import Iterable, Iterator
-from functools import partial
-from types import FunctionType, MethodType, ModuleType
-from typing import Any, NamedTuple, cast
+from types import FunctionType
+from typing import Any
 
-from .activity_definition import DEFINITION as ACTIVITY
+from .called import class_of, functions_of, is_activity, is_declared, is_ours
 from .definitions import DEFINITION as WORKFLOW
 from .definitions import WorkflowDefinition
 from .errors import InvalidWorkflowError
 from .forbidden import METHODS, Instead, instead_of
 from .handler_definitions import MARK
 from .resolving import Found, Kind, Scope, forbidden_name, look_again, resolve
-from .scopes import bindings_of, parameters
+from .scopes import parameters
 from .sets_in_code import SetOrder
 from .source_files import FunctionNode, SourceFile, source_file
 
@@ -30,11 +28,8 @@ __all__ = ["check", "findings"]
 
 logger = logging.getLogger("greenroom")
 
-_LIBRARY = __name__.rpartition(".model.")[0]
-
-_DECLARED = {ACTIVITY, WORKFLOW, MARK}
+_DECLARED = {WORKFLOW, MARK}
 _CALLED = Instead("is an activity, and a replay would perform it again", "await workflow.execute_activity(…) with it")
-_DEEPEST = 16
 
 # Of the library: what takes a function that is not run as workflow code.
 _TAKES_A_FUNCTION = frozenset(
@@ -56,7 +51,9 @@ def check(definition: WorkflowDefinition) -> None:
     """
     found = findings(definition)
     if found:
-        raise InvalidWorkflowError(definition.target.__qualname__, found)
+        error = InvalidWorkflowError(definition.target.__qualname__, found)
+        error.add_note("a line that may do it all the same ends with the comment  # greenroom: allow")
+        raise error
 
 
 def findings(definition: WorkflowDefinition) -> list[str]:
@@ -78,34 +75,6 @@ def findings(definition: WorkflowDefinition) -> list[str]:
     return [f"{file}:{line}: {text}" for file, line, text in sorted(walk.found)]
 
 
-def _is_unbound(value: object) -> bool:
-    return isinstance(value, (staticmethod, classmethod))
-
-
-def _functions_of(value: Any, cls: type | None) -> Iterator[tuple[FunctionType, type | None]]:
-    """The functions that a call of something runs, wrappers first, each with the class of its first argument."""
-    for _ in range(_DEEPEST):
-        if isinstance(value, FunctionType):
-            yield value, cls
-        if _is_unbound(value):
-            value, cls = getattr(value, "__func__", None), None
-        elif isinstance(value, MethodType):
-            value, cls = value.__func__, type(value.__self__)
-        elif isinstance(value, property):
-            value = value.fget
-        elif isinstance(value, partial):
-            value, cls = value.func, None
-        else:
-            value = getattr(value, "__dict__", {}).get("__wrapped__")
-
-
-class _Task(NamedTuple):
-    """One function to be looked at: its definition, and the scope that it opens."""
-
-    node: FunctionNode
-    scope: Scope
-
-
 class _Walk:
     """Goes from function to function.
 
@@ -119,7 +88,7 @@ class _Walk:
     def __init__(self, workflow: type | None) -> None:
         self._workflow = workflow
         self.found: set[tuple[str, int, str]] = set()
-        self._tasks: list[_Task] = []
+        self._tasks: list[tuple[FunctionNode, Scope]] = []
         self._seen: set[tuple[int, int]] = set()
         # Nodes are known by their identity, so they must live as long as the walk.
         self._files: list[SourceFile] = []
@@ -147,16 +116,23 @@ class _Walk:
 
     def _follow(self, found: Found, cls: type | None, caller: Scope | None) -> None:
         if found.kind is Kind.CODE:
-            if found.scope is not None and not _is_declared(found.value, found.scope):
-                self._add(found.value, found.scope.inside(bindings_of(found.value)), cls)
+            if found.scope is not None and not is_declared(found.value, found.scope):
+                self._add(found.value, found.scope.inside(found.scope.file.bound_in(found.value)), cls)
             return
         if caller is not None and not _DECLARED.isdisjoint(getattr(found.value, "__dict__", ())):
-            # An activity, a handler or another workflow is only named here, not called.
+            # A handler or another workflow is only named here, not called.
             return
-        for function, owner in _functions_of(found.value, cls):
+        for function, owner in functions_of(found.value, cls):
+            if is_activity(function):
+                # As above.
+                return
             is_own = cls is not None and cls is self._workflow
-            if caller is None or is_own or function.__globals__ is caller.module:
+            is_here = caller is not None and function.__globals__ is caller.module
+            if caller is None or is_own or is_here:
                 self._function(function, owner)
+            if is_here and cls is None:
+                # What it is put around it refers to itself, or it hands that over.
+                return
 
     def _function(self, function: FunctionType, cls: type | None) -> None:
         file = source_file(function.__code__.co_filename, function.__globals__)
@@ -170,10 +146,10 @@ class _Walk:
             # A method that does not say super() has no such cell.
             name = function.__qualname__.rpartition(".")[0]
             owner = next((Found(Kind.OBJECT, each) for each in cls.__mro__ if each.__qualname__ == name), None)
-        module = Scope(file.bindings, {}, None, function.__globals__, file)
+        module = Scope(file.bindings, self._itself(function.__globals__), None, function.__globals__, file)
         outer = module.inside({}, closure)
         for node in file.functions(function.__code__):
-            bindings = bindings_of(node)
+            bindings = file.bound_in(node)
             first = next(parameters(node), None)
             known: dict[str, Found] = {}
             if cls is not None and first is not None and len(bindings[first.arg]) == 1:
@@ -181,11 +157,17 @@ class _Walk:
             scope = Scope(bindings, known, outer, function.__globals__, file, None if owner is None else owner.value)
             self._add(node, scope, cls)
 
+    def _itself(self, module: dict[str, Any]) -> dict[str, Found]:
+        """The workflow by its name, which the module has not bound yet."""
+        cls = self._workflow
+        is_here = cls is not None and cls.__module__ == module.get("__name__") and cls.__qualname__ not in module
+        return {cls.__qualname__: Found(Kind.OBJECT, cls)} if cls is not None and is_here else {}
+
     def _add(self, node: FunctionNode, scope: Scope, cls: type | None) -> None:
         key = id(node), id(cls)
         if key not in self._seen:
             self._seen.add(key)
-            self._tasks.append(_Task(node, scope))
+            self._tasks.append((node, scope))
 
 
 def _is_set(cell: Any) -> bool:
@@ -193,21 +175,6 @@ def _is_set(cell: Any) -> bool:
         return cell.cell_contents is not None
     except ValueError:
         return False
-
-
-def _is_declared(node: FunctionNode, scope: Scope) -> bool:
-    """Whether a function of which only the text is there will be an activity, or a workflow of its own."""
-    for decorator in [] if isinstance(node, ast.Lambda) else node.decorator_list:
-        found = resolve(decorator.func if isinstance(decorator, ast.Call) else decorator, scope)
-        if found is not None and _is_ours(found.value, {"defn"}):
-            return True
-    return False
-
-
-def _is_ours(value: object, names: Iterable[str]) -> bool:
-    """Whether something is a function of the library with one of these names."""
-    module = getattr(value, "__module__", None)
-    return isinstance(module, str) and module.startswith(_LIBRARY) and getattr(value, "__name__", "") in names
 
 
 class _Visitor(ast.NodeVisitor):
@@ -220,6 +187,9 @@ class _Visitor(ast.NodeVisitor):
 
     # References and calls.
 
+    def visit_Constant(self, node: ast.Constant) -> None:
+        """Refers to nothing."""
+
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
             self._refer(node)
@@ -231,9 +201,9 @@ class _Visitor(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         called = resolve(node.func, self.scope)
         self._sets.call(node, self.scope)
-        if called is not None and ACTIVITY in getattr(called.value, "__dict__", ()):
+        if called is not None and is_activity(called.value):
             self._refuse(node.func, getattr(called.value, "__name__", ""), _CALLED, node)
-        if called is not None and _is_ours(called.value, _TAKES_A_FUNCTION):
+        if called is not None and is_ours(called.value, _TAKES_A_FUNCTION):
             rest = node.args[1:]
         else:
             rest = node.args
@@ -277,12 +247,20 @@ class _Visitor(ast.NodeVisitor):
         if found.kind is Kind.CODE:
             self._walk.follow(found, None, self.scope)
         elif found.kind is Kind.OBJECT and isinstance(found.value, type):
-            if is_called and found.value.__module__ == self.scope.module.get("__name__"):
-                for name in ("__init__", "__post_init__"):
-                    member = inspect.getattr_static(found.value, name, None)
-                    self._walk.follow(Found(Kind.OBJECT, member), found.value, self.scope)
-        elif found.kind is Kind.OBJECT:
-            self._walk.follow(found, self._class_behind(node), self.scope)
+            if is_called:
+                self._follow_members(found.value, "__new__", "__init__", "__post_init__")
+        elif found.kind in (Kind.OBJECT, Kind.INSTANCE):
+            if found.kind is Kind.OBJECT:
+                self._walk.follow(found, self._class_behind(node), self.scope)
+            if is_called:
+                self._follow_members(class_of(found), "__call__")
+
+    def _follow_members(self, cls: type | None, *names: str) -> None:
+        """Look at methods of a class of this module that are called without being named."""
+        if cls is not None and cls.__module__ == self.scope.module.get("__name__"):
+            for name in names:
+                member = inspect.getattr_static(cls, name, None)
+                self._walk.follow(Found(Kind.OBJECT, member), cls, self.scope)
 
     def _class_behind(self, node: ast.expr) -> type | None:
         """The class of the instance whose method an expression names."""
@@ -291,18 +269,18 @@ class _Visitor(ast.NodeVisitor):
         base = resolve(node.value, self.scope)
         if base is not None and base.kind is Kind.PARENTS:
             base = self.scope.lookup("self")
-        if base is None or base.kind not in (Kind.INSTANCE, Kind.OBJECT):
-            return None
-        value: object = base.value
-        if base.kind is Kind.INSTANCE:
-            return cast("type", value)
-        return None if isinstance(value, type | ModuleType) else type(value)
+        return None if base is None else class_of(base)
 
     # Scopes inside.
 
-    def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for inner in (*node.decorator_list, *node.args.defaults, *filter(None, node.args.kw_defaults)):
+    def _defaults(self, node: FunctionNode) -> None:
+        for inner in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
             self.visit(inner)
+
+    def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        for inner in node.decorator_list:
+            self.visit(inner)
+        self._defaults(node)
         if node.decorator_list:
             # Nobody need refer to it any more: the decorator may have kept it.
             self._walk.follow(Found(Kind.CODE, node, scope=self.scope), None, self.scope)
@@ -316,17 +294,20 @@ class _Visitor(ast.NodeVisitor):
             self.visit(inner)
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._defaults(node)
         self._walk.follow(Found(Kind.CODE, node, scope=self.scope), None, self.scope)
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        # A named lambda is looked at where it is used, as a function is.
-        is_named = isinstance(node.value, ast.Lambda) and all(isinstance(each, ast.Name) for each in node.targets)
-        for inner in () if is_named else (*node.targets, node.value):
+        if isinstance(node.value, ast.Lambda) and all(isinstance(each, ast.Name) for each in node.targets):
+            # A named lambda is looked at where it is used, as a function is.
+            self._defaults(node.value)
+            return
+        for inner in (*node.targets, node.value):
             self.visit(inner)
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> None:
         self._sets.loop(node.generators[0].iter, node, self.scope)
-        outer, self.scope = self.scope, self.scope.inside(bindings_of(node))
+        outer, self.scope = self.scope, self.scope.inside(self.scope.file.bound_in(node))
         self.generic_visit(node)
         self.scope = outer
 
@@ -334,6 +315,7 @@ class _Visitor(ast.NodeVisitor):
 
     def _loop(self, node: ast.For | ast.AsyncFor) -> None:
         self._sets.loop(node.iter, node, self.scope)
+        self._follow_unnamed(node.iter, "__iter__", "__next__", "__aiter__", "__anext__")
         self.generic_visit(node)
 
     visit_For = visit_AsyncFor = _loop
@@ -345,15 +327,36 @@ class _Visitor(ast.NodeVisitor):
 
     # What opens the check.
 
+    def _branch(self, node: ast.If | ast.IfExp) -> None:
+        test, branch = node.test, node.body
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            test, branch = test.operand, node.orelse
+        called = resolve(test.func, self.scope) if isinstance(test, ast.Call) else None
+        if called is None or not is_ours(called.value, {"in_workflow"}):
+            self.generic_visit(node)
+            return
+        # The other branch is for those who share the function with workflows.
+        for inner in branch if isinstance(branch, list) else [branch]:
+            self.visit(inner)
+
+    visit_If = visit_IfExp = _branch
+
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
         if not any(self._opens(item.context_expr) for item in node.items):
+            for item in node.items:
+                self._follow_unnamed(item.context_expr, "__enter__", "__exit__", "__aenter__", "__aexit__")
             self.generic_visit(node)
+
+    def _follow_unnamed(self, node: ast.expr, *names: str) -> None:
+        found = resolve(node, self.scope)
+        if found is not None:
+            self._follow_members(class_of(found), *names)
 
     visit_With = visit_AsyncWith = _with
 
     def _opens(self, node: ast.expr) -> bool:
         called = resolve(node.func, self.scope) if isinstance(node, ast.Call) else None
-        return called is not None and _is_ours(called.value, {"sandbox_unrestricted", "imports_passed_through"})
+        return called is not None and is_ours(called.value, {"sandbox_unrestricted", "imports_passed_through"})
 
     def _tell(self, node: ast.expr | ast.stmt, text: str, last_line: int | None = None) -> None:
         file = self.scope.file

@@ -100,13 +100,22 @@ class StrictNet:
             elif place is not Place.INSTALLED or not watched.group.reaches_out:
                 return
             frame = frame.f_back
-        # A module that is imported now would have been imported by whoever came first.
-        if frame is None or frame.f_code.co_name == "<module>":
+        if frame is None or _is_aside(frame):
             return
         found = instead_of(name) or watched.group
         error = NondeterministicCallError(name.removeprefix("builtins."), site_of(frame), found.does, found.instead)
         loop.caught(error)
         raise error
+
+
+def _is_aside(frame: FrameType | None) -> bool:
+    """Whether code of the author's is not called by the workflow, but by what is left alone: a formatter by logging, or
+    a module by an import that whoever came first would have made."""
+    while frame is not None and _place_of(frame.f_code.co_filename) is not Place.LIBRARY:
+        if frame.f_code.co_name == "<module>" or _place_of(frame.f_code.co_filename) is Place.LEFT_ALONE:
+            return True
+        frame = frame.f_back
+    return False
 
 
 _LEFT_ALONE = (

@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import gc
 import importlib.util
+import io
 import logging
 import os
 import random
@@ -43,6 +44,20 @@ def through_a_function() -> float:
     return time.monotonic()
 
 
+class Stamps(logging.Formatter):
+    """As many write one of their own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{datetime.datetime.now()} {os.environ.get('HOST')} {record.getMessage()}"
+
+
+def log_with_a_formatter() -> None:
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setFormatter(Stamps())
+    handler.handle(logging.LogRecord("tests", logging.INFO, __file__, 1, "hello", None, None))
+    assert "hello" in handler.stream.getvalue()
+
+
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a clock": (time.time, "time.time"),
     "a clock by another name": (lambda: now(), "datetime.datetime.now"),
@@ -70,6 +85,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
 
 ALLOWED: dict[str, Callable[[], object]] = {
     "logging": lambda: logging.getLogger("tests").info("hello"),
+    "a formatter of one's own": log_with_a_formatter,
     "a traceback": lambda: traceback.format_stack(),
     "an import": lambda: importlib.import_module("colorsys"),
     "the run's own dice": lambda: workflow.random().choice([1, 2]),
@@ -234,6 +250,28 @@ def open_socket():
             assert runtime.execute_workflow(calls, "a library").get() == "done"
         else:
             assert "called socket.socket, " in reason_of(runtime, calls, "a library")
+
+
+def test_a_module_that_is_imported_in_a_turn_may_read_its_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """
+import os
+
+def host():
+    return os.environ.get("HOST")
+
+class Settings:
+    host = os.environ.get("HOST")
+
+HOST = host()
+"""
+    (tmp_path / "settings_of_orders.py").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setitem(CALLS, "settings", lambda: importlib.import_module("settings_of_orders"))
+
+    with TestRuntime() as runtime:
+        assert runtime.execute_workflow(calls, "settings").get() == "done"
 
 
 @workflow.defn(name="strict.process", static_check=False)

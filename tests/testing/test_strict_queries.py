@@ -9,6 +9,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ class Shelf:
         self.is_ready = asyncio.Event()
         self.queue: asyncio.Queue[int] = asyncio.Queue()
         self.dice = random.Random(4)
+        self.place = PurePosixPath("kitchen") / "left"  # keeps its text once that is asked for
         self.log = logging.getLogger("tests.shelf")
         self.is_over = False
 
@@ -79,7 +81,8 @@ class Shelf:
     def look(self) -> list[object]:
         logging.getLogger("tests.shelf").debug("looked at")
         names = [*self.sorted_names, *sorted(self.names)]
-        return [self.total, len(self.items), len(self.by_name), names, self.items[0].tags, self.is_ready.is_set()]
+        sizes = [self.total, len(self.items), len(self.by_name)]
+        return [*sizes, names, self.items[0].tags, self.is_ready.is_set(), str(self.place)]
 
 
 CHANGES: dict[str, Callable[[Any], object]] = {
@@ -96,7 +99,7 @@ CHANGES: dict[str, Callable[[Any], object]] = {
     "self.is_over": lambda shelf: delattr(shelf, "is_over"),
 }
 
-BEFORE = [3, 1, 1, ["tea", "tea"], [], False]
+BEFORE = [3, 1, 1, ["tea", "tea"], [], False, "kitchen/left"]
 
 
 @pytest.fixture(autouse=True)
