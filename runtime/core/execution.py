@@ -351,10 +351,10 @@ class Execution(Commander):
     ) -> None:
         self.check_may_change(f"setting {'an' if kind == 'update' else 'a'} {kind} handler")
         definition = None if handler is None else HandlerDefinition(name, handler, validator=validator)
-        self._handling.tables[kind].set_handler(name, definition)
+        self._handling.table(kind).set_handler(name, definition)
 
     def get_handler(self, kind: str, name: str | None) -> Callable[..., Any] | None:
-        handler = self._handling.tables[kind].handler(name)
+        handler = self._handling.table(kind).handler(name)
         return None if handler is None else handler.fn
 
     def signal_channel(self) -> SignalChannel:

@@ -28,12 +28,15 @@ class UpdateRejectedError(Exception):
         self.reason = reason
 
 
+_TABLES = {"query": "queries", "signal": "signals", "update": "updates"}
+
+
 class Run(Hearer, Updater, Protocol):
     """The execution whose handlers these are."""
 
 
 class Handling:
-    """All handlers of one run.
+    """All handlers of one run. Most runs have none of some kinds, and no table for these.
 
     Args:
         run: told what handlers raise, and how updates end.
@@ -45,36 +48,55 @@ class Handling:
         at_work: which signal and update handlers are at work.
     """
 
-    __slots__ = ("_context", "_loop", "_queries", "at_work", "signals", "updates")
+    __slots__ = ("_context", "_converter", "_loop", "_queries", "_run", "_updates", "at_work", "signals")
 
     def __init__(self, run: Run, loop: WorkflowLoop, converter: PayloadConverter, context: contextvars.Context) -> None:
+        self._run: Run | None = run
         self._loop = loop
+        self._converter = converter
         self._context = context
         self.at_work = AtWork()
         self.signals = Signals(run, loop, converter, self.at_work)
-        self.updates = Updates(run, loop, converter, self.at_work)
-        self._queries = Queries(converter)
+        self._updates: Updates | None = None
+        self._queries: Queries | None = None
 
     @property
-    def tables(self) -> dict[str, HandlerTable]:
-        """The handlers by kind."""
-        return {"query": self._queries, "signal": self.signals, "update": self.updates}
+    def updates(self) -> Updates:
+        """The update handlers."""
+        if self._updates is None:
+            self._updates = Updates(self._run, self._loop, self._converter, self.at_work)
+        return self._updates
+
+    @property
+    def queries(self) -> Queries:
+        """The query handlers."""
+        if self._queries is None:
+            self._queries = Queries(self._converter)
+        return self._queries
+
+    def table(self, kind: str) -> HandlerTable:
+        """The handlers of one kind: "signal", "update" or "query"."""
+        table: HandlerTable = getattr(self, _TABLES[kind])
+        return table
 
     def bind(self, declared: Mapping[str, Mapping[str | None, HandlerDefinition]], instance: object) -> None:
         """Set the handlers that a class declares; what its ``__init__`` has set goes before."""
-        for kind, table in self.tables.items():
-            for name, handler in declared[kind].items():
+        for kind, handlers in declared.items():
+            for name, handler in handlers.items():
+                table = self.table(kind)
                 if table.handler(name) is None:
                     table.set_handler(name, handler.bound_to(instance))
 
     def put_away(self) -> None:
         """The run hears nothing any more; what refers to it in a circle would wait for the collector."""
         self.signals.put_away()
-        self.updates.put_away()
+        if self._updates is not None:
+            self._updates.put_away()
+        self._run = None
 
     def query(self, name: str, args: bytes) -> bytes:
         """Have a query answered; errors are those of ``Queries.answer``."""
-        answer: bytes = self._read("a query", self._queries.hearing(name), self._queries.answer, name, args)
+        answer: bytes = self._read("a query", self.queries.hearing(name), self.queries.answer, name, args)
         return answer
 
     def validate(self, update: UpdateReceived, time_ns: int) -> None:

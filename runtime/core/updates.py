@@ -70,7 +70,7 @@ class Updates(HandlerTable):
     """The update handlers of one run.
 
     Args:
-        run: told how handlers end.
+        run: told how handlers end; None if it is put away.
         loop: where handlers run.
         converter: gives an update's arguments, as their types say.
         at_work: knows which handlers are at work.
@@ -78,9 +78,9 @@ class Updates(HandlerTable):
 
     __slots__ = ("_at_work", "_converter", "_loop", "_run")
 
-    def __init__(self, run: Updater, loop: WorkflowLoop, converter: PayloadConverter, at_work: AtWork) -> None:
+    def __init__(self, run: Updater | None, loop: WorkflowLoop, converter: PayloadConverter, at_work: AtWork) -> None:
         super().__init__()
-        self._run: Updater = run
+        self._run: Updater = run or _NOBODY
         self._loop = loop
         self._converter = converter
         self._at_work = at_work

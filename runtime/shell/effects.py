@@ -59,7 +59,8 @@ logger = logging.getLogger("greenroom")
 
 def _took_outcome(tools: Tools, run: RunState, message: ActivityCompleted | ActivityFailed) -> None:
     del run.activities[message.id]
-    run.cancelling.discard(message.id)
+    if message.id in run.cancelling:
+        run.cancelling -= {message.id}
     tools.attempts.drop_row(run.run_no, message.id)
 
 
@@ -118,7 +119,7 @@ def _cancel_activity(tools: Tools, peer: Peer, command: CancelActivity, time_ns:
 def _request_cancel_activity(tools: Tools, peer: Peer, command: RequestCancelActivity, time_ns: int) -> None:
     run = peer.run
     if command.id in run.activities:
-        run.cancelling.add(command.id)
+        run.cancelling |= {command.id}
         tools.sweep.after(tools.attempts.cancel, run, command.id)
 
 

@@ -76,7 +76,7 @@ class RunState:
         self.crc = 0
         self.last_ns = self.header.started_ns
         self.activities: dict[int, tuple[ScheduleActivity, int]] = {}
-        self.cancelling: set[int] = set()
+        self.cancelling: frozenset[int] = frozenset()
         self.timers: dict[int, int] = {}
         self.updates: dict[str, bool] = {}
         self.is_active = False
@@ -117,14 +117,14 @@ class RunState:
             message = decode_message(message.message)
         if isinstance(message, (ActivityCompleted, ActivityFailed)):
             self.activities.pop(message.id, None)
-            self.cancelling.discard(message.id)
+            self.cancelling -= {message.id}
         for command in commands:
             if isinstance(command, ScheduleActivity):
                 self.activities[command.id] = command, time_ns
             elif isinstance(command, CancelActivity):
                 self.activities.pop(command.id, None)
             elif isinstance(command, RequestCancelActivity):
-                self.cancelling.add(command.id)
+                self.cancelling |= {command.id}
         self.is_active = bool(self.activities)
 
     def is_stale(self, message: Message) -> bool:
