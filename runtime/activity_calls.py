@@ -10,9 +10,11 @@ from .core.context import current
 from .core.handles import ActivityHandle
 from .model.activity_definition import definition_of
 from .model.durations import to_limit, to_ns
+from .model.ids import check_id
 from .model.mistakes import refuse_a_call
 from .model.options import ActivityCancellationType, ActivityOptions
 from .model.retry import RetryPolicy
+from .model.texts import writable
 
 __all__ = [
     "ActivityCallOptions",
@@ -77,12 +79,13 @@ def start_activity(activity: Any, *args: object, result_type: Any = None, **opti
 
     Raises:
         TypeError: it is no activity, the arguments do not fit it, or there is no such option.
-        ValueError: a timeout that cannot be one, or a reference to an activity whose name another one has taken.
+        ValueError: a timeout or name that cannot be one, or a reference to an activity whose name another one has taken.
         PayloadError: an argument that cannot be stored, or is not of the type that its annotation allows.
         NotInWorkflowError: the caller is not workflow code.
         ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
     """
     if isinstance(activity, str):
+        check_id(activity, "activity name")
         return current().start_activity(
             activity, args, _stored(_NO_OPTIONS, options), Any if result_type is None else result_type
         )
@@ -157,7 +160,6 @@ _FIELDS = {name: f"{name}_ns" if name.endswith("_timeout") else name for name in
 _KINDS: dict[str, tuple[type, str]] = {
     "cancellation_type": (ActivityCancellationType, "an ActivityCancellationType"),
     "retry_policy": (RetryPolicy, "a RetryPolicy"),
-    "summary": (str, "a text"),
 }
 
 _NO_OPTIONS = ActivityOptions()
@@ -177,7 +179,9 @@ def _stored(base: ActivityOptions, given: dict[str, Any]) -> ActivityOptions:
             )
         if value is None:
             continue
-        if name in _KINDS:
+        if name == "summary":
+            fields[field] = writable(value, "summary")
+        elif name in _KINDS:
             # What is of another kind could be written into the history, but not be read again.
             _check_kind(name, value)
             fields[field] = value

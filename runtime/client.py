@@ -17,6 +17,7 @@ from .model.ids import check_id
 from .model.options import QueryRejectCondition, WorkflowUpdateStage
 from .model.payload_converter import PayloadConverter
 from .model.signatures import Signature
+from .model.texts import writable
 from .shell.desk import Desk
 from .shell.outcomes import AS_DECLARED, Outcome, ResultFuture
 from .shell.updating import UpdateWaiter
@@ -324,7 +325,7 @@ class WorkflowHandle(Generic[R]):
             MailboxFullError: too many messages wait for it; nothing was sent, try again later.
             JournalError: it could not be written; nothing was sent.
         """
-        return self._desk.send(self._workflow_id, self._run_id, CancelRequested(_writable(reason)))
+        return self._desk.send(self._workflow_id, self._run_id, CancelRequested(writable(reason, "the reason")))
 
     def terminate(self, reason: str = "") -> Future[None]:
         """End the run at once, without asking its code.
@@ -338,7 +339,7 @@ class WorkflowHandle(Generic[R]):
         Raises (from the future):
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
         """
-        return self._desk.send(self._workflow_id, self._run_id, RunTerminated(_writable(reason)))
+        return self._desk.send(self._workflow_id, self._run_id, RunTerminated(writable(reason, "the reason")))
 
     def resume(self, *, skip: bool = False) -> Future[None]:
         """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it is.
@@ -377,10 +378,3 @@ class WorkflowHandle(Generic[R]):
                 raise TypeError(f"{kind} {name!r} {problem}")
             self._converter.decode_args(data, signature.arg_types)
         return name, data, signature
-
-
-def _writable(reason: str) -> str:
-    if not isinstance(reason, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
-        raise TypeError(f"the reason is a {type(reason).__name__}; give a string")
-    # A file name may bring lone surrogates into a message, and those cannot be written.
-    return reason.encode("utf-8", "backslashreplace").decode()

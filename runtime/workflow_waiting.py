@@ -13,6 +13,7 @@ from .core.channels import wait_ns
 from .core.conditions import check_predicate
 from .core.context import current
 from .model.durations import to_ns
+from .model.texts import writable
 from .workflow_timeouts import Duration, Timeout, deadline_ns, instant_ns
 
 __all__ = ["new_lock", "sleep", "sleep_until", "wait_condition", "wait_for"]
@@ -113,7 +114,7 @@ def new_lock() -> asyncio.Lock:
 
 async def _until(at_ns: int, summary: str) -> None:
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    timer = current().start_timer(at_ns, _wake, future, summary=summary)
+    timer = current().start_timer(at_ns, _wake, future, summary=writable(summary, "summary"))
     try:
         await future
     finally:

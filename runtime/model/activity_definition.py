@@ -15,6 +15,7 @@ from .lazy import lazy
 from .options import ActivityCancellationType, ActivityOptions
 from .retry import RetryPolicy
 from .signatures import Signature
+from .texts import writable
 
 __all__ = ["ActivityDefinition", "RetryPredicate", "declare", "define_activity", "definition_of", "definitions_of"]
 
@@ -181,7 +182,7 @@ def define_activity(
         heartbeat_timeout_ns=length(heartbeat_timeout, "heartbeat_timeout"),
         retry_policy=retry_policy,
         cancellation_type=cancellation_type or ActivityCancellationType.TRY_CANCEL,
-        summary=summary,
+        summary=None if not isinstance(summary, str) else writable(summary, "summary"),
     )
     problems += _problem_of_type("retry_policy", retry_policy, RetryPolicy) + _problem_of_type("summary", summary, str)
     problems += _problem_of_type("cancellation_type", cancellation_type, ActivityCancellationType)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from greenroom.runtime import workflow
 from greenroom.runtime.core.bugs import WorkflowBugError
-from greenroom.runtime.core.commands import CancelTimer, StartTimer
+from greenroom.runtime.core.commands import CancelTimer, ScheduleActivity, StartTimer
 from greenroom.runtime.core.messages import TimerFired
 from tests.core.driving import SECOND, STARTED_NS, Drive
 
@@ -33,6 +33,27 @@ def test_a_sleep_is_a_timer_at_an_instant(drive: Start) -> None:
     assert [(type(each), each.name) for each in asked] == [(StartTimer, "nap")]
     assert run.all_of(StartTimer)[0].at_ns == STARTED_NS + 2_500_000_000
     assert run.result == STARTED_NS + 2_500_000_000
+
+
+@workflow.defn
+async def odd_lines() -> None:
+    workflow.start_activity("plain", summary="not \udcff text")
+    await workflow.sleep(1, summary="\ud800")
+
+
+@workflow.defn
+async def no_line() -> None:
+    await workflow.sleep(1, summary=cast("Any", 5))
+
+
+def test_a_line_for_people_is_made_one_that_can_be_written(drive: Start) -> None:
+    run = drive(odd_lines)
+
+    assert run.all_of(ScheduleActivity)[0].options.summary == r"not \udcff text"
+    assert run.all_of(StartTimer)[0].name == r"\ud800"
+    with pytest.raises(WorkflowBugError) as caught:
+        drive(no_line)
+    assert str(caught.value.__cause__) == "summary is a int; give a string"
 
 
 def test_a_sleep_of_zero_is_a_timer_too(drive: Start) -> None:
