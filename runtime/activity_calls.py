@@ -79,7 +79,7 @@ def start_activity(activity: Any, *args: object, result_type: Any = None, **opti
 
     Raises:
         TypeError: it is no activity, the arguments do not fit it, or there is no such option.
-        ValueError: a timeout or name that cannot be one, or a reference to an activity whose name another one has taken.
+        ValueError: no timeout or name can be so, or a reference to an activity whose name another one has taken.
         PayloadError: an argument that cannot be stored, or is not of the type that its annotation allows.
         NotInWorkflowError: the caller is not workflow code.
         ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
