@@ -153,6 +153,12 @@ def test_a_nondeterminism_error_shows_both_sides_and_both_versions() -> None:
     ]
 
 
+def test_a_nondeterminism_error_says_what_the_code_raised_instead() -> None:
+    error = NondeterminismError("w", "r", 0, ["timer 1"], [], raised="KeyError: 'milk'")
+
+    assert str(error).splitlines()[3:-1] == ["In this turn the code raised KeyError: 'milk'"]
+
+
 def test_what_to_do_with_a_suspended_workflow_stands_below_a_reason_of_several_lines() -> None:
     error = WorkflowSuspendedError("w", "r", "NondeterminismError: no\n  ! a | b")
 
