@@ -186,9 +186,10 @@ class NotRegisteredError(GreenroomError):
 
     def __str__(self) -> str:
         names = ", ".join(map(repr, self.declared)) or "none"
-        if self.kind in ("activity", "workflow"):
-            many = "activities" if self.kind == "activity" else "workflows"
-            cure = f"declare it with @{self.kind}.defn or pass {many}=[…] to Runtime"
+        if self.kind == "activity":
+            cure = "declare it with @activity.defn or pass activities=[…] to Runtime, an instance if it is a method"
+        elif self.kind == "workflow":
+            cure = "declare it with @workflow.defn or pass workflows=[…] to Runtime"
         else:
             cure = f"declare it with @workflow.{self.kind} or set it with workflow.set_{self.kind}_handler"
         return f"no {self.kind} named {self.name!r} (declared: {names}); {cure}"
@@ -314,8 +315,8 @@ class PayloadTooLargeError(PayloadError):
 
     def __str__(self) -> str:
         return (
-            f"a payload of {self.size:,} bytes is over the limit of {self.limit:,}; "
-            "store the data elsewhere and pass a reference, or raise the limit of the converter"
+            f"a payload of {self.size:,} bytes is over the limit of {self.limit:,}; store the data elsewhere and pass "
+            "a reference, or raise the limit: Runtime(…, converter=Converter(limit=…))"
         )
 
 
