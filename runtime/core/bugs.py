@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..model.failures import text_of
 
-__all__ = ["WorkflowBugError"]
+__all__ = ["WorkflowBugError", "beneath"]
 
 
 class WorkflowBugError(Exception):
@@ -16,3 +16,8 @@ class WorkflowBugError(Exception):
 
     def __str__(self) -> str:
         return "; ".join([super().__str__(), *getattr(self.__cause__, "__notes__", ())])
+
+
+def beneath(error: BaseException) -> BaseException:
+    """What user code has raised, if it has; else the error itself."""
+    return error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error

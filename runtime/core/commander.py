@@ -242,7 +242,8 @@ class Commander:
         try:
             self._converter.check(result, data, hint)
         except Exception as error:  # a user's converter may raise anything
-            raise PayloadDecodeError("", result_misfit(kind, name, result, hint, error)) from error
+            below = error.__cause__ if isinstance(error, PayloadDecodeError) else error
+            raise PayloadDecodeError("", result_misfit(kind, name, result, hint, error)) from below
 
     def check_may_change(self, action: str) -> None:
         """Refuse ``action`` while only reading is allowed, or while the run is being put away."""

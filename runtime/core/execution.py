@@ -163,7 +163,8 @@ class Execution(Commander):
 
     def _compare(self, produced: Sequence[Command], recorded: Sequence[Command]) -> None:
         started = self.started
-        # Code that differs from its history often fails just because of that: the difference is the better answer.
+        # Code that differs from its history often fails just because of that: the difference is the better answer. Or
+        # it differs because it has failed, say by arguments that do not fit a class any more: both are told.
         compare(
             produced,
             recorded,
@@ -171,6 +172,7 @@ class Execution(Commander):
             run_id=started.run_id,
             turn_no=self.turns - 1,
             recorded_python=started.python,
+            bug=self._bug,
         )
 
     def query(self, name: str, args: bytes) -> bytes:

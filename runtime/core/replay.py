@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from ..model.errors import NondeterminismError
-from .commands import Command, StartTimer, kind_of
+from .bugs import WorkflowBugError
+from .commands import Command, DeadLetterSignal, StartTimer, kind_of
 
 __all__ = ["RUNNING_PYTHON", "compare", "same"]
 
@@ -28,11 +29,15 @@ def compare(
     run_id: str,
     turn_no: int,
     recorded_python: str,
+    bug: BaseException | None = None,
 ) -> None:
     """Hold the commands of one turn against the recorded ones.
 
+    Args:
+        bug: what the code let out in that turn.
+
     Raises:
-        NondeterminismError: with both sides, and where in the code each was asked for.
+        NondeterminismError: with both sides, and where in the code each was asked for; the bug is its cause.
     """
     if len(produced) == len(recorded) and all(map(same, produced, recorded)):
         return
@@ -44,11 +49,13 @@ def compare(
         [_line(command) for command in produced],
         recorded_python=recorded_python,
         running_python=RUNNING_PYTHON,
-    )
+        raised="" if bug is None else f"{type(bug).__name__}: {WorkflowBugError(bug)}",
+    ) from bug
 
 
 def _line(command: Command) -> str:
     name = f" {command.name!r}" if command.name else ""
     number = f" #{command.id}" if command.id else ""
     site = f" at {command.site}" if command.site else ""
-    return f"{kind_of(command)}{name}{number}{site}"
+    reason = f": {command.reason}" if isinstance(command, DeadLetterSignal) else ""
+    return f"{kind_of(command)}{name}{number}{site}{reason}"

@@ -62,6 +62,7 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
         waiting_messages: messages that wait in its mailbox.
         buffered_signals: signals it has received and that no handler or channel has taken.
         suspended_error: traceback of what stopped it, if it is suspended or waits for a restart.
+        stopped_at: the message that it could not take then, such as ``SignalReceived 'add'``; None if it was none.
         restarts: how often it was restarted of late because its code has raised a bug.
         python: the Python version that began it, such as "3.11".
     """
@@ -80,5 +81,6 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
     waiting_messages: int
     buffered_signals: int
     suspended_error: str | None
+    stopped_at: str | None
     restarts: int
     python: str

@@ -367,7 +367,8 @@ def _explained(decode: Callable[[], Any]) -> Any:
     try:
         return decode()
     except Unfit as err:
-        raise PayloadDecodeError(err.path, err.reason) from err
+        # What is below says nothing more, but for what a method of the value's own has raised.
+        raise PayloadDecodeError(err.path, err.reason) from err.__cause__
     except RecursionError as err:
         raise PayloadDecodeError("", "the value is nested too deep to be decoded") from err
     except (FailureError, MemoryError):

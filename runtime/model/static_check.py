@@ -101,6 +101,8 @@ class _Walk:
             for statement in node.body if isinstance(node.body, list) else [node.body]:
                 try:
                     visitor.visit(statement)
+                    if visitor.is_end_for_workflows(statement):
+                        break
                 except Exception:
                     # The outermost step. A statement may be nested too deep to be followed, and an object that a module
                     # holds, a proxy say, may raise anything when it is looked at: that must not stop an import.
@@ -331,8 +333,7 @@ class _Visitor(ast.NodeVisitor):
         test, branch = node.test, node.body
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
             test, branch = test.operand, node.orelse
-        called = resolve(test.func, self.scope) if isinstance(test, ast.Call) else None
-        if called is None or not is_ours(called.value, {"in_workflow"}):
+        if not self._asks_for_workflow(test):
             self.generic_visit(node)
             return
         # The other branch is for those who share the function with workflows.
@@ -340,6 +341,16 @@ class _Visitor(ast.NodeVisitor):
             self.visit(inner)
 
     visit_If = visit_IfExp = _branch
+
+    def is_end_for_workflows(self, node: ast.AST) -> bool:
+        """Whether workflow code never gets below a statement: ``if workflow.in_workflow(): return …``."""
+        if not isinstance(node, ast.If) or not isinstance(node.body[-1], (ast.Return, ast.Raise)):
+            return False
+        return self._asks_for_workflow(node.test)
+
+    def _asks_for_workflow(self, test: ast.expr) -> bool:
+        called = resolve(test.func, self.scope) if isinstance(test, ast.Call) else None
+        return called is not None and is_ours(called.value, {"in_workflow"})
 
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
         if not any(self._opens(item.context_expr) for item in node.items):

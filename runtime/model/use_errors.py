@@ -43,6 +43,7 @@ class NondeterminismError(GreenroomError):
         produced: what the code asked for now, likewise.
         recorded_python: Python version that wrote the history, such as "3.11".
         running_python: Python version that replayed it.
+        raised: what the code let out in that turn, if it is a bug, in a line; it is the ``__cause__`` too.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class NondeterminismError(GreenroomError):
         *,
         recorded_python: str | None = None,
         running_python: str | None = None,
+        raised: str = "",
     ) -> None:
         super().__init__(workflow_id, run_id, turn_no)
         self.workflow_id = workflow_id
@@ -64,6 +66,7 @@ class NondeterminismError(GreenroomError):
         self.produced = tuple(produced)
         self.recorded_python = recorded_python
         self.running_python = running_python
+        self.raised = raised
 
     def __str__(self) -> str:
         width = max((len(line) for line in self.expected), default=0)
@@ -72,6 +75,7 @@ class NondeterminismError(GreenroomError):
         for old, new in zip_longest(self.expected, self.produced, fillvalue="(nothing)"):
             rows.append((old, " " if old == new else "!", new))
         table = "\n".join(f"  {mark} {old:<{width}} | {new}" for old, mark, new in rows)
+        raised = f"\nIn this turn the code raised {self.raised}" if self.raised else ""
         versions = ""
         if self.recorded_python != self.running_python:
             versions = (
@@ -80,8 +84,8 @@ class NondeterminismError(GreenroomError):
             )
         return (
             f"workflow {self.workflow_id!r} (run {self.run_id}) is not deterministic at turn {self.turn_no}\n{table}"
-            f"{versions}\nUndo the change, or keep the old code under its name and give the new code another one "
-            "(@workflow.defn(name=…)); then resume the run."
+            f"{raised}{versions}\nUndo the change, or keep the old code under its name and give the new code another "
+            "one (@workflow.defn(name=…)); then resume the run."
         )
 
 
@@ -182,9 +186,10 @@ class NotRegisteredError(GreenroomError):
 
     def __str__(self) -> str:
         names = ", ".join(map(repr, self.declared)) or "none"
-        if self.kind in ("activity", "workflow"):
-            many = "activities" if self.kind == "activity" else "workflows"
-            cure = f"declare it with @{self.kind}.defn or pass {many}=[…] to Runtime"
+        if self.kind == "activity":
+            cure = "declare it with @activity.defn or pass activities=[…] to Runtime, an instance if it is a method"
+        elif self.kind == "workflow":
+            cure = "declare it with @workflow.defn or pass workflows=[…] to Runtime"
         else:
             cure = f"declare it with @workflow.{self.kind} or set it with workflow.set_{self.kind}_handler"
         return f"no {self.kind} named {self.name!r} (declared: {names}); {cure}"
@@ -310,8 +315,8 @@ class PayloadTooLargeError(PayloadError):
 
     def __str__(self) -> str:
         return (
-            f"a payload of {self.size:,} bytes is over the limit of {self.limit:,}; "
-            "store the data elsewhere and pass a reference, or raise the limit of the converter"
+            f"a payload of {self.size:,} bytes is over the limit of {self.limit:,}; store the data elsewhere and pass "
+            "a reference, or raise the limit: Runtime(…, converter=Converter(limit=…))"
         )
 
 

@@ -132,6 +132,9 @@ class ApplicationError(FailureError):
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" if self.type else self.message
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
+
 
 class ActivityError(FailureError):
     """An activity did not complete; ``cause`` says why."""

@@ -7,6 +7,7 @@ and, with a finite number of attempts, that one has begun.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,8 @@ from .timekeeper import Timekeeper
 from .undeclared import Undeclared
 
 __all__ = ["Attempts"]
+
+logger = logging.getLogger("greenroom")
 
 
 class Attempts:
@@ -226,6 +229,8 @@ class Attempts:
         if definition is None or definition.needs_instance:
             if is_new:
                 missing = NotRegisteredError("activity", command.name, self.activities.names())
+                # The workflow may take it for a failure like any other, and then nothing else says so.
+                logger.error("activity %r (%d) of workflow %r fails: %s", command.name, item, workflow_id, missing)
                 self._judge.finish(flight, to_failure(missing, self._converter), RetryState.NON_RETRYABLE_FAILURE)
             else:
                 self._undeclared.put(flight, self.activities.names())

@@ -12,6 +12,7 @@ from ..model.options import WorkflowExecutionStatus
 from .attempts import Attempts
 from .flights import ActivityState
 from .run_state import RunState
+from .stopping import message_at, told
 
 __all__ = ["describe"]
 
@@ -31,6 +32,7 @@ def describe(
         rows: what the journal says of its activities, if it could not be brought back.
     """
     header = run.header
+    message = message_at(run)
     known = {row.item: row for row in rows}
     return WorkflowExecutionDescription(
         id=header.workflow_id,
@@ -50,6 +52,7 @@ def describe(
         waiting_messages=waiting_messages,
         buffered_signals=buffered_signals,
         suspended_error=header.note or None,
+        stopped_at=None if message is None else told(message),
         restarts=restarts,
         python=header.python,
     )

@@ -98,6 +98,11 @@ def _why(failure: Failure | None) -> str | None:
     return " <- ".join(parts) or None
 
 
+def _cancelled(converter: PayloadConverter, step: commands.CancelWorkflow) -> Mapping[str, Any]:
+    why = _why(step.failure)
+    return {} if why is None else {"failure": why}
+
+
 def _started(converter: PayloadConverter, step: messages.WorkflowStarted) -> Mapping[str, Any]:
     return {"type": step.workflow_type, "args": _args(converter, step.args)}
 
@@ -187,5 +192,5 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
         lambda converter, step: {"result": _value(converter, step.result)},
     ),
     commands.FailWorkflow: ("WorkflowFailed", lambda converter, step: {"failure": _why(step.failure)}),
-    commands.CancelWorkflow: ("WorkflowCancelled", lambda converter, step: {"failure": _why(step.failure)}),
+    commands.CancelWorkflow: ("WorkflowCancelled", _cancelled),
 }

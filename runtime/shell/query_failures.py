@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...storage import RunHeader
+from ..core.bugs import beneath
 from ..core.handler_table import HandlerError
 from ..model.errors import ApplicationError, GreenroomError, ReadOnlyContextError, WorkflowQueryFailedError
 from ..model.failures import to_exception, to_failure
@@ -20,13 +21,13 @@ def query_failure(
     Args:
         error: what came of asking; of a handler that has raised something, that is its cause.
     """
-    raised = error.__cause__ if isinstance(error, HandlerError) else None
+    raised = error.__cause__ if isinstance(error, HandlerError) else beneath(error)
     cause: BaseException
     if isinstance(raised, ReadOnlyContextError):
         cause, reason = ReadOnlyContextError(raised.action, raised.context), str(raised)
-    elif isinstance(error, GreenroomError):
+    elif isinstance(raised, GreenroomError) and not isinstance(error, HandlerError):
         # Of our making: without the frames of the run, which would be kept by whoever keeps the error.
-        cause, reason = error.with_traceback(None), str(error)
+        cause, reason = raised.with_traceback(None), str(raised)
         cause.__cause__ = cause.__context__ = None
     else:
         try:

@@ -12,12 +12,12 @@ from ..core.messages import (
     MessageSkipped,
     TimerFired,
     WorkflowStarted,
-    decode_message,
     encode_message,
 )
 from .encoding import encode_turn
 from .headers import put_header
 from .run_state import RunState
+from .stopping import message_at, told
 from .tools import Peer, Tools
 
 __all__ = ["skip"]
@@ -51,18 +51,14 @@ def skip(tools: Tools, peer: Peer) -> None:
     if isinstance(message, (ActivityCompleted, ActivityFailed)):
         tools.attempts.drop_row(run.run_no, message.id)
     put_header(tools.sweep, run, run.header._replace(stopped_at=0))
-    kind = type(message).__name__
-    tools.sweep.after(logger.warning, "%s goes on without a message (%s); what waits for it waits on", peer, kind)
+    what = told(message)
+    tools.sweep.after(logger.warning, "%s goes on without a message (%s); what waits for it waits on", peer, what)
 
 
 def _stopped_at(run: RunState) -> Message:
-    where, workflow_id = run.header.stopped_at, run.header.workflow_id
-    if -where in run.timers:
-        return TimerFired(-where)
-    data = run.rows.get(where)
-    if data is None:
+    workflow_id, message = run.header.workflow_id, message_at(run)
+    if message is None:
         raise ValueError(f"workflow {workflow_id!r} has not stopped at a message, and there is none to skip")
-    message = decode_message(data)
     if isinstance(message, WorkflowStarted):
         raise ValueError(f"workflow {workflow_id!r} cannot skip its start; mend its code, or terminate it")
     return message

@@ -6,11 +6,14 @@ import logging
 import traceback
 
 from ...storage import StorageError
-from ..core.bugs import WorkflowBugError
+from ..core.bugs import beneath
+from ..core.messages import WorkflowStarted
 from ..model.options import WorkflowExecutionStatus
 from .headers import put_header
 from .journal_seam import public_error
+from .run_state import RunState
 from .standing_errors import suspended_error
+from .stopping import message_at, told
 from .tools import Peer, Tools
 
 __all__ = ["restart_later", "suspend", "tell_waiters"]
@@ -32,16 +35,25 @@ def suspend(tools: Tools, peer: Peer, error: BaseException, stopped_at: int) -> 
     """
     if isinstance(error, StorageError):
         error = public_error(error, tools.path)
-    cause = _cause(error)
+    cause = beneath(error)
     reason, note = _told(cause)
-    logger.error("%s is suspended: %s\n%s", peer, reason, WHAT_NEXT, exc_info=cause)
     run = peer.run
     suspended = int(WorkflowExecutionStatus.SUSPENDED)
     put_header(tools.sweep, run, run.header._replace(status=suspended, note=note, stopped_at=stopped_at))
+    # Without frames and causes, a traceback would only say the reason again.
+    frames = cause if cause.__traceback__ is not None or cause.__cause__ is not None else None
+    logger.error("%s is suspended: %s\n%s", peer, reason, _what_next(run), exc_info=frames)
     # Opening the journal brings active runs back, and so tries this one again.
     run.is_active = True
     tools.sweep.batch.set_active(run.run_no)
     tools.sweep.after(tell_waiters, tools, peer, reason)
+
+
+def _what_next(run: RunState) -> str:
+    message = message_at(run)
+    if message is None or isinstance(message, WorkflowStarted):
+        return WHAT_NEXT
+    return f"{WHAT_NEXT} handle.resume(skip=True) goes on without what it stopped at ({told(message)})."
 
 
 def restart_later(tools: Tools, peer: Peer, error: BaseException, stopped_at: int, wait_ns: int) -> None:
@@ -50,14 +62,10 @@ def restart_later(tools: Tools, peer: Peer, error: BaseException, stopped_at: in
     Args:
         wait_ns: how soon (ns), for the log.
     """
-    cause = _cause(error)
+    cause = beneath(error)
     reason, note = _told(cause)
     logger.warning("%s has a bug, and is restarted in %g s: %s", peer, wait_ns / 1e9, reason)
     put_header(tools.sweep, peer.run, peer.run.header._replace(note=note, stopped_at=stopped_at))
-
-
-def _cause(error: BaseException) -> BaseException:
-    return error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error
 
 
 def tell_waiters(tools: Tools, peer: Peer, reason: str = "") -> None:

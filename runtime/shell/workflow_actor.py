@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ...actors import TurnExceeded
 from ...storage import StorageError
-from ..core.bugs import WorkflowBugError
+from ..core.bugs import beneath
 from ..core.handling import UpdateRejectedError
 from ..core.messages import UpdateReceived
 from ..model.errors import InternalError, TurnDeadlineError
@@ -284,4 +284,4 @@ def _reason(error: Exception) -> BaseException:
     """Why an update is refused: what user code has raised, if it has."""
     if isinstance(error, UpdateRejectedError):
         return error.reason
-    return error.__cause__ if isinstance(error, WorkflowBugError) and error.__cause__ is not None else error
+    return beneath(error)

@@ -207,6 +207,7 @@ def test_a_result_of_another_type_is_a_bug_that_names_the_workflow_and_both_type
         run.send(run.started)
 
     assert isinstance(caught.value.__cause__, PayloadDecodeError)
+    assert caught.value.__cause__.__cause__ is None
     assert not run.execution.is_closed
 
 

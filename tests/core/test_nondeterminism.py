@@ -114,6 +114,52 @@ def test_a_difference_is_shown_side_by_side(
     assert all(part in line for part, line in zip(produced, error.produced, strict=True))
 
 
+def test_what_the_code_raised_instead_is_told_too(drive: Start) -> None:
+    run = drive(recorded)
+
+    with pytest.raises(
+        NondeterminismError, match="In this turn the code raised ValueError: a bug that the change made\n"
+    ) as caught:
+        run.replayed(target=broken)
+    with pytest.raises(NondeterminismError) as other:
+        run.replayed(target=other_name)
+
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert "raised" not in str(other.value)
+    assert other.value.__cause__ is None
+
+
+def test_a_signal_that_no_longer_fits_is_told_with_the_reason(drive: Start) -> None:
+    @workflow.defn
+    class Number:
+        @workflow.run
+        async def run(self) -> None:
+            await workflow.wait_condition(lambda: False)
+
+        @workflow.signal
+        def put(self, value: int) -> None:
+            pass
+
+    @workflow.defn
+    class Text(Number):
+        @workflow.run
+        async def run(self) -> None:
+            await workflow.wait_condition(lambda: False)
+
+        @workflow.signal
+        def put(self, value: str) -> None:  # type: ignore[override]
+            pass
+
+    run = drive(Number)
+    run.signal("put", 1)
+
+    with pytest.raises(NondeterminismError) as caught:
+        run.replayed(target=Text)
+
+    (line,) = caught.value.produced
+    assert line.startswith("dead-letter-signal 'put' #1: args[0]: an int where str is annotated")
+
+
 def test_both_sides_name_file_and_line(drive: Start) -> None:
     run = drive(recorded)
     first = recorded.definition.target.__code__.co_firstlineno

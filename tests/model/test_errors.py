@@ -52,7 +52,7 @@ EXAMPLES = [
     (
         NotRegisteredError("activity", "charge", ["charge_card", "refund"]),
         "no activity named 'charge' (declared: 'charge_card', 'refund'); declare it with @activity.defn or pass "
-        "activities=[…] to Runtime",
+        "activities=[…] to Runtime, an instance if it is a method",
     ),
     (
         NotRegisteredError("signal", "stop"),
@@ -65,7 +65,7 @@ EXAMPLES = [
     (
         PayloadTooLargeError(3_000_000, 2_097_152),
         "a payload of 3,000,000 bytes is over the limit of 2,097,152; store the data elsewhere and pass a reference, "
-        "or raise the limit of the converter",
+        "or raise the limit: Runtime(…, converter=Converter(limit=…))",
     ),
     (
         WorkflowNotFoundError("w"),
@@ -151,6 +151,16 @@ def test_a_nondeterminism_error_shows_both_sides_and_both_versions() -> None:
         "Undo the change, or keep the old code under its name and give the new code another one "
         "(@workflow.defn(name=…)); then resume the run.",
     ]
+
+
+def test_an_application_error_shows_its_type() -> None:
+    assert repr(ApplicationError("no funds", type="CardError")) == "<ApplicationError: CardError: no funds>"
+
+
+def test_a_nondeterminism_error_says_what_the_code_raised_instead() -> None:
+    error = NondeterminismError("w", "r", 0, ["timer 1"], [], raised="KeyError: 'milk'")
+
+    assert str(error).splitlines()[3:-1] == ["In this turn the code raised KeyError: 'milk'"]
 
 
 def test_what_to_do_with_a_suspended_workflow_stands_below_a_reason_of_several_lines() -> None:

@@ -153,6 +153,17 @@ def test_what_does_not_fit_its_annotation_is_refused_with_its_place(value: Any, 
     assert caught.value.path == place
 
 
+def test_beneath_it_stands_what_the_users_code_has_raised_and_nothing_else() -> None:
+    with pytest.raises(PayloadDecodeError) as caught:
+        converter.decode(converter.encode("text"), int)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+    with pytest.raises(PayloadDecodeError) as caught:
+        converter.decode(converter.encode({"name": ""}), Strict)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
 def test_an_argument_that_does_not_fit_is_named_by_its_number() -> None:
     with pytest.raises(PayloadDecodeError, match=r"^args\[1\]: a str where int is annotated"):
         converter.decode_args(converter.encode_args((1, "a")), (int, int))

@@ -251,6 +251,16 @@ FOUND = {
         "at()",
         "time.time",
     ),
+    "what stands below a branch for workflows that goes on": (
+        "import time\ndef at():\n    if workflow.in_workflow():\n        x = 0\n    return time.time()",
+        "at()",
+        "time.time",
+    ),
+    "what stands below a branch for others": (
+        "import time\ndef at():\n    if not workflow.in_workflow():\n        return 0\n    return time.time()",
+        "at()",
+        "time.time",
+    ),
     "a set that is put together": (
         "",
         "s = {'a'}\nfor x in s.union({'b'}).copy(): await workflow.sleep(1)",
@@ -515,8 +525,9 @@ FINE = {
     "a branch for others": (
         "from datetime import datetime\n"
         "def now():\n    if not workflow.in_workflow():\n        return datetime.now()\n    return workflow.now()\n"
-        "def at(): return workflow.now() if workflow.in_workflow() else datetime.now()",
-        "now(), at()",
+        "def at(): return workflow.now() if workflow.in_workflow() else datetime.now()\n"
+        "def early():\n    if workflow.in_workflow():\n        return workflow.now()\n    return datetime.now()",
+        "now(), at(), early()",
     ),
     "a partial with a time": ("import time, functools\nepoch = functools.partial(time.gmtime, 0)", "epoch()"),
     "a class that seeds itself": (

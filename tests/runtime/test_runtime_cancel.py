@@ -279,6 +279,7 @@ def test_a_run_that_lets_the_cancellation_out_is_cancelled() -> None:
             "TimerCancelled",
             "WorkflowCancelled",
         ]
+        assert runtime.wait(handle.fetch_history()).events[-1].facts == {}
         replay_every_prefix(runtime)
 
 

@@ -405,6 +405,27 @@ def test_a_history_that_the_code_no_longer_has_is_the_callers_error_and_changes_
         assert runtime.wait(handle.describe()).status is WorkflowExecutionStatus.COMPLETED
 
 
+def test_a_bug_of_changed_code_is_told_as_what_was_raised() -> None:
+    store = MemoryStore()
+    with make(store) as runtime:
+        shop(runtime)
+
+    @workflow.defn(name="queries.shop")
+    class Changed:
+        @workflow.run
+        async def run(self) -> int:
+            raise LookupError("no such shop")
+
+        @workflow.query
+        def total(self) -> int:
+            return 0
+
+    with make(store, Changed) as runtime:
+        handle = runtime.get_workflow_handle("shop")
+
+        assert failed(runtime, handle.query("total")).reason == "LookupError: no such shop"
+
+
 def test_a_damaged_history_is_told_to_who_asks() -> None:
     store = MemoryStore()
     with make(store) as runtime:

@@ -267,7 +267,9 @@ def test_a_bug_that_passes_a_finally_that_waits_is_told_after_it() -> None:
 
 
 @pytest.mark.parametrize("is_reopened", [False, True])
-def test_a_run_can_go_on_without_the_message_that_it_stopped_at(is_reopened: bool) -> None:
+def test_a_run_can_go_on_without_the_message_that_it_stopped_at(
+    is_reopened: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     store = MemoryStore()
     broken.append("poison")
     with make(store, evict_after_every_turn=True) as runtime:
@@ -276,10 +278,13 @@ def test_a_run_can_go_on_without_the_message_that_it_stopped_at(is_reopened: boo
         runtime.wait(handle.signal(Words.say, "a"))
         with pytest.raises(WorkflowSuspendedError):
             runtime.wait(handle.result())
+        assert "handle.resume(skip=True) goes on without what it stopped at (SignalReceived 'say')." in caplog.text
         if is_reopened:
             runtime.crash()
             handle = runtime.get_workflow_handle("words")
+        assert runtime.wait(handle.describe()).stopped_at == "SignalReceived 'say'"
         runtime.wait(handle.resume(skip=True))
+        assert "goes on without a message (SignalReceived 'say'); what waits for it waits on" in caplog.text
         runtime.wait(handle.signal(Words.say, "b"))
 
         assert runtime.wait(handle.result()) == ["a", "b"]
@@ -299,9 +304,11 @@ def test_the_outcome_of_an_activity_can_be_skipped_and_what_waited_for_it_waits_
         runtime.wait(handle.signal(Words.ask, "x"))
         with pytest.raises(WorkflowSuspendedError):
             runtime.wait(handle.result())
+        assert runtime.wait(handle.describe()).stopped_at == "ActivityCompleted #1"
         runtime.wait(handle.resume(skip=True))
         runtime.run_until_idle()
-        assert runtime.wait(handle.describe()).pending_activities == []
+        found = runtime.wait(handle.describe())
+        assert (found.pending_activities, found.stopped_at) == ([], None)
         runtime.crash()
         handle = runtime.get_workflow_handle("words")
         runtime.wait(handle.signal(Words.say, "a"))
@@ -317,6 +324,7 @@ def test_a_timer_can_be_skipped_and_does_not_fire_again() -> None:
         runtime.wait(handle.signal(Words.wait, 5))
         with pytest.raises(WorkflowSuspendedError):
             runtime.wait(handle.result())
+        assert runtime.wait(handle.describe()).stopped_at == "TimerFired #1"
         runtime.wait(handle.resume(skip=True))
         assert runtime.wait(handle.describe()).pending_timers == []
         runtime.advance(timedelta(days=1))
@@ -337,12 +345,14 @@ def test_while_it_waits_for_its_restart_the_message_can_be_skipped() -> None:
         assert runtime.wait(handle.result()) == ["a"]
 
 
-def test_there_is_not_always_a_message_to_skip() -> None:
+def test_there_is_not_always_a_message_to_skip(caplog: pytest.LogCaptureFixture) -> None:
     broken.append("start")
     with make() as runtime:
         handle = start(runtime)
         with pytest.raises(WorkflowSuspendedError):
             runtime.wait(handle.result())
+        assert runtime.wait(handle.describe()).stopped_at == "WorkflowStarted"
+        assert "skip=True" not in caplog.text
         with pytest.raises(ValueError, match="cannot skip its start"):
             runtime.wait(handle.resume(skip=True))
         broken.clear()

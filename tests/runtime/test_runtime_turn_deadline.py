@@ -141,7 +141,9 @@ def suspended(handle: Any) -> WorkflowSuspendedError:
 
 
 @pytest.mark.parametrize("how", ["spin", "spin and swallow", "sleep"])
-def test_a_turn_that_spins_is_ended_and_its_run_is_suspended_with_its_stack(how: str) -> None:
+def test_a_turn_that_spins_is_ended_and_its_run_is_suspended_with_its_stack(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with opened() as runtime:
         sick, sound = start(runtime, "sick"), start(runtime, "sound")
         sick.signal(Patient.do, how)
@@ -149,6 +151,7 @@ def test_a_turn_that_spins_is_ended_and_its_run_is_suspended_with_its_stack(how:
 
         assert "TurnDeadlineError: a turn took longer than 0.4 s" in error.reason
         assert "in misbehave" in error.stack
+        assert caplog.text.count("a turn took longer than 0.4 s") == 1
         assert sound.execute_update(Patient.ask, "go on").get(timeout=WAIT) == 1
         assert runtime.threads_abandoned == 0
         broken.clear()

@@ -154,11 +154,15 @@ def test_the_log_says_once_what_waits_for_whom(journal: Journal, caplog: pytest.
     ]
 
 
-def test_one_that_is_asked_for_now_still_fails_at_once() -> None:
+def test_one_that_is_asked_for_now_still_fails_at_once(caplog: pytest.LogCaptureFixture) -> None:
     with Journal().open(other) as runtime, pytest.raises(WorkflowFailureError) as caught:
         runtime.wait(runtime.execute_workflow(Working))
 
-    assert "no activity named 'undeclared: work' (declared: 'undeclared: other')" in str(caught.value)
+    told = "no activity named 'undeclared: work' (declared: 'undeclared: other')"
+    assert told in str(caught.value)
+    [record] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.getMessage().startswith("activity 'undeclared: work' (1) of workflow ")
+    assert told in record.getMessage()
 
 
 def test_its_run_can_be_terminated(journal: Journal) -> None:
