@@ -86,8 +86,12 @@ def model(cls: Any) -> Converter:
         # What it has dumped itself is not what a strict model would take: dicts for the models in it.
         strict = False if is_same else None
         validate = cls.model_validate
-        by_alias = not (is_same and _is_crossed(cls))
-        return _tried(lambda: validate(value, strict=strict, by_alias=by_alias, by_name=True), f"no {label(cls)}")
+
+        def validated() -> Any:
+            by_alias = not (is_same and _is_crossed(cls))
+            return validate(value, strict=strict, by_alias=by_alias, by_name=True)
+
+        return _tried(validated, f"no {label(cls)}")
 
     return convert
 
