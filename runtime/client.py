@@ -262,6 +262,10 @@ class WorkflowHandle(Generic[R]):
         Args:
             id: the update's id.
             result_type: the type of its result; plain data if not given.
+
+        Raises:
+            TypeError: the id is no string.
+            ValueError: the id cannot be one.
         """
         check_id(id, "update id")
         return WorkflowUpdateHandle(
@@ -282,7 +286,8 @@ class WorkflowHandle(Generic[R]):
             id: the update's id.
 
         Raises:
-            TypeError: it is no reference to an update handler.
+            TypeError: it is no reference to an update handler, or the id is no string.
+            ValueError: the id cannot be one.
         """
         name = handler_name("update", update)
         signature = handler_signature("update", update)

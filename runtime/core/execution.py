@@ -24,7 +24,7 @@ from .awaitables import explain
 from .bugs import WorkflowBugError
 from .channels import SignalChannel
 from .commander import Commander
-from .commands import Command
+from .commands import Command, FailWorkflow
 from .conditions import Conditions
 from .context import Info
 from .flags import check_flags
@@ -240,7 +240,9 @@ class Execution(Commander):
         failure = self._failure_in(error)
         if failure is None:
             return
-        if self._cancel_reason is not None and is_cancellation(error):
+        # From before handlers ended a run by this rule too, a history may have a failure: that stands.
+        has_failed = any(each.__class__ is FailWorkflow for each in self._recorded or ())
+        if self._cancel_reason is not None and is_cancellation(error) and not has_failed:
             self.cancelled(failure)
         else:
             self.fail(failure)

@@ -136,6 +136,7 @@ def to_failure(exc: BaseException, converter: ArgumentConverter, *, limit: int =
                 f"(this {type(link).__name__} cannot be described: {_clip(text_of(err), 500)})",
                 type=type(link).__name__,
                 types=_names(type(link)),
+                non_retryable=getattr(link, "non_retryable", False) is True,
             )
         limit = max(limit - len(failure.message) - len(failure.stack) - len(failure.details), 0)
         links.append(failure)

@@ -261,9 +261,9 @@ def _time(value: time, depth: int) -> Ext:
 def _zone(zone: tzinfo | None, offset: timedelta | None, at: datetime | None) -> object:
     if zone is None:
         return None
-    # Whoever has a zone of it has loaded it.
-    zoneinfo: Any = sys.modules.get("zoneinfo")
-    if zoneinfo is not None and isinstance(zone, zoneinfo.ZoneInfo):
+    # Whoever has a zone of it has loaded it; another thread may be about to.
+    zone_info: Any = getattr(sys.modules.get("zoneinfo"), "ZoneInfo", None)
+    if zone_info is not None and isinstance(zone, zone_info):
         key: str | None = cast("ZoneInfo", zone).key
         if key:
             return key

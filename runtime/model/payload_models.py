@@ -5,12 +5,12 @@ Nothing here loads pydantic unless a value or an annotation is of a class that w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from .payload_fits import LAX, NAMED, RENAMED, Converter, coded, is_called, label, misfit
-from .payload_tags import RECORD, Node, Unfit, kind_of, name_of, untag
+from .payload_tags import RECORD, Node, Unfit, is_kind, kind_of, name_of, untag
 from .work_errors import FailureError
 
 if TYPE_CHECKING:
@@ -86,33 +86,49 @@ def model(cls: Any) -> Converter:
         # What it has dumped itself is not what a strict model would take: dicts for the models in it.
         strict = False if is_same else None
         validate = cls.model_validate
-        by_alias = not (is_same and _is_crossed(cls))
-        return _tried(lambda: validate(value, strict=strict, by_alias=by_alias, by_name=True), f"no {label(cls)}")
+
+        def validated() -> Any:
+            by_alias = not (is_same and _is_crossed(cls))
+            return validate(value, strict=strict, by_alias=by_alias, by_name=True)
+
+        return _tried(validated, f"no {label(cls)}")
 
     return convert
 
 
 @lru_cache(256)
 def _is_crossed(cls: Any) -> bool:
-    """Whether in this model, or in one that it holds, the alias of a field is the name of another one: an alias comes
-    first with pydantic, and a dump has names."""
-    models: list[Any] = [cls]
-    for one in models:  # which grows
-        fields: dict[str, Any] = one.model_fields
-        if any(alias != name and alias in fields for name, field in fields.items() for alias in _aliases(field)):
-            return True
-        parts = [field.annotation for field in fields.values()]
-        for part in parts:  # which grows too
-            parts += get_args(part)
-            if is_model(part) and part not in models:
-                models.append(part)
+    """Whether in this model, or in anything that it holds, the alias of a field is the name of another one: an alias
+    comes first with pydantic, and a dump has names."""
+    parts: list[Any] = [cls.__pydantic_core_schema__]
+    for part in parts:  # which grows
+        if is_kind(kind_of(part), Mapping):
+            fields = _fields_in(part)
+            if any(alias != name and alias in fields for name, field in fields.items() for alias in _aliases(field)):
+                return True
+            parts += [value for key, value in part.items() if key not in _VALUES]
+        elif kind_of(part) in (list, tuple):
+            parts += part
     return False
 
 
-def _aliases(field: Any) -> list[Any]:
-    found: Any = field.validation_alias
-    choices: list[Any] = getattr(found, "choices", [found])
-    return [choice.path[0] if hasattr(choice, "path") else choice for choice in choices]
+_VALUES = {"default", "expected", "metadata"}  # of the user's, in a schema
+
+
+def _fields_in(schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The fields of a model, a dataclass or a typed dict, by their names; none of any other schema."""
+    kind = schema.get("type")
+    if kind == "dataclass-args":
+        return {field["name"]: field for field in schema["fields"]}
+    return dict(schema["fields"]) if kind in ("model-fields", "typed-dict") else {}
+
+
+def _aliases(field: Mapping[str, Any]) -> list[Any]:
+    """What a field may be called, of a path its first step."""
+    found: Any = field.get("validation_alias")
+    if kind_of(found) is not list:
+        return [found]
+    return [path[0] for path in found] if kind_of(found[0]) is list else [found[0]]
 
 
 def adapted(cls: Any) -> Converter:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,7 +21,8 @@ Typevars = dict[Any, Any]
 Resolve = Callable[[Any], Converter]
 
 _ABSENT = object()
-_CHANGEABLE = frozenset({list, dict, set, bytearray})
+_MAPPINGS = frozenset({dict, Counter, OrderedDict, defaultdict})
+_LISTS = frozenset({list, bytearray})
 
 
 class _Fields:
@@ -143,7 +145,7 @@ def record(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
         if not is_same and not all(key in names for key in stored):
             raise misfit(cls, tree)
         values = fields.convert(stored, slack, names)
-        copies = _copies(values) if has_code else ()
+        copies = list(_copies(values.values())) if has_code else []
         try:
             found = cls(**{key: value for key, value in values.items() if key not in late} if late else values)
             # A constructor of the user's may compute fields anew; what was stored wins: a value comes back as it was.
@@ -173,18 +175,30 @@ def _has_code(cls: Any) -> bool:
     return params is None or not params.init
 
 
-def _copies(values: dict[str, Any]) -> list[tuple[Any, Any]]:
-    """What can be changed in place, each with a copy of what is in it."""
-    return [(value, value.copy()) for value in values.values() if kind_of(value) in _CHANGEABLE]
+def _copies(values: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """What can be changed in place, each with a copy of what is in it; objects with fields have seen to their own."""
+    for value in values:
+        kind = kind_of(value)
+        if kind in _LISTS or kind in _MAPPINGS or kind is set:
+            yield value, value.copy()
+        if kind in _MAPPINGS:
+            yield from _copies(value.values())
+        elif kind is list or kind is tuple:
+            yield from _copies(value)
 
 
 def _undo(value: Any, copy: Any) -> None:
     """Put back what a constructor has changed in place."""
-    if kind_of(value) in (dict, set):
-        value.clear()
+    kind = kind_of(value)
+    if kind in _LISTS:
+        value[:] = copy
+        return
+    value.clear()
+    if kind is set:
         value.update(copy)
     else:
-        value[:] = copy
+        for key, item in copy.items():
+            value[key] = item
 
 
 def named_tuple(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:

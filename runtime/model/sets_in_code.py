@@ -26,8 +26,8 @@ _ASKS = frozenset(
         "uuid7",
     }
 )
-_KEEPS_ORDER = (enumerate, iter, list, map, tuple, zip)
-_ARGUMENT = {map: 1}
+_KEEPS_ORDER = (enumerate, filter, iter, list, map, reversed, tuple, zip)
+_ARGUMENT = {filter: 1, map: 1}
 _MAKES_ANOTHER = {"copy", "difference", "intersection", "symmetric_difference", "union"}
 _DEEPEST = 8
 

@@ -97,11 +97,12 @@ class Flight:
     def is_limited(self) -> bool:
         """Whether there is a time by which it must have begun or ended."""
         options = self.command.options
-        return bool(
-            options.start_to_close_timeout_ns
-            or options.schedule_to_close_timeout_ns
-            or options.schedule_to_start_timeout_ns
-            or options.heartbeat_timeout_ns
+        # A history may have a limit of nothing, from before that was refused.
+        return (
+            options.start_to_close_timeout_ns is not None
+            or options.schedule_to_close_timeout_ns is not None
+            or options.schedule_to_start_timeout_ns is not None
+            or options.heartbeat_timeout_ns is not None
         )
 
     @property

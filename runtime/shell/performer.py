@@ -260,12 +260,14 @@ class Performer:
         if self._idle.wait(min(grace, QUIET_SECONDS)) or grace <= QUIET_SECONDS:
             return
         infos = [attempt.task.info for attempt in list(self._performing.values())]
-        logger.warning(
-            "closing waits up to %g s more for what goes on (%d activities): %s",
-            grace - QUIET_SECONDS,
-            len(infos),
-            ", ".join(f"{info.activity_type!r} of workflow {info.workflow_id!r}" for info in infos[:MOST_NAMED]),
-        )
+        # None if what there was is being reported at this moment.
+        if infos:
+            logger.warning(
+                "closing waits up to %g s more for what goes on (%d activities): %s",
+                grace - QUIET_SECONDS,
+                len(infos),
+                ", ".join(f"{info.activity_type!r} of workflow {info.workflow_id!r}" for info in infos[:MOST_NAMED]),
+            )
         self._idle.wait(grace - QUIET_SECONDS)
 
     def _leave_behind(self, attempt: Performance) -> None:

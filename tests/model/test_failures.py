@@ -215,6 +215,17 @@ def test_a_subclass_that_never_called_our_constructor_still_gives_a_failure(conv
 
     assert failure.type == "Broken"
     assert failure.message.startswith("(this Broken cannot be described")
+    assert not failure.non_retryable
+
+
+def test_a_subclass_that_never_called_our_constructor_is_as_final_as_its_class_says(converter: Converter) -> None:
+    class Declined(ApplicationError):
+        non_retryable = True
+
+        def __init__(self, card: str) -> None:
+            self.card = card
+
+    assert to_failure(Declined("5"), converter).non_retryable
 
 
 HUGE: Any = 2**70

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
@@ -215,9 +216,28 @@ class GrowingStruct(msgspec.Struct):
         self.names.append("made")
 
 
+@dataclass
+class GrowingInside:
+    """Its constructor changes what is in that which it is given."""
+
+    lists: dict[str, list[int]]
+    pairs: tuple[list[int], set[int]]
+    counted: Counter[str]
+    ordered: OrderedDict[str, list[int]]
+
+    def __post_init__(self) -> None:
+        self.lists["a"].append(1)
+        self.pairs[0].append(1)
+        self.pairs[1].add(len(self.pairs[1]))
+        self.counted["made"] += 1
+        self.ordered["made"] = self.ordered.pop("made", [])
+        self.ordered["made"].append(1)
+
+
 @pytest.mark.parametrize(
     "value",
     [
+        GrowingInside({"a": []}, ([], {7}), Counter("abb"), OrderedDict(made=[], last=[])),
         Growing(["a"], {"b": 2}, {3}, bytearray(b"d")),
         ByHand(["a"], {"b": 2}, {3}, bytearray(b"d")),
         GrowingStruct(["a"]),

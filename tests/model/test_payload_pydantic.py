@@ -284,6 +284,22 @@ def test_aliases_that_are_names_of_other_fields_do_not_swap_them() -> None:
     assert converter.decode(converter.encode(value), HoldsCrossed) == value
 
 
+@dataclass
+class CrossedPair:
+    both: tuple[Crossed, Crossed]
+
+
+class HoldsPair(BaseModel):
+    pair: CrossedPair
+
+
+def test_aliases_that_cross_in_a_dataclass_of_a_model_do_not_swap_fields() -> None:
+    first, second = (Crossed.model_validate({"right": number, "left": -number}) for number in (1, 2))
+    value = HoldsPair(pair=CrossedPair((first, second)))
+
+    assert converter.decode(converter.encode(value), HoldsPair) == value
+
+
 def test_a_model_that_would_dump_its_aliases_is_stored_by_its_names() -> None:
     class Dumping(BaseModel):
         model_config = ConfigDict(serialize_by_alias=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import math
+import sys
+import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -305,6 +307,13 @@ def test_a_named_offset_keeps_its_name() -> None:
     value = datetime(2030, 1, 1, tzinfo=timezone(timedelta(hours=2), "CAT"))
 
     assert converter.decode(converter.encode(value)).tzname() == "CAT"
+
+
+def test_an_offset_is_stored_while_another_thread_loads_the_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = datetime(2030, 1, 1, tzinfo=timezone(timedelta(hours=2)))
+    monkeypatch.setitem(sys.modules, "zoneinfo", types.ModuleType("zoneinfo"))
+
+    assert converter.decode(converter.encode(value)) == value
 
 
 def test_nan_and_infinities_survive() -> None:

@@ -308,6 +308,8 @@ FOUND = {
     "two sets together": ("", "for x in {'a'} | set('b'): workflow.start_activity(x)", "the order of a set"),
     "a set that grows": ("", "s = {'a'}\nt = s | {'b'}\nfor x in t: workflow.uuid7()", "the order of a set"),
     "a set through map": ("", "for x in map(str, {'a', 'b'}): await workflow.sleep(1)", "the order of a set"),
+    "a set through filter": ("", "for x in filter(None, {'a', 'b'}): await workflow.sleep(1)", "the order of a set"),
+    "a set from its end": ("", "for x in reversed(list({'a'})): await workflow.sleep(1)", "the order of a set"),
     "coroutines as they complete": (
         "import asyncio",
         "for each in asyncio.as_completed([asyncio.sleep(1)]):\n    await each",

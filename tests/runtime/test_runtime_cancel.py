@@ -99,6 +99,10 @@ class ShieldsAll:
     def now(self) -> None:
         self.is_time = True
 
+    @workflow.query
+    def tell(self) -> bool:
+        return self.is_time
+
 
 @workflow.defn(name="cancel.handles")
 class Handles:
@@ -470,6 +474,24 @@ def test_a_group_of_nothing_but_cancellations_is_one(with_bad: bool, status: Wor
 
         assert runtime.wait(handle.describe()).status is status
         replay_every_prefix(runtime)
+
+
+def test_a_history_in_which_such_a_handler_has_failed_the_run_is_replayed_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def is_none(error: BaseException) -> bool:
+        return False
+
+    with make() as runtime, monkeypatch.context() as before:
+        before.setattr("greenroom.runtime.core.execution.is_cancellation", is_none)
+        handle = runtime.wait(runtime.start_workflow(ShieldsAll, id="s"))
+        runtime.wait(handle.signal(ShieldsAll.give_up))
+        runtime.wait(handle.cancel())
+        runtime.wait(handle.signal(ShieldsAll.now))
+        before.undo()
+
+        assert runtime.wait(handle.describe()).status is WorkflowExecutionStatus.FAILED
+        assert runtime.wait(handle.query(ShieldsAll.tell))
 
 
 def test_limits_and_groups_of_a_task_that_uncancels_work_as_usual_afterwards() -> None:

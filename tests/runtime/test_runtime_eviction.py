@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
-from greenroom import Runtime, workflow
+from greenroom import workflow
 from greenroom.runtime.activity import defn as activity_defn
 from greenroom.runtime.model.errors import ApplicationError
 from greenroom.testing import TestRuntime
@@ -293,12 +292,11 @@ def test_code_that_would_not_end_is_told_with_its_place_and_its_run_goes_on(capl
 
 
 def test_code_that_would_not_end_is_counted() -> None:
-    with Runtime.in_memory(workflows=[Stubborn]) as runtime:
-        handle = runtime.start_workflow(Stubborn.run, id="s").get(timeout=10)
-        assert runtime.coroutines_abandoned == 0
-        handle.terminate("it is enough").get(timeout=10)
+    with TestRuntime(workflows=[Stubborn], check_leaks=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Stubborn.run, id="s"))
+        before = runtime.coroutines_abandoned
+        runtime.wait(handle.terminate("it is enough"))
         # It is put away in a step behind the one that has ended it.
-        while not runtime.coroutines_abandoned:
-            time.sleep(0.001)
+        runtime.run_until_idle()
 
-        assert runtime.coroutines_abandoned == 1
+        assert (before, runtime.coroutines_abandoned) == (0, 1)

@@ -29,6 +29,7 @@ from greenroom import (
     workflow,
 )
 from greenroom.actors import ManualClock
+from greenroom.runtime.model.durations import to_ns
 from greenroom.storage import MemoryStore
 from greenroom.testing import TestRuntime
 from tests.runtime.rig import error_of, runtime_on
@@ -418,6 +419,16 @@ def test_no_attempt_begins_when_schedule_to_close_has_passed_while_no_process_ha
     assert isinstance(error.cause.cause, TimeoutError)
     assert error.cause.cause.type is TimeoutType.SCHEDULE_TO_CLOSE
     assert begun == [(1, 0)]
+
+
+def test_a_limit_of_nothing_in_an_old_history_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("greenroom.runtime.activity_calls.to_limit", to_ns)
+    plays["x"] = raising()
+
+    error = failure(schedule_to_close_timeout=0)
+
+    assert isinstance(error.cause, TimeoutError)
+    assert (error.cause.type, begun) == (TimeoutType.SCHEDULE_TO_CLOSE, [])
 
 
 @pytest.mark.parametrize("limit", ["start_to_close_timeout", "schedule_to_close_timeout", "heartbeat_timeout"])

@@ -146,6 +146,26 @@ def test_closing_says_what_it_waits_for_if_that_takes_long(
     assert message.startswith("closing waits up to 19 s more for what goes on (1 activities): 'goes_on' of workflow ")
 
 
+def test_closing_does_not_say_that_it_waits_for_nothing(
+    converter: Converter, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def report(task: Task, outcome: Outcome) -> None:
+        begun.set()
+        gate.wait(10)
+
+    monkeypatch.setattr("greenroom.runtime.shell.performer.QUIET_SECONDS", 0.0)
+    performer = Performer(converter=converter, report=report, threads=1)
+    performer.perform(make(threading.get_ident))
+    assert begun.wait(10)
+
+    performer.close(grace=0.01)
+    gate.set()
+
+    assert caplog.messages == []
+
+
 def test_closing_leaves_behind_what_does_not_end_and_drops_its_outcome(
     performer: Performer, make: Make, reports: Reports
 ) -> None:
