@@ -117,7 +117,8 @@ class RunState:
             message = decode_message(message.message)
         if isinstance(message, (ActivityCompleted, ActivityFailed)):
             self.activities.pop(message.id, None)
-            self.cancelling -= {message.id}
+            if message.id in self.cancelling:
+                self.cancelling -= {message.id}
         for command in commands:
             if isinstance(command, ScheduleActivity):
                 self.activities[command.id] = command, time_ns
