@@ -68,6 +68,9 @@ _SHAPES: dict[type, tuple[tuple[type, ...], ...]] = {
     Meta: (_INT, _STR, _INT, _INT, _INT, _INT, _INT, _STR),
 }
 
+# The types of fields that were found to fit: there are few such rows of types for each kind.
+_FITTING: dict[type, set[tuple[type, ...]]] = {kind: set() for kind in _SHAPES}
+
 
 def encode(key: bytes, record: Record) -> bytes:
     """Return the bytes of a record that stands under ``key``."""
@@ -86,14 +89,26 @@ def decode(kind: type[Record], key: bytes, data: bytes) -> Record:
     if _crc_bytes(crc32(body, crc32(key))) != data[-4:]:
         raise _corrupt(kind, key, "the checksum does not match")
     fields = _fields(kind, key, body)
-    shape = _SHAPES[kind]
-    missing = len(shape) - len(fields)
-    if missing < 0 or missing > len(kind._field_defaults):
-        raise _corrupt(kind, key, f"it has {len(fields)} fields instead of {len(shape)}")
-    for value, allowed in zip(fields, shape, strict=False):
-        if type(value) not in allowed:
-            raise _corrupt(kind, key, f"a field holds {type(value).__name__} instead of {allowed[0].__name__}")
+    types = tuple(map(type, fields))
+    if types not in _FITTING[kind]:
+        _check(kind, key, types)
+        _FITTING[kind].add(types)
     return kind(*fields)
+
+
+def _check(kind: type[Record], key: bytes, types: tuple[type, ...]) -> None:
+    """See that fields of these types make a record of that kind.
+
+    Raises:
+        CorruptError: they do not.
+    """
+    shape = _SHAPES[kind]
+    missing = len(shape) - len(types)
+    if missing < 0 or missing > len(kind._field_defaults):
+        raise _corrupt(kind, key, f"it has {len(types)} fields instead of {len(shape)}")
+    for found, allowed in zip(types, shape, strict=False):
+        if found not in allowed:
+            raise _corrupt(kind, key, f"a field holds {found.__name__} instead of {allowed[0].__name__}")
 
 
 def chain_start(run_no: int) -> int:

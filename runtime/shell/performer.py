@@ -109,7 +109,7 @@ class Performer:
         self._shutdown = Notice()
         self._interrupts = Interrupts()
         self._threads = DaemonThreads(self._perform_on_thread, limit=threads, name="greenroom-activity")
-        self._most_processes = processes or os.cpu_count() or 1
+        self._most_processes = processes
         self._processes: Processes | None = None
         self._loop_tasks = LoopTasks(self._perform_on_loop, self._lost, name="greenroom-activity-loop")
         self._closing = threading.Lock()
@@ -312,7 +312,9 @@ class Performer:
             # Few programs need it, and multiprocessing takes its time to load.
             from .processes import Processes
 
-            self._processes = Processes(self._caller, limit=self._most_processes, work=self._perform_in_process)
+            self._processes = Processes(
+                self._caller, limit=self._most_processes or os.cpu_count() or 1, work=self._perform_in_process
+            )
         self._processes.put(attempt)
 
     def _perform_in_process(self, processes: Processes, attempt: Performance) -> None:
