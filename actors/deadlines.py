@@ -96,10 +96,14 @@ class Deadlines:
             The calls to make, in the order they are due; one that is cancelled before its turn does nothing.
         """
         due: list[Callable[[], None]] = []
-        while (at_ns := self.next_ns()) is not None and at_ns <= now_ns:
-            deadline = heapq.heappop(self._heap)[2]
-            deadline.leave()
-            due.append(deadline.run)
+        heap = self._heap
+        while heap and heap[0][0] <= now_ns:
+            deadline = heapq.heappop(heap)[2]
+            if deadline.is_pending:
+                deadline.leave()
+                due.append(deadline.run)
+            else:
+                self._forgotten -= 1
         return due
 
     def forget_one(self) -> None:

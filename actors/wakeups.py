@@ -52,7 +52,8 @@ class hold_wakeups:
     def __exit__(self, *_: object) -> None:
         if self._is_outermost:
             _here.held = None
-            self.deliver()
+            if self._held:
+                self.deliver()
 
     def deliver(self) -> None:
         """Deliver what was collected; on another thread, if the one that collected it does nothing any more."""

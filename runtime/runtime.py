@@ -42,6 +42,9 @@ Ts = TypeVarTuple("Ts")
 
 Duration = timedelta | float
 
+# Neither changes: one for all who want no other.
+_CONVERTER, _SUPERVISION = Converter(), Supervision()
+
 
 class Runtime:
     """Runs workflows on a journal: ``with Runtime(...)`` in a synchronous program, ``async with`` in an asyncio one.
@@ -131,12 +134,12 @@ class Runtime:
             activity_threads=activity_threads,
             activity_processes=activity_processes,
             failure_exception_types=tuple(failure_exception_types),
-            supervision=Supervision() if supervision is None else supervision,
+            supervision=_SUPERVISION if supervision is None else supervision,
             turn_deadline=_seconds_of(turn_deadline, "turn_deadline"),
             switch_interval=switch_interval,
             is_strict=guard == "strict",
         )
-        self._converter: PayloadConverter = Converter() if converter is None else checked_converter(converter)
+        self._converter: PayloadConverter = _CONVERTER if converter is None else checked_converter(converter)
         self._grace = (to_ns(shutdown_grace, "shutdown_grace") or 0) / 1e9
         self._process_settings = ProcessSettings(switch_interval=switch_interval, gc_threshold=gc_threshold)
         self._clock: Clock = SystemClock()

@@ -7,9 +7,10 @@ checksum alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from zlib import crc32
 
 import msgpack
@@ -46,6 +47,9 @@ _BITS_SIZE = keys.BLOCK // 8
 _pack = msgpack.Packer().pack
 _unpack = msgpack.unpackb
 _crc_bytes = _TRAILER.pack
+
+# What the constructor of a named tuple does once it has put its arguments in order.
+_tuple: Callable[..., Any] = cast(Any, tuple).__new__
 
 Record = TypeVar("Record", RunHeader, Mail, Attempt, Timer, Update, DeadLetter, Meta)
 
@@ -92,8 +96,12 @@ def decode(kind: type[Record], key: bytes, data: bytes) -> Record:
     types = tuple(map(type, fields))
     if types not in _FITTING[kind]:
         _check(kind, key, types)
+        if len(types) < len(_SHAPES[kind]):
+            # An earlier version wrote it: what was added since has its default.
+            return kind(*fields)
         _FITTING[kind].add(types)
-    return kind(*fields)
+    record: Record = _tuple(kind, fields)
+    return record
 
 
 def _check(kind: type[Record], key: bytes, types: tuple[type, ...]) -> None:
@@ -157,8 +165,7 @@ def decode_turns(run_no: int, rows: list[tuple[bytes, bytes]], first: int, crc: 
         fields = _fields(Turn, key, body)
         if tuple(map(type, fields)) != _TURN_SHAPE:
             raise CorruptError(keys.describe(key), "it does not have the fields of a turn", run_no)
-        time_ns, message, commands = fields
-        add(Turn(turn_no, time_ns, message, commands, crc))
+        add(_tuple(Turn, (turn_no, *fields, crc)))
         turn_no += 1
     return turns
 
@@ -215,12 +222,12 @@ def _fields(kind: type, key: bytes, body: bytes) -> list[Any]:
         values: list[Any] = _unpack(body, max_array_len=64, max_map_len=0, max_ext_len=0)
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise _corrupt(kind, key, f"it cannot be decoded ({type(error).__name__})") from error
-    if type(values) is not list or not values or type(values[0]) is not int or values[0] < 1:
+    if type(values) is not list or not values or type(number := values.pop(0)) is not int or number < 1:
         raise _corrupt(kind, key, "it is not a list that begins with a format number")
-    if values[0] > FORMAT:
-        why = f"it has format {values[0]}, this version reads up to {FORMAT}"
+    if number > FORMAT:
+        why = f"it has format {number}, this version reads up to {FORMAT}"
         raise FormatError(_place(kind, key), why, _UPGRADE)
-    return values[1:]
+    return values
 
 
 def _place(kind: type, key: bytes) -> str:

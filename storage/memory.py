@@ -94,9 +94,8 @@ class MemoryStore:
             FencedError: the row ``META_KEY`` no longer holds what was expected.
         """
         for rows in changes.values():
-            for key in rows:
-                if not 0 < len(key) <= KEY_LIMIT:
-                    raise ValueError(BAD_KEY)
+            if b"" in rows or max(map(len, rows), default=0) > KEY_LIMIT:
+                raise ValueError(BAD_KEY)
         with self._lock:
             self._check_open()
             if expect is not None and self._trees[Tree.META].values.get(META_KEY) != expect:

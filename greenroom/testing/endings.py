@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from ..runtime.core.commands import Command, kind_of
 from ..runtime.core.messages import (
@@ -35,9 +36,9 @@ class Ending(NamedTuple):
 
     status: int
     outcome: object
-    taken: Counter[Fact]
+    taken: dict[Fact, int]
     from_clients: frozenset[Fact]
-    asked: Counter[Fact]
+    asked: dict[Fact, int]
 
 
 def ending_of(run: RecordedRun) -> Ending:
@@ -47,9 +48,9 @@ def ending_of(run: RecordedRun) -> Ending:
     return Ending(
         run.header.status,
         _outcome(run),
-        Counter(map(_message, taken)),
+        dict(Counter(map(_message, taken))),
         frozenset(_message(message) for message in messages if _is_from_client(message)),
-        Counter(_command(command) for commands in run.commands() for command in commands),
+        dict(Counter(_command(command) for commands in run.commands() for command in commands)),
     )
 
 
@@ -72,13 +73,17 @@ def _differing_fields(workflow_id: str, ending: Ending, expected: Ending) -> lis
     pairs: list[tuple[str, object, object]] = [
         ("status", ending.status, expected.status),
         ("outcome", ending.outcome, expected.outcome),
-        ("taken", ending.taken - expected.taken, expected.taken - ending.taken),
+        ("taken", *_apart(ending.taken, expected.taken)),
         ("from clients", ending.from_clients, expected.from_clients),
-        ("asked", ending.asked - expected.asked, expected.asked - ending.asked),
+        ("asked", *_apart(ending.asked, expected.asked)),
     ]
     return [
         f"{name} of workflow {workflow_id!r}: {got!r}, not {wanted!r}" for name, got, wanted in pairs if got != wanted
     ]
+
+
+def _apart(counts: dict[Fact, int], others: dict[Fact, int]) -> tuple[Counter[Fact], Counter[Fact]]:
+    return Counter(counts) - Counter(others), Counter(others) - Counter(counts)
 
 
 def _outcome(run: RecordedRun) -> object:
@@ -92,21 +97,18 @@ def _is_from_client(message: Message) -> bool:
 
 def _message(message: Message) -> Fact:
     kind = str(message.__struct_config__.tag)
-    match message:
-        case ActivityCompleted(id=number, result=result):
-            return kind, number, result
-        case ActivityFailed(id=number):
-            return kind, number
-        case TimerFired(id=number):
-            return kind, number
-        case ExternalSignalResolved(id=number, failure=failure):
-            return kind, number, failure is None
-        case SignalReceived(name=name, args=args, sender=sender):
-            return kind, name, args, sender
-        case WorkflowStarted(workflow_type=name, args=args):
-            return kind, name, args
-        case _:
-            return (kind,)
+    told = _TOLD.get(type(message))
+    return (kind,) if told is None else (kind, *told(message))
+
+
+_TOLD: dict[type[Message], Callable[[Any], Fact]] = {
+    ActivityCompleted: lambda message: (message.id, message.result),
+    ActivityFailed: lambda message: (message.id,),
+    TimerFired: lambda message: (message.id,),
+    ExternalSignalResolved: lambda message: (message.id, message.failure is None),
+    SignalReceived: lambda message: (message.name, message.args, message.sender),
+    WorkflowStarted: lambda message: (message.workflow_type, message.args),
+}
 
 
 def _command(command: Command) -> Fact:

@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 Duration = timedelta | float
 
+_NO_RESTARTS = Supervision(max_restarts=0)
+
 LIMIT = timedelta(days=36525)
 MOST_SKIPS = 10_000
 
@@ -87,7 +89,7 @@ class TestRuntime(Runtime):
         options.setdefault("guard", "strict")
         options.setdefault("switch_interval", None)
         options.setdefault("gc_threshold", None)
-        options.setdefault("supervision", Supervision(max_restarts=0))
+        options.setdefault("supervision", _NO_RESTARTS)
         super().__init__("test", **options)
         self.clock = self._clock = ManualClock() if clock is None else clock
         self.store = FaultyStore(seeded_store(seed) if store is None else store)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 from ...actors import Dispatcher, DispatcherClosedError, Future
@@ -39,8 +38,6 @@ from .updating import UpdateWaiter
 from .workflow_actor import WorkflowActor
 
 __all__ = ["Desk"]
-
-_NOT_SHIELDED = nullcontext()
 
 
 class Desk:
@@ -161,9 +158,12 @@ class Desk:
             future.drive_with(self._driver)
         attempt = CURRENT.get(None)
         try:
-            # An activity that is cancelled at this moment must not leave a request half made.
-            with _NOT_SHIELDED if attempt is None else attempt.shielded():
+            if attempt is None:
                 self._dispatcher.call_soon(self._handle, future, handle, args)
+            else:
+                # An activity that is cancelled at this moment must not leave a request half made.
+                with attempt.shielded():
+                    self._dispatcher.call_soon(self._handle, future, handle, args)
         except DispatcherClosedError:
             future.fail(RuntimeClosedError())
         return future

@@ -109,8 +109,8 @@ class Hands:
         )
         self.directory.tools = self._tools(clock, path, settings)
         self.desk = self._desk(clock, path, settings, seams)
-        seconds = settings.turn_deadline
-        self.overdue = None if seconds is None else Overdue(self.directory.tools, self.dispatcher, seconds)
+        self.overdue: Overdue | None = None
+        self._turn_seconds = settings.turn_deadline
         self._path = path
 
     def _tools(self, clock: Clock, path: str, settings: Settings) -> Tools:
@@ -163,13 +163,14 @@ class Hands:
         recovery = Recovery(
             journal=self.journal, dispatcher=self.dispatcher, directory=self.directory, sweep=self.sweep
         )
-        if self.overdue is not None:
-            self.overdue.prepare()
         self.dispatcher.call_soon(self.timekeeper.start)
         self.dispatcher.call_soon(recovery.start)
 
     def start(self) -> None:
-        """Begin to work, on a thread of their own."""
+        """Begin to work, on a thread of their own, whose turns are watched."""
+        if self._turn_seconds is not None:
+            self.overdue = Overdue(self.directory.tools, self.dispatcher, self._turn_seconds)
+            self.overdue.prepare()
         self.dispatcher.start()
         if self.overdue is not None:
             self.overdue.start()

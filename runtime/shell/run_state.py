@@ -3,6 +3,9 @@ here."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, ClassVar
+
 from ...storage import Items, RunHeader, Turn
 from ..core.commands import CancelActivity, Command, RequestCancelActivity, ScheduleActivity
 from ..core.messages import (
@@ -131,13 +134,8 @@ class RunState:
     def is_stale(self, message: Message) -> bool:
         """Whether a message tells the outcome of something that the run does not wait for, or asks for what was asked
         for before."""
-        if type(message) is ActivityCompleted or type(message) is ActivityFailed:
-            return message.id not in self.activities
-        if type(message) is TimerFired:
-            return message.id not in self.timers
-        if type(message) is UpdateReceived:
-            return message.update_id in self.updates
-        return self.is_cancel_requested and type(message) is CancelRequested
+        is_stale = self._STALE.get(message.__class__)
+        return is_stale is not None and is_stale(self, message)
 
     def has_admitted(self, update_id: str) -> bool:
         """Whether an update waits on disk to be taken."""
@@ -166,3 +164,11 @@ class RunState:
         """Know nothing of what waits on disk."""
         self.rows.clear()
         self._admitted = None
+
+    _STALE: ClassVar[dict[type[Message], Callable[[RunState, Any], bool]]] = {
+        ActivityCompleted: lambda run, message: message.id not in run.activities,
+        ActivityFailed: lambda run, message: message.id not in run.activities,
+        TimerFired: lambda run, message: message.id not in run.timers,
+        UpdateReceived: lambda run, message: message.update_id in run.updates,
+        CancelRequested: lambda run, message: run.is_cancel_requested,
+    }

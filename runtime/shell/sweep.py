@@ -129,10 +129,11 @@ class Sweep:
     def _close_once(self) -> None:
         batch, turns, after, undo = self.batch, self._turns, self._after, self._undo
         spoiled_by, self._spoiled_by = self._spoiled_by, None
-        if batch:
+        has_rows = bool(batch)
+        if has_rows:
             self.batch = self._journal.batch()
         self._turns, self._after, self._undo = [], [], []
-        if batch or spoiled_by is not None:
+        if has_rows or spoiled_by is not None:
             was_lost = self._lost_by is not None
             error = self._lost_by or self._write(batch, spoiled_by)
             if error is not None:
