@@ -8,6 +8,7 @@ checksum alone.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from struct import Struct
 from types import NoneType
 from typing import Any, TypeVar, cast
@@ -45,7 +46,7 @@ _BITS_SIZE = keys.BLOCK // 8
 
 # One packer for all: making one costs more than packing a turn, and under the GIL a call on plain values is atomic.
 _pack = msgpack.Packer().pack
-_unpack = msgpack.unpackb
+_unpack = partial(msgpack.unpackb, max_array_len=64, max_map_len=0, max_ext_len=0)
 _crc_bytes = _TRAILER.pack
 
 # What the constructor of a named tuple does once it has put its arguments in order.
@@ -219,7 +220,7 @@ def decode_pointer(key: bytes, data: bytes) -> int:
 def _fields(kind: type, key: bytes, body: bytes) -> list[Any]:
     """Unpack the fields of a record and judge its format number."""
     try:
-        values: list[Any] = _unpack(body, max_array_len=64, max_map_len=0, max_ext_len=0)
+        values: list[Any] = _unpack(body)
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise _corrupt(kind, key, f"it cannot be decoded ({type(error).__name__})") from error
     if type(values) is not list or not values or type(number := values.pop(0)) is not int or number < 1:

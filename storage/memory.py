@@ -11,7 +11,8 @@ from .store import BAD_KEY, KEY_LIMIT, META_KEY, Changes, Tree
 
 __all__ = ["MemoryStore"]
 
-_FEW = 64
+_CHEAPER = 8
+"""So many keys are sorted in the time in which one is put in its place."""
 
 
 class _Rows:
@@ -35,12 +36,13 @@ class _Rows:
 
     def keys(self) -> list[bytes]:
         touched = self._touched
-        if len(touched) > _FEW:
-            self._keys = sorted(self.values)
-        else:
-            for key in touched:
-                self._move(key)
-        touched.clear()
+        if touched:
+            if len(self.values) < _CHEAPER * len(touched):
+                self._keys = sorted(self.values)
+            else:
+                for key in touched:
+                    self._move(key)
+            touched.clear()
         return self._keys
 
     def _move(self, key: bytes) -> None:
