@@ -2,40 +2,66 @@
 
 from __future__ import annotations
 
-from .actor import Actor, StoppedFlag, default_dispatcher
+from .actor import Actor, Keeper, default_dispatcher
+from .bounds import Overflow
 from .clock import Clock, ManualClock, SystemClock
+from .closer import Closer
 from .dead_letters import DeadLetter, DeadLetters
 from .deadlines import Deadline, Deadlines
 from .dispatcher import Dispatcher, Runnable
 from .dispatcher_threads import on_dispatcher_thread
-from .errors import ActorError, BlockingCallError, DispatcherClosedError, MailboxFullError, WaitTimeoutError
+from .errors import (
+    ActorError,
+    BlockingCallError,
+    DispatcherClosedError,
+    MailboxFullError,
+    RestartsExhaustedError,
+    WaitTimeoutError,
+)
 from .future import Future, hold_wakeups
 from .mailbox import Lane, Mailbox, Scheduler
 from .pykka_seam import ActorStop, Envelope
+from .restarts import RestartWindow
+from .stopped_flag import StoppedFlag
+from .supervision import Backoff, ChildSpec, Directive, Restart, Strategy
+from .supervisor import Supervisor
 from .turn_deadline import ThreadAbandoned, TurnDeadline, TurnExceeded, Watchdog
+from .watching import Terminated
 
 __all__ = [
     "Actor",
     "ActorError",
     "ActorStop",
+    "Backoff",
     "BlockingCallError",
+    "ChildSpec",
     "Clock",
+    "Closer",
     "DeadLetter",
     "DeadLetters",
     "Deadline",
     "Deadlines",
+    "Directive",
     "Dispatcher",
     "DispatcherClosedError",
     "Envelope",
     "Future",
+    "Keeper",
     "Lane",
     "Mailbox",
     "MailboxFullError",
     "ManualClock",
+    "Overflow",
+    "Restart",
+    "RestartWindow",
+    "RestartsExhaustedError",
     "Runnable",
     "Scheduler",
     "StoppedFlag",
+    "Strategy",
+    "Supervisor",
     "SystemClock",
+    "Terminated",
     "ThreadAbandoned",
     "TurnDeadline",
     "TurnExceeded",

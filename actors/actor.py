@@ -10,68 +10,22 @@ import logging
 import os
 import threading
 import uuid
-from typing import Any, ClassVar, Self, cast
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import pykka
 from pykka import ActorDeadError, ActorRef, ActorRegistry
 
 from .dispatcher import Dispatcher
-from .dispatcher_threads import refuse_to_block
 from .future import Future
-from .mailbox import Mailbox
-from .pykka_seam import ActorStop, handle_receive
+from .mailbox import Mailbox, Overflow
+from .pykka_seam import ActorStop, Envelope, handle_receive, redirect
+from .stopped_flag import StoppedFlag
+from .watching import Terminated, flag_of
 
-__all__ = ["Actor", "StoppedFlag", "default_dispatcher"]
+__all__ = ["Actor", "Keeper", "default_dispatcher"]
 
 logger = logging.getLogger("greenroom.actors")
-
-
-class StoppedFlag(threading.Event):
-    """An event of a few bytes: what is needed for waiting is made when somebody waits."""
-
-    __slots__ = ("_event", "_is_set_now")
-    _making: ClassVar[threading.Lock] = threading.Lock()
-
-    def __init__(self) -> None:
-        self._is_set_now = False
-        self._event: threading.Event | None = None
-
-    def __repr__(self) -> str:
-        return f"<StoppedFlag {'set' if self._is_set_now else 'unset'}>"
-
-    def is_set(self) -> bool:
-        """Whether the actor has stopped."""
-        return self._is_set_now
-
-    def set(self) -> None:
-        """Note that the actor has stopped."""
-        self._is_set_now = True
-        if self._event is not None:
-            self._event.set()
-
-    def clear(self) -> None:
-        """Refuse: a stopped actor stays stopped."""
-        raise RuntimeError("a stopped actor cannot be started again; start a new one")
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Block until the actor has stopped.
-
-        Args:
-            timeout: seconds to wait at most.
-
-        Returns:
-            Whether it has stopped.
-
-        Raises:
-            BlockingCallError: it has not stopped yet and this is a dispatcher thread.
-        """
-        if self._is_set_now:
-            return True
-        refuse_to_block()
-        with self._making:
-            if self._event is None:
-                self._event = threading.Event()
-        return self._is_set_now or self._event.wait(timeout)
 
 
 class _Default:
@@ -100,6 +54,19 @@ def default_dispatcher() -> Dispatcher:
         return _Default.dispatcher
 
 
+class Keeper(Protocol):
+    """Who decides what becomes of an actor that has ended."""
+
+    def failed(self, actor: Actor, error: BaseException) -> bool:
+        """``actor`` has failed; gives whether it goes on all the same. Otherwise its mailbox is held until it is
+        decided whether another one takes its place."""
+        ...
+
+    def ended(self, actor: Actor) -> None:
+        """``actor`` has ended because it was told to stop; its mailbox is held likewise."""
+        ...
+
+
 class Actor(pykka.Actor):
     """An actor that takes its turns on a shared dispatcher.
 
@@ -107,24 +74,43 @@ class Actor(pykka.Actor):
         dispatcher: what runs it (default: the one all plain actors share).
     """
 
-    __slots__ = ("_dispatcher", "_is_begun", "_is_registered", "_ref", "_urn", "actor_inbox", "actor_stopped")
+    __slots__ = (
+        "_actor_dispatcher",
+        "_actor_is_begun",
+        "_actor_is_registered",
+        "_actor_keeper",
+        "_actor_own_ref",
+        "_actor_urn",
+        "_actor_watches",
+        "actor_inbox",
+        "actor_stopped",
+    )
 
     mailbox_limit: ClassVar[int | None] = None
     """How many messages may wait; None for no limit."""
 
+    mailbox_overflow: ClassVar[Overflow] = Overflow.REFUSE
+    """What becomes of a message that comes when so many wait."""
+
+    mailbox_patience: ClassVar[float | None] = None
+    """Seconds that a sender waits for room if the overflow is WAIT; None for as long as it takes."""
+
     # pykka declares an attribute, which a property does not override for type checkers.
-    actor_urn: str = cast("str", property(lambda self: self._make_urn()))
+    actor_urn: str = cast("str", property(lambda self: self._actor_make_urn()))
     """A universally unique name, made when it is first asked for."""
 
     def __init__(self, *args: Any, dispatcher: Dispatcher | None = None, **kwargs: Any) -> None:
         inbox = self._create_actor_inbox()
-        inbox.limit = self.mailbox_limit
-        self.actor_inbox: Mailbox = inbox  # pyright: ignore[reportIncompatibleVariableOverride]  # never replaced
-        self.actor_stopped = StoppedFlag()
-        self._dispatcher = dispatcher
-        self._ref: ActorRef[Any] | None = None
-        self._urn: str | None = None
-        self._is_begun = self._is_registered = False
+        if self.mailbox_limit is not None:
+            inbox.bound(self.mailbox_limit, self.mailbox_overflow, self.mailbox_patience)
+        self.actor_inbox: Mailbox = inbox  # pyright: ignore[reportIncompatibleVariableOverride]  # by one of its kind alone
+        self.actor_stopped: StoppedFlag = StoppedFlag()  # pyright: ignore[reportIncompatibleVariableOverride]  # likewise
+        self._actor_dispatcher = dispatcher
+        self._actor_own_ref: ActorRef[Any] | None = None
+        self._actor_urn: str | None = None
+        self._actor_keeper: Keeper | None = None
+        self._actor_watches: dict[StoppedFlag, Callable[[], object]] | None = None
+        self._actor_is_begun = self._actor_is_registered = False
 
     @staticmethod
     def _create_actor_inbox() -> Mailbox:
@@ -135,27 +121,37 @@ class Actor(pykka.Actor):
         return Future()
 
     def _start_actor_loop(self) -> None:
-        self._is_registered = True
+        self._actor_is_registered = True
         self.launch()
 
     @property
     def actor_ref(self) -> ActorRef[Self]:  # pyright: ignore[reportIncompatibleMethodOverride]  # it is the same type
         """A reference for others to speak to this actor by."""
-        if self._ref is None:
-            self._ref = ActorRef(self)
-        return self._ref
+        if self._actor_own_ref is None:
+            self._actor_own_ref = ActorRef(self)
+        return self._actor_own_ref
+
+    @property
+    def instance_can_go_on(self) -> bool:
+        """Whether it could go on after a failure, with the state that it has."""
+        return True
+
+    @property
+    def instance_has_begun(self) -> bool:
+        """Whether ``on_start`` was called."""
+        return self._actor_is_begun
 
     @property
     def dispatcher(self) -> Dispatcher:
         """What runs this actor."""
-        if self._dispatcher is None:
-            self._dispatcher = default_dispatcher()
-        return self._dispatcher
+        if self._actor_dispatcher is None:
+            self._actor_dispatcher = default_dispatcher()
+        return self._actor_dispatcher
 
-    def _make_urn(self) -> str:
-        if self._urn is None:
-            self._urn = uuid.uuid4().urn
-        return self._urn
+    def _actor_make_urn(self) -> str:
+        if self._actor_urn is None:
+            self._actor_urn = uuid.uuid4().urn
+        return self._actor_urn
 
     def launch(self) -> None:
         """Begin taking turns, without an entry in pykka's registry.
@@ -165,91 +161,194 @@ class Actor(pykka.Actor):
         """
         self.actor_inbox.attach(self.dispatcher, self)
 
+    # Watching others.
+
+    def watch(self, ref: ActorRef[Any]) -> None:
+        """Have ``Terminated(ref, error)`` put into this actor's mailbox once the actor of ``ref`` has stopped; at once
+        if it has. That a supervisor puts another one in its place is no such end. Watching twice is watching once.
+
+        Raises:
+            TypeError: it is an actor of another kind, which tells nobody.
+        """
+        flag = flag_of(ref)
+        watches = self._actor_watches = self._actor_watches or {}
+        if flag in watches:
+            return
+
+        def tell() -> None:
+            watches.pop(flag, None)
+            self.actor_inbox.put(Envelope(Terminated(ref, flag.error)))
+
+        watches[flag] = tell
+        flag.call_when_set(tell)
+
+    def unwatch(self, ref: ActorRef[Any]) -> None:
+        """Watch the actor of ``ref`` no longer; a message that is in the mailbox already stays."""
+        flag = flag_of(ref)
+        callback = None if self._actor_watches is None else self._actor_watches.pop(flag, None)
+        if callback is not None:
+            flag.forget(callback)
+
+    # Turns.
+
     def run_turn(self) -> bool:
         """Take at most one message and handle it; called by the dispatcher.
 
         Returns:
             True if there is more to do though nothing came into the mailbox.
         """
-        if not self._is_begun:
-            self._begin()
+        if not self._actor_is_begun:
+            error = self.begin_instance()
+            if error is not None:
+                self.abandon(f"{self} failed to start", error)
+                _pass_on_interrupt(error)
             return False
         envelope = self.actor_inbox.take()
-        if envelope is None:
-            return False
+        if envelope is not None:
+            self._actor_handle(envelope)
+        return False
+
+    def _actor_handle(self, envelope: Envelope[Any]) -> None:
         message, reply_to = envelope.message, envelope.reply_to
         if type(message) is ActorStop:
-            self._end(reply_to)
-            return False
+            self._actor_end(reply_to)
+            return
         try:
             response = handle_receive(self, message)
         except BaseException as error:
             # Whatever user code raises stays with this actor: it is one of many on the thread.
-            self._fail(reply_to, error)
+            self._actor_fail(reply_to, error)
         else:
             if reply_to is not None:
                 reply_to.set(response)
-        return False
 
-    def abandon(self, reason: str) -> None:
-        """Stop at once, without ``on_stop``; what is left in the mailbox fails with ``reason``."""
-        self._mark_stopped()
-        self.actor_inbox.discard(reason)
-
-    def _begin(self) -> None:
-        self._is_begun = True
+    def begin_instance(self) -> BaseException | None:
+        """Call ``on_start``, before the first message is taken; gives what that has raised."""
+        self._actor_is_begun = True
         if self.actor_stopped.is_set():
-            return
+            return None
         try:
             self.on_start()
         except BaseException as error:
             # As for messages: it stops this actor and nothing else.
-            self._log_failure(error)
-            self.abandon(f"{self} failed to start")
-            _pass_on_interrupt(error)
+            self._actor_log_failure(error)
+            return error
+        return None
 
-    def _end(self, reply_to: pykka.Future[Any] | None) -> None:
-        self._mark_stopped()
-        interrupt: BaseException | None = None
+    def _actor_end(self, reply_to: pykka.Future[Any] | None) -> None:
+        """It was told to stop, and this is the turn of that."""
+        if self._actor_keeper is None:
+            self._actor_mark_stopped(None)
+        interrupt = self._actor_call_on_stop()
+        if reply_to is not None:
+            reply_to.set(None)
+        if self._actor_keeper is None:
+            self.abandon("its actor stopped before handling it")
+        else:
+            self.actor_inbox.hold(True, all_lanes=True)
+            self._actor_keeper.ended(self)
+        _pass_on_interrupt(interrupt)
+
+    def _actor_call_on_stop(self) -> BaseException | None:
         try:
             self.on_stop()
         except BaseException as error:
-            # The actor is stopping anyway; whoever asked for it is answered below.
-            self._log_failure(error)
-            interrupt = error
-        if reply_to is not None:
-            reply_to.set(None)
-        self.actor_inbox.discard("its actor stopped before handling it")
-        _pass_on_interrupt(interrupt)
+            # The actor is stopping anyway; whoever asked for it is answered all the same.
+            self._actor_log_failure(error)
+            return error
+        return None
 
-    def _fail(self, reply_to: pykka.Future[Any] | None, error: BaseException) -> None:
-        """Answer for what user code raised: an Exception goes to who asked, anything else stops the actor."""
+    def _actor_fail(self, reply_to: pykka.Future[Any] | None, error: BaseException) -> None:
+        """Answer for what user code raised: an Exception goes to who asked, anything else ends the actor."""
         if reply_to is not None and isinstance(error, Exception):
             logger.info("Exception returned from %s to caller:", self, exc_info=error)
             reply_to.set_exception((type(error), error, error.__traceback__))
             return
-        self._log_failure(error)
-        self._mark_stopped()
+        self._actor_log_failure(error)
+        goes_on = self._actor_keeper is not None and self._actor_keeper.failed(self, error)
+        if self._actor_keeper is None:
+            self._actor_mark_stopped(error)
+        elif not goes_on:
+            self.actor_inbox.hold(True, all_lanes=True)
         if reply_to is not None:
             dead = ActorDeadError(f"{self} was stopped by {error!r} while handling the message")
             dead.__cause__ = error
             reply_to.set_exception((ActorDeadError, dead, None))
+        if goes_on:
+            _pass_on_interrupt(error)
+            return
         try:
             self.on_failure(type(error), error, error.__traceback__)
         except BaseException as another:
-            # The actor has stopped; what its last hook raises can only be recorded.
-            self._log_failure(another)
-        self.actor_inbox.discard("its actor failed before handling it")
+            # The actor has ended; what its last hook raises can only be recorded.
+            self._actor_log_failure(another)
+        if self._actor_keeper is None:
+            self.abandon("its actor failed before handling it", error)
         _pass_on_interrupt(error)
 
-    def _log_failure(self, error: BaseException) -> None:
+    # What keepers do; on the thread of the dispatcher, between turns of this actor.
+
+    def keep_instance(self, keeper: Keeper, dispatcher: Dispatcher) -> None:
+        """Have ``keeper`` decide what becomes of this actor when it ends; before it begins.
+
+        Raises:
+            ValueError: it has chosen another dispatcher.
+        """
+        if self._actor_dispatcher not in (None, dispatcher):
+            raise ValueError(
+                f"{self} is to be kept by an actor of dispatcher {dispatcher.name!r}, and was made for another one: a "
+                "tree of actors lives on one dispatcher; leave dispatcher= out, or start a tree of its own there"
+            )
+        self._actor_keeper, self._actor_dispatcher = keeper, dispatcher
+
+    def retire_instance(self) -> None:
+        """End this instance in an orderly way, with its mailbox held: another one may take its place."""
+        self.actor_inbox.hold(True, all_lanes=True)
+        self._actor_call_on_stop()
+
+    def take_place_of(self, before: Actor) -> None:
+        """Take the place of an instance that has ended: its mailbox, its name, and everybody's reference to it.
+
+        Source: Akka, restart: the reference and the mailbox stay.
+        """
+        own_inbox, own_ref = self.actor_inbox, self._actor_own_ref
+        self.actor_inbox = before.actor_inbox  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
+        self.actor_stopped = before.actor_stopped  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
+        before.actor_inbox = own_inbox
+        before._actor_forget_watches()
+        self._actor_dispatcher, self._actor_is_registered = before._actor_dispatcher, before._actor_is_registered
+        self._actor_own_ref, self._actor_urn = before.actor_ref, before._actor_make_urn()
+        for ref in (self._actor_own_ref, own_ref):
+            if ref is not None:
+                redirect(ref, self)
+        self.actor_inbox.hand_over(self)
+        # What its own __init__ has told it.
+        for envelope in own_inbox.close():
+            self.actor_inbox.put(envelope)
+
+    def abandon(self, reason: str, error: BaseException | None = None) -> None:
+        """Stop for good, without ``on_stop``; what is left in the mailbox fails with ``reason``.
+
+        Args:
+            error: what it stops of.
+        """
+        self._actor_mark_stopped(error)
+        self.actor_inbox.discard(reason)
+
+    def _actor_log_failure(self, error: BaseException) -> None:
         logger.error("Unhandled exception in %s:", self, exc_info=error)
 
-    def _mark_stopped(self) -> None:
-        if self._is_registered:
-            self._is_registered = False
+    def _actor_mark_stopped(self, error: BaseException | None) -> None:
+        if self._actor_is_registered:
+            self._actor_is_registered = False
             ActorRegistry.unregister(self.actor_ref)
-        self.actor_stopped.set()
+        self._actor_forget_watches()
+        self.actor_stopped.set(error)
+
+    def _actor_forget_watches(self) -> None:
+        watches, self._actor_watches = self._actor_watches, None
+        for flag, callback in (watches or {}).items():
+            flag.forget(callback)
 
 
 def _pass_on_interrupt(error: BaseException | None) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
 
+from .durations import duration_ns
+
 __all__ = ["Clock", "ManualClock", "SystemClock"]
 
 _NS_PER_SECOND = 1_000_000_000
@@ -65,7 +67,7 @@ class ManualClock:
         Raises:
             ValueError: ``by`` is negative; use :meth:`jump` to step a clock back.
         """
-        by_ns = _to_ns(by)
+        by_ns = duration_ns(by)
         if by_ns < 0:
             raise ValueError(f"cannot advance a clock by {by!r}; use jump() to step it back")
         self._move(lambda now_ns: now_ns + by_ns)
@@ -84,7 +86,7 @@ class ManualClock:
         Args:
             by: seconds, or a timedelta; may be negative.
         """
-        by_ns = _to_ns(by)
+        by_ns = duration_ns(by)
         self._move(lambda now_ns: now_ns + by_ns)
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -113,9 +115,3 @@ class ManualClock:
             except Exception:
                 # One subscriber's fault must not keep the others from hearing of the move.
                 logger.exception("A subscriber of the clock raised")
-
-
-def _to_ns(by: float | timedelta) -> int:
-    if isinstance(by, timedelta):
-        return (by.days * 86_400 + by.seconds) * _NS_PER_SECOND + by.microseconds * 1_000
-    return round(by * _NS_PER_SECOND)

@@ -101,6 +101,7 @@ class Dispatcher:
         self._thread: threading.Thread | None = None
         self._runner: int | None = None
         self._over = threading.Event()
+        self._at_end: dict[object, Callable[[], None]] = {}
         self._holding: hold_wakeups | None = None
         self._gate = Gate()
 
@@ -237,6 +238,14 @@ class Dispatcher:
                 "from other threads use call_soon(dispatcher.call_at, at_ns, fn)"
             )
         return self._deadlines.add(at_ns, partial(fn, *args) if args else fn)
+
+    def call_at_end(self, who: object, fn: Callable[[], None]) -> None:
+        """Have ``fn()`` called on the dispatcher's thread when it has come to its end, unless ``who`` is forgotten."""
+        self._at_end[who] = fn
+
+    def forget_at_end(self, who: object) -> None:
+        """Call nothing for ``who`` at the end."""
+        self._at_end.pop(who, None)
 
     def step(self) -> bool:
         """Run what was handed in, what is due and exactly one turn; False if there was nothing to do.
@@ -405,6 +414,8 @@ class Dispatcher:
         while self._intake or (self._ready and perf_counter() < self._give_up_at):
             self._sweep(self._max_turns, self._max_seconds)
         self._abandon_ready()
+        while self._at_end:
+            self._guarded(self._at_end.popitem()[1])
         if self._on_end is not None:
             self._guarded(self._on_end)
 

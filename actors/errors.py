@@ -6,14 +6,22 @@
     ActorError
     ├── BlockingCallError       the caller waits where waiting would stop every actor
     ├── DispatcherClosedError   the caller asks a dispatcher that has been closed
-    └── MailboxFullError        the caller may send again later
+    ├── MailboxFullError        the caller may send again later
+    └── RestartsExhaustedError  a supervisor gives up on a child, and fails
 """
 
 from __future__ import annotations
 
 import pykka
 
-__all__ = ["ActorError", "BlockingCallError", "DispatcherClosedError", "MailboxFullError", "WaitTimeoutError"]
+__all__ = [
+    "ActorError",
+    "BlockingCallError",
+    "DispatcherClosedError",
+    "MailboxFullError",
+    "RestartsExhaustedError",
+    "WaitTimeoutError",
+]
 
 
 class ActorError(Exception):
@@ -70,3 +78,23 @@ class MailboxFullError(ActorError):
 
     def __str__(self) -> str:
         return f"the mailbox already holds {self.limit} messages, its limit; nothing was sent, try again later"
+
+
+class RestartsExhaustedError(ActorError):
+    """A child needs one more restart than its supervisor allows; what it has failed of is the cause.
+
+    Args:
+        child: its name.
+        restarts: how many there were within the period, of all children.
+    """
+
+    def __init__(self, child: str, restarts: int) -> None:
+        super().__init__(child, restarts)
+        self.child = child
+        self.restarts = restarts
+
+    def __str__(self) -> str:
+        return (
+            f"child {self.child!r} would need a restart, and its supervisor has made {self.restarts} of late, as many "
+            "as it may; mend what it fails of (the cause of this error), or raise max_restarts or shorten the period"
+        )

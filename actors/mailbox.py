@@ -14,15 +14,19 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from enum import IntEnum
+from time import monotonic
 from typing import Any, Protocol
 
 from pykka import ActorDeadError
 
+from .bounds import Bounds, Overflow
 from .dead_letters import DeadLetters
+from .dispatcher_threads import on_dispatcher_thread
 from .errors import MailboxFullError
 from .pykka_seam import ActorStop, Envelope
+from .watching import Terminated
 
-__all__ = ["Lane", "Mailbox", "Scheduler"]
+__all__ = ["Lane", "Mailbox", "Overflow", "Scheduler"]
 
 _LOCKS = tuple(threading.RLock() for _ in range(64))
 
@@ -40,6 +44,9 @@ _STRAYS = DeadLetters()
 
 _MAIL = Lane.MAIL
 _SYSTEM = Lane.SYSTEM
+
+# There is always room for these: to lose one would leave an actor that never stops, or that waits for ever.
+_ALWAYS_TAKEN = (ActorStop, Terminated)
 
 
 class Scheduler(Protocol):
@@ -59,6 +66,7 @@ class Mailbox:
 
     __slots__ = (
         "_actor",
+        "_bounds",
         "_held",
         "_is_dead",
         "_lock",
@@ -70,14 +78,13 @@ class Mailbox:
         "_shut",
         "_system",
         "_taken",
-        "limit",
     )
 
     def __init__(self, limit: int | None = None) -> None:
-        if limit is not None and limit < 1:
-            raise ValueError(f"a mailbox limit must be at least 1 or None, not {limit}")
         self._lock = _LOCKS[id(self) >> 6 & 63]
-        self.limit = limit
+        self._bounds: Bounds | None = None
+        if limit is not None:
+            self.bound(limit)
         self._actor: Any = None
         self._scheduler: Scheduler | None = None
         self._scheduled = self._is_dead = self._held = self._queries_pass = self._shut = False
@@ -101,18 +108,39 @@ class Mailbox:
         """Whether the actor stands in the run queue or is taking a turn."""
         return self._scheduled
 
-    def put(self, envelope: Envelope[Any], lane: Lane = _MAIL) -> None:
-        """Put a message, never waiting; what is put into a dead mailbox fails its reply or becomes a dead letter.
+    @property
+    def limit(self) -> int | None:
+        """How many messages of the lanes MAIL and QUERY it may hold; None for no limit."""
+        return None if self._bounds is None else self._bounds.limit
+
+    def bound(self, limit: int, overflow: Overflow = Overflow.REFUSE, patience: float | None = None) -> None:
+        """Give the mailbox a limit, before anything is put.
+
+        Args:
+            limit: how many messages of the lanes MAIL and QUERY it may hold.
+            overflow: what becomes of one more; a stop and what is for SYSTEM is always taken.
+            patience: seconds that a sender waits, if overflow is WAIT; None for as long as it takes.
 
         Raises:
-            MailboxFullError: the mailbox holds ``limit`` messages; a stop and what is for SYSTEM is always taken.
+            ValueError: there could never be a message.
         """
+        self._bounds = Bounds(limit, Overflow(overflow), patience)
+
+    def put(self, envelope: Envelope[Any], lane: Lane = _MAIL) -> None:
+        """Put a message; what is put into a dead mailbox fails its reply or becomes a dead letter.
+
+        Never waits, unless the mailbox is full and was bound so.
+
+        Raises:
+            MailboxFullError: the mailbox is full, and was bound so that its senders are told.
+        """
+        if self._bounds is not None and lane is not _SYSTEM and type(envelope.message) not in _ALWAYS_TAKEN:
+            self._put_within(self._bounds, envelope, lane)
+            return
         with self._lock:
             if is_dead := self._is_dead:
                 is_woken = False
             else:
-                if self.limit is not None and lane is not _SYSTEM:
-                    self._refuse_if_full(envelope, self.limit)
                 if lane is _MAIL:
                     if self._mail is None:
                         self._mail = deque((envelope,))
@@ -139,8 +167,12 @@ class Mailbox:
             if self._system:
                 return self._system.popleft()
             if self._queries and (self._queries[0][0] <= self._taken or self._queries_pass):
+                if self._bounds is not None:
+                    self._bounds.has_room()
                 return self._queries.popleft()[1]
             if self._mail and not self._held:
+                if self._bounds is not None:
+                    self._bounds.has_room()
                 self._taken += 1
                 return self._mail.popleft()
             return None
@@ -209,10 +241,19 @@ class Mailbox:
             self._scheduled = True
         scheduler.submit(actor)
 
+    def hand_over(self, actor: Any) -> None:
+        """Give the mailbox to another instance of its actor; it must be held back, in all lanes, meanwhile."""
+        with self._lock:
+            self._actor = actor
+            # The one before may stand in the run queue still, where it finds nothing any more.
+            self._scheduled = False
+
     def close(self) -> list[Envelope[Any]]:
         """Mark the mailbox dead and return what is left in it: SYSTEM, then MAIL, then queries."""
         with self._lock:
             self._is_dead = True
+            if self._bounds is not None:
+                self._bounds.close()
             left = [*(self._system or ()), *(self._mail or ()), *(entry[1] for entry in self._queries or ())]
             self._system = self._mail = self._queries = None
             # The mailbox and its actor refer to each other: without this the dead would wait for the collector.
@@ -243,11 +284,73 @@ class Mailbox:
         """Whether nothing is in the mailbox."""
         return not (self._mail or self._system or self._queries)
 
+    def _put_within(self, bounds: Bounds, envelope: Envelope[Any], lane: Lane) -> None:
+        """Put a message for which there may be no room."""
+        until: float | None = None
+        while True:
+            gate: threading.Lock | None = None
+            refused: Envelope[Any] | None = None
+            is_woken = False
+            with self._lock:
+                if is_dead := self._is_dead:
+                    refused = envelope
+                elif len(self._mail or ()) + len(self._queries or ()) < bounds.limit:
+                    self._put_aside(envelope, lane)
+                    is_woken = self._wake_if_takeable()
+                elif bounds.overflow is Overflow.WAIT and not on_dispatcher_thread():
+                    gate = bounds.queue()
+                else:
+                    refused = self._make_room(bounds, envelope)
+                    if refused is not envelope:
+                        self._put_aside(envelope, lane)
+                        is_woken = self._wake_if_takeable()
+            if is_woken:
+                self._submit()
+            if refused is not None:
+                error = None if is_dead else MailboxFullError(bounds.limit)
+                self._refuse(refused, "its actor has stopped" if is_dead else "the mailbox of its actor is full", error)
+            if gate is None:
+                return
+            until = monotonic() + bounds.patience if until is None and bounds.patience is not None else until
+            self._wait_for_room(bounds, gate, until)
+
+    def _make_room(self, bounds: Bounds, envelope: Envelope[Any]) -> Envelope[Any]:
+        """What is not to be handled, of all that waits and what comes now.
+
+        Raises:
+            MailboxFullError: that is for the sender to decide.
+        """
+        if bounds.overflow in (Overflow.REFUSE, Overflow.WAIT):
+            raise MailboxFullError(bounds.limit)
+        if bounds.overflow is Overflow.DROP_OLDEST:
+            for place, oldest in enumerate(self._mail or ()):
+                if type(oldest.message) not in _ALWAYS_TAKEN and self._mail is not None:
+                    del self._mail[place]
+                    # A query waits for what was there before it, this message included.
+                    self._taken += 1
+                    return oldest
+        return envelope
+
+    def _wait_for_room(self, bounds: Bounds, gate: threading.Lock, until: float | None) -> None:
+        is_let_in = False
+        try:
+            is_let_in = gate.acquire(timeout=-1 if until is None else max(0.0, until - monotonic()))
+        finally:
+            if not is_let_in:
+                with self._lock:
+                    bounds.leave(gate)
+        if not is_let_in:
+            raise MailboxFullError(bounds.limit)
+
     def _put_aside(self, envelope: Envelope[Any], lane: Lane) -> None:
         if lane is _SYSTEM:
             if self._system is None:
                 self._system = deque()
             self._system.append(envelope)
+        elif lane is _MAIL:
+            if self._mail is None:
+                self._mail = deque()
+            self._mail.append(envelope)
         else:
             if self._queries is None:
                 self._queries = deque()
@@ -270,19 +373,15 @@ class Mailbox:
         self._scheduled = True
         return True
 
-    def _refuse_if_full(self, envelope: Envelope[Any], limit: int) -> None:
-        held = len(self._mail or ()) + len(self._queries or ())
-        if held >= limit and type(envelope.message) is not ActorStop:
-            raise MailboxFullError(limit)
-
     def _submit(self) -> None:
         scheduler, actor = self._scheduler, self._actor
         if scheduler is not None and actor is not None:
             scheduler.submit(actor)
 
-    def _refuse(self, envelope: Envelope[Any], reason: str) -> None:
+    def _refuse(self, envelope: Envelope[Any], reason: str, error: Exception | None = None) -> None:
         if envelope.reply_to is not None:
-            envelope.reply_to.set_exception((ActorDeadError, ActorDeadError(f"message not handled: {reason}"), None))
+            error = error or ActorDeadError(f"message not handled: {reason}")
+            envelope.reply_to.set_exception((type(error), error, None))
         else:
             letters = _STRAYS if self._scheduler is None else self._scheduler.dead_letters
             letters.put(reason, envelope.message)

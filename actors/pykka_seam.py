@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -13,7 +14,7 @@ import pykka
 from pykka import messages
 from pykka._envelope import Envelope
 
-__all__ = ["ActorStop", "Envelope", "OptExcInfo", "handle_receive"]
+__all__ = ["ActorStop", "Envelope", "OptExcInfo", "handle_receive", "redirect"]
 
 OptExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
@@ -22,3 +23,12 @@ ActorStop = messages._ActorStop  # pyright: ignore[reportPrivateUsage]  # pykka 
 
 # Dispatches proxy calls to the actor's attributes and everything else to on_receive.
 handle_receive: Callable[[pykka.Actor, Any], Any] = pykka.Actor._handle_receive  # pyright: ignore[reportPrivateUsage]  # pykka has no public name for it
+
+
+def redirect(ref: pykka.ActorRef[Any], actor: pykka.Actor) -> None:
+    """Make a reference one to ``actor``, which has taken the place of the one that it referred to."""
+    ref._actor_weakref = weakref.ref(actor)  # pyright: ignore[reportPrivateUsage]  # what proxies look at
+    ref.actor_class = type(actor)
+    ref.actor_urn = actor.actor_urn
+    ref.actor_inbox = actor.actor_inbox
+    ref.actor_stopped = actor.actor_stopped

@@ -13,7 +13,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple, Unpack, overload
 
-from ..actors import Clock, Future, SystemClock
+from ..actors import Clock, Closer, Future, SystemClock
 from ..storage import Durability, Journal, MemoryStore
 from .client import WorkflowHandle
 from .model import registry
@@ -145,6 +145,7 @@ class Runtime:
         self._clock: Clock = SystemClock()
         self._seams = Seams()
         self._hands: Hands | None = None
+        self._closer: Closer | None = None
         self._closing = threading.Lock()
 
     @classmethod
@@ -182,6 +183,8 @@ class Runtime:
                 hands.performer.use_loop(loop)
             hands.recover()
             hands.start()
+            self._closer = Closer(f"the runtime on {self._path}", self.close)
+            self._closer.enter()
         except BaseException:
             self._hands = None
             self._process_settings.release()
@@ -209,6 +212,8 @@ class Runtime:
             # A forked child has none of the threads, and what is on disk is its parent's.
             self._hands, self._closing = None, threading.Lock()
             self._process_settings.forget()
+            if self._closer is not None:
+                self._closer.leave()
         hands = self._hands
         with self._closing:
             # Somebody else may have closed these meanwhile, and opened others.
@@ -226,6 +231,8 @@ class Runtime:
         finally:
             if not is_interrupted:
                 self._hands = None
+                if self._closer is not None:
+                    self._closer.leave()
                 self._process_settings.release()
 
     def _build(self) -> Hands:

@@ -247,7 +247,7 @@ class RunActor(Actor):
         self.run.clear_rows()
         self.standing = Standing.DORMANT
 
-    def abandon(self, reason: str) -> None:
+    def abandon(self, reason: str, error: BaseException | None = None) -> None:
         """The dispatcher has ended before the mail could be taken."""
         self.standing = Standing.CLOSED
         refuse_all(self.actor_inbox.close(), RuntimeClosedError())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...actors import Clock
+from ...actors import Clock, RestartWindow
 from ..model.durations import to_ns
 from ..model.supervision import Supervision
 
@@ -18,19 +18,19 @@ class Supervisor:
         self._supervision = supervision
         self._clock = clock
         self._period_ns = to_ns(supervision.period, "period") or 0
-        # Run number → when it was restarted, within the period. A run that has no bugs is not here.
-        self._restarts: dict[int, list[int]] = {}
+        # By run number. A run that has no bugs is not here.
+        self._restarts: dict[int, RestartWindow] = {}
 
     def restart_in(self, run_no: int) -> int | None:
         """Nanoseconds after which a run is to be restarted; None if it has been restarted too often."""
-        now_ns = self._clock.now_ns()
-        recent = [at_ns for at_ns in self._restarts.get(run_no, ()) if at_ns > now_ns - self._period_ns]
-        if len(recent) >= self._supervision.max_restarts:
+        window = self._restarts.get(run_no)
+        if window is None:
+            window = self._restarts[run_no] = RestartWindow(self._supervision.max_restarts, self._period_ns)
+        before = window.note(self._clock.now_ns())
+        if before is None:
             self.forget(run_no)
             return None
-        wait_ns = self._supervision.wait_ns(len(recent))
-        self._restarts[run_no] = [*recent, now_ns]
-        return wait_ns
+        return self._supervision.wait_ns(before)
 
     def restarts(self, run_no: int) -> int:
         """How often a run was restarted of late."""

@@ -513,7 +513,7 @@ def test_a_fault_while_abandoning_one_actor_is_reported_and_the_others_are_told(
         def run_turn(self) -> bool:
             return True
 
-        def abandon(self, reason: str) -> None:
+        def abandon(self, reason: str, error: BaseException | None = None) -> None:
             raise RuntimeError("mine")
 
     errors: list[BaseException] = []

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pykka
 import pytest
 
 from greenroom import Runtime, activity, workflow
@@ -448,3 +449,17 @@ def test_ctrl_c_ends_a_blocking_get_and_nothing_else(path: Path) -> None:
     out, err = process.communicate(timeout=WAIT)
 
     assert (process.returncode, out, err) == (0, "interrupted RUNNING\n", "")
+
+
+def test_pykkas_stop_all_closes_what_is_open(tmp_path: Path) -> None:
+    first = Runtime(tmp_path / "first").open()
+    second = Runtime(tmp_path / "second").open()
+
+    assert pykka.ActorRegistry.stop_all(timeout=60) == [True, True]
+
+    assert not first.is_open
+    assert not second.is_open
+    assert pykka.ActorRegistry.get_all() == []
+    with first:
+        assert len(pykka.ActorRegistry.get_all()) == 1
+    assert pykka.ActorRegistry.get_all() == []

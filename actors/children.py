@@ -1,0 +1,98 @@
+"""One child of a supervisor: the instance that is there, and what is to come after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from .actor import Actor
+from .deadlines import Deadline
+from .dispatcher import Dispatcher
+from .supervision import ChildSpec, Directive
+
+__all__ = ["Call", "Child", "Ended"]
+
+
+class Parent(Protocol):
+    """Whose child it is."""
+
+    @property
+    def dispatcher(self) -> Dispatcher: ...
+
+    def directive(self, error: BaseException) -> tuple[Directive, BaseException]:
+        """What is to become of a child that has failed of ``error``, and of what."""
+        ...
+
+    def post(self, message: Ended | Call) -> None:
+        """Have something seen to in a turn of the supervisor, before its mail."""
+        ...
+
+
+class Child:
+    """One child.
+
+    Attributes:
+        actor: the instance that is there, or the last one that was.
+        is_down: whether that one has ended, and another is to take its place.
+        again: stands for the moment at which the next one is to come, once that is settled.
+        begun_ns: when the instance began.
+        failures: how many restarts there were in a row.
+        leaving: how to go on once it has ended, if it was told to.
+    """
+
+    __slots__ = ("_parent", "actor", "again", "begun_ns", "failures", "is_down", "leaving", "overdue", "spec")
+
+    def __init__(self, parent: Parent, spec: ChildSpec) -> None:
+        self._parent = parent
+        self.spec = spec
+        self.actor = self.make()
+        self.is_down = True
+        self.again: object | None = None
+        self.begun_ns = 0
+        self.failures = 0
+        self.leaving: Callable[[], None] | None = None
+        self.overdue: Deadline | None = None
+
+    def make(self) -> Actor:
+        """One more instance."""
+        actor = self.spec.make(*self.spec.args, **self.spec.kwargs)
+        if not isinstance(actor, Actor):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
+            raise TypeError(
+                f"child {self.spec.name!r} is a {type(actor).__name__}, and only actors of greenroom can be kept; "
+                "derive it from greenroom.actors.Actor"
+            )
+        actor.keep_instance(self, self._parent.dispatcher)
+        return actor
+
+    def move(self, parent: Parent, spec: ChildSpec) -> None:
+        """Another supervisor keeps it, whose instances are to come."""
+        self._parent, self.spec, self.failures = parent, spec, 0
+
+    # As the keeper of its actor: in the turns of that, which takes them on the same thread.
+
+    def failed(self, actor: Actor, error: BaseException) -> bool:
+        """An instance has failed; whether it goes on all the same."""
+        directive, of = self._parent.directive(error)
+        if directive is Directive.RESUME and actor.instance_can_go_on:
+            return True
+        self._parent.post(Ended(self, actor, of, directive))
+        return False
+
+    def ended(self, actor: Actor) -> None:
+        """An instance has ended, since it was told to."""
+        self._parent.post(Ended(self, actor))
+
+
+class Ended(NamedTuple):
+    """An instance of a child has ended; what of, and what is to become of that, unless it was told to stop."""
+
+    child: Child
+    actor: Actor
+    error: BaseException | None = None
+    directive: Directive = Directive.RESTART
+
+
+class Call(NamedTuple):
+    """Something is to be done in a turn of the supervisor."""
+
+    do: Callable[[], None]

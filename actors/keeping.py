@@ -1,0 +1,301 @@
+"""What a supervisor does about children that fail: who begins, who is restarted, when it gives up.
+
+A tree lives on one dispatcher, so that whatever is done to children is done between their turns: a restart of several
+is one step, and nobody ever sees half of it.
+
+**Source:** Erlang/OTP, ``supervisor``; the reference and the mailbox that stay are Akka's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+from .actor import Actor
+from .children import Call, Child, Ended
+from .dispatcher import Dispatcher
+from .errors import RestartsExhaustedError
+from .mailbox import Lane
+from .pykka_seam import Envelope
+from .restarts import RestartWindow
+from .supervision import Backoff, ChildSpec, Directive, Restart, Strategy
+
+__all__ = ["Keeping"]
+
+logger = logging.getLogger("greenroom.actors")
+
+
+class Keeping(Actor):
+    """An actor with children.
+
+    Args:
+        children: those that it has from its beginning, in order.
+        strategy: who is restarted with a child.
+        window: how many restarts there may be.
+        backoff: how long a child waits before it is restarted.
+        decide: what becomes of a child that has failed of this exception; None restarts each.
+        dispatcher: what runs the tree; None for the one all plain actors share.
+    """
+
+    __slots__ = ("_backoff", "_children", "_decide", "_error", "_is_ending", "_specs", "_strategy", "_window")
+
+    def __init__(
+        self,
+        children: list[ChildSpec],
+        *,
+        strategy: Strategy,
+        window: RestartWindow,
+        backoff: Backoff,
+        decide: Callable[[BaseException], Directive] | None,
+        dispatcher: Dispatcher | None,
+    ) -> None:
+        super().__init__(dispatcher=dispatcher)
+        self._specs = children
+        self._strategy = strategy
+        self._window = window
+        self._backoff = backoff
+        self._decide = decide
+        self._children: dict[str, Child] = {}
+        # What it has failed of itself.
+        self._error: BaseException | None = None
+        self._is_ending = False
+
+    # Its life.
+
+    @property
+    def instance_can_go_on(self) -> bool:
+        """Not after it has given up: its children have ended."""
+        return self._error is None
+
+    def begin_instance(self) -> BaseException | None:
+        """Start the children, then call ``on_start``."""
+        self.dispatcher.call_at_end(self, self._give_up)
+        try:
+            for spec in self._specs:
+                if spec.name not in self._children:
+                    self._add(spec)
+            self._start(list(self._children.values()))
+        except BaseException as error:
+            # A child that cannot even be made: there is nothing that could be tried again.
+            self._actor_log_failure(error)
+            self._error = error
+        error_of_hook = super().begin_instance() if self._error is None else None
+        self._actor_is_begun = True
+        return self._error or error_of_hook
+
+    def retire_instance(self) -> None:
+        """End the children, the last one first, then this instance."""
+        for child in reversed(list(self._children.values())):
+            self._down(child)
+        super().retire_instance()
+
+    def take_place_of(self, before: Actor) -> None:
+        """Take the place of a supervisor that has ended, with the children of its that this one is to have."""
+        super().take_place_of(before)
+        if isinstance(before, Keeping):
+            names = {spec.name: spec for spec in self._specs}
+            for name, child in before._children.items():
+                if name in names:
+                    child.move(self, names[name])
+                    self._children[name] = child
+                else:
+                    child.actor.abandon("its supervisor was restarted, and does not know of it any more")
+            # In the order of the specs.
+            self._children = {name: self._children[name] for name in names if name in self._children}
+            before._children = {}
+
+    def abandon(self, reason: str, error: BaseException | None = None) -> None:
+        """Stop for good, and the children before it, the last one first."""
+        children, self._children = self._children, {}
+        for child in reversed(list(children.values())):
+            self._forget(child)
+            child.actor.abandon(reason, error)
+        self.dispatcher.forget_at_end(self)
+        super().abandon(reason, error)
+
+    def _give_up(self) -> None:
+        """The dispatcher has ended: those that wait to be started again never will be."""
+        self.abandon(f"dispatcher {self.dispatcher.name!r} is closed")
+
+    # Turns.
+
+    def _actor_handle(self, envelope: Envelope[Any]) -> None:
+        message = envelope.message
+        if type(message) is Ended:
+            self._guarded(lambda: self._has_ended(message))
+        elif type(message) is Call:
+            self._guarded(message.do)
+        else:
+            super()._actor_handle(envelope)
+
+    def _guarded(self, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except BaseException as error:
+            # A hook of the user's, or a fault of ours: a supervisor that cannot go on fails, as every actor does.
+            self._escalate(error)
+
+    def post(self, message: object) -> None:
+        """Have something seen to in a turn of this supervisor, before its mail."""
+        self.actor_inbox.put(Envelope(message), Lane.SYSTEM)
+
+    def _has_ended(self, end: Ended) -> None:
+        child = end.child
+        if child.is_down or child.actor is not end.actor:
+            # Another instance is there by now, or none is to be.
+            return
+        child.is_down = True
+        if child.leaving is not None:
+            self._has_left(child, end.error)
+        elif end.error is not None:
+            self._has_failed(child, end.error, end.directive)
+        elif child.spec.restart is Restart.PERMANENT and not self._is_ending:
+            self._restart(child, None)
+        else:
+            self._drop(child, "its actor stopped before handling it", None)
+
+    def _has_left(self, child: Child, error: BaseException | None) -> None:
+        then = child.leaving
+        self._drop(child, "its supervisor has ended it", error)
+        if then is not None:
+            then()
+
+    # Failures.
+
+    def directive(self, error: BaseException) -> tuple[Directive, BaseException]:
+        """What is to become of a child that has failed of ``error``, and of what."""
+        if self._decide is None:
+            return Directive.RESTART, error
+        try:
+            return Directive(self._decide(error)), error
+        except BaseException as fault:
+            # A supervisor that cannot decide leaves that to its own.
+            fault.__context__ = error
+            return Directive.ESCALATE, fault
+
+    def _has_failed(self, child: Child, error: BaseException, directive: Directive) -> None:
+        if self._is_ending or (child.spec.restart is Restart.TEMPORARY and directive is not Directive.ESCALATE):
+            directive = Directive.STOP
+        self._DO[directive](self, child, error)
+
+    def _restart(self, child: Child, error: BaseException | None) -> None:
+        now_ns = self.dispatcher.clock.now_ns()
+        if self._window.note(now_ns) is None:
+            exhausted = RestartsExhaustedError(child.spec.name, len(self._window))
+            exhausted.__cause__ = error
+            self._escalate(exhausted)
+            return
+        if now_ns - child.begun_ns >= self._backoff.reset_after_ns:
+            child.failures = 0
+        wait_ns = self._backoff.wait_ns(child.failures)
+        child.failures += 1
+        group = list(self._group(child))
+        for other in reversed(group):
+            self._down(other)
+        logger.warning("%s restarts %s in %g s: %r", self, child.actor, wait_ns / 1e9, error)
+        again = object()
+        for other in group:
+            other.again = again
+
+        def start() -> None:
+            due = [other for other in group if other.again is again]
+            for other in due:
+                other.again = None
+            self._start(due)
+
+        # Never here: a child that fails whenever it begins would take us deeper and deeper.
+        if wait_ns:
+            self.dispatcher.call_at(now_ns + wait_ns, self.post, Call(start))
+        else:
+            self.post(Call(start))
+
+    def _escalate(self, error: BaseException) -> None:
+        """Fail: the children end, the last one first, and whoever keeps this supervisor decides."""
+        if self._error is not None:
+            return
+        self._error = error
+        for child in reversed(list(self._children.values())):
+            self._down(child)
+        # One that has not begun says so to whoever has it begin.
+        if self._actor_is_begun:
+            self._actor_fail(None, error)
+
+    _DO: ClassVar[dict[Directive, Callable[[Keeping, Child, BaseException], None]]] = {
+        # One that goes on has not ended; one that could not even begin has nothing to go on with.
+        Directive.RESUME: _restart,
+        Directive.RESTART: _restart,
+        Directive.STOP: lambda self, child, error: self._drop(child, "its actor failed before handling it", error),
+        Directive.ESCALATE: lambda self, child, error: self._escalate(error),
+    }
+
+    def _group(self, child: Child) -> Iterator[Child]:
+        """Who is restarted with a child, itself included, in order; whoever is leaving is not."""
+        if self._strategy is Strategy.ONE_FOR_ONE:
+            yield child
+            return
+        is_in = self._strategy is Strategy.ONE_FOR_ALL
+        for other in self._children.values():
+            is_in = is_in or other is child
+            if is_in and other.leaving is None:
+                yield other
+
+    # One child.
+
+    def _add(self, spec: ChildSpec) -> Child:
+        child = self._children[spec.name] = Child(self, spec)
+        return child
+
+    def _start(self, group: list[Child]) -> None:
+        """Have instances of children begin, in order; whoever is to begin later, since one of them fails, does not."""
+        for child in group:
+            if self._error is not None or self._is_ending:
+                return
+            is_kept = self._children.get(child.spec.name) is child and child.leaving is None
+            if not (is_kept and child.is_down and child.again is None):
+                continue
+            error = self._begin_instance(child)
+            if error is not None:
+                directive, of = self.directive(error)
+                self._has_failed(child, of, directive)
+
+    def _begin_instance(self, child: Child) -> BaseException | None:
+        before = child.actor
+        if before.instance_has_begun:
+            try:
+                actor = child.make()
+            except BaseException as fault:
+                # As a failure of the instance that could not be made.
+                self._actor_log_failure(fault)
+                return fault
+            actor.take_place_of(before)
+            child.actor = actor
+        else:
+            before.actor_inbox.hold(True, all_lanes=True)
+            before.launch()
+        child.begun_ns = self.dispatcher.clock.now_ns()
+        error = child.actor.begin_instance()
+        if error is None:
+            child.is_down = False
+            child.actor.actor_inbox.hold(False)
+        return error
+
+    def _down(self, child: Child) -> None:
+        """See to it that no instance of a child is there."""
+        child.again = None
+        if not child.is_down:
+            child.is_down = True
+            child.actor.retire_instance()
+
+    def _drop(self, child: Child, reason: str, error: BaseException | None) -> None:
+        """Keep a child no longer."""
+        self._forget(child)
+        if self._children.get(child.spec.name) is child:
+            del self._children[child.spec.name]
+        child.actor.abandon(reason, error)
+
+    def _forget(self, child: Child) -> None:
+        child.again = None
+        if child.overdue is not None:
+            child.overdue.cancel()
+            child.overdue = None

@@ -1,0 +1,182 @@
+"""An actor that keeps others alive: what it can be asked, and how it ends them in order."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+import pykka
+from pykka import ActorRef
+
+from .children import Call, Child
+from .dispatcher import Dispatcher
+from .durations import limit_ns
+from .keeping import Keeping
+from .pykka_seam import ActorStop, Envelope
+from .restarts import RestartWindow
+from .supervision import Backoff, ChildSpec, Directive, Strategy
+
+__all__ = ["Supervisor"]
+
+logger = logging.getLogger("greenroom.actors")
+
+_AT_ONCE = Backoff(0)
+
+
+class Supervisor(Keeping):
+    """An actor that keeps other actors.
+
+    What it can be asked, by other threads through its proxy and by itself: ``start_child``, ``stop_child``,
+    ``restart_child``, ``child``, ``children``. A supervisor may itself be a child: that makes a tree.
+
+    Args:
+        children: what it keeps from its beginning, in the order in which they are started.
+        strategy: who is restarted with a child.
+        max_restarts: how many restarts there may be within the period; one more, and the supervisor fails itself.
+        period: how far back restarts are counted (seconds or timedelta).
+        backoff: how long a child waits before it is restarted; None for no time at all.
+        decide: what becomes of a child that has failed of this exception; None restarts each.
+        dispatcher: what runs the tree (default: the one all plain actors share).
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind or out of range, or two children have one name.
+    """
+
+    __slots__ = ("_reply_to",)
+
+    def __init__(
+        self,
+        children: Iterable[ChildSpec] = (),
+        *,
+        strategy: Strategy = Strategy.ONE_FOR_ONE,
+        max_restarts: int = 3,
+        period: timedelta | float = 5.0,
+        backoff: Backoff | None = None,
+        decide: Callable[[BaseException], Directive] | None = None,
+        dispatcher: Dispatcher | None = None,
+    ) -> None:
+        specs = list(children)
+        for name, times in Counter(spec.name for spec in specs).items():
+            if times > 1:
+                raise ValueError(
+                    f"{times} children are called {name!r}; children of one supervisor have different names"
+                )
+        if max_restarts < 0:
+            raise ValueError(f"max_restarts is {max_restarts}; give 0 for none, or more")
+        super().__init__(
+            specs,
+            strategy=Strategy(strategy),
+            window=RestartWindow(max_restarts, limit_ns(period, "period")),
+            backoff=_AT_ONCE if backoff is None else backoff,
+            decide=decide,
+            dispatcher=dispatcher,
+        )
+        # Who has told it to stop, and waits for the end of all children.
+        self._reply_to: pykka.Future[Any] | None = None
+
+    def start_child(self, spec: ChildSpec) -> ActorRef[Any]:
+        """Start one more child, after all others; gives the reference to speak to it by, which outlives restarts.
+
+        Raises:
+            ValueError: there is a child of that name.
+            RuntimeError: the supervisor is ending.
+            BaseException: what its ``__init__`` raises; then there is no such child. What ``on_start`` raises is a
+                failure of the child, like any later one.
+        """
+        if self._is_ending:
+            raise RuntimeError(f"{self} is ending and starts no more children")
+        if spec.name in self._children:
+            raise ValueError(f"{self} has a child called {spec.name!r}; stop it first, or give another name")
+        child = self._add(spec)
+        self._start([child])
+        return child.actor.actor_ref
+
+    def stop_child(self, name: str) -> None:
+        """Have a child end, in the time that its spec gives it, and keep it no longer.
+
+        Raises:
+            KeyError: there is no such child.
+        """
+        child = self._child(name)
+        if child.leaving is None:
+            self._let_go(child, _nothing)
+
+    def restart_child(self, name: str) -> None:
+        """Put a new instance in the place of a child; that does not count among the restarts that it may have.
+
+        Raises:
+            KeyError: there is no such child.
+        """
+        child = self._child(name)
+        if child.leaving is not None:
+            raise RuntimeError(f"child {name!r} is ending and cannot be restarted")
+        self._down(child)
+        child.failures = 0
+        self._start([child])
+
+    def child(self, name: str) -> ActorRef[Any]:
+        """The reference to speak to a child by.
+
+        Raises:
+            KeyError: there is no such child.
+        """
+        return self._child(name).actor.actor_ref
+
+    def children(self) -> dict[str, ActorRef[Any]]:
+        """The children: name → reference, in the order in which they were started."""
+        return {name: child.actor.actor_ref for name, child in self._children.items()}
+
+    def _child(self, name: str) -> Child:
+        child = self._children.get(name)
+        if child is None:
+            known = ", ".join(map(repr, list(self._children)[:10])) or "none"
+            raise KeyError(f"{self} has no child called {name!r} (children: {known})")
+        return child
+
+    # Ending.
+
+    def _actor_end(self, reply_to: pykka.Future[Any] | None) -> None:
+        """Told to stop: the children end first, the last one first, each in the time that it has."""
+        self._is_ending, self._reply_to = True, reply_to
+        # What comes now is answered once this has ended; the children are heard.
+        self.actor_inbox.hold(True)
+        self._end_next()
+
+    def _end_next(self) -> None:
+        while self._children:
+            name, child = next(reversed(self._children.items()))
+            if child.leaving is not None:
+                # It was told to already: go on when it has ended.
+                child.leaving = self._end_next
+                return
+            self._let_go(child, self._end_next)
+            if name in self._children:
+                return
+        super()._actor_end(self._reply_to)
+
+    def _let_go(self, child: Child, then: Callable[[], None]) -> None:
+        """Have a child end in the time that it has, then go on."""
+        shutdown_ns = child.spec.shutdown_ns
+        if child.is_down or shutdown_ns == 0:
+            self._down(child)
+            self._drop(child, "its supervisor has ended it", None)
+            return
+        child.leaving = then
+        child.actor.actor_inbox.put(Envelope(ActorStop()))
+        if shutdown_ns is not None:
+            at_ns = self.dispatcher.clock.now_ns() + shutdown_ns
+            call = Call(lambda: self._is_overdue(child))
+            child.overdue = self.dispatcher.call_at(at_ns, self.post, call)
+
+    def _is_overdue(self, child: Child) -> None:
+        if child.leaving is not None and self._children.get(child.spec.name) is child:
+            logger.warning("%s ends %s, whose time for its mail is over", self, child.actor)
+            self._down(child)
+            self._has_left(child, None)
+
+
+def _nothing() -> None:
+    """Nobody waits for the end of a child."""

@@ -1,0 +1,165 @@
+"""Hearing that another actor has stopped."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import pykka
+import pytest
+from pykka import ActorRef
+
+from greenroom.actors import Actor, Dispatcher, StoppedFlag, Terminated
+
+
+class Watcher(Actor):
+    """Notes what it hears; watches and stops watching when it is told to."""
+
+    mailbox_limit = 1
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        super().__init__(dispatcher=dispatcher)
+        self.heard: list[Any] = []
+
+    def on_receive(self, message: Any) -> None:
+        if callable(message):
+            message(self)
+        else:
+            self.heard.append(message)
+
+
+class Mortal(Actor):
+    def on_receive(self, message: Any) -> None:
+        raise message
+
+
+@pytest.fixture
+def dispatcher() -> Dispatcher:
+    return Dispatcher()
+
+
+def run(dispatcher: Dispatcher) -> None:
+    while dispatcher.sweep():
+        pass
+
+
+def launched(actor: Actor) -> ActorRef[Any]:
+    actor.launch()
+    run(actor.dispatcher)
+    return actor.actor_ref
+
+
+def test_a_watcher_is_told_once_of_what_it_watches_and_of_what_that_stopped(dispatcher: Dispatcher) -> None:
+    watcher = Watcher(dispatcher)
+    launched(watcher)
+    told, failed = Mortal(dispatcher=dispatcher), Mortal(dispatcher=dispatcher)
+    error = ValueError("boom")
+    for ref in (launched(told), launched(failed)):
+        watcher.watch(ref)
+        watcher.watch(ref)
+
+    told.actor_ref.stop(block=False)
+    failed.actor_ref.tell(error)
+    run(dispatcher)
+
+    assert watcher.heard == [Terminated(told.actor_ref, None), Terminated(failed.actor_ref, error)]
+
+
+def test_one_that_has_stopped_before_is_told_of_at_once(dispatcher: Dispatcher) -> None:
+    watcher, mortal = Watcher(dispatcher), Mortal(dispatcher=dispatcher)
+    launched(watcher)
+    ref = launched(mortal)
+    ref.stop(block=False)
+    run(dispatcher)
+
+    watcher.watch(ref)
+    run(dispatcher)
+
+    assert watcher.heard == [Terminated(ref, None)]
+
+
+def test_a_full_mailbox_has_room_for_the_news(dispatcher: Dispatcher) -> None:
+    watcher, mortal = Watcher(dispatcher), Mortal(dispatcher=dispatcher)
+    ref = launched(mortal)
+    watcher.launch()
+    watcher.watch(ref)
+    watcher.actor_ref.tell("fills the mailbox")
+
+    ref.stop(block=False)
+    run(dispatcher)
+
+    assert watcher.heard == ["fills the mailbox", Terminated(ref, None)]
+
+
+def test_who_does_not_watch_any_more_is_not_told(dispatcher: Dispatcher) -> None:
+    watcher, mortal = Watcher(dispatcher), Mortal(dispatcher=dispatcher)
+    launched(watcher)
+    ref = launched(mortal)
+    watcher.watch(ref)
+
+    watcher.unwatch(ref)
+    watcher.unwatch(ref)
+    ref.stop(block=False)
+    run(dispatcher)
+
+    assert watcher.heard == []
+
+
+def test_a_watcher_that_has_stopped_is_forgotten(dispatcher: Dispatcher) -> None:
+    watcher, mortal = Watcher(dispatcher), Mortal(dispatcher=dispatcher)
+    launched(watcher)
+    ref = launched(mortal)
+    watcher.watch(ref)
+    watcher.actor_ref.stop(block=False)
+    run(dispatcher)
+    remains = weakref.ref(watcher)
+
+    del watcher
+    gc.collect()
+
+    assert remains() is None
+    assert dispatcher.dead_letters.count == 0
+
+
+def test_an_actor_of_another_kind_cannot_be_watched(dispatcher: Dispatcher) -> None:
+    class Threaded(pykka.ThreadingActor):
+        pass
+
+    ref = Threaded.start()
+    watcher = Watcher(dispatcher)
+    try:
+        with pytest.raises(TypeError, match="only actors of greenroom say that they have stopped"):
+            watcher.watch(ref)
+    finally:
+        ref.stop()
+
+
+# The flag
+
+
+def test_a_flag_is_set_once_and_tells_each_though_one_raises(caplog: pytest.LogCaptureFixture) -> None:
+    flag, told = StoppedFlag(), []
+    error = ValueError("first")
+
+    def fails() -> None:
+        raise LookupError("in a callback")
+
+    flag.call_when_set(fails)
+    flag.call_when_set(lambda: told.append(1))
+    flag.set(error)
+    flag.set(ValueError("second"))
+    flag.call_when_set(lambda: told.append(2))
+
+    assert told == [1, 2]
+    assert flag.error is error
+    assert "in a callback" in caplog.text
+
+
+def test_a_wait_that_is_over_leaves_nothing_behind() -> None:
+    flag = StoppedFlag()
+
+    assert not flag.wait(0)
+    assert not flag.wait(-1)
+
+    assert getattr(flag, "_callbacks") == []  # noqa: B009  # its own business
