@@ -141,7 +141,7 @@ def test_a_sender_waits_until_there_is_room() -> None:
     mailbox = bounded(Overflow.WAIT)
     thread, came = waiting(mailbox, "third")
 
-    taken = []
+    taken: list[Any] = []
     while len(taken) < 3:
         envelope = mailbox.take()
         if envelope is not None:
