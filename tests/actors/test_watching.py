@@ -139,7 +139,8 @@ def test_an_actor_of_another_kind_cannot_be_watched(dispatcher: Dispatcher) -> N
 
 
 def test_a_flag_is_set_once_and_tells_each_though_one_raises(caplog: pytest.LogCaptureFixture) -> None:
-    flag, told = StoppedFlag(), []
+    flag = StoppedFlag()
+    told: list[int] = []
     error = ValueError("first")
 
     def fails() -> None:

@@ -30,9 +30,9 @@ def programs(name: str, page: str) -> list[object]:
     ]
 
 
-def options_of(runtime: type[Runtime]) -> list[str]:
-    """The keyword options of a runtime's constructor."""
-    parameters = inspect.signature(runtime.__init__).parameters.values()
+def options_of(cls: type) -> list[str]:
+    """The keyword options of a constructor."""
+    parameters = inspect.signature(cls.__init__).parameters.values()
     return [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
 
 
