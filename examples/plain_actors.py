@@ -97,7 +97,8 @@ def main() -> None:
     print(f"petty cash: {petty.ask('how much?')}")
 
     bank.stop()
-    print(f"the auditor says: {auditor.ask('what happened?')[0]}")
+    (note,) = auditor.ask("what happened?", block=True)
+    print(f"the auditor says: {note}")
     print(f"accounts that are alive: {sum(ref.is_alive() for ref in accounts)}")
     auditor.stop()
 

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,9 @@ def programs(name: str, page: str) -> list[object]:
     ]
 
 
-def options_of(cls: type) -> list[str]:
+def options_of(cls: Callable[..., object]) -> list[str]:
     """The keyword options of a constructor."""
-    parameters = inspect.signature(cls.__init__).parameters.values()
+    parameters = inspect.signature(cls).parameters.values()
     return [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
 
 
