@@ -1,22 +1,16 @@
-"""Turns what workflow code asks for into commands, and keeps a handle for each thing that is not there yet.
-
-One counter numbers all commands of a run. Commands are collected a turn; what is taken back in the turn that asked for
-it never reaches the journal.
-"""
+"""Turns what workflow code asks for into commands, and keeps a handle for each thing that is not there yet."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from ..model.activity_definition import ActivityDefinition
-from ..model.definitions import WorkflowDefinition
-from ..model.errors import InWorkflowError, PayloadDecodeError, PayloadError, ReadOnlyContextError
+from ..model.errors import InWorkflowError, PayloadError, ReadOnlyContextError
 from ..model.failures import Failure, to_exception, to_failure
-from ..model.misfits import result_misfit
 from ..model.options import ActivityCancellationType, ActivityOptions
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
@@ -24,77 +18,43 @@ from .call_sites import call_site
 from .commands import (
     CancelActivity,
     CancelTimer,
-    CancelWorkflow,
     Command,
-    CompleteUpdate,
-    CompleteWorkflow,
     DeadLetterSignal,
-    FailWorkflow,
     RecordSideEffect,
     RequestCancelActivity,
     ScheduleActivity,
     SignalExternal,
     StartTimer,
 )
+from .endings import Endings
 from .handles import ActivityHandle, AwaitedActivityHandle, PendingHandle
-from .loop import WorkflowLoop
 from .machines import ABANDONED_ACTIVITY, ACTIVITY, AWAITED_ACTIVITY, EXTERNAL_SIGNAL, Event
-from .messages import SignalReceived, UpdateReceived
+from .messages import SignalReceived
 from .tasks import RunPutAway, TimerHandle
 
 __all__ = ["Commander"]
-
-# The frames between who asks and the command: `_ask` and the method of the commander that calls it.
-_COLLECTING = 2
 
 # Python 3.11 calls a function to find a member by its class.
 _TRY_CANCEL = ActivityCancellationType.TRY_CANCEL
 
 
-class Commander:
+class Commander(Endings):
     """The asking half of an execution.
 
     Attributes:
         pending: command id to the handle that waits for its outcome.
         timers: command id to the timer that has not fired.
-        closing: the command that closed the run, once there is one.
-        put_away: whether the run is being put away, and may not ask for anything.
     """
 
     def __init__(
         self, run_id: str, converter: PayloadConverter, activities: Registry[ActivityDefinition] | None = None
     ) -> None:
-        self.loop: WorkflowLoop
+        super().__init__(converter)
         self.pending: dict[int, PendingHandle[Any]] = {}
         self.timers: dict[int, TimerHandle] = {}
-        self.closing: Command | None = None
-        self.put_away = False
-        self._converter = converter
         self._activities = activities
-        self._bug: BaseException | None = None
         self._run_id = run_id
         self._random: random.Random | None = None
-        self._last_id = 0
-        # What this turn has asked for, and what the history says it asked for if it is replayed.
-        self._turn: dict[int, Command] = {}
-        self._recorded: Sequence[Command] | None = None
-
-    # One turn.
-
-    def asked(self) -> list[Command]:
-        """What the turn has asked for, in order; what closes the run comes last."""
-        commands = list(self._turn.values())
-        if self.closing is not None:
-            commands.append(self.closing)
-        return commands
-
-    def is_replaying(self) -> bool:
-        """Whether this turn is in the history already."""
-        return self._recorded is not None
-
-    def is_read_only(self) -> bool:
-        """Whether what runs now may only read."""
-        return bool(self.loop.read_only)
 
     # What is asked for.
 
@@ -180,55 +140,31 @@ class Commander:
             raise to_exception(failure, self._converter)
         return self._converter.decode(value, result_type)
 
+    def _perform(self, function: Callable[[], Any]) -> tuple[bytes, Failure | None]:
+        # A replay does not call the function: what it changed in the run would be missing there.
+        loop, order = self.loop, self.loop.order
+        loop.read_only, loop.is_marred = "a side effect", False
+        try:
+            outcome: tuple[bytes, Failure | None] = self._converter.encode(function()), None
+        except InWorkflowError:
+            # A bug, and nothing to be recorded: mended code may do it again.
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            outcome = b"", to_failure(error, self._converter)
+        finally:
+            loop.read_only = ""
+            loop.order = order
+        if loop.is_marred:
+            bug = ReadOnlyContextError("waking a task, or cancelling or starting something,", "a side effect")
+            # Also if the code catches it: the run is no longer what a replay would make of it.
+            self._bug = self._bug or bug
+            raise bug
+        return outcome
+
     def dead_letter(self, signal: SignalReceived, reason: str) -> None:
         """Put a signal aside that its handler or reader cannot take."""
         number = self._next("")
         self._ask(number, DeadLetterSignal, signal.name, signal.args, signal.sender, reason)
-
-    def complete(self, result: object, definition: WorkflowDefinition) -> None:
-        """Close the run with a result, unless it is closed.
-
-        Raises:
-            PayloadDecodeError: it does not fit the annotation of the workflow.
-        """
-        if self.closing is None:
-            data = self._converter.encode(result)
-            # A result that the history has stands, whatever the code or this release says of it now.
-            if not (self._recorded and self._recorded[-1].__class__ is CompleteWorkflow):
-                self._check("workflow", definition.name, result, data, definition.signature.result_type)
-            self.closing = CompleteWorkflow(0, "", "", data)
-
-    def fail(self, error: BaseException) -> None:
-        """Close the run with a failure, unless it is closed."""
-        if self.closing is None:
-            self.closing = FailWorkflow(0, "", "", to_failure(error, self._converter))
-
-    def cancelled(self, error: BaseException) -> None:
-        """Close the run as cancelled, unless it is closed."""
-        if self.closing is None:
-            self.closing = CancelWorkflow(0, "", "", to_failure(error, self._converter))
-
-    def update_returned(self, update: UpdateReceived, result: object, result_type: Any) -> None:
-        """Give an update its result.
-
-        Raises:
-            PayloadError: it cannot be stored, or does not fit the annotation of the handler.
-        """
-        number = self._next("")
-        if self._recorded is not None and self._repeats(number, CompleteUpdate, update.name):
-            # A result that the history has stands, whatever the code or this release says of it now.
-            return
-        data = self._converter.encode(result)
-        self._check("update", update.name, result, data, result_type)
-        # Also if the main function has ended meanwhile, in this turn: then it was in time.
-        self._turn[number] = CompleteUpdate(number, update.name, "", update.update_id, data)
-
-    def update_failed(self, update: UpdateReceived, error: BaseException) -> None:
-        """Give an update the failure that its handler has let out."""
-        number = self._next("")
-        if self._recorded is None or not self._repeats(number, CompleteUpdate, update.name):
-            failure = to_failure(error, self._converter)
-            self._turn[number] = CompleteUpdate(number, update.name, "", update.update_id, b"", failure)
 
     def random(self) -> random.Random:
         """The run's own generator, the same in each replay."""
@@ -237,26 +173,6 @@ class Commander:
         if self._random is None:
             self._random = random.Random(hashlib.sha256(self._run_id.encode()).digest())
         return self._random
-
-    def _check(self, kind: str, name: str, result: object, data: bytes, hint: Any) -> None:
-        try:
-            self._converter.check(result, data, hint)
-        except Exception as error:  # a user's converter may raise anything
-            below = error.__cause__ if isinstance(error, PayloadDecodeError) else error
-            raise PayloadDecodeError("", result_misfit(kind, name, result, hint, error)) from below
-
-    def check_may_change(self, action: str) -> None:
-        """Refuse ``action`` while only reading is allowed, or while the run is being put away."""
-        if self.loop.read_only:
-            raise ReadOnlyContextError(action, self.loop.read_only)
-        if self.put_away:
-            raise RunPutAway(action)
-
-    def raise_bug(self, bug: BaseException) -> NoReturn:
-        """Raise ``bug``, which stops the run even if the code catches it: the history may not have it another time."""
-        if self._bug is None and not self.loop.read_only:
-            self._bug = bug
-        raise bug
 
     def _check_call(self, declared: ActivityDefinition, data: bytes) -> None:
         """See that the activity is the one that will be performed, and that the arguments fit it."""
@@ -316,58 +232,6 @@ class Commander:
         self.pending.pop(number, None)
         if self._turn.pop(number, None) is None:
             self._ask(number, command, "", key=-number)
-
-    # How it is written down.
-
-    def _next(self, action: str) -> int:
-        if self.loop.read_only or self.put_away:
-            self.check_may_change(action)
-        self._last_id += 1
-        return self._last_id
-
-    def _ask(self, number: int, command: type[Command], name: str, *fields: Any, key: int | None = None) -> None:
-        if self.closing is not None:
-            return
-        if self._recorded is None or not self._repeats(number, command, name, key=key):
-            self._turn[number if key is None else key] = command(number, name, call_site(_COLLECTING), *fields)
-
-    def _repeats(self, number: int, command: type[Command], name: str, *, key: int | None = None) -> bool:
-        """Whether a replay asks for what the history has in this place; the recorded command then stands for it."""
-        recorded = self._recorded
-        # What an update's handler gives in the turn in which the run ends comes after that.
-        if recorded is None or (self.closing is not None and command is not CompleteUpdate):
-            return False
-        place = len(self._turn)
-        if place >= len(recorded):
-            return False
-        expected = recorded[place]
-        if expected.id != number or expected.__class__ is not command:
-            return False
-        if expected.name != name and command is not StartTimer:
-            return False
-        self._turn[number if key is None else key] = expected
-        return True
-
-    def _perform(self, function: Callable[[], Any]) -> tuple[bytes, Failure | None]:
-        # A replay does not call the function: what it changed in the run would be missing there.
-        loop, order = self.loop, self.loop.order
-        loop.read_only, loop.is_marred = "a side effect", False
-        try:
-            outcome: tuple[bytes, Failure | None] = self._converter.encode(function()), None
-        except InWorkflowError:
-            # A bug, and nothing to be recorded: mended code may do it again.
-            raise
-        except (Exception, asyncio.CancelledError) as error:
-            outcome = b"", to_failure(error, self._converter)
-        finally:
-            loop.read_only = ""
-            loop.order = order
-        if loop.is_marred:
-            bug = ReadOnlyContextError("waking a task, or cancelling or starting something,", "a side effect")
-            # Also if the code catches it: the run is no longer what a replay would make of it.
-            self._bug = self._bug or bug
-            raise bug
-        return outcome
 
     # What came of it.
 

@@ -1,0 +1,71 @@
+"""How a run ends, and how its updates do: results and failures as the last commands of a turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..model.definitions import WorkflowDefinition
+from ..model.errors import PayloadDecodeError
+from ..model.failures import to_failure
+from ..model.misfits import result_misfit
+from .commands import CancelWorkflow, CompleteUpdate, CompleteWorkflow, FailWorkflow
+from .messages import UpdateReceived
+from .turn_book import TurnBook
+
+__all__ = ["Endings"]
+
+
+class Endings(TurnBook):
+    """What closes a run or an update; what comes after that is dropped."""
+
+    def complete(self, result: object, definition: WorkflowDefinition) -> None:
+        """Close the run with a result, unless it is closed.
+
+        Raises:
+            PayloadDecodeError: it does not fit the annotation of the workflow.
+        """
+        if self.closing is None:
+            data = self._converter.encode(result)
+            # A result that the history has stands, whatever the code or this release says of it now.
+            if not (self._recorded and self._recorded[-1].__class__ is CompleteWorkflow):
+                self._check("workflow", definition.name, result, data, definition.signature.result_type)
+            self.closing = CompleteWorkflow(0, "", "", data)
+
+    def fail(self, error: BaseException) -> None:
+        """Close the run with a failure, unless it is closed."""
+        if self.closing is None:
+            self.closing = FailWorkflow(0, "", "", to_failure(error, self._converter))
+
+    def cancelled(self, error: BaseException) -> None:
+        """Close the run as cancelled, unless it is closed."""
+        if self.closing is None:
+            self.closing = CancelWorkflow(0, "", "", to_failure(error, self._converter))
+
+    def update_returned(self, update: UpdateReceived, result: object, result_type: Any) -> None:
+        """Give an update its result.
+
+        Raises:
+            PayloadError: it cannot be stored, or does not fit the annotation of the handler.
+        """
+        number = self._next("")
+        if self._recorded is not None and self._repeats(number, CompleteUpdate, update.name):
+            # A result that the history has stands, whatever the code or this release says of it now.
+            return
+        data = self._converter.encode(result)
+        self._check("update", update.name, result, data, result_type)
+        # Also if the main function has ended meanwhile, in this turn: then it was in time.
+        self._turn[number] = CompleteUpdate(number, update.name, "", update.update_id, data)
+
+    def update_failed(self, update: UpdateReceived, error: BaseException) -> None:
+        """Give an update the failure that its handler has let out."""
+        number = self._next("")
+        if self._recorded is None or not self._repeats(number, CompleteUpdate, update.name):
+            failure = to_failure(error, self._converter)
+            self._turn[number] = CompleteUpdate(number, update.name, "", update.update_id, b"", failure)
+
+    def _check(self, kind: str, name: str, result: object, data: bytes, hint: Any) -> None:
+        try:
+            self._converter.check(result, data, hint)
+        except Exception as error:  # a user's converter may raise anything
+            below = error.__cause__ if isinstance(error, PayloadDecodeError) else error
+            raise PayloadDecodeError("", result_misfit(kind, name, result, hint, error)) from below

@@ -1,0 +1,100 @@
+"""What one turn asks for, numbered and in order; a replay is given what its history has.
+
+One counter numbers all commands of a run. What is taken back in the turn that asked for it never reaches the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from ..model.errors import ReadOnlyContextError
+from ..model.payload_converter import PayloadConverter
+from .call_sites import call_site
+from .commands import Command, CompleteUpdate, StartTimer
+from .loop import WorkflowLoop
+from .tasks import RunPutAway
+
+__all__ = ["TurnBook"]
+
+# The frames between who asks and the command: `_ask` and the method of the commander that calls it.
+_COLLECTING = 2
+
+
+class TurnBook:
+    """The commands of a run, a turn at a time.
+
+    Attributes:
+        closing: the command that closed the run, once there is one.
+        put_away: whether the run is being put away, and may not ask for anything.
+    """
+
+    def __init__(self, converter: PayloadConverter) -> None:
+        self.loop: WorkflowLoop
+        self.closing: Command | None = None
+        self.put_away = False
+        self._converter = converter
+        self._bug: BaseException | None = None
+        self._last_id = 0
+        # What this turn has asked for, and what the history says it asked for if it is replayed.
+        self._turn: dict[int, Command] = {}
+        self._recorded: Sequence[Command] | None = None
+
+    def asked(self) -> list[Command]:
+        """What the turn has asked for, in order; what closes the run comes last."""
+        commands = list(self._turn.values())
+        if self.closing is not None:
+            commands.append(self.closing)
+        return commands
+
+    def is_replaying(self) -> bool:
+        """Whether this turn is in the history already."""
+        return self._recorded is not None
+
+    def is_read_only(self) -> bool:
+        """Whether what runs now may only read."""
+        return bool(self.loop.read_only)
+
+    def check_may_change(self, action: str) -> None:
+        """Refuse ``action`` while only reading is allowed, or while the run is being put away."""
+        if self.loop.read_only:
+            raise ReadOnlyContextError(action, self.loop.read_only)
+        if self.put_away:
+            raise RunPutAway(action)
+
+    def raise_bug(self, bug: BaseException) -> NoReturn:
+        """Raise ``bug``, which stops the run even if the code catches it: the history may not have it another time."""
+        if self._bug is None and not self.loop.read_only:
+            self._bug = bug
+        raise bug
+
+    # How it is written down.
+
+    def _next(self, action: str) -> int:
+        if self.loop.read_only or self.put_away:
+            self.check_may_change(action)
+        self._last_id += 1
+        return self._last_id
+
+    def _ask(self, number: int, command: type[Command], name: str, *fields: Any, key: int | None = None) -> None:
+        if self.closing is not None:
+            return
+        if self._recorded is None or not self._repeats(number, command, name, key=key):
+            self._turn[number if key is None else key] = command(number, name, call_site(_COLLECTING), *fields)
+
+    def _repeats(self, number: int, command: type[Command], name: str, *, key: int | None = None) -> bool:
+        """Whether a replay asks for what the history has in this place; the recorded command then stands for it."""
+        recorded = self._recorded
+        # What an update's handler gives in the turn in which the run ends comes after that.
+        if recorded is None or (self.closing is not None and command is not CompleteUpdate):
+            return False
+        place = len(self._turn)
+        if place >= len(recorded):
+            return False
+        expected = recorded[place]
+        if expected.id != number or expected.__class__ is not command:
+            return False
+        if expected.name != name and command is not StartTimer:
+            return False
+        self._turn[number if key is None else key] = expected
+        return True
