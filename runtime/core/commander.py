@@ -47,9 +47,13 @@ class Commander(Endings):
     """
 
     def __init__(
-        self, run_id: str, converter: PayloadConverter, activities: Registry[ActivityDefinition] | None = None
+        self,
+        run_id: str,
+        converter: PayloadConverter,
+        failure_types: tuple[type[BaseException], ...],
+        activities: Registry[ActivityDefinition] | None,
     ) -> None:
-        super().__init__(converter)
+        super().__init__(converter, failure_types)
         self.pending: dict[int, PendingHandle[Any]] = {}
         self.timers: dict[int, TimerHandle] = {}
         self._activities = activities

@@ -6,17 +6,62 @@ from typing import Any
 
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import PayloadDecodeError
+from ..model.failure_groups import is_cancellation, one_failure
 from ..model.failures import to_failure
 from ..model.misfits import result_misfit
+from ..model.payload_converter import PayloadConverter
+from .awaitables import explain
 from .commands import CancelWorkflow, CompleteUpdate, CompleteWorkflow, FailWorkflow
 from .messages import UpdateReceived
+from .tasks import RunPutAway
 from .turn_book import TurnBook
 
 __all__ = ["Endings"]
 
 
 class Endings(TurnBook):
-    """What closes a run or an update; what comes after that is dropped."""
+    """What closes a run or an update; what comes after that is dropped.
+
+    Args:
+        failure_types: exceptions that are failures; all others are bugs.
+    """
+
+    def __init__(self, converter: PayloadConverter, failure_types: tuple[type[BaseException], ...]) -> None:
+        super().__init__(converter)
+        self._failure_types = failure_types
+        # Why the run was asked to end, once it was.
+        self._cancel_reason: str | None = None
+
+    def raised(self, error: BaseException) -> None:
+        """The main function, a handler or a callback let out ``error``: a failure closes the run, the rest is a bug. A
+        cancellation that was asked for closes it as cancelled."""
+        failure = self._failure_in(error)
+        if failure is None:
+            return
+        # From before handlers ended a run by this rule too, a history may have a failure: that stands.
+        has_failed = any(each.__class__ is FailWorkflow for each in self._recorded or ())
+        if self._cancel_reason is not None and is_cancellation(error) and not has_failed:
+            self.cancelled(failure)
+        else:
+            self.fail(failure)
+
+    def update_raised(self, update: UpdateReceived, error: BaseException) -> None:
+        """The handler of an update let out ``error``: a failure is the outcome of the update, the rest is a bug."""
+        failure = self._failure_in(error)
+        if failure is not None:
+            self.update_failed(update, failure)
+
+    def _failure_in(self, error: BaseException) -> BaseException | None:
+        """The failure that an exception is; a bug is noted."""
+        if self.put_away or isinstance(error, RunPutAway):
+            return None
+        explain(error)
+        error = one_failure(error, self._failure_types)
+        if isinstance(error, self._failure_types):
+            return error
+        if self._bug is None:
+            self._bug = error
+        return None
 
     def complete(self, result: object, definition: WorkflowDefinition) -> None:
         """Close the run with a result, unless it is closed.

@@ -7,8 +7,6 @@ give the same commands, in any process and at any time.
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import zlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -16,20 +14,11 @@ from typing import Any, ClassVar
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import FailureError
-from ..model.failure_groups import is_cancellation, one_failure
-from ..model.handler_definitions import HandlerDefinition
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
-from .awaitables import explain
 from .bugs import WorkflowBugError
-from .channels import SignalChannel
-from .commander import Commander
-from .commands import Command, FailWorkflow
-from .conditions import Conditions
-from .context import Info
+from .commands import Command
 from .flags import check_flags
-from .handling import Handling
-from .loop import WorkflowLoop
 from .machines import Event
 from .messages import (
     ActivityCompleted,
@@ -46,9 +35,7 @@ from .messages import (
     WorkflowStarted,
 )
 from .replay import compare
-from .run_info import info_of
-from .tasks import RunPutAway
-from .updates import UpdateInfo, current_update
+from .surroundings import Surroundings
 
 __all__ = ["Execution"]
 
@@ -56,7 +43,7 @@ __all__ = ["Execution"]
 _COMPLETE = Event.COMPLETE
 
 
-class Execution(Commander):
+class Execution(Surroundings):
     """A live run.
 
     Args:
@@ -70,9 +57,6 @@ class Execution(Commander):
         UnknownFlagsError: the run was begun by a release that decides in a way unknown here.
     """
 
-    LOOP: ClassVar[type[WorkflowLoop]] = WorkflowLoop
-    HANDLING: ClassVar[type[Handling]] = Handling
-
     def __init__(
         self,
         started: WorkflowStarted,
@@ -82,26 +66,13 @@ class Execution(Commander):
         activities: Registry[ActivityDefinition] | None = None,
     ) -> None:
         check_flags(started)
-        super().__init__(started.run_id, converter, activities)
-        self.started = started
-        self.turns = 0
+        failures = FailureError, TimeoutError, asyncio.CancelledError
+        super().__init__(
+            started, converter, (*failures, *failure_types, *definition.failure_exception_types), activities
+        )
         self._ended = False
         self._main_task: asyncio.Task[None] | None = None
-        self._cancel_reason: str | None = None
         self._definition = definition
-        self._failure_types = (
-            FailureError,
-            TimeoutError,
-            asyncio.CancelledError,
-            *failure_types,
-            *definition.failure_exception_types,
-        )
-        # The run's own: nothing of the thread that happens to take the turn can be seen, nothing stays behind there.
-        self._context = contextvars.Context()
-        self.loop = self.LOOP(self, first_order=zlib.crc32(started.run_id.encode()))
-        self._conditions = Conditions(self.loop)
-        self._handling = self.HANDLING(self, self.loop, converter, self._context)
-        self._signals = self._handling.signals
 
     # The door.
 
@@ -234,37 +205,6 @@ class Execution(Commander):
         """Whether the run has ended, by its own code or without asking it."""
         return self.closing is not None or self._ended
 
-    def raised(self, error: BaseException) -> None:
-        """The main function, a handler or a callback let out ``error``: a failure closes the run, the rest is a bug. A
-        cancellation that was asked for closes it as cancelled."""
-        failure = self._failure_in(error)
-        if failure is None:
-            return
-        # From before handlers ended a run by this rule too, a history may have a failure: that stands.
-        has_failed = any(each.__class__ is FailWorkflow for each in self._recorded or ())
-        if self._cancel_reason is not None and is_cancellation(error) and not has_failed:
-            self.cancelled(failure)
-        else:
-            self.fail(failure)
-
-    def update_raised(self, update: UpdateReceived, error: BaseException) -> None:
-        """The handler of an update let out ``error``: a failure is the outcome of the update, the rest is a bug."""
-        failure = self._failure_in(error)
-        if failure is not None:
-            self.update_failed(update, failure)
-
-    def _failure_in(self, error: BaseException) -> BaseException | None:
-        """The failure that an exception is; a bug is noted."""
-        if self.put_away or isinstance(error, RunPutAway):
-            return None
-        explain(error)
-        error = one_failure(error, self._failure_types)
-        if isinstance(error, self._failure_types):
-            return error
-        if self._bug is None:
-            self._bug = error
-        return None
-
     # What can happen.
 
     def _take_started(self, message: WorkflowStarted) -> None:
@@ -327,48 +267,6 @@ class Execution(Commander):
 
     def _take_end(self, message: RunTimedOut | RunTerminated) -> None:
         self._ended = True
-
-    # What workflow code asks its context, beside what the commander answers.
-
-    def info(self) -> Info:
-        return info_of(self.started, self.loop.started_ns, self.turns)
-
-    def cancellation_reason(self) -> str | None:
-        return self._cancel_reason
-
-    def now_ns(self) -> int:
-        return self.loop.now_ns
-
-    def is_condition_met(self, predicate: Callable[[], object]) -> bool:
-        return self._conditions.is_met(predicate)
-
-    def add_condition(self, predicate: Callable[[], object], future: asyncio.Future[None]) -> None:
-        self.check_may_change("waiting for a condition")
-        self._conditions.add(predicate, future)
-
-    def set_handler(
-        self,
-        kind: str,
-        name: str | None,
-        handler: Callable[..., Any] | None,
-        validator: Callable[..., Any] | None = None,
-    ) -> None:
-        self.check_may_change(f"setting {'an' if kind == 'update' else 'a'} {kind} handler")
-        definition = None if handler is None else HandlerDefinition(name, handler, validator=validator)
-        self._handling.table(kind).set_handler(name, definition)
-
-    def get_handler(self, kind: str, name: str | None) -> Callable[..., Any] | None:
-        handler = self._handling.table(kind).handler(name)
-        return None if handler is None else handler.fn
-
-    def signal_channel(self) -> SignalChannel:
-        return SignalChannel(self._signals)
-
-    def all_handlers_finished(self) -> bool:
-        return not self._handling.at_work
-
-    def current_update(self) -> UpdateInfo | None:
-        return current_update()
 
     # What the shell asks.
 

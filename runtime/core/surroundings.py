@@ -1,0 +1,94 @@
+"""What workflow code can ask of the run that it belongs to, beside asking for something to be done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import zlib
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from ..model.activity_definition import ActivityDefinition
+from ..model.handler_definitions import HandlerDefinition
+from ..model.payload_converter import PayloadConverter
+from ..model.registry import Registry
+from .channels import SignalChannel
+from .commander import Commander
+from .conditions import Conditions
+from .context import Info
+from .handling import Handling
+from .loop import WorkflowLoop
+from .messages import WorkflowStarted
+from .run_info import info_of
+from .updates import UpdateInfo, current_update
+
+__all__ = ["Surroundings"]
+
+
+class Surroundings(Commander):
+    """A run with its loop, its conditions and its handlers.
+
+    Attributes:
+        started: the message that began the run.
+        turns: how many there were, this one included.
+    """
+
+    LOOP: ClassVar[type[WorkflowLoop]] = WorkflowLoop
+    HANDLING: ClassVar[type[Handling]] = Handling
+
+    def __init__(
+        self,
+        started: WorkflowStarted,
+        converter: PayloadConverter,
+        failure_types: tuple[type[BaseException], ...],
+        activities: Registry[ActivityDefinition] | None,
+    ) -> None:
+        super().__init__(started.run_id, converter, failure_types, activities)
+        self.started = started
+        self.turns: int = 0
+        # The run's own: nothing of the thread that happens to take the turn can be seen, nothing stays behind there.
+        self._context = contextvars.Context()
+        self.loop = self.LOOP(self, first_order=zlib.crc32(started.run_id.encode()))
+        self._conditions = Conditions(self.loop)
+        self._handling = self.HANDLING(self, self.loop, converter, self._context)
+        self._signals = self._handling.signals
+
+    def info(self) -> Info:
+        return info_of(self.started, self.loop.started_ns, self.turns)
+
+    def cancellation_reason(self) -> str | None:
+        return self._cancel_reason
+
+    def now_ns(self) -> int:
+        return self.loop.now_ns
+
+    def is_condition_met(self, predicate: Callable[[], object]) -> bool:
+        return self._conditions.is_met(predicate)
+
+    def add_condition(self, predicate: Callable[[], object], future: asyncio.Future[None]) -> None:
+        self.check_may_change("waiting for a condition")
+        self._conditions.add(predicate, future)
+
+    def set_handler(
+        self,
+        kind: str,
+        name: str | None,
+        handler: Callable[..., Any] | None,
+        validator: Callable[..., Any] | None = None,
+    ) -> None:
+        self.check_may_change(f"setting {'an' if kind == 'update' else 'a'} {kind} handler")
+        definition = None if handler is None else HandlerDefinition(name, handler, validator=validator)
+        self._handling.table(kind).set_handler(name, definition)
+
+    def get_handler(self, kind: str, name: str | None) -> Callable[..., Any] | None:
+        handler = self._handling.table(kind).handler(name)
+        return None if handler is None else handler.fn
+
+    def signal_channel(self) -> SignalChannel:
+        return SignalChannel(self._signals)
+
+    def all_handlers_finished(self) -> bool:
+        return not self._handling.at_work
+
+    def current_update(self) -> UpdateInfo | None:
+        return current_update()
