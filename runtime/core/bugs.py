@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..model.failures import text_of
+from ..model.texts import text_of
 
 __all__ = ["WorkflowBugError", "beneath"]
 

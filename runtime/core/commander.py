@@ -10,7 +10,9 @@ from typing import Any
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.errors import InWorkflowError, PayloadError, ReadOnlyContextError
-from ..model.failures import Failure, to_exception, to_failure
+from ..model.failure_reading import to_exception
+from ..model.failure_writing import to_failure
+from ..model.failures import Failure
 from ..model.options import ActivityCancellationType, ActivityOptions
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry

@@ -7,7 +7,7 @@ from typing import Any
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import PayloadDecodeError
 from ..model.failure_groups import is_cancellation, one_failure
-from ..model.failures import to_failure
+from ..model.failure_writing import to_failure
 from ..model.misfits import result_misfit
 from ..model.payload_converter import PayloadConverter
 from .awaitables import explain

@@ -1,8 +1,8 @@
-"""Lines for people that are written into a history: reasons and summaries."""
+"""Words for people that are written into a history: reasons, summaries, what objects of the user say of themselves."""
 
 from __future__ import annotations
 
-__all__ = ["writable"]
+__all__ = ["clipped", "text_of", "writable"]
 
 
 def writable(text: object, what: str) -> str:
@@ -19,3 +19,19 @@ def writable(text: object, what: str) -> str:
         raise TypeError(f"{what} is a {type(text).__name__}; give a string")
     # A file name may bring lone surrogates into it, and those cannot be written.
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def text_of(words: object) -> str:
+    """What ``str()`` makes of something of the user's, whatever comes of it."""
+    try:
+        return str(words)
+    except BaseException as err:  # the user's __str__, which may raise anything
+        return f"(str() of this {type(words).__name__} raised {type(err).__name__})"
+
+
+def clipped(text: str, most: int) -> str:
+    """A text as it can be written, of which so many characters are kept."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    if len(text) <= most:
+        return text
+    return f"{text[:most]} [cut: {len(text):,} characters in all]"

@@ -19,7 +19,7 @@ from ..model.activity_definition import ActivityDefinition
 from ..model.activity_info import ActivityInfo
 from ..model.cancellation import CANCEL_REQUESTED, NOT_FOUND, TIMED_OUT, ActivityCancellationDetails
 from ..model.errors import ApplicationError, GreenroomError, NotRegisteredError, RetryState, TimeoutType
-from ..model.failures import to_failure
+from ..model.failure_writing import to_failure
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .attempt_rows import failure_in, scheduled_in

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..attempt import CURRENT, Attempt
 from ..model.errors import ApplicationError, CancelledError
-from ..model.failures import to_failure
+from ..model.failure_writing import to_failure
 from ..model.payload_converter import PayloadConverter
 from .task import Completed, Failed, Outcome, Task, explained, unfit
 

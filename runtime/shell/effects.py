@@ -40,7 +40,8 @@ from ..core.messages import (
 )
 from ..model.cancellation import CANCEL_REQUESTED
 from ..model.errors import ApplicationError, GreenroomError, TerminatedError, TimeoutError, TimeoutType
-from ..model.failures import Failure, to_failure
+from ..model.failure_writing import to_failure
+from ..model.failures import Failure
 from ..model.options import WorkflowExecutionStatus
 from .closing import close_run
 from .headers import went_on

@@ -18,7 +18,8 @@ from ..model.errors import (
     TimeoutError,
     TimeoutType,
 )
-from ..model.failures import Failure, FailureKind, to_failure
+from ..model.failure_writing import to_failure
+from ..model.failures import Failure, FailureKind
 from ..model.payload_converter import PayloadConverter
 from ..model.retry import Retry, RetryPolicy, decide
 from .attempt_rows import row_of_next, row_of_wait

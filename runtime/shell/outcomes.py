@@ -9,7 +9,8 @@ from ...storage import RunHeader
 from ..core.commands import CompleteWorkflow, FailWorkflow, decode_commands, encode_commands
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import InternalError, WorkflowFailureError
-from ..model.failures import Failure, to_exception
+from ..model.failure_reading import to_exception
+from ..model.failures import Failure
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .waiters import Waiters

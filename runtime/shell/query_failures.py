@@ -6,7 +6,8 @@ from ...storage import RunHeader
 from ..core.bugs import beneath
 from ..core.handler_table import HandlerError
 from ..model.errors import ApplicationError, GreenroomError, ReadOnlyContextError, WorkflowQueryFailedError
-from ..model.failures import to_exception, to_failure
+from ..model.failure_reading import to_exception
+from ..model.failure_writing import to_failure
 from ..model.payload_converter import PayloadConverter
 from .delivery import Query
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...storage import Update
 from ..core.messages import UpdateReceived
 from ..model.errors import ApplicationError
-from ..model.failures import to_failure
+from ..model.failure_writing import to_failure
 from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
 from .outcomes import Outcome

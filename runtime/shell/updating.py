@@ -13,7 +13,7 @@ from ...actors import Future
 from ...storage import Journal, RunHeader, StorageError
 from ..core.messages import UpdateReceived
 from ..model.errors import GreenroomError, WorkflowUpdateFailedError, WorkflowUpdateNotFoundError
-from ..model.failures import to_exception
+from ..model.failure_reading import to_exception
 from ..model.options import WorkflowExecutionStatus, WorkflowUpdateStage
 from ..model.payload_converter import PayloadConverter
 from .delivery import Delivery

@@ -12,8 +12,8 @@ from ..core.bugs import beneath
 from ..core.handling import UpdateRejectedError
 from ..core.messages import UpdateReceived
 from ..model.errors import InternalError, TurnDeadlineError
-from ..model.failures import text_of
 from ..model.options import WorkflowExecutionStatus
+from ..model.texts import text_of
 from .answers import answer, refuse
 from .bringing_back import BringingBack, begin_execution
 from .delivery import Delivery, Query, Question

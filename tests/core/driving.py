@@ -28,7 +28,8 @@ from greenroom.runtime.core.messages import (
 )
 from greenroom.runtime.model.activity_definition import ActivityDefinition
 from greenroom.runtime.model.definitions import DEFINITION, WorkflowDefinition
-from greenroom.runtime.model.failures import to_exception, to_failure
+from greenroom.runtime.model.failure_reading import to_exception
+from greenroom.runtime.model.failure_writing import to_failure
 from greenroom.runtime.model.options import WorkflowOptions
 from greenroom.runtime.model.payloads import Converter
 from greenroom.runtime.model.registry import Registry

@@ -13,7 +13,7 @@ from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import SignalExternal
 from greenroom.runtime.core.messages import ExternalSignalResolved
 from greenroom.runtime.model.errors import ApplicationError
-from greenroom.runtime.model.failures import to_failure
+from greenroom.runtime.model.failure_writing import to_failure
 from tests.core.driving import Drive
 
 Start = Callable[..., Drive]

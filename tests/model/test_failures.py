@@ -27,7 +27,9 @@ from greenroom.runtime.model.errors import (
     TimeoutType,
     WorkflowAlreadyStartedError,
 )
-from greenroom.runtime.model.failures import MAX_CAUSES, Failure, to_exception, to_failure
+from greenroom.runtime.model.failure_reading import to_exception
+from greenroom.runtime.model.failure_writing import MAX_CAUSES, to_failure
+from greenroom.runtime.model.failures import Failure
 from greenroom.runtime.model.payloads import Converter
 
 

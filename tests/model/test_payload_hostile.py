@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from greenroom.runtime.core.commands import decode_commands
 from greenroom.runtime.core.messages import decode_message
 from greenroom.runtime.model.errors import PayloadDecodeError, PayloadEncodeError
-from greenroom.runtime.model.failures import Failure, FailureKind, to_exception
+from greenroom.runtime.model.failure_reading import to_exception
+from greenroom.runtime.model.failures import Failure, FailureKind
 from greenroom.runtime.model.payloads import Converter
 from tests.model.hostile_payloads import HINTS, alike, bodies
 from tests.model.payload_strategies import Box, typed_values

@@ -19,7 +19,8 @@ from greenroom.runtime.model.errors import (
     TimeoutError,
     TimeoutType,
 )
-from greenroom.runtime.model.failures import Failure, to_failure
+from greenroom.runtime.model.failure_writing import to_failure
+from greenroom.runtime.model.failures import Failure
 from greenroom.runtime.model.payloads import Converter
 from greenroom.runtime.model.retry import Retry, RetryPolicy, Stop, decide
 
