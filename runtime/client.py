@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
@@ -78,7 +78,11 @@ class WorkflowHandle(Generic[R]):
         """
         return self._desk.result(self._workflow_id, self._run_id, self._result_type)
 
-    def signal(self, signal: str | Callable[..., Any], *args: Any) -> Future[None]:
+    @overload
+    def signal(self, signal: Callable[[Any, *Ts], Awaitable[None] | None], /, *args: *Ts) -> Future[None]: ...
+    @overload
+    def signal(self, signal: str, /, *args: Any) -> Future[None]: ...
+    def signal(self, signal: Any, /, *args: object) -> Future[None]:
         """Send a signal; done once it is on disk, as part of the run's history or in its mailbox.
 
         Args:

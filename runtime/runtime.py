@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from contextlib import suppress
 from datetime import timedelta
@@ -33,7 +33,7 @@ from .shell.preparing import refuse_while_prepared
 from .shell.process_settings import ProcessSettings
 from .shell.settings import Seams, Settings
 from .start_calls import StartOptions, definition_to_start, start_request, workflow_definition_of
-from .workflow_declarations import FunctionWorkflow
+from .workflow_declarations import FunctionCoroutine, MethodCoroutine
 
 __all__ = ["Runtime"]
 
@@ -316,11 +316,11 @@ class Runtime:
 
     @overload
     def start_workflow(
-        self, workflow: FunctionWorkflow[..., R], /, *args: Any, **options: Unpack[StartOptions]
+        self, workflow: Callable[[*Ts], FunctionCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
     ) -> Future[WorkflowHandle[R]]: ...
     @overload
     def start_workflow(
-        self, workflow: Callable[[Any, *Ts], Coroutine[Any, Any, R]], /, *args: *Ts, **options: Unpack[StartOptions]
+        self, workflow: Callable[[Any, *Ts], MethodCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
     ) -> Future[WorkflowHandle[R]]: ...
     @overload
     def start_workflow(
@@ -360,11 +360,11 @@ class Runtime:
 
     @overload
     def execute_workflow(
-        self, workflow: FunctionWorkflow[..., R], /, *args: Any, **options: Unpack[StartOptions]
+        self, workflow: Callable[[*Ts], FunctionCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
     ) -> Future[R]: ...
     @overload
     def execute_workflow(
-        self, workflow: Callable[[Any, *Ts], Coroutine[Any, Any, R]], /, *args: *Ts, **options: Unpack[StartOptions]
+        self, workflow: Callable[[Any, *Ts], MethodCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
     ) -> Future[R]: ...
     @overload
     def execute_workflow(self, workflow: str | type, /, *args: Any, **options: Unpack[StartOptions]) -> Future[Any]: ...

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid as _uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from random import Random
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, TypeVarTuple, overload
 
 from . import workflow_unsafe as unsafe
 from .activity_calls import execute_activity, execute_activity_method, start_activity, start_activity_method
@@ -103,6 +103,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 # Recorded and repeatable values.
@@ -192,7 +193,11 @@ class ExternalWorkflowHandle:
         """The run meant, or None for the current one."""
         return self._run_id or None
 
-    async def signal(self, signal: str | Callable[..., Any], *args: Any) -> None:
+    @overload
+    async def signal(self, signal: Callable[[Any, *Ts], Awaitable[None] | None], /, *args: *Ts) -> None: ...
+    @overload
+    async def signal(self, signal: str, /, *args: Any) -> None: ...
+    async def signal(self, signal: Any, /, *args: object) -> None:
         """Put a signal in the other workflow's mailbox; returns when it is there. It is delivered exactly once.
 
         Args:

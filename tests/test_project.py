@@ -109,6 +109,14 @@ def test_the_typing_marker_is_shipped() -> None:
     assert (ROOT / "greenroom" / "py.typed").is_file()
 
 
+def test_both_checkers_report_a_claim_about_types_that_no_longer_holds() -> None:
+    pragma = "# pyright: reportUnnecessaryTypeIgnoreComment=true"
+    silent = [path.name for path in (ROOT / "tests" / "typing").glob("*.py") if pragma not in path.read_text("utf-8")]
+
+    assert silent == []
+    assert setup_cfg()["mypy"]["strict"] == "True"
+
+
 def test_library_code_imports_relatively() -> None:
     absolute: list[str] = []
     for path in library_files():
