@@ -166,8 +166,19 @@ class WorkflowHandle(Generic[R]):
     def execute_update(
         self, update: Any, /, *args: object, id: str | None = None, result_type: Any = None
     ) -> Future[Any]:
-        """Ask the run to take an update, and give what its handler returns; as ``start_update`` and ``result`` of its
-        handle in one call, with their arguments and errors."""
+        """Ask the run to take an update, and give what its handler returns: ``start_update`` and ``result`` in one.
+
+        Args:
+            update, *args, id, result_type: those of ``start_update``.
+
+        Raises:
+            TypeError, ValueError, PayloadError: as for ``start_update``.
+
+        Raises (from the future):
+            WorkflowUpdateFailedError: it was rejected, its handler failed, or the run ended before it had finished.
+            WorkflowSuspendedError, WorkflowNotFoundError, MailboxFullError, JournalError: as for ``start_update``.
+            PayloadDecodeError: the result is not of the type asked for.
+        """
         message, hint = self._update(update, args, id, result_type)
         waiter = UpdateWaiter(ResultFuture(hint), WorkflowUpdateStage.COMPLETED, message.name)
         return self._desk.update(self._workflow_id, self._run_id, message, waiter)

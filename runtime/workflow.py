@@ -117,7 +117,11 @@ def side_effect(function: Callable[[], Any], /, *, result_type: Any = Any) -> An
     """Call ``function`` once and record what it gives; a replay takes the recorded value.
 
     For a quick local call (a configuration value, a reading of the machine's clock). What can fail or take time is an
-    activity. The value comes back as the journal keeps it: pass ``result_type`` for what is not plain data.
+    activity.
+
+    Args:
+        function: called without arguments.
+        result_type: the type of the value, which comes back as the journal keeps it; plain data if not given.
 
     Raises:
         ApplicationError: ``function`` raised, or asked the workflow for something that changes it; that is recorded
@@ -177,7 +181,7 @@ def in_workflow() -> bool:
 
 
 class ExternalWorkflowHandle:
-    """Another workflow, by id."""
+    """Another workflow, by id; ``get_external_workflow_handle`` makes it."""
 
     def __init__(self, workflow_id: str, run_id: str) -> None:
         self._workflow_id = workflow_id
@@ -206,6 +210,10 @@ class ExternalWorkflowHandle:
 
         Raises:
             ApplicationError: type ``ExternalWorkflowExecutionNotFound``: there is no such workflow, or it has ended.
+            TypeError: what is referred to is no signal handler.
+            PayloadError: an argument cannot be stored.
+            NotInWorkflowError: the caller is not workflow code.
+            ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
         """
         await current().signal_external(self._workflow_id, self._run_id, handler_name("signal", signal), args)
 
@@ -214,5 +222,14 @@ class ExternalWorkflowHandle:
 
 
 def get_external_workflow_handle(workflow_id: str, *, run_id: str | None = None) -> ExternalWorkflowHandle:
-    """A handle of another workflow: its current run, or the one given."""
+    """A handle of another workflow. Whether there is one is seen when it is used.
+
+    Args:
+        workflow_id: its id.
+        run_id: the run that is meant; if not given, the current one.
+
+    Raises:
+        TypeError: the workflow id is no string.
+        ValueError: the workflow id cannot be one.
+    """
     return ExternalWorkflowHandle(check_id(workflow_id, "workflow id"), run_id or "")

@@ -72,6 +72,7 @@ def defn(
     """Declare a workflow: a class with one ``@workflow.run`` method, or one ``async def`` function.
 
     Args:
+        target: the class or the function, if the decorator is written without parentheses.
         name: the name it is registered and recorded under; the class's or function's own name if not given. It is part
             of the contract with runs that are under way: keep it when the code is renamed.
         failure_exception_types: exceptions that close a run as failed. Failures (``ApplicationError`` and its kin) and

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 
-import greenroom
-
 ROOT = Path(__file__).resolve().parents[1]
 LINKED = ("actors", "runtime", "storage")
 EXTRAS = (
@@ -148,25 +146,6 @@ def test_library_code_is_finished() -> None:
     ]
 
     assert found == []
-
-
-def test_the_face_is_sorted() -> None:
-    assert greenroom.__all__ == sorted(set(greenroom.__all__))
-
-
-@pytest.mark.parametrize("name", greenroom.__all__)
-def test_a_name_of_the_face_resolves(name: str) -> None:
-    value = getattr(greenroom, name)
-
-    assert value is not None
-    assert name in dir(greenroom)
-
-
-def test_the_face_refuses_an_unknown_name() -> None:
-    unknown = "nothing"
-
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        getattr(greenroom, unknown)
 
 
 def test_importing_greenroom_loads_none_of_its_parts() -> None:
