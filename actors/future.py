@@ -220,7 +220,12 @@ class Future(pykka.Future[T]):
         return Future._derived(lambda timeout: func(self.get(timeout=timeout)), self)
 
     def reduce(self: Future[Iterable[J]], func: Callable[[R, J], R], *args: R) -> Future[R]:
-        """Return a future with the items brought down to one by ``func``, as ``functools.reduce`` does."""
+        """Return a future with the items brought down to one, as ``functools.reduce`` does.
+
+        Args:
+            func: called with what there is so far and the next item.
+            *args: what it begins with; the first item if not given.
+        """
         return Future._derived(lambda timeout: functools.reduce(func, self.get(timeout=timeout), *args), self)
 
     def __await__(self) -> Generator[Any, None, T]:

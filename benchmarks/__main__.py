@@ -19,6 +19,7 @@ NAMES = (
     "overdue_turns",
     "signal_backlog",
     "crash_points",
+    "import_time",
 )
 
 

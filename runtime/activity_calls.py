@@ -114,10 +114,14 @@ async def execute_activity(
 @overload
 async def execute_activity(activity: str, *args: Any, **options: Unpack[ActivityCallOptions]) -> Any: ...
 async def execute_activity(activity: Any, *args: object, **options: Any) -> Any:
-    """Schedule an activity and wait for its result; arguments and errors are those of ``start_activity`` besides.
+    """Schedule an activity and wait for its result.
+
+    Args:
+        activity, *args, **options: those of ``start_activity``, ``result_type`` among them.
 
     Raises:
         ActivityError: it failed for good; its ``cause`` says why.
+        TypeError, ValueError, PayloadError, NotInWorkflowError, ReadOnlyContextError: as for ``start_activity``.
     """
     return await start_activity(activity, *args, **options)
 
@@ -133,7 +137,12 @@ def start_activity_method(
 def start_activity_method(activity: Any, *args: object, **options: Any) -> ActivityHandle[Any]:
     """Schedule an activity that is a method, named by its class: ``start_activity_method(Shop.charge, order)``.
 
-    Arguments and errors are those of ``start_activity``, which takes the method of an instance.
+    Args:
+        activity: the method; ``start_activity`` takes that of an instance.
+        *args, **options: those of ``start_activity``.
+
+    Raises:
+        TypeError, ValueError, PayloadError, NotInWorkflowError, ReadOnlyContextError: as for ``start_activity``.
     """
     return start_activity(activity, *args, **options)
 
@@ -149,7 +158,12 @@ async def execute_activity_method(
 async def execute_activity_method(activity: Any, *args: object, **options: Any) -> Any:
     """Schedule an activity that is a method, named by its class, and wait for its result.
 
-    Arguments and errors are those of ``start_activity_method`` and ``execute_activity``.
+    Args:
+        activity, *args, **options: those of ``start_activity_method``.
+
+    Raises:
+        ActivityError: it failed for good; its ``cause`` says why.
+        TypeError, ValueError, PayloadError, NotInWorkflowError, ReadOnlyContextError: as for ``start_activity``.
     """
     return await start_activity(activity, *args, **options)
 

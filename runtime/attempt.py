@@ -91,8 +91,10 @@ class Attempt:
     A test can stand in for the runtime: ``token = CURRENT.set(Attempt(info, Notice()))``.
 
     Attributes:
+        info: the facts of the attempt, with the instant at which it really began.
+        shutdown: the notice that the runtime which performs it is closing.
         cancellation: why it is cancelled, once it is.
-        shutdown: the notice of the runtime that performs it.
+        started_at_ns: when its code was called (ns since 1970), once it was.
     """
 
     __slots__ = ("_info", "_notice", "cancellation", "shutdown", "started_at_ns")
@@ -133,7 +135,12 @@ class Attempt:
         return self._notice
 
     def wait(self, notice: Notice, timeout: float | None) -> bool:
-        """Block this thread until something happens or ``timeout`` seconds are over; return whether it has happened."""
+        """Block this thread until something happens; return whether it has happened.
+
+        Args:
+            notice: the notice of what is waited for.
+            timeout: longest wait, in seconds; None for no limit.
+        """
         return notice.wait(timeout)
 
     def begin(self) -> None:

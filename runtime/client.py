@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
@@ -78,7 +78,11 @@ class WorkflowHandle(Generic[R]):
         """
         return self._desk.result(self._workflow_id, self._run_id, self._result_type)
 
-    def signal(self, signal: str | Callable[..., Any], *args: Any) -> Future[None]:
+    @overload
+    def signal(self, signal: Callable[[Any, *Ts], Awaitable[None] | None], /, *args: *Ts) -> Future[None]: ...
+    @overload
+    def signal(self, signal: str, /, *args: Any) -> Future[None]: ...
+    def signal(self, signal: Any, /, *args: object) -> Future[None]:
         """Send a signal; done once it is on disk, as part of the run's history or in its mailbox.
 
         Args:
@@ -162,8 +166,19 @@ class WorkflowHandle(Generic[R]):
     def execute_update(
         self, update: Any, /, *args: object, id: str | None = None, result_type: Any = None
     ) -> Future[Any]:
-        """Ask the run to take an update, and give what its handler returns; as ``start_update`` and ``result`` of its
-        handle in one call, with their arguments and errors."""
+        """Ask the run to take an update, and give what its handler returns: ``start_update`` and ``result`` in one.
+
+        Args:
+            update, *args, id, result_type: those of ``start_update``.
+
+        Raises:
+            TypeError, ValueError, PayloadError: as for ``start_update``.
+
+        Raises (from the future):
+            WorkflowUpdateFailedError: it was rejected, its handler failed, or the run ended before it had finished.
+            WorkflowSuspendedError, WorkflowNotFoundError, MailboxFullError, JournalError: as for ``start_update``.
+            PayloadDecodeError: the result is not of the type asked for.
+        """
         message, hint = self._update(update, args, id, result_type)
         waiter = UpdateWaiter(ResultFuture(hint), WorkflowUpdateStage.COMPLETED, message.name)
         return self._desk.update(self._workflow_id, self._run_id, message, waiter)

@@ -42,6 +42,7 @@ def signal(
     """Mark a method as a signal handler; it may be ``async`` and wait.
 
     Args:
+        method: the method, if the decorator is written without parentheses.
         name: the signal's name, the method's own if not given.
         dynamic: hear every signal that no other handler hears; the method gets the signal's name before its arguments.
         description: a line for people and tools.
@@ -61,6 +62,7 @@ def query(
     """Mark a method as a query handler: it answers from what the run is, cannot wait, and may only read.
 
     Args:
+        method: the method, if the decorator is written without parentheses.
         name: the query's name, the method's own if not given.
         dynamic: answer every query that no other handler answers; the method gets the query's name before its
             arguments.
@@ -95,6 +97,7 @@ def update(
     only read, and refuses the update by raising.
 
     Args:
+        method: the method, if the decorator is written without parentheses.
         name: the update's name, the method's own if not given.
         dynamic: hear every update that no other handler hears; the method, and its validator, get the update's name
             before its arguments.

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from contextlib import suppress
 from datetime import timedelta
@@ -33,7 +33,7 @@ from .shell.preparing import refuse_while_prepared
 from .shell.process_settings import ProcessSettings
 from .shell.settings import Seams, Settings
 from .start_calls import StartOptions, definition_to_start, start_request, workflow_definition_of
-from .workflow_declarations import FunctionWorkflow
+from .workflow_declarations import FunctionCoroutine, MethodCoroutine
 
 __all__ = ["Runtime"]
 
@@ -86,6 +86,11 @@ class Runtime:
         allow_remote: open a journal on a network file system all the same.
         map_size: bytes of address space to begin with; it grows.
         max_map_size: bytes that the journal may grow to.
+
+    Raises:
+        TypeError: an option that is of another type, or what is listed is no workflow or activity.
+        ValueError: an option that cannot be so.
+        InvalidActivityError: an activity that is listed cannot be performed as it stands there.
     """
 
     def __init__(
@@ -316,11 +321,11 @@ class Runtime:
 
     @overload
     def start_workflow(
-        self, workflow: FunctionWorkflow[..., R], /, *args: Any, **options: Unpack[StartOptions]
+        self, workflow: Callable[[*Ts], FunctionCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
     ) -> Future[WorkflowHandle[R]]: ...
     @overload
     def start_workflow(
-        self, workflow: Callable[[Any, *Ts], Coroutine[Any, Any, R]], /, *args: *Ts, **options: Unpack[StartOptions]
+        self, workflow: Callable[[Any, *Ts], MethodCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
     ) -> Future[WorkflowHandle[R]]: ...
     @overload
     def start_workflow(
@@ -346,8 +351,10 @@ class Runtime:
             ValueError: an option that cannot be so, or a name that is that of another workflow here.
             PayloadError: an argument cannot be stored, or is not of the type that its annotation allows.
             RuntimeClosedError: the runtime is not open.
-            WorkflowAlreadyStartedError (from the future): the id is taken.
-            JournalError (from the future): the start could not be written; nothing was started.
+
+        Raises (from the future):
+            WorkflowAlreadyStartedError: the id is taken.
+            JournalError: the start could not be written; nothing was started.
         """
         hands = self._opened
         definition = definition_to_start(workflow, hands.workflows)
@@ -360,17 +367,28 @@ class Runtime:
 
     @overload
     def execute_workflow(
-        self, workflow: FunctionWorkflow[..., R], /, *args: Any, **options: Unpack[StartOptions]
+        self, workflow: Callable[[*Ts], FunctionCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
     ) -> Future[R]: ...
     @overload
     def execute_workflow(
-        self, workflow: Callable[[Any, *Ts], Coroutine[Any, Any, R]], /, *args: *Ts, **options: Unpack[StartOptions]
+        self, workflow: Callable[[Any, *Ts], MethodCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
     ) -> Future[R]: ...
     @overload
     def execute_workflow(self, workflow: str | type, /, *args: Any, **options: Unpack[StartOptions]) -> Future[Any]: ...
     def execute_workflow(self, workflow: Any, /, *args: object, **options: Unpack[StartOptions]) -> Future[Any]:
-        """Start a workflow and give what it returns; arguments and errors are those of ``start_workflow`` and of
-        ``result``."""
+        """Start a workflow and give what it returns: ``start_workflow`` and ``result`` in one call.
+
+        Args:
+            workflow, *args, **options: those of ``start_workflow``.
+
+        Raises:
+            NotRegisteredError, TypeError, ValueError, PayloadError, RuntimeClosedError: as for ``start_workflow``.
+
+        Raises (from the future):
+            WorkflowAlreadyStartedError, JournalError: as for ``start_workflow``.
+            WorkflowFailureError: the run ended without a result; the ``cause`` says how.
+            WorkflowSuspendedError: the run is stopped because its code cannot go on.
+        """
         hands = self._opened
         definition = definition_to_start(workflow, hands.workflows)
         request = start_request(definition, args, options, converter=hands.converter)
@@ -392,6 +410,11 @@ class Runtime:
             run_id: the run that is meant; if not given, the current one.
             result_type: the type of its result; if not given, what the workflow is annotated with, or plain data if it
                 is not declared here.
+
+        Raises:
+            RuntimeClosedError: the runtime is not open.
+            TypeError: the id is no string.
+            ValueError: the id cannot be one.
         """
         hands = self._opened
         return WorkflowHandle(

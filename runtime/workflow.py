@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid as _uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from random import Random
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, TypeVarTuple, overload
 
 from . import workflow_unsafe as unsafe
 from .activity_calls import execute_activity, execute_activity_method, start_activity, start_activity_method
@@ -103,6 +103,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 # Recorded and repeatable values.
@@ -116,7 +117,11 @@ def side_effect(function: Callable[[], Any], /, *, result_type: Any = Any) -> An
     """Call ``function`` once and record what it gives; a replay takes the recorded value.
 
     For a quick local call (a configuration value, a reading of the machine's clock). What can fail or take time is an
-    activity. The value comes back as the journal keeps it: pass ``result_type`` for what is not plain data.
+    activity.
+
+    Args:
+        function: called without arguments.
+        result_type: the type of the value, which comes back as the journal keeps it; plain data if not given.
 
     Raises:
         ApplicationError: ``function`` raised, or asked the workflow for something that changes it; that is recorded
@@ -176,7 +181,7 @@ def in_workflow() -> bool:
 
 
 class ExternalWorkflowHandle:
-    """Another workflow, by id."""
+    """Another workflow, by id; ``get_external_workflow_handle`` makes it."""
 
     def __init__(self, workflow_id: str, run_id: str) -> None:
         self._workflow_id = workflow_id
@@ -192,7 +197,11 @@ class ExternalWorkflowHandle:
         """The run meant, or None for the current one."""
         return self._run_id or None
 
-    async def signal(self, signal: str | Callable[..., Any], *args: Any) -> None:
+    @overload
+    async def signal(self, signal: Callable[[Any, *Ts], Awaitable[None] | None], /, *args: *Ts) -> None: ...
+    @overload
+    async def signal(self, signal: str, /, *args: Any) -> None: ...
+    async def signal(self, signal: Any, /, *args: object) -> None:
         """Put a signal in the other workflow's mailbox; returns when it is there. It is delivered exactly once.
 
         Args:
@@ -201,6 +210,10 @@ class ExternalWorkflowHandle:
 
         Raises:
             ApplicationError: type ``ExternalWorkflowExecutionNotFound``: there is no such workflow, or it has ended.
+            TypeError: what is referred to is no signal handler.
+            PayloadError: an argument cannot be stored.
+            NotInWorkflowError: the caller is not workflow code.
+            ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
         """
         await current().signal_external(self._workflow_id, self._run_id, handler_name("signal", signal), args)
 
@@ -209,5 +222,14 @@ class ExternalWorkflowHandle:
 
 
 def get_external_workflow_handle(workflow_id: str, *, run_id: str | None = None) -> ExternalWorkflowHandle:
-    """A handle of another workflow: its current run, or the one given."""
+    """A handle of another workflow. Whether there is one is seen when it is used.
+
+    Args:
+        workflow_id: its id.
+        run_id: the run that is meant; if not given, the current one.
+
+    Raises:
+        TypeError: the workflow id is no string.
+        ValueError: the workflow id cannot be one.
+    """
     return ExternalWorkflowHandle(check_id(workflow_id, "workflow id"), run_id or "")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from .model.definitions import DEFINITION, WorkflowDefinition, define_class, define_function
 from .model.errors import InvalidWorkflowError
@@ -11,12 +12,25 @@ from .model.handler_definitions import mark
 from .model.ids import check_id
 from .model.registry import workflows
 
-__all__ = ["FunctionWorkflow", "defn", "init", "run"]
+__all__ = ["FunctionCoroutine", "FunctionWorkflow", "MethodCoroutine", "defn", "init", "run"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+# A run method gets its instance before its arguments and a function does not, and both are callables: checkers tell
+# them apart by what a call gives. No method gives the first of these; the first is none of the second, it yields more.
+
+
+class FunctionCoroutine(Coroutine[object, Any, R_co]):
+    """What a call of a function workflow gives, as type checkers see it; what runs is the function's coroutine."""
+
+
+MethodCoroutine: TypeAlias = Coroutine[asyncio.Future[Any] | None, Any, R]
+"""What a call of a run method gives, as type checkers see it."""
 
 
 class FunctionWorkflow(Generic[P, R]):
@@ -28,8 +42,8 @@ class FunctionWorkflow(Generic[P, R]):
         self.__doc__ = definition.target.__doc__
         self.__wrapped__ = definition.target
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        outcome: Coroutine[Any, Any, R] = self.definition.run(*args, **kwargs)
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> FunctionCoroutine[R]:
+        outcome: FunctionCoroutine[R] = self.definition.run(*args, **kwargs)
         return outcome
 
     def __repr__(self) -> str:
@@ -58,6 +72,7 @@ def defn(
     """Declare a workflow: a class with one ``@workflow.run`` method, or one ``async def`` function.
 
     Args:
+        target: the class or the function, if the decorator is written without parentheses.
         name: the name it is registered and recorded under; the class's or function's own name if not given. It is part
             of the contract with runs that are under way: keep it when the code is renamed.
         failure_exception_types: exceptions that close a run as failed. Failures (``ApplicationError`` and its kin) and

@@ -33,7 +33,16 @@ Handler = Callable[..., Any] | None
 
 
 def set_signal_handler(name: str, handler: Handler) -> None:
-    """Set, replace or (with None) remove the handler of one signal; what was kept for it is delivered in its order."""
+    """Set, replace or remove the handler of one signal; what was kept for it is delivered in its order.
+
+    Args:
+        name: the signal's name.
+        handler: may be ``async`` and wait; None removes the handler.
+
+    Raises:
+        TypeError: the name is no string, or the handler cannot be called.
+        ValueError: the name cannot be one.
+    """
     current().set_handler("signal", check_id(name, "signal name"), _callable("a signal handler", handler))
 
 
@@ -53,7 +62,16 @@ def get_dynamic_signal_handler() -> Handler:
 
 
 def set_query_handler(name: str, handler: Handler) -> None:
-    """Set, replace or (with None) remove the handler of one query; it cannot wait, and may only read."""
+    """Set, replace or remove the handler of one query.
+
+    Args:
+        name: the query's name.
+        handler: cannot wait, and may only read; None removes the handler.
+
+    Raises:
+        TypeError: the name is no string, or the handler cannot be called, or is ``async``.
+        ValueError: the name cannot be one.
+    """
     current().set_handler("query", check_id(name, "query name"), _at_once("a query handler", handler))
 
 
@@ -73,12 +91,17 @@ def get_dynamic_query_handler() -> Handler:
 
 
 def set_update_handler(name: str, handler: Handler, *, validator: Handler = None) -> None:
-    """Set, replace or (with None) remove the handler of one update; its validator is replaced with it.
+    """Set, replace or remove the handler of one update; its validator is replaced with it.
 
     Args:
-        handler: may wait; what it returns is the outcome of the update.
+        name: the update's name.
+        handler: may be ``async`` and wait; what it returns is the outcome of the update. None removes the handler.
         validator: called first with the same arguments; it cannot wait and may only read, and what it raises refuses
             the update.
+
+    Raises:
+        TypeError: the name is no string, or one of the two cannot be called, or the validator is ``async``.
+        ValueError: the name cannot be one.
     """
     name = check_id(name, "update name")
     validator = _at_once("a validator", validator)
@@ -91,8 +114,15 @@ def get_update_handler(name: str) -> Handler:
 
 
 def set_dynamic_update_handler(handler: Handler, *, validator: Handler = None) -> None:
-    """Set, replace or remove the handler of every update without one; it and its validator get the update's name, then
-    its arguments."""
+    """Set, replace or remove the handler of every update without one.
+
+    Args:
+        handler: as for ``set_update_handler``, given the update's name before its arguments.
+        validator: likewise.
+
+    Raises:
+        TypeError: one of the two cannot be called, or the validator is ``async``.
+    """
     validator = _at_once("a validator", validator)
     current().set_handler("update", None, _callable("an update handler", handler), validator)
 

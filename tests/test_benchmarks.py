@@ -25,6 +25,7 @@ FIGURES = {
         "bare_process_ms",
         "ratio",
     },
+    "import_time": {"rounds", "best_ms", "median_ms", "ratio"},
     "overdue_turns": {"offenders", "threads_abandoned", "updates", "p99_ms", "held_up_max_ms"},
     "replay_beside_signals": {"turns", "signals", "p50_ms", "p99_ms", "alone_p99_ms", "ratio"},
     "crash_points": {"rounds", "commits", "points", "points_per_s", "points_per_cpu_s"},

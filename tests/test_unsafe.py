@@ -61,10 +61,3 @@ def test_a_workflow_can_tell_whether_it_may_only_read() -> None:
 def test_outside_a_workflow_there_is_nothing_to_ask(ask: Callable[[], bool]) -> None:
     with pytest.raises(NotInWorkflowError):
         ask()
-
-
-def test_everything_in_it_is_sorted_and_documented() -> None:
-    names = workflow.unsafe.__all__
-
-    assert sorted(names) == names
-    assert all(getattr(workflow.unsafe, name).__doc__ for name in names)

@@ -32,6 +32,11 @@ class ManualExecutor(Executor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Queue a call.
 
+        Args:
+            fn: what is called.
+            *args: its arguments.
+            **kwargs: its keyword arguments.
+
         Raises:
             RuntimeError: it has been shut down.
         """
@@ -65,7 +70,12 @@ class ManualExecutor(Executor):
         self._queue.clear()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more; with ``wait`` what is queued is performed now, unless it is cancelled."""
+        """Take no more.
+
+        Args:
+            wait: perform now what is queued.
+            cancel_futures: cancel it instead.
+        """
         self._is_shut_down = True
         if cancel_futures:
             self.clear()

@@ -79,14 +79,33 @@ class FaultyStore:
         self._reads_left = None
 
     def get(self, tree: Tree, key: bytes) -> bytes | None:
-        """Return the value of a key, or None."""
+        """Return the value of a key, or None.
+
+        Args:
+            tree: the tree that has it.
+            key: the key.
+
+        Raises:
+            LocationError: the test asked for a read that fails.
+        """
         self._count_read()
         return self.inner.get(tree, key)
 
     def scan(
         self, tree: Tree, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """Return at most ``limit`` pairs of the half-open range [start, stop)."""
+        """Return the first (key, value) pairs of a range of keys, in key order.
+
+        Args:
+            tree: the tree that has them.
+            start: the first key of the range.
+            stop: the key behind the range.
+            limit: how many pairs to return at most.
+            reverse: from the last key of the range downwards.
+
+        Raises:
+            LocationError: the test asked for a read that fails.
+        """
         self._count_read()
         return self.inner.scan(tree, start, stop, limit=limit, reverse=reverse)
 
@@ -100,6 +119,10 @@ class FaultyStore:
 
     def commit(self, changes: Changes, *, expect: bytes | None = None) -> None:
         """Write a batch, unless it is to fail.
+
+        Args:
+            changes: tree → key → new value, None to delete the key.
+            expect: what the row of the store's owner must still hold; None skips the comparison.
 
         Raises:
             Crash: here the process dies, or has died before.

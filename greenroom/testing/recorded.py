@@ -17,7 +17,13 @@ SLICE = 1000
 
 
 class RecordedRun(NamedTuple):
-    """One run as the journal has it, its turns oldest first."""
+    """One run as the journal has it.
+
+    Attributes:
+        run_no: its number in the journal; the first is 1.
+        header: what stands at its ends: ids, status, options, outcome.
+        turns: its turns, oldest first.
+    """
 
     run_no: int
     header: RunHeader

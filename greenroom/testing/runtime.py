@@ -123,6 +123,7 @@ class TestRuntime(Runtime):
 
         Raises:
             Crash: the commit of the opening was to crash.
+            RuntimeError: it is open.
         """
         if self._hands is not None:
             raise RuntimeError("the test runtime is open already")

@@ -69,7 +69,12 @@ class SignalChannel:
             raise
 
     def poll(self, name: str, *, result_type: type[Any] | None = None) -> Any:
-        """The next signal of that name if it is there already, else None."""
+        """The next signal of that name if it is there already, else None.
+
+        Args:
+            name: the signal's name.
+            result_type: the type of the signal's one argument; without it the plain value comes.
+        """
         values = self._signals.take(name, _hints(result_type))
         return None if values is None else _value(values)
 

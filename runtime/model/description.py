@@ -38,7 +38,12 @@ class PendingActivity(msgspec.Struct, frozen=True):
 
 
 class PendingTimer(msgspec.Struct, frozen=True):
-    """A timer that has not fired: its number in the run, and when it is due."""
+    """A timer that has not fired.
+
+    Attributes:
+        timer_id: its number in the run, as text.
+        due_time: when it is due (aware, UTC).
+    """
 
     timer_id: str
     due_time: datetime

@@ -34,7 +34,13 @@ class HistoryEvent(msgspec.Struct, frozen=True):
 
 
 class WorkflowHistory(msgspec.Struct, frozen=True):
-    """The events of one run, oldest first; ``str()`` of it is a table, with the date where the day changes."""
+    """The events of one run; ``str()`` of it is a table, with the date where the day changes.
+
+    Attributes:
+        workflow_id: the workflow.
+        run_id: the run.
+        events: what happened and was asked for, oldest first.
+    """
 
     workflow_id: str
     run_id: str

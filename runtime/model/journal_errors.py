@@ -41,7 +41,14 @@ class JournalError(GreenroomError):
 
 
 class JournalInUseError(JournalError):
-    """Another runtime owns the journal; there is one owner at a time."""
+    """Another runtime owns the journal; there is one owner at a time.
+
+    Args:
+        path: the journal's directory.
+        pid: the process that owns it, if it is known.
+        host: the host of that process.
+        detail: more facts.
+    """
 
     what = "is in use"
     cure = "close that runtime first, or give this one a journal of its own"
@@ -96,7 +103,11 @@ class JournalForkedError(JournalError):
 
 
 class InternalError(GreenroomError):
-    """A promise that greenroom makes to itself is broken; the fault is not the user's."""
+    """A promise that greenroom makes to itself is broken; the fault is not the user's.
+
+    Attributes:
+        fact: what was found.
+    """
 
     def __init__(self, fact: str) -> None:
         super().__init__(fact)

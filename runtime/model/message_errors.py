@@ -13,7 +13,13 @@ __all__ = [
 
 
 class WorkflowQueryFailedError(GreenroomError):
-    """A query was not answered; ``__cause__`` is what its handler raised, if it ran."""
+    """A query was not answered; ``__cause__`` is what its handler raised, if it ran.
+
+    Attributes:
+        workflow_id: the workflow that was asked.
+        query: the query's name.
+        reason: why, in words.
+    """
 
     def __init__(self, workflow_id: str, query: str, reason: str) -> None:
         super().__init__(workflow_id, query, reason)
@@ -26,7 +32,13 @@ class WorkflowQueryFailedError(GreenroomError):
 
 
 class WorkflowQueryRejectedError(GreenroomError):
-    """A query was not asked: its run stands as the caller's ``reject_condition`` excludes."""
+    """A query was not asked: its run stands as the caller's ``reject_condition`` excludes.
+
+    Attributes:
+        workflow_id: the workflow that was asked.
+        query: the query's name.
+        status: how the run stands, such as "COMPLETED".
+    """
 
     def __init__(self, workflow_id: str, query: str, status: str) -> None:
         super().__init__(workflow_id, query, status)
@@ -39,7 +51,14 @@ class WorkflowQueryRejectedError(GreenroomError):
 
 
 class WorkflowUpdateFailedError(GreenroomError):
-    """An update was rejected or failed; ``cause`` says why."""
+    """An update was rejected or failed.
+
+    Attributes:
+        workflow_id: the workflow that was asked.
+        update: the update's name, "" if only its id is known.
+        update_id: its id.
+        cause: what its validator or its handler raised, or that the run ended before it.
+    """
 
     def __init__(self, workflow_id: str, update: str, update_id: str, *, cause: BaseException | None = None) -> None:
         super().__init__(workflow_id, update, update_id)
@@ -59,7 +78,13 @@ class WorkflowUpdateFailedError(GreenroomError):
 
 
 class WorkflowUpdateNotFoundError(GreenroomError):
-    """The run has no update of that id: none was sent, or it was rejected."""
+    """The run has no update of that id: none was sent, or it was rejected.
+
+    Attributes:
+        workflow_id: the workflow that was asked.
+        run_id: the run that was asked.
+        update_id: the id.
+    """
 
     def __init__(self, workflow_id: str, run_id: str, update_id: str) -> None:
         super().__init__(workflow_id, run_id, update_id)

@@ -21,11 +21,22 @@ class PayloadConverter(Protocol):
         ...
 
     def decode(self, data: bytes, hint: Any = ...) -> Any:
-        """The value of a payload, as its annotation says; ``Any`` if there is none."""
+        """The value of a payload, as its annotation says.
+
+        Args:
+            data: what ``encode`` has given.
+            hint: the annotation; ``Any`` if there is none.
+        """
         ...
 
     def check(self, value: object, data: bytes, hint: Any) -> None:
-        """Raise an error if what was encoded would not come back as its annotation says; to do nothing is allowed."""
+        """Raise an error if what was encoded would not come back as its annotation says; to do nothing is allowed.
+
+        Args:
+            value: what was encoded.
+            data: what ``encode`` has given.
+            hint: the annotation.
+        """
         ...
 
     def encode_args(self, args: tuple[object, ...]) -> bytes:

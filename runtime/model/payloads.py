@@ -84,6 +84,10 @@ class Converter:
     def decode(self, data: bytes, hint: Any = Any) -> Any:
         """The value of a payload, as its annotation says.
 
+        Args:
+            data: the payload.
+            hint: the annotation; ``Any`` gives what the bytes alone say.
+
         Raises:
             PayloadDecodeError: the bytes are damaged, or do not fit the annotation.
         """
@@ -104,6 +108,7 @@ class Converter:
         Args:
             value: what was encoded.
             data: its payload.
+            hint: the annotation.
 
         Raises:
             PayloadDecodeError: it does not fit the annotation.

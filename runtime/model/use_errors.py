@@ -90,7 +90,12 @@ class NondeterminismError(GreenroomError):
 
 
 class ReadOnlyContextError(GreenroomError):
-    """Something that changes a run was called where only reading is allowed: query, validator or wait condition."""
+    """Something that changes a run was called where only reading is allowed: query, validator or wait condition.
+
+    Attributes:
+        action: what was called, as code calls it.
+        context: where, in words, such as "a wait condition".
+    """
 
     def __init__(self, action: str, context: str) -> None:
         super().__init__(action, context)
@@ -105,8 +110,12 @@ class ReadOnlyContextError(GreenroomError):
 
 
 class TurnDeadlineError(GreenroomError):
-    """A turn of a run has taken longer than ``Runtime(turn_deadline=...)`` allows, in seconds; ``stack`` is where its
-    code was."""
+    """A turn of a run has taken longer than ``Runtime(turn_deadline=...)`` allows.
+
+    Attributes:
+        seconds: what is allowed.
+        stack: text of the stack where its code was; "" if nobody saw it.
+    """
 
     def __init__(self, seconds: float, stack: str = "") -> None:
         super().__init__(seconds)
@@ -140,7 +149,11 @@ class InWorkflowError(GreenroomError):
 
 
 class NotInActivityError(GreenroomError):
-    """Something that only an activity can ask was asked elsewhere."""
+    """Something that only an activity can ask was asked elsewhere.
+
+    Attributes:
+        action: what was called, as code calls it.
+    """
 
     def __init__(self, action: str) -> None:
         super().__init__(action)
@@ -154,7 +167,12 @@ class NotInActivityError(GreenroomError):
 
 
 class InvalidDefinitionError(GreenroomError):
-    """A definition that cannot work; ``reasons`` lists everything that is wrong with it."""
+    """A definition that cannot work.
+
+    Attributes:
+        name: what was declared, as its code calls it.
+        reasons: everything that is wrong with it, a line each.
+    """
 
     def __init__(self, name: str, reasons: Sequence[str]) -> None:
         super().__init__(name, tuple(reasons))
@@ -176,7 +194,13 @@ class InvalidWorkflowError(InvalidDefinitionError):
 
 
 class NotRegisteredError(GreenroomError):
-    """Nothing of this kind ("activity", "workflow", "signal", "query", "update") is declared under this name."""
+    """Nothing of this kind is declared under this name.
+
+    Attributes:
+        kind: "activity", "workflow", "signal", "query" or "update".
+        name: the name that was asked for.
+        declared: the names that there are.
+    """
 
     def __init__(self, kind: str, name: str, declared: Sequence[str] = ()) -> None:
         super().__init__(kind, name, tuple(declared))
@@ -196,7 +220,13 @@ class NotRegisteredError(GreenroomError):
 
 
 class WorkflowFailureError(GreenroomError):
-    """A workflow ended without a result; ``cause`` says how."""
+    """A workflow ended without a result.
+
+    Attributes:
+        workflow_id: the workflow.
+        run_id: the run that ended.
+        cause: the failure that closed it: what its code raised, a cancellation, a termination or a timeout.
+    """
 
     def __init__(self, workflow_id: str, run_id: str | None = None, *, cause: BaseException | None = None) -> None:
         super().__init__(workflow_id, run_id)
@@ -214,7 +244,13 @@ class WorkflowFailureError(GreenroomError):
 
 
 class WorkflowContinuedAsNewError(WorkflowFailureError):
-    """The run was continued as a new one, and the caller asked for this run alone."""
+    """The run was continued as a new one, and the caller asked for this run alone.
+
+    Attributes:
+        workflow_id: the workflow.
+        run_id: the run that was asked for.
+        new_run_id: the run that goes on.
+    """
 
     def __init__(self, workflow_id: str, run_id: str, new_run_id: str) -> None:
         super().__init__(workflow_id, run_id)
@@ -226,7 +262,12 @@ class WorkflowContinuedAsNewError(WorkflowFailureError):
 
 
 class WorkflowNotFoundError(GreenroomError):
-    """The journal has no such workflow, or no such run of it."""
+    """The journal has no such workflow, or no such run of it.
+
+    Attributes:
+        workflow_id: the workflow that was asked for.
+        run_id: the run that was asked for; None for the current one.
+    """
 
     def __init__(self, workflow_id: str, run_id: str | None = None) -> None:
         super().__init__(workflow_id, run_id)
@@ -239,7 +280,13 @@ class WorkflowNotFoundError(GreenroomError):
 
 
 class WorkflowClosedError(WorkflowNotFoundError):
-    """The workflow has already ended and takes no more messages."""
+    """The workflow has already ended and takes no more messages.
+
+    Attributes:
+        workflow_id: the workflow.
+        run_id: the run that has ended.
+        status: how, such as "COMPLETED".
+    """
 
     def __init__(self, workflow_id: str, run_id: str | None = None, status: str = "closed") -> None:
         super().__init__(workflow_id, run_id)
@@ -254,6 +301,8 @@ class WorkflowSuspendedError(GreenroomError):
     """The supervisor has stopped a run whose code cannot go on.
 
     Attributes:
+        workflow_id: the workflow.
+        run_id: the run.
         reason: what went wrong: what the exception says, which may be several lines.
         stack: traceback text of the bug.
         update_id: the update that the caller waits for, if it is one; the journal keeps it until the run goes on.
@@ -305,7 +354,12 @@ class PayloadDecodeError(PayloadError):
 
 
 class PayloadTooLargeError(PayloadError):
-    """A value is larger than the limit; both numbers are bytes."""
+    """A value is larger than the limit.
+
+    Attributes:
+        size: bytes of the value's payload.
+        limit: bytes that are allowed.
+    """
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__("", "")
@@ -321,7 +375,12 @@ class PayloadTooLargeError(PayloadError):
 
 
 class MailboxFullError(GreenroomError):
-    """A mailbox has no room for another message; nothing was taken, so the call may be repeated."""
+    """A mailbox has no room for another message; nothing was taken, so the call may be repeated.
+
+    Attributes:
+        workflow_id: the workflow whose mailbox it is.
+        limit: how many messages may wait there.
+    """
 
     def __init__(self, workflow_id: str, limit: int) -> None:
         super().__init__(workflow_id, limit)
@@ -334,7 +393,11 @@ class MailboxFullError(GreenroomError):
 
 
 class RuntimeClosedError(GreenroomError):
-    """The runtime is closed or closing."""
+    """The runtime is closed or closing.
+
+    Attributes:
+        action: what needs it open.
+    """
 
     def __init__(self, action: str = "this call") -> None:
         super().__init__(action)

@@ -137,7 +137,15 @@ class ApplicationError(FailureError):
 
 
 class ActivityError(FailureError):
-    """An activity did not complete; ``cause`` says why."""
+    """An activity did not complete; ``cause`` says why.
+
+    Attributes:
+        message: what happened.
+        activity_type: the activity's name.
+        activity_id: the activity's id in its run.
+        attempt: the number of its last attempt, counted from 1.
+        retry_state: why there was no further attempt.
+    """
 
     def __init__(
         self,
@@ -162,7 +170,16 @@ class ActivityError(FailureError):
 
 
 class ChildWorkflowError(FailureError):
-    """A child workflow did not complete; ``cause`` says why."""
+    """A child workflow did not complete; ``cause`` says why.
+
+    Attributes:
+        message: what happened.
+        workflow_type: the child's name.
+        workflow_id: the child's id.
+        run_id: the child's run.
+        attempt: the number of its last attempt, counted from 1.
+        retry_state: why there was no further attempt.
+    """
 
     def __init__(
         self,
@@ -195,7 +212,12 @@ def _ending(error: ActivityError | ChildWorkflowError) -> str:
 
 
 class CancelledError(FailureError):
-    """Work was cancelled on request."""
+    """Work was cancelled on request.
+
+    Args:
+        message: what happened.
+        *details: any values that payloads can carry.
+    """
 
     def __init__(self, message: str = "cancelled", *details: object) -> None:
         super().__init__(message)
@@ -203,7 +225,12 @@ class CancelledError(FailureError):
 
 
 class TerminatedError(FailureError):
-    """Work was ended by force, without running any of its code."""
+    """Work was ended by force, without running any of its code.
+
+    Args:
+        message: the reason that was given.
+        *details: any values that payloads can carry.
+    """
 
     def __init__(self, message: str = "", *details: object) -> None:
         super().__init__(message or "terminated, no reason was given")
@@ -211,7 +238,13 @@ class TerminatedError(FailureError):
 
 
 class TimeoutError(FailureError):
-    """A time limit passed; ``type`` says which."""
+    """A time limit passed.
+
+    Args:
+        message: what happened.
+        type: which limit it was.
+        last_heartbeat_details: of an activity: what its last attempt told of itself last.
+    """
 
     def __init__(
         self, message: str = "", *, type: TimeoutType | None = None, last_heartbeat_details: Sequence[object] = ()
@@ -223,7 +256,13 @@ class TimeoutError(FailureError):
 
 
 class WorkflowAlreadyStartedError(FailureError):
-    """The workflow id is taken by a run that the id policies do not allow to be replaced."""
+    """The workflow id is taken by a run that the id policies do not allow to be replaced.
+
+    Attributes:
+        workflow_id: the id.
+        run_id: the run that has it.
+        workflow_type: the name of that run's workflow.
+    """
 
     def __init__(self, workflow_id: str, run_id: str | None = None, workflow_type: str | None = None) -> None:
         super().__init__(f"workflow id {workflow_id!r} is taken")

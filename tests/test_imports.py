@@ -1,0 +1,78 @@
+"""What a program loads that imports a part of greenroom: no other part, and no library that it does not need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+EXTRAS = (
+    "click",
+    "hypothesis",
+    "jinja2",
+    "opentelemetry",
+    "prometheus_client",
+    "pydantic",
+    "pytest",
+    "rich",
+    "starlette",
+    "temporalio",
+    "uvicorn",
+)
+OTHERS = (
+    *EXTRAS,
+    "asyncio",
+    "concurrent.futures.process",
+    "greenroom.actors",
+    "greenroom.runtime",
+    "greenroom.runtime.core",
+    "greenroom.runtime.model",
+    "greenroom.runtime.model.static_check",
+    "greenroom.runtime.shell",
+    "greenroom.storage",
+    "greenroom.testing",
+    "lmdb",
+    "msgpack",
+    "msgspec",
+    "multiprocessing",
+    "pykka",
+    "unittest",
+)
+WORDS = {"asyncio", "greenroom.runtime", "greenroom.runtime.model", "msgspec"}
+MIND = WORDS | {"greenroom.runtime.core"}
+HANDS = MIND | {"greenroom.actors", "greenroom.runtime.shell", "greenroom.storage", "lmdb", "msgpack", "pykka"}
+
+# What a program does → which of the above that loads, and no other.
+LOADED: dict[str, set[str]] = {
+    "import greenroom": set(),
+    "import greenroom; greenroom.__version__; dir(greenroom)": set(),
+    "import greenroom.actors": {"greenroom.actors", "pykka"},
+    "from greenroom import Future": {"greenroom.actors", "pykka"},
+    "import greenroom.storage": {"greenroom.storage", "lmdb", "msgpack"},
+    "from greenroom import RetryPolicy": WORDS,
+    "from greenroom import activity, workflow": MIND,
+    "from greenroom import Runtime": HANDS,
+    "import greenroom; [getattr(greenroom, name) for name in greenroom.__all__]": HANDS,
+    "import greenroom.testing": HANDS | {"greenroom.testing"},
+}
+
+
+def loaded_after(code: str) -> set[str]:
+    """The names of all modules that a fresh interpreter has loaded for the code."""
+    program = f"import sys\nbefore = set(sys.modules)\n{code}\nprint(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("code", LOADED)
+def test_a_program_loads_the_parts_that_it_uses(code: str) -> None:
+    assert loaded_after(code) & {*OTHERS} == LOADED[code]
+
+
+def test_importing_greenroom_loads_nothing_of_greenroom_but_its_face() -> None:
+    assert {name for name in loaded_after("import greenroom") if name.startswith("greenroom")} == {"greenroom"}
