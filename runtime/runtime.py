@@ -11,34 +11,27 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, TypeVarTuple, Unpack, overload
+from typing import Any, Self
 
-from ..actors import Clock, Closer, Future, SystemClock
+from ..actors import Clock, Closer, SystemClock
 from ..storage import Durability, Journal, MemoryStore
-from .client import WorkflowHandle
 from .model import registry
 from .model.activity_definition import ActivityDefinition, definitions_of
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_ns
-from .model.errors import RuntimeClosedError
-from .model.ids import check_id
 from .model.payload_converter import PayloadConverter, checked_converter
 from .model.payloads import Converter
 from .model.registry import Registry
 from .model.supervision import Supervision
 from .shell.hands import Hands
 from .shell.journal_seam import translated
-from .shell.outcomes import AS_DECLARED
 from .shell.preparing import refuse_while_prepared
 from .shell.process_settings import ProcessSettings
 from .shell.settings import Seams, Settings
-from .start_calls import StartOptions, definition_to_start, start_request, workflow_definition_of
-from .workflow_declarations import FunctionCoroutine, MethodCoroutine
+from .start_calls import workflow_definition_of
+from .workflow_client import WorkflowClient
 
 __all__ = ["Runtime"]
-
-R = TypeVar("R")
-Ts = TypeVarTuple("Ts")
 
 Duration = timedelta | float
 
@@ -46,7 +39,7 @@ Duration = timedelta | float
 _CONVERTER, _SUPERVISION = Converter(), Supervision()
 
 
-class Runtime:
+class Runtime(WorkflowClient):
     """Runs workflows on a journal: ``with Runtime(...)`` in a synchronous program, ``async with`` in an asyncio one.
 
     One runtime owns a journal at a time. Closing it ends nothing: the next opening goes on where this one stopped.
@@ -117,6 +110,7 @@ class Runtime:
         map_size: int | None = None,
         max_map_size: int | None = None,
     ) -> None:
+        super().__init__()
         self._path = os.fspath(path)
         if not self._path:
             raise ValueError("the path of the journal is empty; give a directory of its own, such as 'journal'")
@@ -149,7 +143,6 @@ class Runtime:
         self._process_settings = ProcessSettings(switch_interval=switch_interval, gc_threshold=gc_threshold)
         self._clock: Clock = SystemClock()
         self._seams = Seams()
-        self._hands: Hands | None = None
         self._closer: Closer | None = None
         self._closing = threading.Lock()
 
@@ -316,116 +309,6 @@ class Runtime:
         """How many coroutines would not end when their run was put away; each is left where it is, and told of in the
         log."""
         return 0 if self._hands is None else self._hands.directory.tools.coroutines_abandoned
-
-    # Speaking to workflows.
-
-    @overload
-    def start_workflow(
-        self, workflow: Callable[[*Ts], FunctionCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
-    ) -> Future[WorkflowHandle[R]]: ...
-    @overload
-    def start_workflow(
-        self, workflow: Callable[[Any, *Ts], MethodCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
-    ) -> Future[WorkflowHandle[R]]: ...
-    @overload
-    def start_workflow(
-        self, workflow: str | type, /, *args: Any, **options: Unpack[StartOptions]
-    ) -> Future[WorkflowHandle[Any]]: ...
-    def start_workflow(
-        self, workflow: Any, /, *args: object, **options: Unpack[StartOptions]
-    ) -> Future[WorkflowHandle[Any]]:
-        """Start a workflow; the future gives its handle once the start is on disk.
-
-        Args:
-            workflow: its class, its run method, the function, or its registered name.
-            *args: the workflow's arguments.
-            id: its id; if not given, that of its first run.
-            id_conflict_policy: what to do if a run of that id is open: fail (the default), use it, or terminate it.
-            id_reuse_policy: what to do if the last run of that id has ended; the default allows another one.
-            run_timeout: how long the run may take (seconds or timedelta); then it is closed as timed out.
-            execution_timeout: how long the whole chain of runs may take (likewise).
-
-        Raises:
-            NotRegisteredError: no such workflow is registered.
-            TypeError: it is no workflow, the arguments do not fit it, or there is no such option.
-            ValueError: an option that cannot be so, or a name that is that of another workflow here.
-            PayloadError: an argument cannot be stored, or is not of the type that its annotation allows.
-            RuntimeClosedError: the runtime is not open.
-
-        Raises (from the future):
-            WorkflowAlreadyStartedError: the id is taken.
-            JournalError: the start could not be written; nothing was started.
-        """
-        hands = self._opened
-        definition = definition_to_start(workflow, hands.workflows)
-        hint = definition.signature.result_type
-
-        def handle(workflow_id: str, run_id: str) -> WorkflowHandle[Any]:
-            return WorkflowHandle(hands.desk, hands.converter, hands.history, workflow_id, run_id, hint)
-
-        return hands.desk.start(start_request(definition, args, options, converter=hands.converter, answer=handle))
-
-    @overload
-    def execute_workflow(
-        self, workflow: Callable[[*Ts], FunctionCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
-    ) -> Future[R]: ...
-    @overload
-    def execute_workflow(
-        self, workflow: Callable[[Any, *Ts], MethodCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
-    ) -> Future[R]: ...
-    @overload
-    def execute_workflow(self, workflow: str | type, /, *args: Any, **options: Unpack[StartOptions]) -> Future[Any]: ...
-    def execute_workflow(self, workflow: Any, /, *args: object, **options: Unpack[StartOptions]) -> Future[Any]:
-        """Start a workflow and give what it returns: ``start_workflow`` and ``result`` in one call.
-
-        Args:
-            workflow, *args, **options: those of ``start_workflow``.
-
-        Raises:
-            NotRegisteredError, TypeError, ValueError, PayloadError, RuntimeClosedError: as for ``start_workflow``.
-
-        Raises (from the future):
-            WorkflowAlreadyStartedError, JournalError: as for ``start_workflow``.
-            WorkflowFailureError: the run ended without a result; the ``cause`` says how.
-            WorkflowSuspendedError: the run is stopped because its code cannot go on.
-        """
-        hands = self._opened
-        definition = definition_to_start(workflow, hands.workflows)
-        request = start_request(definition, args, options, converter=hands.converter)
-        return hands.desk.execute(request, definition.signature.result_type)
-
-    @overload
-    def get_workflow_handle(
-        self, workflow_id: str, *, run_id: str | None = None, result_type: type[R]
-    ) -> WorkflowHandle[R]: ...
-    @overload
-    def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> WorkflowHandle[Any]: ...
-    def get_workflow_handle(
-        self, workflow_id: str, *, run_id: str | None = None, result_type: Any = AS_DECLARED
-    ) -> WorkflowHandle[Any]:
-        """The handle of a workflow by id. Whether there is one is seen when it is used.
-
-        Args:
-            workflow_id: the id.
-            run_id: the run that is meant; if not given, the current one.
-            result_type: the type of its result; if not given, what the workflow is annotated with, or plain data if it
-                is not declared here.
-
-        Raises:
-            RuntimeClosedError: the runtime is not open.
-            TypeError: the id is no string.
-            ValueError: the id cannot be one.
-        """
-        hands = self._opened
-        return WorkflowHandle(
-            hands.desk, hands.converter, hands.history, check_id(workflow_id, "workflow id"), run_id or "", result_type
-        )
-
-    @property
-    def _opened(self) -> Hands:
-        if self._hands is None:
-            raise RuntimeClosedError
-        return self._hands
 
 
 def _seconds_of(duration: Duration | None, what: str) -> float | None:

@@ -1,0 +1,135 @@
+"""The client side of a runtime: starts workflows, and finds those that were started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, TypeVarTuple, Unpack, overload
+
+from ..actors import Future
+from .client import WorkflowHandle
+from .model.errors import RuntimeClosedError
+from .model.ids import check_id
+from .shell.hands import Hands
+from .shell.outcomes import AS_DECLARED
+from .start_calls import StartOptions, definition_to_start, start_request
+from .workflow_declarations import FunctionCoroutine, MethodCoroutine
+
+__all__ = ["WorkflowClient"]
+
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
+
+
+class WorkflowClient:
+    """Starts workflows and finds them, while there are hands to do it."""
+
+    def __init__(self) -> None:
+        self._hands: Hands | None = None
+
+    @overload
+    def start_workflow(
+        self, workflow: Callable[[*Ts], FunctionCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
+    ) -> Future[WorkflowHandle[R]]: ...
+    @overload
+    def start_workflow(
+        self, workflow: Callable[[Any, *Ts], MethodCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
+    ) -> Future[WorkflowHandle[R]]: ...
+    @overload
+    def start_workflow(
+        self, workflow: str | type, /, *args: Any, **options: Unpack[StartOptions]
+    ) -> Future[WorkflowHandle[Any]]: ...
+    def start_workflow(
+        self, workflow: Any, /, *args: object, **options: Unpack[StartOptions]
+    ) -> Future[WorkflowHandle[Any]]:
+        """Start a workflow; the future gives its handle once the start is on disk.
+
+        Args:
+            workflow: its class, its run method, the function, or its registered name.
+            *args: the workflow's arguments.
+            id: its id; if not given, that of its first run.
+            id_conflict_policy: what to do if a run of that id is open: fail (the default), use it, or terminate it.
+            id_reuse_policy: what to do if the last run of that id has ended; the default allows another one.
+            run_timeout: how long the run may take (seconds or timedelta); then it is closed as timed out.
+            execution_timeout: how long the whole chain of runs may take (likewise).
+
+        Raises:
+            NotRegisteredError: no such workflow is registered.
+            TypeError: it is no workflow, the arguments do not fit it, or there is no such option.
+            ValueError: an option that cannot be so, or a name that is that of another workflow here.
+            PayloadError: an argument cannot be stored, or is not of the type that its annotation allows.
+            RuntimeClosedError: the runtime is not open.
+
+        Raises (from the future):
+            WorkflowAlreadyStartedError: the id is taken.
+            JournalError: the start could not be written; nothing was started.
+        """
+        hands = self._opened
+        definition = definition_to_start(workflow, hands.workflows)
+        hint = definition.signature.result_type
+
+        def handle(workflow_id: str, run_id: str) -> WorkflowHandle[Any]:
+            return WorkflowHandle(hands.desk, hands.converter, hands.history, workflow_id, run_id, hint)
+
+        return hands.desk.start(start_request(definition, args, options, converter=hands.converter, answer=handle))
+
+    @overload
+    def execute_workflow(
+        self, workflow: Callable[[*Ts], FunctionCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
+    ) -> Future[R]: ...
+    @overload
+    def execute_workflow(
+        self, workflow: Callable[[Any, *Ts], MethodCoroutine[R]], /, *args: *Ts, **options: Unpack[StartOptions]
+    ) -> Future[R]: ...
+    @overload
+    def execute_workflow(self, workflow: str | type, /, *args: Any, **options: Unpack[StartOptions]) -> Future[Any]: ...
+    def execute_workflow(self, workflow: Any, /, *args: object, **options: Unpack[StartOptions]) -> Future[Any]:
+        """Start a workflow and give what it returns: ``start_workflow`` and ``result`` in one call.
+
+        Args:
+            workflow, *args, **options: those of ``start_workflow``.
+
+        Raises:
+            NotRegisteredError, TypeError, ValueError, PayloadError, RuntimeClosedError: as for ``start_workflow``.
+
+        Raises (from the future):
+            WorkflowAlreadyStartedError, JournalError: as for ``start_workflow``.
+            WorkflowFailureError: the run ended without a result; the ``cause`` says how.
+            WorkflowSuspendedError: the run is stopped because its code cannot go on.
+        """
+        hands = self._opened
+        definition = definition_to_start(workflow, hands.workflows)
+        request = start_request(definition, args, options, converter=hands.converter)
+        return hands.desk.execute(request, definition.signature.result_type)
+
+    @overload
+    def get_workflow_handle(
+        self, workflow_id: str, *, run_id: str | None = None, result_type: type[R]
+    ) -> WorkflowHandle[R]: ...
+    @overload
+    def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> WorkflowHandle[Any]: ...
+    def get_workflow_handle(
+        self, workflow_id: str, *, run_id: str | None = None, result_type: Any = AS_DECLARED
+    ) -> WorkflowHandle[Any]:
+        """The handle of a workflow by id. Whether there is one is seen when it is used.
+
+        Args:
+            workflow_id: the id.
+            run_id: the run that is meant; if not given, the current one.
+            result_type: the type of its result; if not given, what the workflow is annotated with, or plain data if it
+                is not declared here.
+
+        Raises:
+            RuntimeClosedError: the runtime is not open.
+            TypeError: the id is no string.
+            ValueError: the id cannot be one.
+        """
+        hands = self._opened
+        return WorkflowHandle(
+            hands.desk, hands.converter, hands.history, check_id(workflow_id, "workflow id"), run_id or "", result_type
+        )
+
+    @property
+    def _opened(self) -> Hands:
+        if self._hands is None:
+            raise RuntimeClosedError
+        return self._hands
