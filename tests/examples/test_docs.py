@@ -112,3 +112,11 @@ def test_the_list_of_decisions_has_each_of_them_by_its_title() -> None:
     assert listed == {
         path.name: path.read_text(encoding="utf-8").partition("\n")[0] for path in decisions.glob("[0-9]*.md")
     }
+
+
+def test_the_glossary_has_each_word_once_and_in_order() -> None:
+    words, temporal = (DOCS / "glossary.md").read_text(encoding="utf-8").split("\n## ")[1:]
+
+    for table in (words, temporal):
+        listed = [row.lower() for row in re.findall(r"^\| ([^|]+) \| ", table, re.MULTILINE)[1:]]
+        assert listed == sorted(set(listed))
