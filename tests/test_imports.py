@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 EXTRAS = (
     "click",
+    "django",
+    "fastapi",
     "hypothesis",
     "jinja2",
     "opentelemetry",

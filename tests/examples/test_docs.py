@@ -96,3 +96,27 @@ def test_the_turn_shown_byte_by_byte_is_what_the_codec_writes() -> None:
     assert data == written
     assert messages.decode_message(message) == messages.SignalReceived("greet", b"\x01\x91\xa3Ada")
     assert [command.name for command in commands.decode_commands(commands_)] == ["greet"]
+
+
+def test_the_list_of_decisions_has_each_of_them_by_its_title() -> None:
+    decisions = DOCS / "decisions"
+    text = (decisions / "README.md").read_text(encoding="utf-8")
+    files = dict(re.findall(r"^\[(\d+)\]: (.+)$", text, re.MULTILINE))
+
+    listed = {
+        files.get(number): f"# {number}. {title}"
+        for number, title, target in re.findall(r"^\* (\d+): \[(.+)\]\[(\d+)\]$", text, re.MULTILINE)
+        if number == target
+    }
+
+    assert listed == {
+        path.name: path.read_text(encoding="utf-8").partition("\n")[0] for path in decisions.glob("[0-9]*.md")
+    }
+
+
+def test_the_glossary_has_each_word_once_and_in_order() -> None:
+    words, temporal = (DOCS / "glossary.md").read_text(encoding="utf-8").split("\n## ")[1:]
+
+    for table in (words, temporal):
+        listed = [row.lower() for row in re.findall(r"^\| ([^|]+) \| ", table, re.MULTILINE)[1:]]
+        assert listed == sorted(set(listed))
