@@ -10,6 +10,7 @@ ReadAlong = Callable[[str], list[tuple[str, str, str]]]
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 def test_the_commands_of_the_tutorial_print_what_it_says(read_along: ReadAlong) -> None:
     commands = read_along("docs/tutorial.md")
 
