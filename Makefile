@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench crash fuzz build clean
+.PHONY: help demo test test-measured test-aside check bench crash fuzz build clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -25,7 +25,8 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q
+	@$(MAKE) --no-print-directory -j2 test-measured test-aside; status=$$?; \
+	echo "== tests that ran beside these"; cat .venv/aside.log; exit $$status
 	@$(BIN)/coverage combine -q
 	@echo "== coverage"
 	@$(BIN)/coverage report
@@ -33,6 +34,13 @@ test: $(READY)
 	@$(BIN)/coverage report --include='runtime/core/*' --fail-under=97
 	@echo "== coverage of the storage: at least 97 %"
 	@$(BIN)/coverage report --include='storage/*' --fail-under=97
+
+# Two processes, so that both processors have work. To measure coverage doubles the time of a test that computes much.
+test-measured: $(READY)
+	@$(BIN)/coverage run -m pytest -q -m "not aside"
+
+test-aside: $(READY)
+	@$(BIN)/python -m pytest -q -m aside >.venv/aside.log 2>&1
 
 check: $(READY_TO_CHECK)
 	@echo "== ruff"

@@ -39,6 +39,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_benchmark_prints_one_line_of_json(name: str) -> None:
     done = run("--quick", name)

@@ -194,6 +194,7 @@ def test_images_differ_in_what_was_not_synced() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 def test_nothing_is_lost_in_a_quick_run_of_the_torture() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.crash", "--quick"], cwd=ROOT, capture_output=True, text=True, timeout=600

@@ -16,6 +16,7 @@ PROGRAMS = re.findall(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", PAGE,
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 @pytest.mark.parametrize(("program", "output"), PROGRAMS)
 def test_a_program_of_the_page_prints_what_stands_behind_it(program: str, output: str, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(program, encoding="utf-8")

@@ -15,6 +15,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "determinism.md").read_te
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 @pytest.mark.parametrize("program", programs("determinism.md", PAGE))
 def test_a_program_of_the_page_on_determinism_runs(program: str, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(program, encoding="utf-8")

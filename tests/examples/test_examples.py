@@ -53,6 +53,7 @@ def test_every_example_has_its_output_written_down() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 @pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("*.py")))
 def test_an_example_prints_what_is_written_down(example: str) -> None:
     done = run(example)
@@ -62,6 +63,7 @@ def test_an_example_prints_what_is_written_down(example: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 def test_the_greeter_runs_twice_on_one_journal(tmp_path: Path) -> None:
     journal = str(tmp_path / "greeter.journal")
     first = run("greeter.py", journal)
@@ -73,6 +75,7 @@ def test_the_greeter_runs_twice_on_one_journal(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 def test_the_proof_fails_if_the_journal_is_lost_between_the_processes() -> None:
     done = run("crash_and_resume.py", "--lose-journal")
 

@@ -47,6 +47,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 @pytest.mark.parametrize("program", programs("guide.md", GUIDE))
 def test_a_program_of_the_guide_runs(program: str, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(program, encoding="utf-8")
@@ -57,6 +58,7 @@ def test_a_program_of_the_guide_runs(program: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 @pytest.mark.parametrize("program", programs("testing.md", TESTING))
 def test_a_test_file_of_the_page_on_testing_passes(program: str, tmp_path: Path) -> None:
     (tmp_path / "test_program.py").write_text(program, encoding="utf-8")

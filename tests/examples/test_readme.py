@@ -15,6 +15,7 @@ ReadAlong = Callable[[str], list[tuple[str, str, str]]]
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 def test_the_commands_of_the_readme_print_what_it_says(read_along: ReadAlong) -> None:
     commands = read_along("README.md")
 

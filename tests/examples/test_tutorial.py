@@ -13,6 +13,7 @@ PAGES = ("docs/tutorial.md", "docs/tutorial-2.md", "docs/tutorial-3.md")
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 def test_the_commands_of_the_tutorial_print_what_it_says(read_along: ReadAlong) -> None:
     commands = read_along(*PAGES)
 

@@ -93,6 +93,7 @@ def test_a_program_that_crashes_and_fails_to_write_ends_with_every_outcome_recor
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 def test_hundreds_of_programs_survive_crashes_and_failed_commits() -> None:
     for seed in MANY:
         survives(seed)

@@ -167,6 +167,7 @@ def test_a_program_that_is_ended_in_any_state_keeps_its_history_and_answers_ever
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 def test_over_a_thousand_programs_ended_in_any_state_keep_their_histories() -> None:
     for seed in MANY:
         Ordeal(seed).run()

@@ -55,12 +55,14 @@ def test_a_program_put_away_after_every_turn_or_replayed_from_any_prefix_ends_as
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 def test_five_hundred_programs_put_away_or_replayed_end_as_those_kept_in_memory() -> None:
     for seed in MANY[len(FEW) :]:
         ends_as_in_memory(seed)
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 @pytest.mark.parametrize(("hash_seed", "garbage"), [(1, 10_000), (4_000_000_000, 77_777)])
 def test_a_program_has_the_same_history_in_a_process_with_other_hashes_and_another_heap(
     hash_seed: int, garbage: int

@@ -250,6 +250,7 @@ def measure(path: Path) -> dict[str, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 def test_five_thousand_failures_end_as_documented_and_leave_nothing_behind(tmp_path: Path) -> None:
     # In a process of its own: what others have left behind is not in its memory.
     process = python("import tests.runtime.test_runtime_failing as failing; failing.main()", str(tmp_path), cwd=ROOT)
