@@ -483,7 +483,7 @@ def test_a_history_in_which_such_a_handler_has_failed_the_run_is_replayed_as_it_
         return False
 
     with make() as runtime, monkeypatch.context() as before:
-        before.setattr("greenroom.runtime.core.execution.is_cancellation", is_none)
+        before.setattr("greenroom.runtime.core.endings.is_cancellation", is_none)
         handle = runtime.wait(runtime.start_workflow(ShieldsAll, id="s"))
         runtime.wait(handle.signal(ShieldsAll.give_up))
         runtime.wait(handle.cancel())
