@@ -156,7 +156,7 @@ class ForkedError(StorageError):
     def __str__(self) -> str:
         return (
             f"the journal {self.path} was opened before this process was forked and belongs to the parent; "
-            "start workers with the 'spawn' method, or open the journal after the fork"
+            "open it in the process that uses it, after the fork, or start workers with the 'spawn' method"
         )
 
 

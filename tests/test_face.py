@@ -19,6 +19,8 @@ import pytest
 
 import greenroom
 from greenroom import Runtime, activity, storage, testing, workflow
+from greenroom.runtime.model import errors as errors_module
+from greenroom.runtime.model.errors import GreenroomError
 from greenroom.testing import TestRuntime
 from tests.examples.test_pages import options_of
 
@@ -42,7 +44,7 @@ ENTRY = re.compile(r"^    (\*{0,2}[\w.]+(?:, \*{0,2}[\w.]+)*): ")
 
 def ours(cls: type) -> list[type]:
     """A class and its bases, as far as they are of the library."""
-    return [each for each in cls.__mro__ if each.__module__.startswith("greenroom.")]
+    return [each for each in cls.__mro__ if each.__module__.partition(".")[0] == "greenroom"]
 
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:
@@ -230,3 +232,17 @@ def test_the_page_on_testing_names_every_option_of_a_test_runtime() -> None:
 
 def test_the_page_on_testing_names_everything_in_greenroom_testing() -> None:
     assert [name for name in testing.__all__ if name not in TESTING] == []
+
+
+def test_a_traceback_names_an_error_as_it_is_imported() -> None:
+    errors = [
+        found
+        for name in dir(errors_module)
+        if isinstance(found := getattr(errors_module, name), type) and issubclass(found, GreenroomError)
+    ]
+
+    assert len(errors) > 40
+    for error in errors:
+        is_public = error.__name__ in greenroom.__all__
+        assert (error.__module__ == "greenroom") is is_public
+        assert not is_public or getattr(greenroom, error.__name__) is error

@@ -25,7 +25,7 @@ from .work_errors import (
     WorkflowAlreadyStartedError,
 )
 
-__all__ = ["to_failure"]
+__all__ = ["own_frames", "to_failure"]
 
 MAX_CAUSES = 16
 MAX_MESSAGE = 16_384
@@ -201,7 +201,7 @@ def _stack(exc: BaseException) -> str:
         return ""
     try:
         report = traceback.TracebackException.from_exception(exc, compact=True, max_group_width=8, max_group_depth=4)
-        theirs = [frame for frame, own in zip(report.stack, _is_own(exc.__traceback__), strict=True) if not own]
+        theirs = [frame for frame, own in zip(report.stack, own_frames(exc.__traceback__), strict=True) if not own]
         if theirs:
             report.stack = traceback.StackSummary.from_list(theirs)
         lines = list(report.format(chain=False))
@@ -210,7 +210,8 @@ def _stack(exc: BaseException) -> str:
     return "".join(lines)
 
 
-def _is_own(tb: TracebackType | None) -> Iterator[bool]:
+def own_frames(tb: TracebackType | None) -> Iterator[bool]:
+    """Of each frame of a traceback, the outermost first, whether it is the library's own."""
     while tb is not None:
         yield str(tb.tb_frame.f_globals.get("__name__", "")).startswith(_PACKAGE)
         tb = tb.tb_next

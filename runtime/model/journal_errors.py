@@ -99,7 +99,10 @@ class JournalForkedError(JournalError):
     """The journal was opened before this process was forked from the one that owns it."""
 
     what = "belongs to the process that this one was forked from"
-    cure = "start workers with the 'spawn' method, or open a journal of its own after the fork"
+    cure = (
+        "open the runtime in the process that uses it, after the fork: in the worker, not in the server that forks it; "
+        "with multiprocessing, start workers with the 'spawn' method"
+    )
 
 
 class InternalError(GreenroomError):

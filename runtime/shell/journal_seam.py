@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -33,6 +35,8 @@ from ..model.errors import (
 
 __all__ = ["is_passing", "public_error", "translated"]
 
+_OWN = "which is this one: a runtime that it has opened has not been closed"
+
 _PUBLIC: dict[type[StorageError], Callable[[str, str], GreenroomError]] = {
     CorruptError: JournalCorruptError,
     FencedError: lambda path, detail: JournalInUseError(path, detail=detail),
@@ -56,7 +60,8 @@ def public_error(error: StorageError, path: str) -> GreenroomError:
     if isinstance(error, ClosedError):
         public = RuntimeClosedError()
     elif isinstance(error, InUseError):
-        public = JournalInUseError(path, error.pid, error.host)
+        is_own = (error.pid, error.host) == (os.getpid(), socket.gethostname())
+        public = JournalInUseError(path, error.pid, error.host, _OWN if is_own else "")
     else:
         public = _PUBLIC.get(type(error), JournalError)(path, str(error))
     public.__cause__ = error

@@ -8,6 +8,7 @@ import traceback
 from ...storage import StorageError
 from ..core.bugs import beneath
 from ..core.messages import WorkflowStarted
+from ..model.failure_writing import own_frames
 from ..model.options import WorkflowExecutionStatus
 from .headers import put_header
 from .journal_seam import public_error
@@ -40,8 +41,9 @@ def suspend(tools: Tools, peer: Peer, error: BaseException, stopped_at: int) -> 
     run = peer.run
     suspended = int(WorkflowExecutionStatus.SUSPENDED)
     put_header(tools.sweep, run, run.header._replace(status=suspended, note=note, stopped_at=stopped_at))
-    # Without frames and causes, a traceback would only say the reason again.
-    frames = cause if cause.__traceback__ is not None or cause.__cause__ is not None else None
+    # With no frame of the user's and no cause, a traceback would only say the reason again.
+    is_told = cause.__cause__ is None and all(own_frames(cause.__traceback__))
+    frames = None if is_told else cause
     logger.error("%s is suspended: %s\n%s", peer, reason, _what_next(run), exc_info=frames)
     # Opening the journal brings active runs back, and so tries this one again.
     run.is_active = True

@@ -283,6 +283,7 @@ def test_a_journal_is_taken_over_when_its_owner_is_dead_and_not_before(tmp_path:
     process.communicate(timeout=WAIT)
 
     assert caught.value.pid == process.pid
+    assert "which is this one" not in str(caught.value)
     assert process.pid != os.getpid()
     with Runtime(journal, workflows=[], activities=[]) as runtime:
         assert runtime.get_workflow_handle("ledger").describe().get(timeout=WAIT).workflow_type == "Ledger"

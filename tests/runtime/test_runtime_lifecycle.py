@@ -221,6 +221,7 @@ def test_a_second_runtime_on_the_journal_is_told_who_owns_it(path: Path) -> None
 
     assert caught.value.pid == os.getpid()
     assert str(path) in str(caught.value)
+    assert "which is this one: a runtime that it has opened has not been closed" in str(caught.value)
 
 
 def test_runtimes_on_several_journals_work_side_by_side(tmp_path: Path) -> None:

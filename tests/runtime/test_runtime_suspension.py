@@ -502,6 +502,34 @@ def test_the_log_tells_the_operator_which_run_is_suspended_why_and_what_to_do(
     assert "handle.resume(), or opening the journal again with the mended code" in what_next
 
 
+def test_the_log_has_the_reason_once_and_a_traceback_only_of_code_of_the_users(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @workflow.defn(name="Changed")
+    async def before() -> None:
+        await workflow.sleep(60)
+
+    @workflow.defn(name="Changed")
+    async def after() -> None:
+        await workflow.execute_activity(work, "x")
+
+    store = MemoryStore()
+    with make(store, before, failing, check_leaks=False) as runtime:
+        runtime.wait(runtime.start_workflow("Changed", id="changed"))
+        runtime.run_until_idle()
+    with make(store, after, failing) as runtime:
+        runtime.wait(runtime.get_workflow_handle("changed").resume())
+        runtime.run_until_idle()
+        runtime.wait(runtime.start_workflow(failing, "plain", id="w"))
+        runtime.run_until_idle()
+
+    differs, fails = [record for record in caplog.records if "is suspended" in record.getMessage()]
+    assert "is not deterministic at turn 0" in differs.getMessage()
+    assert differs.exc_info is None
+    assert fails.exc_info is not None
+    assert isinstance(fails.exc_info[1], ValueError)
+
+
 def priced(price: Any) -> Any:
     """Versions of one workflow that differ in what they return."""
 
