@@ -6,10 +6,10 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from ..model.activity_definition import ActivityDefinition
-from ..model.errors import InWorkflowError, PayloadError, ReadOnlyContextError
+from ..model.errors import InWorkflowError, NotRegisteredError, PayloadError, ReadOnlyContextError
 from ..model.failure_reading import to_exception
 from ..model.failure_writing import to_failure
 from ..model.failures import Failure
@@ -77,6 +77,8 @@ class Commander(Endings):
             data = self._converter.encode_args(args)
             # What is asked for after the end is dropped, and so never wrong.
             if self.closing is None:
+                if self._activities is not None:
+                    self._check_is_declared(self._activities, name, declared)
                 if declared is not None:
                     self._check_call(declared, data)
                 # Not by way of `_ask`: most of what is asked for is this.
@@ -181,20 +183,27 @@ class Commander(Endings):
         return self._random
 
     def _check_call(self, declared: ActivityDefinition, data: bytes) -> None:
-        """See that the activity is the one that will be performed, and that the arguments fit it."""
-        if self._activities is not None and (found := self._activities.find(declared.name)) is not declared:
-            self._check_is_meant(declared, found)
+        """See that the arguments fit the activity."""
         if (types := declared.checked_types) is not None:
             try:
                 self._converter.decode_args(data, types)
             except PayloadError as error:
                 raise declared.misfit(error) from error
 
-    def _check_is_meant(self, declared: ActivityDefinition, found: ActivityDefinition | None) -> None:
-        """Refuse to have another activity performed that happens to have the name of the one that is meant."""
-        # A replay meets it only if the code has changed, which the comparison tells better.
-        if found is None or found.place == declared.place or self._recorded is not None:
+    def _check_is_declared(
+        self, activities: Registry[ActivityDefinition], name: str, declared: ActivityDefinition | None
+    ) -> None:
+        """Refuse what nobody here would perform, and another activity that happens to have that name."""
+        found = activities.find(name)
+        # A replay meets either only if the code has changed, which the comparison tells better.
+        if self._recorded is not None:
             return
+        if found is not None and declared is not None and not activities.is_listed and found.place != declared.place:
+            self._refuse_other(declared, found)
+        if found is None or found.needs_instance:
+            self.raise_bug(NotRegisteredError("activity", name, activities.names()))
+
+    def _refuse_other(self, declared: ActivityDefinition, found: ActivityDefinition) -> NoReturn:
         # Which one came last depends on the process, not on the run.
         message = (
             f"the workflow refers to activity {declared.name!r} of {declared.place}, and what would be performed under "

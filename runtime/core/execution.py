@@ -51,7 +51,7 @@ class Execution(Surroundings):
         definition: the workflow's code.
         converter: values to payloads and back.
         failure_types: exceptions, beside failures, that close the run as failed instead of being bugs.
-        activities: all that are declared, if nobody has listed which of them belong to the runtime.
+        activities: those that can be performed; None if that is not known.
 
     Raises:
         UnknownFlagsError: the run was begun by a release that decides in a way unknown here.

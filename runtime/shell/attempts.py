@@ -18,7 +18,7 @@ from ..core.messages import Message
 from ..model.activity_definition import ActivityDefinition
 from ..model.activity_info import ActivityInfo
 from ..model.cancellation import CANCEL_REQUESTED, NOT_FOUND, TIMED_OUT, ActivityCancellationDetails
-from ..model.errors import ApplicationError, GreenroomError, NotRegisteredError, RetryState, TimeoutType
+from ..model.errors import ApplicationError, GreenroomError, TimeoutType
 from ..model.failure_writing import to_failure
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
@@ -89,7 +89,7 @@ class Attempts:
         # A later turn of the same sweep may have taken it back.
         if command.id in run.activities:
             now_ns = self._dispatcher.clock.now_ns()
-            self._perform(Flight(run.owner, command, scheduled_ns, 1, b"", now_ns), is_new=True)
+            self._perform(Flight(run.owner, command, scheduled_ns, 1, b"", now_ns))
 
     def recover(
         self,
@@ -222,18 +222,12 @@ class Attempts:
             return Flight(owner, command, scheduled_ns, 1, b"", now_ns)
         return Flight(owner, command, scheduled_ns, row.attempt, row.failure, now_ns, row.details)
 
-    def _perform(self, flight: Flight, *, is_new: bool = False) -> None:
+    def _perform(self, flight: Flight) -> None:
         command, scheduled_ns, now_ns, item = flight.command, flight.scheduled_ns, flight.handed_ns, flight.command.id
         run_no, workflow_id, run_id, workflow_type = flight.owner
         definition = self.activities.find(command.name)
         if definition is None or definition.needs_instance:
-            if is_new:
-                missing = NotRegisteredError("activity", command.name, self.activities.names())
-                # The workflow may take it for a failure like any other, and then nothing else says so.
-                logger.error("activity %r (%d) of workflow %r fails: %s", command.name, item, workflow_id, missing)
-                self._judge.finish(flight, to_failure(missing, self._converter), RetryState.NON_RETRYABLE_FAILURE)
-            else:
-                self._undeclared.put(flight, self.activities.names())
+            self._undeclared.put(flight, self.activities.names())
             return
         self._flights[run_no, item] = flight
         options = command.options

@@ -39,10 +39,7 @@ def begin_execution(tools: Tools, message: Message) -> Execution:
     if not isinstance(message, WorkflowStarted):
         raise InternalError(f"the first message of a run is {message!r}")
     definition = tools.workflows.get(message.workflow_type)
-    activities = tools.attempts.activities
-    return tools.make_execution(
-        message, definition, tools.converter, tools.failure_types, None if activities.is_listed else activities
-    )
+    return tools.make_execution(message, definition, tools.converter, tools.failure_types, tools.attempts.activities)
 
 
 class BringingBack:

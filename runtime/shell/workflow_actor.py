@@ -11,7 +11,7 @@ from ...storage import StorageError
 from ..core.bugs import beneath
 from ..core.handling import UpdateRejectedError
 from ..core.messages import UpdateReceived
-from ..model.errors import InternalError, TurnDeadlineError
+from ..model.errors import InternalError, NotRegisteredError, TurnDeadlineError
 from ..model.options import WorkflowExecutionStatus
 from ..model.texts import text_of
 from .answers import answer, refuse
@@ -185,9 +185,9 @@ class WorkflowActor(RunActor):
         or stops."""
         self._tools.sweep.took_turn(self, delivery)
         try:
-            # One that holds up all others does not get another chance to.
-            is_overdue = isinstance(error, TurnDeadlineError)
-            wait_ns = None if is_overdue else self._tools.supervisor.restart_in(self.run.run_no)
+            # One that holds up all others gets no other chance to; what is not declared is not a moment later either.
+            is_hopeless = isinstance(error, TurnDeadlineError) or isinstance(beneath(error), NotRegisteredError)
+            wait_ns = None if is_hopeless else self._tools.supervisor.restart_in(self.run.run_no)
             stopped_at = keep_message(self._tools, self.run, delivery)
             if wait_ns is None:
                 self._stop_here(error, stopped_at)

@@ -10,7 +10,8 @@ import pytest
 from greenroom.runtime import workflow
 from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import ScheduleActivity
-from greenroom.runtime.model.activity_definition import ActivityDefinition, declare, define_activity
+from greenroom.runtime.model.activity_definition import ActivityDefinition, declare, define_activity, definitions_of
+from greenroom.runtime.model.errors import NotRegisteredError
 from greenroom.runtime.model.registry import Registry
 from tests.core.driving import Drive
 
@@ -42,6 +43,7 @@ def declared(*definitions: ActivityDefinition) -> Registry[ActivityDefinition]:
 
 
 BY_SMS_LAST = declared(BY_MAIL, BY_SMS)
+BY_SMS_OF_ONE = declared(*definitions_of(Sms()))
 
 
 @workflow.defn
@@ -93,17 +95,41 @@ def test_it_is_a_bug_whatever_the_code_catches_and_whatever_fails_a_run(drive: S
     [
         (sending, declared(BY_SMS, BY_MAIL)),
         (sending, declared(BY_MAIL, define_activity(send))),
-        (sending, declared()),
         (sending, None),
-        (sending_by_sms, BY_SMS_LAST),
-        (sending_by_name, BY_SMS_LAST),
+        (sending_by_sms, BY_SMS_OF_ONE),
+        (sending_by_name, BY_SMS_OF_ONE),
     ],
-    ids=["the last", "a reloaded one", "unknown", "listed", "of an instance", "by name"],
+    ids=["the last", "a reloaded one", "not known", "of an instance", "by name"],
 )
 def test_a_reference_to_what_will_be_performed_is_scheduled(drive: Start, target: Any, activities: Any) -> None:
     run = drive(target, activities=activities)
 
     assert [each.name for each in run.all_of(ScheduleActivity)] == ["send"]
+
+
+@pytest.mark.parametrize("target", [sending, sending_by_name])
+@pytest.mark.parametrize("activities", [declared(), Registry("activity"), declared(BY_SMS)])
+def test_what_nobody_would_perform_is_a_bug_that_names_what_there_is(
+    drive: Start, target: Any, activities: Registry[ActivityDefinition]
+) -> None:
+    run = drive(target, start=False, activities=activities, failure_types=(Exception,))
+
+    with pytest.raises(WorkflowBugError) as caught:
+        run.send(run.started)
+
+    assert "'send'" in str(caught.value)
+    assert isinstance(caught.value.__cause__, (NotRegisteredError, ValueError))
+
+
+def test_what_the_history_has_is_repeated_though_nobody_would_perform_it(drive: Start) -> None:
+    run = drive(sending)
+    run.activities = declared()
+
+    again = run.replayed()
+
+    assert sorted(again.pending) == [1]
+    run.put_away(again)
+    run.activities = None
 
 
 def test_what_the_history_has_is_repeated_though_another_has_taken_the_name(drive: Start) -> None:

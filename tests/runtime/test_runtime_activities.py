@@ -15,10 +15,10 @@ from greenroom.actors import ManualClock
 from greenroom.runtime.model.errors import (
     ActivityError,
     ApplicationError,
-    NotRegisteredError,
     RetryState,
     TimeoutType,
     WorkflowFailureError,
+    WorkflowSuspendedError,
 )
 from greenroom.runtime.model.errors import TimeoutError as GreenroomTimeoutError
 from greenroom.runtime.model.retry import RetryPolicy
@@ -209,15 +209,12 @@ def test_an_activity_that_returns_what_it_is_not_annotated_with_may_be_mended_be
         assert runtime.wait(handle.result()) == 3
 
 
-def test_an_activity_that_is_not_registered_fails_at_once_with_the_names_that_are() -> None:
-    with make() as runtime, pytest.raises(WorkflowFailureError) as caught:
-        runtime.wait(runtime.execute_workflow(performs, "thrid_time", "x"))
+def test_an_activity_that_is_not_declared_suspends_its_run_at_once_with_the_names_that_are() -> None:
+    with make() as runtime, pytest.raises(WorkflowSuspendedError) as caught:
+        runtime.wait(runtime.execute_workflow(performs, "thrid_time", "x"), limit=0)
 
-    error = activity_error(caught.value)
-    assert "third_time" in str(error)
-    assert (error.attempt, error.retry_state) == (1, RetryState.NON_RETRYABLE_FAILURE)
-    assert isinstance(error.cause, ApplicationError)
-    assert error.cause.type == NotRegisteredError.__name__
+    assert "no activity named 'thrid_time'" in caught.value.reason
+    assert "third_time" in caught.value.reason
 
 
 def test_async_activities_and_methods_of_an_instance_are_performed() -> None:

@@ -19,6 +19,7 @@ from greenroom.runtime.model.errors import (
 )
 from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.runtime.model.retry import RetryPolicy
+from greenroom.runtime.model.supervision import Supervision
 from greenroom.storage import MemoryStore
 from greenroom.testing import TestRuntime
 
@@ -154,15 +155,22 @@ def test_the_log_says_once_what_waits_for_whom(journal: Journal, caplog: pytest.
     ]
 
 
-def test_one_that_is_asked_for_now_still_fails_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    with Journal().open(other) as runtime, pytest.raises(WorkflowFailureError) as caught:
-        runtime.wait(runtime.execute_workflow(Working))
-
+def test_a_run_that_asks_for_one_now_is_suspended_at_once_and_goes_on_where_it_is_declared(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    journal = Journal()
     told = "no activity named 'undeclared: work' (declared: 'undeclared: other')"
-    assert told in str(caught.value)
+    with journal.open(other, supervision=Supervision()) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Working, id="y"))
+        with pytest.raises(WorkflowSuspendedError) as caught:
+            runtime.wait(handle.result(), limit=0)
+
+    assert told in caught.value.reason
     [record] = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert record.getMessage().startswith("activity 'undeclared: work' (1) of workflow ")
     assert told in record.getMessage()
+    with journal.open(work) as runtime:
+        runtime.advance(10)
+        assert runtime.wait(runtime.get_workflow_handle("y").result()) == "done"
 
 
 def test_its_run_can_be_terminated(journal: Journal) -> None:
