@@ -15,7 +15,7 @@ help:
 	@echo "make test    run the tests, with coverage"
 	@echo "make check   format, lint, layers and types"
 	@echo "make bench   run the benchmarks"
-	@echo "make bench-large  park a million workflows, kill the process, open the journal again (10 minutes, 1 GB of disk)"
+	@echo "make bench-large  park a million workflows, kill the process, open the journal again (10 to 20 minutes, 1 GB of disk)"
 	@echo "make crash   kill processes at every named point and check what is left"
 	@echo "make fuzz    read far more random and hostile payloads than the tests do (FUZZ=100 times as many)"
 	@echo "make build   make the source archive and the wheel in dist/"
