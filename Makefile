@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-measured test-aside check bench crash fuzz build clean
+.PHONY: help demo test test-measured test-aside check bench bench-large crash fuzz build clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -15,6 +15,7 @@ help:
 	@echo "make test    run the tests, with coverage"
 	@echo "make check   format, lint, layers and types"
 	@echo "make bench   run the benchmarks"
+	@echo "make bench-large  park a million workflows, kill the process, open the journal again (10 to 20 minutes, 1 GB of disk)"
 	@echo "make crash   kill processes at every named point and check what is left"
 	@echo "make fuzz    read far more random and hostile payloads than the tests do (FUZZ=100 times as many)"
 	@echo "make build   make the source archive and the wheel in dist/"
@@ -55,6 +56,9 @@ check: $(READY_TO_CHECK)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks
+
+bench-large: $(READY)
+	@$(BIN)/python -m benchmarks.large
 
 crash: $(READY)
 	@$(BIN)/python -m tests.crash

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["Figure", "Report", "run"]
+__all__ = ["Figure", "Report", "run", "say"]
 
 
 Figure: TypeAlias = "float | Mapping[str, Figure]"
@@ -38,6 +38,12 @@ def run(measure: Callable[..., Report]) -> None:
     parser.add_argument("--quick", action="store_true", help="smallest sizes: shows that it works, judges nothing")
     quick: bool = parser.parse_args().quick
     report = measure(quick=quick)
+    say(report, quick=quick)
+    sys.exit(0 if report.ok or quick else 1)
+
+
+def say(report: Report, *, quick: bool) -> None:
+    """Print both lines."""
     line = {
         "workload": report.workload,
         "target": report.target,
@@ -48,7 +54,6 @@ def run(measure: Callable[..., Report]) -> None:
     print(json.dumps(line), flush=True)
     verdict = "kept" if report.ok else "missed"
     print(f"{report.workload}: {report.summary} [target {verdict}: {report.target}]", file=sys.stderr, flush=True)
-    sys.exit(0 if report.ok or quick else 1)
 
 
 def _rounded(figures: Mapping[str, Figure]) -> dict[str, Figure]:

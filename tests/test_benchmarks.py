@@ -33,8 +33,15 @@ FIGURES = {
 }
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "benchmarks", *arguments]
+LARGE = {
+    "parking": {"max_residents", "100 that await a signal", "300, signal or far timer"},
+    "turns beside the parked": {"passing", "wake", "updates_beside_few", "updates_beside_many"},
+    "W6": {"parked", "ended", "killed", "killed_and_forgotten"},
+}
+
+
+def run(*arguments: str, package: str = "benchmarks") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", package, *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
@@ -49,6 +56,16 @@ def test_a_benchmark_prints_one_line_of_json(name: str) -> None:
     report = json.loads(line)
     assert report.keys() >= COMMON | FIGURES[name]
     assert report["quick"] is True
+
+
+@pytest.mark.slow
+def test_the_large_benchmarks_print_a_line_of_json_each() -> None:
+    done = run("--quick", package="benchmarks.large")
+
+    assert done.returncode == 0, done.stderr
+    reports = {report["workload"]: report for report in map(json.loads, done.stdout.splitlines())}
+    assert reports.keys() == LARGE.keys()
+    assert all(report.keys() >= COMMON | LARGE[name] for name, report in reports.items())
 
 
 def test_an_unknown_benchmark_is_refused_with_the_known_ones() -> None:

@@ -166,9 +166,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         """
         self._closed = True
         stubborn: list[str] = []
-        for task in reversed(self._tasks):
-            if task.done():
-                continue
+        unfinished = [task for task in reversed(self._tasks) if not task.done()]
+        for task in unfinished:
             coroutine = cast("Coroutine[Any, Any, Any]", task.get_coro())
             if not _close(coroutine):
                 stubborn.append(_told(coroutine))
@@ -180,6 +179,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 _KEPT.append(generator)
         self._ready.clear()
         # What refers to itself in a circle would wait for the collector.
+        for task in unfinished:
+            task.let_go()
         self._tasks.clear()
         self._generators.clear()
         self.owner = _NOBODY

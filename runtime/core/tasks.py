@@ -90,6 +90,7 @@ class Task(asyncio.Task[T]):
 
     __slots__ = ("order",)
     _log_destroy_pending: bool
+    _fut_waiter: asyncio.Future[Any] | None
 
     def __init__(
         self,
@@ -107,6 +108,14 @@ class Task(asyncio.Task[T]):
     def be_quiet(self) -> None:
         """Let asyncio say nothing when this is dropped while it waits."""
         self._log_destroy_pending = False
+
+    def let_go(self) -> None:
+        """Wake nobody, and be woken by nobody: a task and what it waits for refer to each other."""
+        for callback, _ in self._callbacks or ():
+            self.remove_done_callback(callback)
+        if (waiter := self._fut_waiter) is not None:
+            for wake, _ in waiter._callbacks or ():
+                waiter.remove_done_callback(wake)
 
     def __hash__(self) -> int:
         return self.order

@@ -21,11 +21,15 @@ class Directory:
     """The actors of runs; used on the dispatcher's thread only.
 
     Attributes:
+        patience: how many busy runs in a row end a search for idle ones while there is other work.
         closed_by: what is told to whoever asks for a run from now on, or None while runs can be brought back.
 
     Args:
         max_residents: runs in memory beyond this number are put away once they are idle.
     """
+
+    # As many as a sweep takes turns: where mail comes faster than it is taken, all behind them are busy too.
+    patience = 256
 
     def __init__(self, *, journal: Journal, path: str, dispatcher: Dispatcher, max_residents: int) -> None:
         self.tools: Tools
@@ -36,7 +40,6 @@ class Directory:
         # Least recently spoken to first.
         self._residents: dict[int, WorkflowActor] = {}
         self.closed_by: GreenroomError | None = None
-        self._is_crowded = False
         # Runs whose start is not on disk yet, by workflow id: the journal does not find them.
         self._unborn: dict[str, WorkflowActor] = {}
 
@@ -52,7 +55,6 @@ class Directory:
         actor = self._make(run, Standing.NEW)
         self._unborn[run.header.workflow_id] = actor
         actor.accept(start)
-        self._make_room()
         return actor
 
     def of_run(self, run_no: int) -> WorkflowActor | None:
@@ -64,9 +66,7 @@ class Directory:
         header = None if self.closed_by is not None else self.header(run_no)
         if header is None or header.closed_ns is not None:
             return None
-        actor = self._make(RunState(run_no, header, is_stored=True), Standing.DORMANT)
-        self._make_room()
-        return actor
+        return self._make(RunState(run_no, header, is_stored=True), Standing.DORMANT)
 
     def is_coming_back(self, run_no: int) -> bool:
         """Whether a suspended run is about to be tried again."""
@@ -123,22 +123,29 @@ class Directory:
         if actor is not None:
             actor.accept(Delivery(message, is_lasting=True))
 
-    def evict(self, *, keep: int = 0) -> int:
+    def evict(self, *, keep: int = 0, patience: int | None = None) -> int:
         """Put idle runs away until ``keep`` are in memory, the least recently used first; only between sweeps.
+
+        Args:
+            patience: how many busy runs in a row end the search; None to look at all.
 
         Returns:
             How many were put away.
         """
         excess = len(self._residents) - keep
         victims: list[WorkflowActor] = []
+        busy = 0
         for actor in self._residents.values():
-            if len(victims) >= excess:
+            if len(victims) >= excess or busy == patience:
                 break
             if actor.is_idle and actor.run.is_stored:
                 victims.append(actor)
+                busy = 0
+            else:
+                busy += 1
         for actor in victims:
-            actor.evict()
             del self._residents[actor.run.run_no]
+            actor.leave_memory()
         return len(victims)
 
     def close(self, error: GreenroomError) -> None:
@@ -155,16 +162,18 @@ class Directory:
         actor.launch()
         return actor
 
-    def _make_room(self) -> None:
-        # Not now: what the runs of the open sweep have decided, and what was left for them, is not on disk yet.
-        if len(self._residents) > self._max_residents and not self._is_crowded:
-            self._is_crowded = True
-            self._dispatcher.call_soon(self._evict_some)
+    def keep_to_bound(self) -> None:
+        """Put idle runs away if there are more in memory than there may be; only between sweeps."""
+        self._keep_to_bound(self.patience)
 
-    def _evict_some(self) -> None:
-        self._is_crowded = False
-        # A little more than needed at a time, so that the search is not repeated for each run.
-        self.evict(keep=self._max_residents - self._max_residents // 16)
+    def keep_to_bound_at_leisure(self) -> None:
+        """The same, and look at every run: there is nothing else to do."""
+        self._keep_to_bound(None)
+
+    def _keep_to_bound(self, patience: int | None) -> None:
+        if len(self._residents) > self._max_residents:
+            # A little more than needed at a time, so that the search is not repeated for each run.
+            self.evict(keep=self._max_residents - self._max_residents // 16, patience=patience)
 
     def born(self, peer: Peer) -> None:
         """The start of a run is on disk now, where the journal finds it."""

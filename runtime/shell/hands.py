@@ -76,8 +76,9 @@ class Hands:
         self.dispatcher = Dispatcher(
             name="greenroom",
             clock=clock,
-            on_sweep=self.sweep.close,
+            on_sweep=self._end_sweep,
             is_full=self.sweep.is_full,
+            on_idle=self._rest,
             on_end=self._put_all_away,
             on_error=seams.on_error,
         )
@@ -214,6 +215,13 @@ class Hands:
         self.desk.close(error)
         self.performer.close(grace=0)
         self._leave(error)
+
+    def _end_sweep(self) -> None:
+        self.sweep.close()
+        self.directory.keep_to_bound()
+
+    def _rest(self) -> None:
+        self.directory.keep_to_bound_at_leisure()
 
     def _put_all_away(self) -> None:
         # On the dispatcher's thread, where code that will not end is not waited for.

@@ -247,6 +247,12 @@ class RunActor(Actor):
         self.run.clear_rows()
         self.standing = Standing.DORMANT
 
+    def leave_memory(self) -> None:
+        """Put an idle run away, and this actor with it: another one is made when something is for the run."""
+        self.evict()
+        # The actor and its mailbox refer to each other, and would wait for the collector.
+        self.actor_inbox.close()
+
     def abandon(self, reason: str, error: BaseException | None = None) -> None:
         """The dispatcher has ended before the mail could be taken."""
         self.standing = Standing.CLOSED

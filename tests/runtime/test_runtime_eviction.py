@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
-from greenroom import workflow
+from greenroom import Runtime, workflow
 from greenroom.runtime.activity import defn as activity_defn
 from greenroom.runtime.model.errors import ApplicationError
+from greenroom.runtime.shell.directory import Directory
 from greenroom.testing import TestRuntime
 
 RING = 7
@@ -231,6 +233,51 @@ def test_idle_runs_beyond_the_limit_are_not_in_memory() -> None:
         runtime.run_until_idle()
 
         assert len(runtime.hands.directory) <= 16
+
+
+@DRIVERS
+def test_runs_that_come_together_leave_no_more_in_memory_than_may_be(
+    driver: Callable[[TestRuntime], Callable[[], bool]],
+) -> None:
+    with make(max_residents=3) as runtime:
+        drive = driver(runtime)
+        started = [runtime.start_workflow(Listener.run, 2, id=f"listener-{n}") for n in range(40)]
+        while drive():
+            pass
+        residents_once_born = len(runtime.hands.directory)
+        told = [each.get().signal("hello", 0) for each in started]
+        while drive():
+            pass
+
+        assert all(each.done() for each in told)
+        assert residents_once_born <= 3
+        assert len(runtime.hands.directory) <= 3
+
+
+PUT_AWAY = threading.Semaphore(0)
+
+
+@workflow.defn(name="eviction.telling", static_check=False)
+class Telling:
+    """Tells when it is put away."""
+
+    @workflow.run
+    async def run(self) -> None:
+        try:
+            await workflow.wait_condition(lambda: False)
+        finally:
+            PUT_AWAY.release()
+
+
+def test_what_a_hasty_search_does_not_find_is_put_away_once_there_is_nothing_else_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Directory, "patience", 0)
+    with Runtime.in_memory(workflows=[Telling], max_residents=3) as runtime:
+        started = [runtime.start_workflow(Telling.run) for _ in range(8)]
+
+        assert all(each.get(timeout=30) for each in started)
+        assert all(PUT_AWAY.acquire(timeout=30) for _ in range(5))
 
 
 def test_a_run_whose_turn_could_not_be_written_is_not_put_away_before_it_is_back() -> None:

@@ -76,3 +76,38 @@ def test_a_run_that_is_put_away_is_gone_without_the_collector() -> None:
         runtime.wait(handle.signal("hear"))
         runtime.wait(handle.signal("end"))
         assert runtime.wait(handle.result()) == 1
+
+
+waiting: list[weakref.ref[asyncio.Task[None]]] = []
+
+
+@workflow.defn(name="garbage.parked")
+class Parked:
+    """Waits in tasks that wait for each other."""
+
+    @workflow.run
+    async def run(self) -> None:
+        children = [asyncio.create_task(self.child()) for _ in range(3)]
+        waiting.extend(weakref.ref(each) for each in (*children, workflow_task()))
+        await asyncio.gather(*children)
+
+    async def child(self) -> None:
+        await workflow.wait_condition(lambda: False, timeout=3600)
+
+
+def workflow_task() -> asyncio.Task[None]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+def test_the_actor_and_the_tasks_of_a_run_that_is_put_away_are_gone_without_the_collector() -> None:
+    waiting.clear()
+    with TestRuntime(workflows=[Parked]) as runtime:
+        runtime.wait(runtime.start_workflow(Parked.run, id="parked"))
+        (actor,) = [weakref.ref(each) for each in runtime.hands.directory.residents()]
+        runtime.hands.directory.evict()
+        runtime.run_until_idle()
+
+        assert actor() is None
+        assert [each() for each in waiting] == [None] * 4
