@@ -279,6 +279,10 @@ class Execution(Surroundings):
         told."""
         return [] if self.closing is None else self._handling.at_work.unfinished()
 
+    def unseen_failures(self) -> list[tuple[str, BaseException]]:
+        """What tasks have let out by the end of the run and nothing has awaited: task name and exception."""
+        return [] if self.closing is None else self.loop.unseen_failures()
+
     @property
     def is_marred(self) -> bool:
         """Whether the last query or validator has changed what it may only read: only a replay makes the run what it

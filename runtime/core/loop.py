@@ -41,6 +41,10 @@ class Owner(Protocol):
         """A callback let out ``error``."""
         ...
 
+    def is_replaying(self) -> bool:
+        """Whether this turn is in the history already."""
+        ...
+
 
 class Waits(Protocol):
     """What can be waited for beside callbacks."""
@@ -60,6 +64,9 @@ class _Nobody:
 
     def raised(self, error: BaseException) -> None:
         """Nobody is there to be told."""
+
+    def is_replaying(self) -> bool:
+        return True
 
 
 _NOBODY = _Nobody()
@@ -156,6 +163,11 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             if not task.done():
                 return True
         return bool(self._generators)
+
+    def unseen_failures(self) -> list[tuple[str, BaseException]]:
+        """The tasks that have let out what nobody has asked for, by name, each once."""
+        failures = ((task.get_name(), task.unseen_failure()) for task in self._tasks)
+        return [(name, error) for name, error in failures if error is not None]
 
     def destroy(self) -> list[str]:
         """Close every coroutine that is still waiting, children first, with this loop running.
@@ -279,7 +291,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         # Called by finalizers only (an exception that nobody looked at): their moment is not part of the run, so it is
         # only logged.
         error = context.get("exception")
-        if not self._closed:
+        if not self._closed and not self.owner.is_replaying():
             logger.error("%s", context.get("message"), exc_info=error if isinstance(error, BaseException) else None)
 
     default_exception_handler = call_exception_handler

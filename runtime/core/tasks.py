@@ -105,6 +105,13 @@ class Task(asyncio.Task[T]):
         self.order = order
         super().__init__(coro, loop=loop, name=name, context=context)
 
+    def unseen_failure(self) -> BaseException | None:
+        """What it has let out, if nobody has asked for its outcome; told once."""
+        if not self._log_traceback:
+            return None
+        # To ask is to have seen it.
+        return self.exception()
+
     def be_quiet(self) -> None:
         """Let asyncio say nothing when this is dropped while it waits."""
         self._log_destroy_pending = False

@@ -198,6 +198,8 @@ def _problems_of_run(function: Callable[..., Any], what: str) -> list[str]:
 def _problems_of_handler(kind: str, function: Callable[..., Any], what: str, *, is_dynamic: bool) -> list[str]:
     problems = _problems_of_arguments(function, what)
     positional = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    if not positional:
+        problems.append(f"{what} takes no self: it is called as a method, with the run's own instance first")
     if is_dynamic and len(positional) < 2 and not any(p.kind is p.VAR_POSITIONAL for p in positional):
         problems.append(f"{what} hears every {kind} and must take the {kind}'s name first")
     if kind == "query" and inspect.iscoroutinefunction(function):

@@ -85,7 +85,9 @@ class NondeterminismError(GreenroomError):
         return (
             f"workflow {self.workflow_id!r} (run {self.run_id}) is not deterministic at turn {self.turn_no}\n{table}"
             f"{raised}{versions}\nUndo the change, or keep the old code under its name and give the new code another "
-            "one (@workflow.defn(name=…)); then resume the run."
+            "one (@workflow.defn(name=…)); then resume the run. If nothing was changed: does a query, a validator or a "
+            "wait condition change the run, or does the code ask for what differs between processes? "
+            "TestRuntime finds both."
         )
 
 

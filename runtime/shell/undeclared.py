@@ -1,7 +1,6 @@
 """Activities that were under way when the journal was opened, and that no code here can perform: they wait.
 
-Whoever opens a journal to look at it, or forgets one of ``activities=[…]``, must not end what another process began. An
-activity that is asked for now and is not declared fails at once: that is a mistake in the name.
+Whoever opens a journal to look at it, or forgets one of ``activities=[…]``, must not end what another process began.
 """
 
 from __future__ import annotations

@@ -135,6 +135,8 @@ class WorkflowActor(RunActor):
                 write_unread(tools, run, execution.take_unread(), time_ns)
                 for what in execution.unfinished_handlers():
                     tools.sweep.after(logger.warning, _UNFINISHED, self, run.status.name, what)
+                for name, failure in execution.unseen_failures():
+                    tools.sweep.after(_tell_unseen, str(self), name, failure)
                 self._leave()
         except Exception as error:
             # Half a turn stands in the batch: nothing of this sweep may reach the disk.
@@ -278,6 +280,11 @@ class WorkflowActor(RunActor):
         Standing.RESTARTING: _turn_of_waiting,
         Standing.CLOSED: _turn_of_waiting,
     }
+
+
+def _tell_unseen(run: str, task: str, error: BaseException) -> None:
+    message = "%s has ended, and nothing had awaited its task %r, which failed: %r; await what a workflow begins"
+    logger.error(message, run, task, error, exc_info=error)
 
 
 def _reason(error: Exception) -> BaseException:

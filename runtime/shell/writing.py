@@ -5,6 +5,8 @@ Nothing here decides: the actor says what happens to its run, and this says whic
 
 from __future__ import annotations
 
+import logging
+
 from ...storage import DueKind
 from ..core.commands import Command
 from ..core.messages import (
@@ -32,6 +34,13 @@ __all__ = [
 ]
 
 UNREAD = "nothing in it had read the signal"
+
+_TOLD_UNREAD = (
+    "workflow %r has ended (%s) with %d signals that nothing in it had read: %s; they are kept as dead letters. Is "
+    "there a handler of that name, or a channel that is read?"
+)
+
+logger = logging.getLogger("greenroom")
 
 
 def write_birth(tools: Tools, run: RunState) -> None:
@@ -75,6 +84,9 @@ def write_turn(
 
 def write_unread(tools: Tools, run: RunState, signals: list[SignalReceived], time_ns: int) -> None:
     """A run has ended: the signals that it was told of and that nothing in it has read are kept as dead letters."""
+    if signals:
+        names = ", ".join(sorted({repr(signal.name) for signal in signals}))
+        tools.sweep.after(logger.warning, _TOLD_UNREAD, run.header.workflow_id, run.status.name, len(signals), names)
     for signal in signals:
         reason = f"workflow {run.header.workflow_id!r} has ended ({run.status.name}), and {UNREAD}"
         tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, encode_message(signal))

@@ -208,6 +208,22 @@ def test_a_signal_is_named_by_text_or_by_its_handler() -> None:
     assert handler_name("signal", Parent.kept) == "kept"
 
 
+@pytest.mark.parametrize("kind", ["signal", "query", "update"])
+def test_a_handler_without_self_is_refused_where_its_class_is_declared(kind: str) -> None:
+    declare: Any = getattr(workflow, kind)
+
+    class Wrong:
+        @workflow.run
+        async def run(self) -> None:
+            """The main function."""
+
+    def bare() -> None:
+        """Without self."""
+
+    setattr(Wrong, "bare", declare(bare))  # noqa: B010  # no checker lets it be written in the class
+    assert reasons_of(Wrong) == ("bare() takes no self: it is called as a method, with the run's own instance first",)
+
+
 def test_a_dynamic_handler_has_no_name() -> None:
     with pytest.raises(ValueError, match="leave out name="):
         workflow.signal(name="a", dynamic=True)

@@ -149,7 +149,8 @@ def test_a_nondeterminism_error_shows_both_sides_and_both_versions() -> None:
         "  ! timer 2                | (nothing)",
         "The history was written by Python 3.11 and replayed by 3.12, whose asyncio may order tasks differently.",
         "Undo the change, or keep the old code under its name and give the new code another one "
-        "(@workflow.defn(name=…)); then resume the run.",
+        "(@workflow.defn(name=…)); then resume the run. If nothing was changed: does a query, a validator or a wait "
+        "condition change the run, or does the code ask for what differs between processes? TestRuntime finds both.",
     ]
 
 
