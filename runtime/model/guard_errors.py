@@ -27,5 +27,5 @@ class NondeterministicCallError(GreenroomError):
     def __str__(self) -> str:
         return (
             f"{self.place}: workflow code called {self.call}, which {self.does}: a replay could not repeat it; use "
-            f"{self.instead}, or open the net with workflow.unsafe.sandbox_unrestricted()"
+            f"{self.instead}, or turn the check off for these lines with workflow.unsafe.sandbox_unrestricted()"
         )
