@@ -17,7 +17,7 @@ help:
 	@echo "make bench   run the benchmarks"
 	@echo "make bench-large  park a million workflows, kill the process, open the journal again (10 to 20 minutes, 1 GB of disk)"
 	@echo "make crash   kill processes at every named point and check what is left"
-	@echo "make fuzz    read far more random and hostile payloads than the tests do (FUZZ=100 times as many)"
+	@echo "make fuzz    try far more random payloads and trees of actors than the tests do (FUZZ=100 times as many)"
 	@echo "make build   make the source archive and the wheel in dist/"
 	@echo "make clean   remove everything that was made"
 
@@ -64,7 +64,7 @@ crash: $(READY)
 	@$(BIN)/python -m tests.crash
 
 fuzz: $(READY)
-	@FUZZ=$${FUZZ:-100} $(BIN)/python -m pytest -q tests/model/test_payload_hostile.py tests/model/test_payload_properties.py
+	@FUZZ=$${FUZZ:-100} $(BIN)/python -m pytest -q tests/model/test_payload_hostile.py tests/model/test_payload_properties.py tests/actors/test_tree_machine.py
 
 build: $(READY_TO_CHECK)
 	@rm -rf build dist
