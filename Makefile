@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-measured test-aside check bench bench-large crash fuzz build clean
+.PHONY: help demo test test-measured test-aside check bench bench-large crash fuzz soak-actors build clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -18,6 +18,7 @@ help:
 	@echo "make bench-large  park a million workflows, kill the process, open the journal again (10 to 20 minutes, 1 GB of disk)"
 	@echo "make crash   kill processes at every named point and check what is left"
 	@echo "make fuzz    try far more random payloads and trees of actors than the tests do (FUZZ=100 times as many)"
+	@echo "make soak-actors   tell 100,000 actors eleven million messages, and count them (minutes, 2 GB)"
 	@echo "make build   make the source archive and the wheel in dist/"
 	@echo "make clean   remove everything that was made"
 
@@ -65,6 +66,9 @@ crash: $(READY)
 
 fuzz: $(READY)
 	@FUZZ=$${FUZZ:-100} $(BIN)/python -m pytest -q tests/model/test_payload_hostile.py tests/model/test_payload_properties.py tests/actors/test_tree_machine.py
+
+soak-actors: $(READY)
+	@$(BIN)/python -m tests.actors.soak
 
 build: $(READY_TO_CHECK)
 	@rm -rf build dist
