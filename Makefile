@@ -18,7 +18,7 @@ help:
 	@echo "make bench-large  park a million workflows, kill the process, open the journal again (10 to 20 minutes, 1 GB of disk)"
 	@echo "make crash   kill processes at every named point and check what is left"
 	@echo "make fuzz    try far more random payloads and trees of actors than the tests do (FUZZ=100 times as many)"
-	@echo "make soak-actors   tell 100,000 actors eleven million messages, and count them (minutes, 2 GB)"
+	@echo "make soak-actors   tell 100,000 actors eleven million messages, and count what comes (minutes)"
 	@echo "make build   make the source archive and the wheel in dist/"
 	@echo "make clean   remove everything that was made"
 

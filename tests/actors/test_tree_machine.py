@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -237,6 +239,15 @@ OPS = st.one_of(
     st.builds(Op, st.just("start"), st.sampled_from("xyzn").flatmap(leaves)),
 )
 ACTS = st.tuples(st.sampled_from(["tell", "tell", "tell", "ask", "ask", "stop"]), PICK, OPS)
+
+
+@pytest.fixture(autouse=True)
+def silence() -> Iterator[None]:
+    """Thousands of failures are meant here: pytest would keep what is logged of each."""
+    logger = logging.getLogger("greenroom.actors")
+    logger.disabled = True
+    yield
+    logger.disabled = False
 
 
 class Trees(RuleBasedStateMachine):
