@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-measured test-aside check bench bench-large crash fuzz build clean
+.PHONY: help demo test test-measured test-aside check bench bench-large crash fuzz soak-actors build clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -17,7 +17,8 @@ help:
 	@echo "make bench   run the benchmarks"
 	@echo "make bench-large  park a million workflows, kill the process, open the journal again (10 to 20 minutes, 1 GB of disk)"
 	@echo "make crash   kill processes at every named point and check what is left"
-	@echo "make fuzz    read far more random and hostile payloads than the tests do (FUZZ=100 times as many)"
+	@echo "make fuzz    try far more random payloads and trees of actors than the tests do (FUZZ=100 times as many)"
+	@echo "make soak-actors   tell 100,000 actors eleven million messages, and count what comes (minutes)"
 	@echo "make build   make the source archive and the wheel in dist/"
 	@echo "make clean   remove everything that was made"
 
@@ -64,7 +65,10 @@ crash: $(READY)
 	@$(BIN)/python -m tests.crash
 
 fuzz: $(READY)
-	@FUZZ=$${FUZZ:-100} $(BIN)/python -m pytest -q tests/model/test_payload_hostile.py tests/model/test_payload_properties.py
+	@FUZZ=$${FUZZ:-100} $(BIN)/python -m pytest -q tests/model/test_payload_hostile.py tests/model/test_payload_properties.py tests/actors/test_tree_machine.py
+
+soak-actors: $(READY)
+	@$(BIN)/python -m tests.actors.soak
 
 build: $(READY_TO_CHECK)
 	@rm -rf build dist

@@ -19,7 +19,7 @@ from pykka import ActorDeadError, ActorRef, ActorRegistry
 from .dispatcher import Dispatcher
 from .future import Future
 from .mailbox import Mailbox, Overflow
-from .pykka_seam import ActorStop, Envelope, handle_receive, redirect
+from .pykka_seam import ActorStop, Envelope, follow, handle_receive, redirect
 from .stopped_flag import StoppedFlag
 from .watching import Terminated, flag_of
 
@@ -94,6 +94,9 @@ class Actor(pykka.Actor):
 
     mailbox_patience: ClassVar[float | None] = None
     """Seconds that a sender waits for room if the overflow is WAIT; None for as long as it takes."""
+
+    _actor_notes: ClassVar[tuple[type, ...]] = ()
+    # The kinds of messages that it puts into its mailbox for itself, and that nobody misses when it has stopped.
 
     # pykka declares an attribute, which a property does not override for type checkers.
     actor_urn: str = cast("str", property(lambda self: self._actor_make_urn()))
@@ -246,6 +249,7 @@ class Actor(pykka.Actor):
             self.abandon("its actor stopped before handling it")
         else:
             self.actor_inbox.hold(True, all_lanes=True)
+            self._actor_forget_watches()
             self._actor_keeper.ended(self)
         _pass_on_interrupt(interrupt)
 
@@ -266,10 +270,13 @@ class Actor(pykka.Actor):
             return
         self._actor_log_failure(error)
         goes_on = self._actor_keeper is not None and self._actor_keeper.failed(self, error)
+        if not goes_on:
+            self._actor_end_others()
         if self._actor_keeper is None:
             self._actor_mark_stopped(error)
         elif not goes_on:
             self.actor_inbox.hold(True, all_lanes=True)
+            self._actor_forget_watches()
         if reply_to is not None:
             dead = ActorDeadError(f"{self} was stopped by {error!r} while handling the message")
             dead.__cause__ = error
@@ -286,45 +293,50 @@ class Actor(pykka.Actor):
             self.abandon("its actor failed before handling it", error)
         _pass_on_interrupt(error)
 
+    def _actor_end_others(self) -> None:
+        """End those that live no longer than this instance; a plain actor has none."""
+
     # What keepers do; on the thread of the dispatcher, between turns of this actor.
 
     def keep_instance(self, keeper: Keeper, dispatcher: Dispatcher) -> None:
-        """Have ``keeper`` decide what becomes of this actor when it ends; before it begins.
+        """Have ``keeper`` decide when this actor begins, and what becomes of it when it ends; its mail waits.
 
         Raises:
             ValueError: it has chosen another dispatcher.
+            RuntimeError: it has been launched already.
         """
         if self._actor_dispatcher not in (None, dispatcher):
             raise ValueError(
                 f"{self} is to be kept by an actor of dispatcher {dispatcher.name!r}, and was made for another one: a "
                 "tree of actors lives on one dispatcher; leave dispatcher= out, or start a tree of its own there"
             )
+        self.actor_inbox.attach(dispatcher, self, is_held=True)
         self._actor_keeper, self._actor_dispatcher = keeper, dispatcher
 
     def retire_instance(self) -> None:
         """End this instance in an orderly way, with its mailbox held: another one may take its place."""
         self.actor_inbox.hold(True, all_lanes=True)
         self._actor_call_on_stop()
+        self._actor_forget_watches()
 
     def take_place_of(self, before: Actor) -> None:
         """Take the place of an instance that has ended: its mailbox, its name, and everybody's reference to it.
 
         Source: Akka, restart: the reference and the mailbox stay.
         """
-        own_inbox, own_ref = self.actor_inbox, self._actor_own_ref
+        own_inbox, own_ref, own_flag = self.actor_inbox, self._actor_own_ref, self.actor_stopped
         self.actor_inbox = before.actor_inbox  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
         self.actor_stopped = before.actor_stopped  # pyright: ignore[reportIncompatibleVariableOverride]  # as above
-        before.actor_inbox = own_inbox
-        before._actor_forget_watches()
+        # Whatever the one before still does, it does to nobody but itself.
+        before.actor_inbox, before.actor_stopped = own_inbox, own_flag
         self._actor_dispatcher, self._actor_is_registered = before._actor_dispatcher, before._actor_is_registered
         self._actor_own_ref, self._actor_urn = before.actor_ref, before._actor_make_urn()
-        for ref in (self._actor_own_ref, own_ref):
-            if ref is not None:
-                redirect(ref, self)
-        self.actor_inbox.hand_over(self)
-        # What its own __init__ has told it.
-        for envelope in own_inbox.close():
-            self.actor_inbox.put(envelope)
+        redirect(self._actor_own_ref, self)
+        self.actor_inbox.hand_over(self, own_inbox)
+        if own_ref is not None:
+            # Its own __init__ has given it away, or told itself something by it.
+            follow(own_ref, self._actor_own_ref)
+        own_flag.set()
 
     def abandon(self, reason: str, error: BaseException | None = None) -> None:
         """Stop for good, without ``on_stop``; what is left in the mailbox fails with ``reason``.
@@ -333,7 +345,7 @@ class Actor(pykka.Actor):
             error: what it stops of.
         """
         self._actor_mark_stopped(error)
-        self.actor_inbox.discard(reason)
+        self.actor_inbox.discard(reason, self._actor_notes)
 
     def _actor_log_failure(self, error: BaseException) -> None:
         logger.error("Unhandled exception in %s:", self, exc_info=error)

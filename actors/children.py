@@ -37,20 +37,36 @@ class Child:
         again: stands for the moment at which the next one is to come, once that is settled.
         begun_ns: when the instance began.
         failures: how many restarts there were in a row.
+        is_added: whether it was started later, and is none of those that its supervisor begins with.
         leaving: how to go on once it has ended, if it was told to.
+        over: how the instance has ended of itself, which the supervisor has not seen to yet.
     """
 
-    __slots__ = ("_parent", "actor", "again", "begun_ns", "failures", "is_down", "leaving", "overdue", "spec")
+    __slots__ = (
+        "_parent",
+        "actor",
+        "again",
+        "begun_ns",
+        "failures",
+        "is_added",
+        "is_down",
+        "leaving",
+        "over",
+        "overdue",
+        "spec",
+    )
 
     def __init__(self, parent: Parent, spec: ChildSpec) -> None:
         self._parent = parent
         self.spec = spec
         self.actor = self.make()
         self.is_down = True
+        self.is_added = False
         self.again: object | None = None
         self.begun_ns = 0
         self.failures = 0
         self.leaving: Callable[[], None] | None = None
+        self.over: Ended | None = None
         self.overdue: Deadline | None = None
 
     def make(self) -> Actor:
@@ -75,12 +91,16 @@ class Child:
         directive, of = self._parent.directive(error)
         if directive is Directive.RESUME and actor.instance_can_go_on:
             return True
-        self._parent.post(Ended(self, actor, of, directive))
+        self._is_over(Ended(self, actor, of, directive))
         return False
 
     def ended(self, actor: Actor) -> None:
         """An instance has ended, since it was told to."""
-        self._parent.post(Ended(self, actor))
+        self._is_over(Ended(self, actor))
+
+    def _is_over(self, end: Ended) -> None:
+        self.over = end
+        self._parent.post(end)
 
 
 class Ended(NamedTuple):

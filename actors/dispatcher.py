@@ -416,6 +416,8 @@ class Dispatcher:
         self._abandon_ready()
         while self._at_end:
             self._guarded(self._at_end.popitem()[1])
+        # Who was told of that, and cannot see to it any more.
+        self._abandon_ready()
         if self._on_end is not None:
             self._guarded(self._on_end)
 

@@ -61,6 +61,8 @@ class Keeping(Actor):
         self._error: BaseException | None = None
         self._is_ending = False
 
+    _actor_notes: ClassVar[tuple[type, ...]] = (Ended, Call)
+
     # Its life.
 
     @property
@@ -70,39 +72,59 @@ class Keeping(Actor):
 
     def begin_instance(self) -> BaseException | None:
         """Start the children, then call ``on_start``."""
+        if self.actor_stopped.is_set():
+            return None
         self.dispatcher.call_at_end(self, self._give_up)
         try:
-            for spec in self._specs:
-                if spec.name not in self._children:
-                    self._add(spec)
+            self._settle_in()
             self._start(list(self._children.values()))
         except BaseException as error:
             # A child that cannot even be made: there is nothing that could be tried again.
             self._actor_log_failure(error)
             self._error = error
-        error_of_hook = super().begin_instance() if self._error is None else None
+        if self._error is None:
+            error_of_hook = super().begin_instance()
+            self._error = self._error or error_of_hook
         self._actor_is_begun = True
-        return self._error or error_of_hook
+        if self._error is not None:
+            self._actor_end_others()
+        return self._error
+
+    def _settle_in(self) -> None:
+        """Have a child for each spec, in their order, those that the instance before has left included."""
+        left, self._children = self._children, {}
+        try:
+            for spec in self._specs:
+                if spec.name in left:
+                    self._children[spec.name] = left.pop(spec.name)
+                else:
+                    self._add(spec)
+        finally:
+            self._children |= left
+
+    def _actor_end_others(self) -> None:
+        """End the children, the last one first."""
+        for child in reversed(list(self._children.values())):
+            self._down(child)
 
     def retire_instance(self) -> None:
         """End the children, the last one first, then this instance."""
-        for child in reversed(list(self._children.values())):
-            self._down(child)
+        self._actor_end_others()
         super().retire_instance()
 
     def take_place_of(self, before: Actor) -> None:
         """Take the place of a supervisor that has ended, with the children of its that this one is to have."""
         super().take_place_of(before)
         if isinstance(before, Keeping):
+            self.dispatcher.forget_at_end(before)
             names = {spec.name: spec for spec in self._specs}
             for name, child in before._children.items():
-                if name in names:
+                if name in names and child.leaving is None and not child.is_added:
                     child.move(self, names[name])
                     self._children[name] = child
                 else:
+                    before._forget(child)
                     child.actor.abandon("its supervisor was restarted, and does not know of it any more")
-            # In the order of the specs.
-            self._children = {name: self._children[name] for name in names if name in self._children}
             before._children = {}
 
     def abandon(self, reason: str, error: BaseException | None = None) -> None:
@@ -137,7 +159,9 @@ class Keeping(Actor):
             self._escalate(error)
 
     def post(self, message: object) -> None:
-        """Have something seen to in a turn of this supervisor, before its mail."""
+        """Have something seen to in a turn of this supervisor, before its mail; not if it is no more."""
+        if self.actor_inbox.is_dead:
+            return
         self.actor_inbox.put(Envelope(message), Lane.SYSTEM)
 
     def _has_ended(self, end: Ended) -> None:
@@ -193,6 +217,8 @@ class Keeping(Actor):
         group = list(self._group(child))
         for other in reversed(group):
             self._down(other)
+            if other.spec.restart is Restart.TEMPORARY:
+                self._drop(other, "its supervisor has ended it", None)
         logger.warning("%s restarts %s in %g s: %r", self, child.actor, wait_ns / 1e9, error)
         again = object()
         for other in group:
@@ -215,9 +241,7 @@ class Keeping(Actor):
         if self._error is not None:
             return
         self._error = error
-        for child in reversed(list(self._children.values())):
-            self._down(child)
-        # One that has not begun says so to whoever has it begin.
+        # One that has not begun ends them too, and says so to whoever has it begin.
         if self._actor_is_begun:
             self._actor_fail(None, error)
 
@@ -230,15 +254,25 @@ class Keeping(Actor):
     }
 
     def _group(self, child: Child) -> Iterator[Child]:
-        """Who is restarted with a child, itself included, in order; whoever is leaving is not."""
+        """Who is ended with a child, itself included, in order; whoever leaves anyway is not."""
         if self._strategy is Strategy.ONE_FOR_ONE:
             yield child
             return
         is_in = self._strategy is Strategy.ONE_FOR_ALL
         for other in self._children.values():
             is_in = is_in or other is child
-            if is_in and other.leaving is None:
+            if other is child or (is_in and other.leaving is None and not self._is_judged_later(other)):
                 yield other
+
+    def _is_judged_later(self, child: Child) -> bool:
+        """Whether a child has ended of itself already, in a way that is more than a reason to restart it."""
+        if child.is_down or child.over is None:
+            return False
+        if child.spec.restart is Restart.TEMPORARY:
+            return True
+        if child.over.error is None:
+            return child.spec.restart is not Restart.PERMANENT
+        return child.over.directive in (Directive.STOP, Directive.ESCALATE)
 
     # One child.
 
@@ -261,6 +295,7 @@ class Keeping(Actor):
 
     def _begin_instance(self, child: Child) -> BaseException | None:
         before = child.actor
+        child.begun_ns = self.dispatcher.clock.now_ns()
         if before.instance_has_begun:
             try:
                 actor = child.make()
@@ -270,10 +305,7 @@ class Keeping(Actor):
                 return fault
             actor.take_place_of(before)
             child.actor = actor
-        else:
-            before.actor_inbox.hold(True, all_lanes=True)
-            before.launch()
-        child.begun_ns = self.dispatcher.clock.now_ns()
+        child.over = None
         error = child.actor.begin_instance()
         if error is None:
             child.is_down = False
@@ -285,7 +317,8 @@ class Keeping(Actor):
         child.again = None
         if not child.is_down:
             child.is_down = True
-            child.actor.retire_instance()
+            if child.over is None:
+                child.actor.retire_instance()
 
     def _drop(self, child: Child, reason: str, error: BaseException | None) -> None:
         """Keep a child no longer."""

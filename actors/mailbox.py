@@ -154,7 +154,7 @@ class Mailbox:
         if is_woken:
             self._submit()
         elif is_dead:
-            self._refuse(envelope, "its actor has stopped")
+            self._put_to_dead(envelope, lane)
 
     def take(self) -> Envelope[Any] | None:
         """Take the next message, or None if nothing may be taken now.
@@ -225,8 +225,13 @@ class Mailbox:
         if is_woken:
             self._submit()
 
-    def attach(self, scheduler: Scheduler, actor: Any) -> None:
+    def attach(self, scheduler: Scheduler, actor: Any, *, is_held: bool = False) -> None:
         """Give the mailbox its actor, which is scheduled at once for its first turn.
+
+        Args:
+            scheduler: what runs the actor.
+            actor: whose mailbox it is.
+            is_held: hold all lanes back instead: somebody else has the actor begin.
 
         Raises:
             RuntimeError: it has an actor already.
@@ -238,15 +243,34 @@ class Mailbox:
                 return
             self._scheduler = scheduler
             self._actor = actor
+            if is_held:
+                self._held = self._shut = True
+                return
             self._scheduled = True
         scheduler.submit(actor)
 
-    def hand_over(self, actor: Any) -> None:
-        """Give the mailbox to another instance of its actor; it must be held back, in all lanes, meanwhile."""
-        with self._lock:
+    def hand_over(self, actor: Any, own: Mailbox) -> None:
+        """Give the mailbox to another instance of its actor; it must be held back, in all lanes, meanwhile.
+
+        Args:
+            actor: the instance.
+            own: the mailbox that it had, which is closed; what is in there goes behind what is in here, whatever the
+                limit: it was taken already.
+        """
+        # Both at once, so that what comes to the closed one just now comes behind what was there; always in one order.
+        one, other = sorted((self._lock, own._lock), key=id)
+        with one, other:
             self._actor = actor
             # The one before may stand in the run queue still, where it finds nothing any more.
             self._scheduled = False
+            for envelope in own._system or ():
+                self._put_aside(envelope, _SYSTEM)
+            for envelope in own._mail or ():
+                self._put_aside(envelope, _MAIL)
+            for _, envelope in own._queries or ():
+                self._put_aside(envelope, Lane.QUERY)
+            own.close()
+            own._actor = self
 
     def close(self) -> list[Envelope[Any]]:
         """Mark the mailbox dead and return what is left in it: SYSTEM, then MAIL, then queries."""
@@ -260,9 +284,16 @@ class Mailbox:
             self._actor = None
         return left
 
-    def discard(self, reason: str) -> None:
-        """Close the mailbox and answer what is left: a stop is done, the rest fails with ``reason``."""
+    def discard(self, reason: str, notes: tuple[type, ...] = ()) -> None:
+        """Close the mailbox and answer what is left: a stop is done, the rest fails with ``reason``.
+
+        Args:
+            reason: for who asked, and in dead letters.
+            notes: kinds of messages that the actor has put there for itself, and that nobody misses.
+        """
         for envelope in self.close():
+            if type(envelope.message) in notes:
+                continue
             if type(envelope.message) is ActorStop:
                 if envelope.reply_to is not None:
                     envelope.reply_to.set(None)
@@ -284,6 +315,13 @@ class Mailbox:
         """Whether nothing is in the mailbox."""
         return not (self._mail or self._system or self._queries)
 
+    def _put_to_dead(self, envelope: Envelope[Any], lane: Lane) -> None:
+        heir = self._actor
+        if isinstance(heir, Mailbox):
+            heir.put(envelope, lane)
+        else:
+            self._refuse(envelope, "its actor has stopped")
+
     def _put_within(self, bounds: Bounds, envelope: Envelope[Any], lane: Lane) -> None:
         """Put a message for which there may be no room."""
         until: float | None = None
@@ -293,7 +331,7 @@ class Mailbox:
             is_woken = False
             with self._lock:
                 if is_dead := self._is_dead:
-                    refused = envelope
+                    pass
                 elif len(self._mail or ()) + len(self._queries or ()) < bounds.limit:
                     self._put_aside(envelope, lane)
                     is_woken = self._wake_if_takeable()
@@ -306,9 +344,10 @@ class Mailbox:
                         is_woken = self._wake_if_takeable()
             if is_woken:
                 self._submit()
+            elif is_dead:
+                self._put_to_dead(envelope, lane)
             if refused is not None:
-                error = None if is_dead else MailboxFullError(bounds.limit)
-                self._refuse(refused, "its actor has stopped" if is_dead else "the mailbox of its actor is full", error)
+                self._refuse(refused, "the mailbox of its actor is full", MailboxFullError(bounds.limit))
             if gate is None:
                 return
             until = monotonic() + bounds.patience if until is None and bounds.patience is not None else until
@@ -326,8 +365,12 @@ class Mailbox:
             for place, oldest in enumerate(self._mail or ()):
                 if type(oldest.message) not in _ALWAYS_TAKEN and self._mail is not None:
                     del self._mail[place]
-                    # A query waits for what was there before it, this message included.
-                    self._taken += 1
+                    # A query waits for what was there before it: that is one less for those behind this message.
+                    if place == 0:
+                        self._taken += 1
+                    elif self._queries:
+                        number = self._taken + place
+                        self._queries = deque((at - (at > number), query) for at, query in self._queries)
                     return oldest
         return envelope
 

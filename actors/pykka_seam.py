@@ -14,7 +14,7 @@ import pykka
 from pykka import messages
 from pykka._envelope import Envelope
 
-__all__ = ["ActorStop", "Envelope", "OptExcInfo", "handle_receive", "redirect"]
+__all__ = ["ActorStop", "Envelope", "OptExcInfo", "follow", "handle_receive", "redirect"]
 
 OptExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
@@ -32,3 +32,12 @@ def redirect(ref: pykka.ActorRef[Any], actor: pykka.Actor) -> None:
     ref.actor_urn = actor.actor_urn
     ref.actor_inbox = actor.actor_inbox
     ref.actor_stopped = actor.actor_stopped
+
+
+def follow(ref: pykka.ActorRef[Any], other: pykka.ActorRef[Any]) -> None:
+    """Make a reference one to whatever ``other`` refers to, now and later."""
+    ref._actor_weakref = lambda: other._actor_weakref()  # type: ignore[assignment]  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]  # it is called, and nothing else
+    ref.actor_class = other.actor_class
+    ref.actor_urn = other.actor_urn
+    ref.actor_inbox = other.actor_inbox
+    ref.actor_stopped = other.actor_stopped

@@ -117,7 +117,7 @@ class ChildSpec:
 
     Args:
         name: what it is called among its siblings.
-        make: its class, or what makes one: called with the arguments, and with ``dispatcher=`` that of the supervisor.
+        make: its class, or what makes one: called with the arguments; the actor gets the dispatcher of its supervisor.
         args: positional arguments, the same for each instance.
         kwargs: keyword arguments, likewise.
         restart: which of its ends are followed by a restart.

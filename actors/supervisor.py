@@ -91,6 +91,7 @@ class Supervisor(Keeping):
         if spec.name in self._children:
             raise ValueError(f"{self} has a child called {spec.name!r}; stop it first, or give another name")
         child = self._add(spec)
+        child.is_added = True
         self._start([child])
         return child.actor.actor_ref
 
@@ -155,7 +156,31 @@ class Supervisor(Keeping):
             self._let_go(child, self._end_next)
             if name in self._children:
                 return
-        super()._actor_end(self._reply_to)
+        reply_to, self._reply_to = self._reply_to, None
+        super()._actor_end(reply_to)
+
+    # However it ends, who has told it to stop is answered.
+
+    def _actor_fail(self, reply_to: pykka.Future[Any] | None, error: BaseException) -> None:
+        try:
+            super()._actor_fail(reply_to, error)
+        finally:
+            self._answer_stop()
+
+    def retire_instance(self) -> None:
+        """End the children, the last one first, then this instance."""
+        super().retire_instance()
+        self._answer_stop()
+
+    def abandon(self, reason: str, error: BaseException | None = None) -> None:
+        """Stop for good, and the children before it, the last one first."""
+        super().abandon(reason, error)
+        self._answer_stop()
+
+    def _answer_stop(self) -> None:
+        reply_to, self._reply_to = self._reply_to, None
+        if reply_to is not None:
+            reply_to.set(None)
 
     def _let_go(self, child: Child, then: Callable[[], None]) -> None:
         """Have a child end in the time that it has, then go on."""
@@ -175,7 +200,7 @@ class Supervisor(Keeping):
         if child.leaving is not None and self._children.get(child.spec.name) is child:
             logger.warning("%s ends %s, whose time for its mail is over", self, child.actor)
             self._down(child)
-            self._has_left(child, None)
+            self._has_left(child, None if child.over is None else child.over.error)
 
 
 def _nothing() -> None:

@@ -20,6 +20,7 @@ NAMES = (
     "signal_backlog",
     "crash_points",
     "import_time",
+    "actors",
 )
 
 

@@ -29,6 +29,7 @@ FIGURES = {
     "overdue_turns": {"offenders", "threads_abandoned", "updates", "p99_ms", "held_up_max_ms"},
     "replay_beside_signals": {"turns", "signals", "p50_ms", "p99_ms", "alone_p99_ms", "ratio"},
     "crash_points": {"rounds", "commits", "points", "points_per_s", "points_per_cpu_s"},
+    "actors": {"rounds", "sizes", "launched", "ours", "pykka", "ratios"},
     "signal_backlog": {"signals", "window", "handled", "unread", "ratio"},
 }
 

@@ -1,18 +1,16 @@
-"""What pykka promises of an actor, of its own and of ours; then what ours adds."""
+"""What our actors add to what pykka promises of its own (which `tests/contract` checks)."""
 
 from __future__ import annotations
 
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import pykka
 import pytest
 
 from greenroom.actors import (
-    Actor,
     BlockingCallError,
     Dispatcher,
     Future,
@@ -23,252 +21,12 @@ from greenroom.actors import (
     default_dispatcher,
 )
 from greenroom.actors.pykka_seam import Envelope
-
-KINDS: list[Any] = [pykka.ThreadingActor, Actor]
-
-
-class Behaviour:
-    """What the actors of these tests do, whichever kind they are."""
-
-    def begin(self, log: list[Any]) -> None:
-        self.log = log
-        self.attribute = 1
-        self.gone = threading.Event()
-
-    def on_start(self) -> None:
-        self.log.append("start")
-
-    def on_stop(self) -> None:
-        self.log.append("stop")
-        self.gone.set()
-
-    def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
-        self.log.append(("failure", exception_type, str(exception_value), traceback is not None))
-        self.gone.set()
-
-    def on_receive(self, message: Any) -> Any:
-        if isinstance(message, BaseException):
-            raise message
-        if callable(message):
-            return message(self)
-        self.log.append(message)
-        return ("received", message)
-
-    def add(self, number: int, *, times: int = 1) -> int:
-        self.attribute += number * times
-        return self.attribute
-
-
-class Threaded(Behaviour, pykka.ThreadingActor):
-    def __init__(self, log: list[Any]) -> None:
-        super().__init__()
-        self.begin(log)
-
-
-class Shared(Behaviour, Actor):
-    def __init__(self, log: list[Any], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.begin(log)
-
-
-@pytest.fixture(params=[Threaded, Shared])
-def kind(request: pytest.FixtureRequest) -> Iterator[Any]:
-    yield request.param
-    pykka.ActorRegistry.stop_all(timeout=30)
+from tests.contract.kinds import Shared, do, stopped
 
 
 @pytest.fixture
 def log() -> list[Any]:
     return []
-
-
-def do(fn: Callable[[Any], object]) -> Callable[[Any], object]:
-    """A message that has the actor call ``fn`` with itself."""
-    return fn
-
-
-def stopped(ref: pykka.ActorRef[Any]) -> bool:
-    """Wait until the actor has stopped."""
-    return ref.actor_stopped.wait(30)
-
-
-def test_ask_returns_the_answer(kind: Any, log: list[Any]) -> None:
-    ref = kind.start(log)
-
-    assert ref.ask("hello", timeout=30) == ("received", "hello")
-    assert ref.ask("later", block=False).get(timeout=30) == ("received", "later")
-
-
-def test_tell_is_handled_in_order_after_on_start(kind: Any, log: list[Any]) -> None:
-    ref = kind.start(log)
-
-    for number in range(100):
-        ref.tell(number)
-    ref.ask("last", timeout=30)
-
-    assert log == ["start", *range(100), "last"]
-
-
-def test_an_exception_goes_to_who_asked_and_the_actor_lives_on(kind: Any, log: list[Any]) -> None:
-    ref = kind.start(log)
-
-    with pytest.raises(ValueError, match="mine"):
-        ref.ask(ValueError("mine"), timeout=30)
-
-    assert ref.is_alive()
-    assert ref.ask(1, timeout=30) == ("received", 1)
-
-
-def test_an_exception_nobody_asked_for_stops_the_actor(
-    kind: Any, log: list[Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    ref = kind.start(log)
-    gone = ref.proxy().gone.get(timeout=30)
-
-    ref.tell(ValueError("mine"))
-
-    assert stopped(ref)
-    assert gone.wait(30)
-    assert log == ["start", ("failure", ValueError, "mine", True)]
-    assert "Unhandled exception in" in caplog.text
-    with pytest.raises(pykka.ActorDeadError):
-        ref.tell("too late")
-
-
-def test_an_exception_in_on_start_stops_the_actor(kind: Any, log: list[Any], caplog: pytest.LogCaptureFixture) -> None:
-    class Failing(kind):  # type: ignore[misc]  # which class is known only when the test runs
-        def on_start(self) -> None:
-            raise ValueError("mine")
-
-    ref = Failing.start(log)
-
-    assert stopped(ref)
-    assert "mine" in caplog.text
-
-
-def test_an_exception_in_on_stop_or_on_failure_is_logged(
-    kind: Any, log: list[Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    class Failing(kind):  # type: ignore[misc]  # which class is known only when the test runs
-        def on_stop(self) -> None:
-            raise ValueError("in on_stop")
-
-        def on_failure(self, exception_type: Any, exception_value: Any, traceback: Any) -> None:
-            raise ValueError("in on_failure")
-
-    stopping, failing = Failing.start(log), Failing.start(log)
-    behind = failing.ask(do(lambda actor: actor.actor_ref.tell(RuntimeError("in tell"))), block=False)
-    behind.get(timeout=30)
-    last = failing.ask("never handled", block=False)
-
-    assert stopping.stop(timeout=30)
-    with pytest.raises(pykka.ActorDeadError):
-        last.get(timeout=30)
-
-    assert "in on_stop" in caplog.text
-    assert "in tell" in caplog.text
-    assert "in on_failure" in caplog.text
-
-
-def test_stop_takes_its_turn_behind_the_mail_and_says_whether_it_was_needed(kind: Any, log: list[Any]) -> None:
-    ref = kind.start(log)
-    for number in range(10):
-        ref.tell(number)
-
-    assert ref.stop(timeout=30) is True
-    assert ref.stop(timeout=30) is False
-
-    assert log == ["start", *range(10), "stop"]
-    assert not ref.is_alive()
-
-
-def test_mail_behind_a_stop_is_answered_with_actor_dead(kind: Any, log: list[Any]) -> None:
-    go_on = threading.Event()
-    ref = kind.start(log)
-    ref.tell(do(lambda actor: go_on.wait(30)))
-    stop = ref.stop(block=False)
-    behind = ref.ask("behind", block=False)
-    second_stop = ref.stop(block=False)
-    go_on.set()
-
-    assert stop.get(timeout=30) is True
-    assert second_stop.get(timeout=30) is True
-    with pytest.raises(pykka.ActorDeadError):
-        behind.get(timeout=30)
-    with pytest.raises(pykka.ActorDeadError):
-        ref.ask("dead", timeout=30)
-
-
-def test_an_actor_may_stop_itself(kind: Any, log: list[Any]) -> None:
-    ref = kind.start(log)
-
-    ref.ask(do(lambda actor: actor.stop()), timeout=30)
-
-    assert stopped(ref)
-
-
-def test_a_proxy_calls_methods_and_reads_and_writes_attributes(kind: Any, log: list[Any]) -> None:
-    ref = kind.start(log)
-    proxy = ref.proxy()
-
-    assert proxy.add(2, times=3).get(timeout=30) == 7
-    ref.proxy().attribute = 10
-    assert proxy.attribute.get(timeout=30) == 10
-    proxy.add.defer(1)
-    assert proxy.attribute.get(timeout=30) == 11
-    with pytest.raises(AttributeError):
-        proxy.missing  # noqa: B018  # reading it is the point
-    ref.stop(timeout=30)
-    with pytest.raises(pykka.ActorDeadError):
-        ref.proxy()
-
-
-def test_start_registers_and_stop_unregisters(kind: Any, log: list[Any]) -> None:
-    ref = kind.start(log)
-
-    assert pykka.ActorRegistry.get_by_urn(ref.actor_urn) == ref
-    assert pykka.ActorRegistry.get_by_class(kind) == [ref]
-
-    ref.stop(timeout=30)
-    assert pykka.ActorRegistry.get_by_urn(ref.actor_urn) is None
-
-
-def test_stop_all_stops_each(kind: Any, log: list[Any]) -> None:
-    refs = [kind.start(log) for _ in range(3)]
-
-    assert pykka.ActorRegistry.stop_all(timeout=30) == [True, True, True]
-
-    assert not any(ref.is_alive() for ref in refs)
-
-
-def test_names_tell_the_class_and_the_urn(kind: Any, log: list[Any]) -> None:
-    ref = kind.start(log)
-
-    assert str(ref) == f"{kind.__name__} ({ref.actor_urn})"
-    assert ref.ask(str, timeout=30) == str(ref)
-    assert ref.actor_urn.startswith("urn:uuid:")
-
-
-def test_a_message_that_nobody_expected_is_logged(kind: Any, caplog: pytest.LogCaptureFixture) -> None:
-    class Plain(kind.__mro__[2]):  # type: ignore[misc]  # the bare actor class
-        pass
-
-    ref = Plain.start()
-
-    assert ref.ask("surprise", timeout=30) is None
-    assert "Unexpected message received" in caplog.text
-
-
-def test_actors_may_speak_to_each_other(kind: Any, log: list[Any]) -> None:
-    done = threading.Event()
-    first, second = kind.start(log), kind.start(log)
-
-    first.tell(do(lambda actor: second.tell(do(lambda other: first.tell(do(lambda back: done.set()))))))
-
-    assert done.wait(30)
-
-
-# What ours adds
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), BaseException("mine")])

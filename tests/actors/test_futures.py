@@ -1,3 +1,5 @@
+"""What our futures add to what pykka promises of its own (which `tests/contract` checks)."""
+
 from __future__ import annotations
 
 import asyncio
@@ -20,8 +22,6 @@ from greenroom.actors import BlockingCallError, Dispatcher, Future, hold_wakeups
 
 Ts = TypeVarTuple("Ts")
 
-BOTH: list[type[pykka.Future[Any]]] = [pykka.ThreadingFuture, Future]
-
 
 @pytest.fixture
 def threads() -> Iterator[Callable[[Callable[[], object]], threading.Thread]]:
@@ -37,153 +37,6 @@ def threads() -> Iterator[Callable[[Callable[[], object]], threading.Thread]]:
     yield start
     for thread in started:
         thread.join(30)
-
-
-# What pykka promises of a future, of its own and of ours
-
-
-@pytest.mark.parametrize("kind", BOTH)
-def test_get_returns_the_value_again_and_again(kind: type[pykka.Future[Any]]) -> None:
-    future = kind()
-
-    future.set([1])
-
-    assert future.get() is future.get()
-
-
-@pytest.mark.parametrize("kind", BOTH)
-def test_set_without_a_value_sets_none(kind: type[pykka.Future[Any]]) -> None:
-    future = kind()
-
-    future.set()
-
-    assert future.get() is None
-
-
-@pytest.mark.parametrize("kind", BOTH)
-@pytest.mark.parametrize("timeout", [0, 0.001])
-def test_get_raises_timeout_if_nothing_came(kind: type[pykka.Future[Any]], timeout: float) -> None:
-    with pytest.raises(pykka.Timeout, match=f"{timeout} s"):
-        kind().get(timeout=timeout)
-
-
-@pytest.mark.parametrize("kind", BOTH)
-def test_an_outcome_is_set_once(kind: type[pykka.Future[Any]]) -> None:
-    future = kind()
-    future.set(1)
-
-    with pytest.raises(queue.Full):
-        future.set(2)
-    with pytest.raises(queue.Full):
-        future.set_exception((ValueError, ValueError(), None))
-    with pytest.raises(queue.Full):
-        future.set_get_hook(lambda timeout: 3)
-
-    assert future.get() == 1
-
-
-@pytest.mark.parametrize("kind", BOTH)
-def test_nothing_is_set_on_a_future_with_a_hook(kind: type[pykka.Future[Any]]) -> None:
-    future = kind()
-    future.set_get_hook(lambda timeout: timeout)
-
-    with pytest.raises(queue.Full):
-        future.set(2)
-    with pytest.raises(queue.Full):
-        future.set_exception((ValueError, ValueError(), None))
-
-    assert future.get(timeout=None) is None
-
-
-@pytest.mark.parametrize("kind", BOTH)
-def test_set_exception_takes_the_one_being_handled_and_keeps_its_traceback(kind: type[pykka.Future[Any]]) -> None:
-    future, error = kind(), ValueError("mine")
-    try:
-        raise error
-    except ValueError:
-        future.set_exception()
-
-    depths: list[int] = []
-    for _ in range(3):
-        with pytest.raises(ValueError, match="mine") as caught:
-            future.get()
-        assert caught.value is error
-        depths.append(len(caught.traceback))
-
-    assert depths[0] == depths[2]
-
-
-@pytest.mark.parametrize("kind", BOTH)
-def test_set_exception_makes_the_exception_if_only_its_type_is_given(kind: type[pykka.Future[Any]]) -> None:
-    future = kind()
-
-    future.set_exception((KeyError, None, None))
-
-    with pytest.raises(KeyError):
-        future.get()
-
-
-@pytest.mark.parametrize("kind", BOTH)
-def test_map_filter_join_and_reduce_are_computed_when_asked_for(kind: type[pykka.Future[Any]]) -> None:
-    source, other = kind(), kind()
-    mapped, filtered = source.map(len), source.filter(lambda item: item > 1)
-    joined, total = source.join(other), source.reduce(lambda a, b: a + b, 10)
-
-    source.set([1, 2, 3])
-    other.set("other")
-
-    assert mapped.get(timeout=1) == 3
-    assert filtered.get(timeout=1) == [2, 3]
-    assert joined.get(timeout=1) == [[1, 2, 3], "other"]
-    assert total.get(timeout=1) == 16
-
-
-@pytest.mark.parametrize("kind", BOTH)
-def test_a_derived_value_is_computed_once(kind: type[pykka.Future[Any]]) -> None:
-    source, calls = kind(), list[int]()
-    derived = source.map(calls.append)
-    source.set(1)
-
-    derived.get()
-    derived.get()
-
-    assert calls == [1]
-
-
-@pytest.mark.parametrize("kind", BOTH)
-def test_a_derived_future_raises_what_its_source_raises_and_may_be_asked_again(kind: type[pykka.Future[Any]]) -> None:
-    source = kind()
-    derived = source.map(str)
-
-    with pytest.raises(pykka.Timeout):
-        derived.get(timeout=0)
-    source.set(1)
-
-    assert derived.get() == "1"
-
-
-@pytest.mark.parametrize("kind", BOTH)
-def test_get_waits_for_another_thread(
-    kind: type[pykka.Future[Any]], threads: Callable[[Callable[[], object]], threading.Thread]
-) -> None:
-    question, answer = kind(), kind()
-    threads(lambda: answer.set(question.get() + 1))
-
-    question.set(1)
-
-    assert answer.get(timeout=30) == 2
-
-
-@pytest.mark.parametrize("kind", BOTH)
-def test_get_all_collects_values_in_order(kind: type[pykka.Future[Any]]) -> None:
-    futures = [kind() for _ in range(3)]
-    for number, future in enumerate(futures):
-        future.set(number)
-
-    assert pykka.get_all(futures) == [0, 1, 2]
-
-
-# What ours adds
 
 
 def test_done_and_exception_say_what_is_known_without_waiting() -> None:

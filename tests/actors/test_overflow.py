@@ -115,6 +115,19 @@ def test_a_query_behind_what_was_dropped_is_not_held_up_by_it() -> None:
     assert (first.message, second.message) == ("query", "behind")
 
 
+def test_a_query_before_what_was_dropped_still_waits_for_what_is_before_it() -> None:
+    mailbox = Mailbox()
+    mailbox.bound(3, Overflow.DROP_OLDEST)
+    mailbox.put(Envelope(ActorStop()))
+    mailbox.put(Envelope("query"), Lane.QUERY)
+    for message in ("dropped", "behind"):
+        mailbox.put(Envelope(message))
+
+    taken = [mailbox.get().message for _ in range(3)]
+
+    assert [type(taken[0]), *taken[1:]] == [ActorStop, "query", "behind"]
+
+
 @pytest.mark.parametrize("overflow", [Overflow.REFUSE, Overflow.WAIT, Overflow.DROP_NEWEST, Overflow.DROP_OLDEST])
 def test_a_stop_and_the_news_of_an_end_and_what_is_for_the_system_find_room(overflow: Overflow) -> None:
     mailbox = bounded(overflow)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any, cast
 
 import pykka
 import pytest
-from pykka import ActorDeadError, ActorRegistry
+from pykka import ActorDeadError, ActorRef, ActorRegistry
 
 from greenroom.actors import (
     Actor,
@@ -16,6 +19,9 @@ from greenroom.actors import (
     ChildSpec,
     Directive,
     Dispatcher,
+    Envelope,
+    Lane,
+    Mailbox,
     Restart,
     RestartsExhaustedError,
     Strategy,
@@ -346,6 +352,166 @@ def test_a_supervisor_that_cannot_decide_fails(tree: Tree) -> None:
     assert isinstance(supervisor.actor_stopped.error, LookupError)  # type: ignore[attr-defined]
 
 
+# Ends that come together
+
+
+def test_an_instance_that_has_ended_of_itself_is_not_ended_once_more_with_a_sibling(tree: Tree) -> None:
+    supervisor = tree.grow("a", "b", "c", strategy=Strategy.ONE_FOR_ALL)
+    a, b, c = tree.call(supervisor, "children").values()
+    tree.notes()
+
+    a.tell(BOOM)
+    b.stop(block=False)
+    c.tell(BOOM)
+    tree.run()
+
+    assert tree.notes()[:3] == ["fail a1", "stop b1", "fail c1"]
+    assert [tree.ask(ref, "hello") for ref in (a, b, c)] == [("a2", 1), ("b2", 1), ("c2", 1)]
+    assert not any(note.startswith(("stop", "fail")) for note in tree.notes())
+
+
+@pytest.mark.parametrize("restart", [Restart.TRANSIENT, Restart.TEMPORARY])
+def test_a_child_that_has_done_its_work_does_not_come_back_with_a_sibling(tree: Tree, restart: Restart) -> None:
+    supervisor = tree.grow("a", tree.spec("b", restart=restart), strategy=Strategy.ONE_FOR_ALL)
+    a, b = tree.call(supervisor, "children").values()
+
+    a.tell(BOOM)
+    b.stop(block=False)
+    tree.run()
+
+    assert not b.is_alive()
+    assert list(tree.call(supervisor, "children")) == ["a"]
+
+
+def test_a_temporary_child_is_ended_with_a_sibling_and_does_not_come_back(tree: Tree) -> None:
+    supervisor = tree.grow("a", tree.spec("b", restart=Restart.TEMPORARY), strategy=Strategy.ONE_FOR_ALL)
+    a, b = tree.call(supervisor, "children").values()
+    tree.notes()
+
+    a.tell(BOOM)
+    tree.run()
+
+    assert tree.notes() == ["fail a1", "stop b1", "make a2", "start a2"]
+    assert not b.is_alive()
+
+
+def test_a_failure_to_be_escalated_is_though_a_sibling_is_restarted_first(tree: Tree) -> None:
+    def decide(error: BaseException) -> Directive:
+        return Directive.ESCALATE if isinstance(error, LookupError) else Directive.RESTART
+
+    supervisor = tree.grow("a", "b", strategy=Strategy.ONE_FOR_ALL, decide=decide)
+    a, b = tree.call(supervisor, "children").values()
+
+    a.tell(BOOM)
+    b.tell(LookupError("worse"))
+    tree.run()
+
+    assert not supervisor.is_alive()
+
+
+def test_what_a_supervisor_tells_itself_is_no_dead_letter(tree: Tree) -> None:
+    failing = tree.grow("a", "b", max_restarts=0)
+    waiting = tree.grow("c", backoff=Backoff(5))
+    for ref in [*tree.call(failing, "children").values(), *tree.call(waiting, "children").values()]:
+        ref.tell(BOOM)
+    tree.run()
+    waiting.stop(block=False)
+    tree.wait(5)
+
+    assert not failing.is_alive()
+    assert not waiting.is_alive()
+    assert tree.dispatcher.dead_letters.latest() == []
+
+
+def test_what_a_child_that_never_began_was_told_is_a_dead_letter_of_the_dispatcher(tree: Tree) -> None:
+    supervisor = tree.grow(tree.spec("a", ill=[1]), "b", strategy=Strategy.REST_FOR_ONE, backoff=Backoff(5))
+    tree.call(supervisor, "child", "b").tell("hello")
+
+    supervisor.stop(block=False)
+    tree.run()
+
+    assert [letter.message for letter in tree.dispatcher.dead_letters.latest()] == ["hello"]
+
+
+# What goes from one instance to the next
+
+
+def test_references_of_every_instance_lead_to_the_one_that_is_there(tree: Tree) -> None:
+    given: list[ActorRef[Any]] = []
+
+    class Generous(Member):
+        def __init__(self, name: str, log: list[str]) -> None:
+            super().__init__(name, log)
+            given.append(self.actor_ref)
+
+    supervisor = tree.grow(ChildSpec("a", Generous, ("a", tree.log)))
+    for _ in range(2):
+        tree.call(supervisor, "restart_child", "a")
+    gc.collect()
+
+    proxies = [ref.proxy() for ref in given]
+    numbers = [proxy.number for proxy in proxies]
+    tree.run()
+    assert [number.get(timeout=0) for number in numbers] == [3, 3, 3]
+
+
+def test_what_an_instance_tells_itself_when_it_is_made_finds_room_behind_the_mail(tree: Tree) -> None:
+    class Narrow(Member):
+        mailbox_limit = 2
+
+        def __init__(self, name: str, log: list[str]) -> None:
+            super().__init__(name, log)
+            self.actor_ref.tell("own")
+            self.actor_inbox.put(Envelope("first"), Lane.SYSTEM)
+
+    supervisor = tree.grow(ChildSpec("a", Narrow, ("a", tree.log)), backoff=Backoff(1))
+    a = tree.call(supervisor, "child", "a")
+    a.tell(BOOM)
+    tree.run()
+    a.tell("one")
+    a.tell("two")
+    tree.notes()
+
+    tree.wait(1)
+
+    assert tree.notes() == ["make a2", "start a2", "a2 first", "a2 one", "a2 two", "a2 own"]
+
+
+def test_what_comes_to_the_mailbox_that_an_instance_was_made_with_comes_to_its_place(tree: Tree) -> None:
+    inboxes: list[Mailbox] = []
+
+    class Open(Member):
+        def __init__(self, name: str, log: list[str]) -> None:
+            super().__init__(name, log)
+            inboxes.append(self.actor_inbox)
+
+    supervisor = tree.grow(ChildSpec("a", Open, ("a", tree.log)))
+    tree.call(supervisor, "restart_child", "a")
+    tree.notes()
+
+    inboxes[1].put(Envelope("late"))
+    tree.run()
+
+    assert tree.notes() == ["a2 late"]
+
+
+def test_an_instance_watches_and_the_one_after_it_does_not(tree: Tree) -> None:
+    supervisor = tree.grow("a", "b", backoff=Backoff(1))
+    a, b = tree.call(supervisor, "children").values()
+
+    def watch(member: Member) -> None:
+        member.watch(b)
+
+    tree.ask(a, watch)
+    a.tell(BOOM)
+    tree.run()
+    tree.call(supervisor, "stop_child", "b")
+    tree.notes()
+    tree.wait(1)
+
+    assert tree.notes() == ["make a2", "start a2"]
+
+
 # Intensity and backoff
 
 
@@ -431,6 +597,27 @@ def test_a_child_that_cannot_start_is_tried_again_and_the_others_run(tree: Tree)
     tree.wait(1)
     assert tree.notes() == ["make b3", "start b3"]
     assert tree.ask(tree.call(supervisor, "child", "b"), "hello") == ("b3", 1)
+
+
+def test_a_child_that_cannot_be_made_any_more_waits_longer_each_time(tree: Tree) -> None:
+    numbers = iter([0, 1, 2, 3, 4])
+    came: list[float] = []
+
+    def make() -> Actor:
+        if next(numbers) == 0:
+            return Member("a", tree.log)
+        came.append(tree.clock.now_ns() / 1e9)
+        raise OSError("not any more")
+
+    supervisor = tree.grow(ChildSpec("a", make), max_restarts=100, backoff=Backoff(1, factor=2, reset_after=50))
+    a = tree.call(supervisor, "child", "a")
+    tree.wait(100)
+    a.tell(BOOM)
+    tree.run()
+    while len(came) < 4:
+        tree.wait(0.5)
+
+    assert [after - before for before, after in pairwise(came)] == [2, 4, 8]
 
 
 def test_those_that_need_a_child_that_cannot_start_wait_for_it(tree: Tree) -> None:
@@ -610,6 +797,115 @@ def test_a_branch_that_takes_too_long_to_end_is_ended_with_its_leaves(tree: Tree
     assert not root.is_alive()
 
 
+def test_a_supervisor_that_fails_of_itself_ends_its_children_first(tree: Tree) -> None:
+    root = tree.grow(branch(tree, "branch", "a", "b"), backoff=Backoff(1))
+    inner = tree.call(root, "child", "branch")
+    a = tree.call(inner, "child", "a")
+    tree.notes()
+
+    inner.proxy().stop_child.defer("nobody")
+    root.proxy().stop_child.defer("nobody")
+    tree.run()
+
+    assert tree.notes() == ["stop b1", "stop a1"]
+    assert not a.is_alive()
+
+
+def test_a_supervisor_that_cannot_start_ends_its_children_and_they_come_back_with_it(tree: Tree) -> None:
+    ill = [True]
+
+    class Ill(Supervisor):
+        def on_start(self) -> None:
+            if ill:
+                raise OSError("not yet")
+
+    tree.grow(ChildSpec("branch", Ill, ([tree.spec("a")],)), backoff=Backoff(1))
+    assert tree.notes() == ["make a1", "start a1", "stop a1"]
+
+    ill.clear()
+    tree.wait(1)
+
+    assert tree.notes() == ["make a2", "start a2"]
+
+
+def test_who_told_a_supervisor_to_stop_is_answered_however_it_ends(tree: Tree) -> None:
+    spec = ChildSpec("branch", Supervisor, ([tree.spec("a", shutdown=None)],), shutdown=1)
+    root = tree.grow(spec)
+    inner = tree.call(root, "child", "branch")
+    tree.call(inner, "child", "a").actor_inbox.hold(True)
+    stopping = inner.stop(block=False)
+    tree.run()
+
+    root.stop(block=False)
+    tree.run()
+    tree.wait(1)
+
+    assert stopping.get(timeout=0) is True
+
+
+def test_who_told_a_supervisor_to_stop_is_answered_when_the_dispatcher_ends(tree: Tree) -> None:
+    supervisor = tree.grow(tree.spec("a", shutdown=None))
+    tree.call(supervisor, "child", "a").actor_inbox.hold(True)
+    stopping = supervisor.stop(block=False)
+    tree.run()
+
+    tree.dispatcher.close()
+
+    assert stopping.get(timeout=0) is True
+
+
+def test_a_child_that_was_to_be_stopped_or_was_added_gives_way_when_its_supervisor_is_restarted(tree: Tree) -> None:
+    root = tree.grow(branch(tree, "branch", "a", "b"))
+    inner = tree.call(root, "child", "branch")
+    a, b = tree.call(inner, "children").values()
+    a.actor_inbox.hold(True)
+    tree.call(inner, "stop_child", "a")
+    tree.call(inner, "stop_child", "b")
+    added = tree.call(inner, "start_child", tree.spec("b"))
+    tree.notes()
+
+    tree.call(root, "restart_child", "branch")
+
+    assert tree.notes() == ["stop b2", "stop a1", "make a2", "make b3", "start a2", "start b3"]
+    assert [ref.is_alive() for ref in (a, b, added)] == [False, False, False]
+    assert list(tree.call(inner, "children")) == ["a", "b"]
+
+
+def test_children_of_a_restarted_supervisor_start_in_the_order_of_the_specs(tree: Tree) -> None:
+    root = tree.grow(branch(tree, "branch", "a", "b"))
+    inner = tree.call(root, "child", "branch")
+    tree.call(inner, "stop_child", "a")
+    tree.notes()
+
+    tree.call(root, "restart_child", "branch")
+
+    assert tree.notes()[-4:] == ["make a2", "start a2", "make b2", "start b2"]
+
+
+def test_a_supervisor_that_was_restarted_leaves_nothing_behind_on_its_dispatcher(tree: Tree) -> None:
+    root = tree.grow(branch(tree, "branch", "a"))
+
+    def instance() -> weakref.ref[Any]:
+        actor = tree.call(root, "child", "branch")._actor_weakref()
+        return weakref.ref(actor)
+
+    first = instance()
+    tree.call(root, "restart_child", "branch")
+    gc.collect()
+
+    assert first() is None
+
+
+def test_a_supervisor_abandoned_before_its_first_turn_starts_nobody(tree: Tree) -> None:
+    actor = Supervisor([tree.spec("a")], dispatcher=tree.dispatcher)
+    actor.launch()
+
+    actor.abandon("the test says so")
+    tree.run()
+
+    assert tree.notes() == []
+
+
 def test_a_supervisor_that_has_given_up_is_restarted_though_it_was_to_go_on(tree: Tree) -> None:
     inner = branch(tree, "branch", "a", max_restarts=0)
 
@@ -667,6 +963,19 @@ def test_when_the_dispatcher_ends_those_that_wait_to_be_restarted_are_over(tree:
     assert not supervisor.is_alive()
     with pytest.raises(ActorDeadError, match="closed"):
         waiting.get(timeout=0)
+
+
+def test_who_is_told_of_the_end_of_a_tree_when_the_dispatcher_ends_is_over_too(tree: Tree) -> None:
+    supervisor = tree.grow("a")
+    outside = Member("outside", tree.log, dispatcher=tree.dispatcher)
+    outside.watch(supervisor)
+    outside.launch()
+    tree.run()
+
+    tree.dispatcher.close()
+
+    assert not outside.actor_ref.is_alive()
+    assert [type(letter.message) for letter in tree.dispatcher.dead_letters.latest()] == [Terminated]
 
 
 def test_a_tree_has_one_entry_in_pykkas_registry() -> None:

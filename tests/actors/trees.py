@@ -21,8 +21,8 @@ class Member(Actor):
         ill: instances whose number is in here cannot start; the first one is 1.
     """
 
-    def __init__(self, name: str, log: list[str], ill: Iterable[int] = ()) -> None:
-        super().__init__()
+    def __init__(self, name: str, log: list[str], ill: Iterable[int] = (), **options: Any) -> None:
+        super().__init__(**options)
         self.name = name
         self.log = log
         self.ill = set(ill)
