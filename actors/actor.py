@@ -54,12 +54,20 @@ def default_dispatcher() -> Dispatcher:
         return _Default.dispatcher
 
 
+_URN = "A universally unique name, made when it is first asked for."
+
+
 class Keeper(Protocol):
     """Who decides what becomes of an actor that has ended."""
 
     def failed(self, actor: Actor, error: BaseException) -> bool:
-        """``actor`` has failed; gives whether it goes on all the same. Otherwise its mailbox is held until it is
-        decided whether another one takes its place."""
+        """Hear of a failure, and say whether the actor goes on all the same. Otherwise its mailbox is held until it is
+        decided whether another one takes its place.
+
+        Args:
+            actor: the one that has failed.
+            error: what it has raised.
+        """
         ...
 
     def ended(self, actor: Actor) -> None:
@@ -71,6 +79,7 @@ class Actor(pykka.Actor):
     """An actor that takes its turns on a shared dispatcher.
 
     Args:
+        *args, **kwargs: not looked at; a class of one's own may pass on all that ``start`` was given.
         dispatcher: what runs it (default: the one all plain actors share).
     """
 
@@ -99,8 +108,7 @@ class Actor(pykka.Actor):
     # The kinds of messages that it puts into its mailbox for itself, and that nobody misses when it has stopped.
 
     # pykka declares an attribute, which a property does not override for type checkers.
-    actor_urn: str = cast("str", property(lambda self: self._actor_make_urn()))
-    """A universally unique name, made when it is first asked for."""
+    actor_urn: str = cast("str", property(lambda self: self._actor_make_urn(), doc=_URN))
 
     def __init__(self, *args: Any, dispatcher: Dispatcher | None = None, **kwargs: Any) -> None:
         inbox = self._create_actor_inbox()
@@ -299,7 +307,11 @@ class Actor(pykka.Actor):
     # What keepers do; on the thread of the dispatcher, between turns of this actor.
 
     def keep_instance(self, keeper: Keeper, dispatcher: Dispatcher) -> None:
-        """Have ``keeper`` decide when this actor begins, and what becomes of it when it ends; its mail waits.
+        """Have somebody else decide when this actor begins, and what becomes of it when it ends; its mail waits.
+
+        Args:
+            keeper: who decides.
+            dispatcher: the keeper's, which runs this actor too.
 
         Raises:
             ValueError: it has chosen another dispatcher.
@@ -339,9 +351,10 @@ class Actor(pykka.Actor):
         own_flag.set()
 
     def abandon(self, reason: str, error: BaseException | None = None) -> None:
-        """Stop for good, without ``on_stop``; what is left in the mailbox fails with ``reason``.
+        """Stop for good, without ``on_stop``.
 
         Args:
+            reason: what is left in the mailbox fails with it.
             error: what it stops of.
         """
         self._actor_mark_stopped(error)

@@ -17,7 +17,12 @@ logger = logging.getLogger("greenroom.actors")
 
 
 class DeadLetter(NamedTuple):
-    """A message that reached nobody, and why."""
+    """A message that reached nobody.
+
+    Attributes:
+        reason: why, and whom it was for, for people.
+        message: the message.
+    """
 
     reason: str
     message: object

@@ -14,7 +14,11 @@ __all__ = ["Deadline", "Deadlines"]
 
 
 class Deadline:
-    """One call to be made at a time, unless it is cancelled before."""
+    """One call to be made at a time, unless it is cancelled before; ``Deadlines.add`` makes it.
+
+    Attributes:
+        at_ns: when, in nanoseconds since the epoch, UTC.
+    """
 
     __slots__ = ("_callback", "_owner", "at_ns")
 

@@ -43,11 +43,17 @@ class Runnable(Protocol):
     """What a dispatcher runs: something with a mailbox that takes turns."""
 
     @property
-    def actor_inbox(self) -> Mailbox: ...
+    def actor_inbox(self) -> Mailbox:
+        """Its mailbox."""
+        ...
 
-    def run_turn(self) -> bool: ...
+    def run_turn(self) -> bool:
+        """Take one turn; True if there is more to do though nothing came into the mailbox."""
+        ...
 
-    def abandon(self, reason: str) -> None: ...
+    def abandon(self, reason: str) -> None:
+        """Stop for good; what is left in the mailbox fails with ``reason``."""
+        ...
 
 
 class Dispatcher:
@@ -210,6 +216,10 @@ class Dispatcher:
     def call_soon(self, fn: Callable[..., object], *args: Any) -> None:
         """Have ``fn(*args)`` called on the dispatcher's thread at the start of the next sweep, in order; thread-safe.
 
+        Args:
+            fn: what is called.
+            *args: its arguments.
+
         Raises:
             DispatcherClosedError: the dispatcher has been closed; its own work may go on calling until it has ended.
         """
@@ -228,6 +238,8 @@ class Dispatcher:
 
         Args:
             at_ns: nanoseconds since the epoch, UTC.
+            fn: what is called.
+            *args: its arguments.
 
         Raises:
             RuntimeError: called from another thread; use ``call_soon(dispatcher.call_at, ...)`` there.
@@ -240,7 +252,12 @@ class Dispatcher:
         return self._deadlines.add(at_ns, partial(fn, *args) if args else fn)
 
     def call_at_end(self, who: object, fn: Callable[[], None]) -> None:
-        """Have ``fn()`` called on the dispatcher's thread when it has come to its end, unless ``who`` is forgotten."""
+        """Have ``fn()`` called on the dispatcher's thread when it has come to its end.
+
+        Args:
+            who: for whom; ``forget_at_end(who)`` takes it back.
+            fn: what is called.
+        """
         self._at_end[who] = fn
 
     def forget_at_end(self, who: object) -> None:

@@ -128,7 +128,12 @@ class Keeping(Actor):
             before._children = {}
 
     def abandon(self, reason: str, error: BaseException | None = None) -> None:
-        """Stop for good, and the children before it, the last one first."""
+        """Stop for good, and the children before it, the last one first.
+
+        Args:
+            reason: what is left in the mailboxes fails with it.
+            error: what it stops of.
+        """
         children, self._children = self._children, {}
         for child in reversed(list(children.values())):
             self._forget(child)

@@ -54,7 +54,9 @@ class Scheduler(Protocol):
 
     dead_letters: DeadLetters
 
-    def submit(self, actor: Any) -> None: ...
+    def submit(self, actor: Any) -> None:
+        """Let the actor take a turn; its mailbox asks once until it has."""
+        ...
 
 
 class Mailbox:
@@ -130,6 +132,10 @@ class Mailbox:
         """Put a message; what is put into a dead mailbox fails its reply or becomes a dead letter.
 
         Never waits, unless the mailbox is full and was bound so.
+
+        Args:
+            envelope: the message, and who waits for a reply to it.
+            lane: where it waits.
 
         Raises:
             MailboxFullError: the mailbox is full, and was bound so that its senders are told.

@@ -54,7 +54,11 @@ class StoppedFlag(threading.Event):
             _tell(callback)
 
     def clear(self) -> None:
-        """Refuse: a stopped actor stays stopped."""
+        """Refuse: a stopped actor stays stopped.
+
+        Raises:
+            RuntimeError: always.
+        """
         raise RuntimeError("a stopped actor cannot be started again; start a new one")
 
     def wait(self, timeout: float | None = None) -> bool:

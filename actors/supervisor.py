@@ -110,6 +110,7 @@ class Supervisor(Keeping):
 
         Raises:
             KeyError: there is no such child.
+            RuntimeError: it is ending.
         """
         child = self._child(name)
         if child.leaving is not None:

@@ -18,7 +18,7 @@ from typing import Any, Unpack, get_args, get_origin, get_overloads, get_type_hi
 import pytest
 
 import greenroom
-from greenroom import Runtime, activity, storage, testing, workflow
+from greenroom import Runtime, activity, actors, storage, testing, workflow
 from greenroom.runtime.model import errors as errors_module
 from greenroom.runtime.model.errors import GreenroomError
 from greenroom.testing import TestRuntime
@@ -31,6 +31,7 @@ TESTING = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
 FACES: dict[str, ModuleType] = {
     "greenroom": greenroom,
     "greenroom.activity": activity,
+    "greenroom.actors": actors,
     "greenroom.testing": testing,
     "greenroom.workflow": workflow,
     "greenroom.workflow.unsafe": workflow.unsafe,
