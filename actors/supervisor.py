@@ -174,7 +174,12 @@ class Supervisor(Keeping):
         self._answer_stop()
 
     def abandon(self, reason: str, error: BaseException | None = None) -> None:
-        """Stop for good, and the children before it, the last one first."""
+        """Stop for good, and the children before it, the last one first; whoever has told it to stop is answered.
+
+        Args:
+            reason: what is left in the mailboxes fails with it.
+            error: what it stops of.
+        """
         super().abandon(reason, error)
         self._answer_stop()
 
