@@ -38,7 +38,16 @@ class Keeping(Actor):
         dispatcher: what runs the tree; None for the one all plain actors share.
     """
 
-    __slots__ = ("_backoff", "_children", "_decide", "_error", "_is_ending", "_specs", "_strategy", "_window")
+    __slots__ = (
+        "_actor_backoff",
+        "_actor_children",
+        "_actor_decide",
+        "_actor_error",
+        "_actor_is_ending",
+        "_actor_specs",
+        "_actor_strategy",
+        "_actor_window",
+    )
 
     def __init__(
         self,
@@ -51,15 +60,15 @@ class Keeping(Actor):
         dispatcher: Dispatcher | None,
     ) -> None:
         super().__init__(dispatcher=dispatcher)
-        self._specs = children
-        self._strategy = strategy
-        self._window = window
-        self._backoff = backoff
-        self._decide = decide
-        self._children: dict[str, Child] = {}
+        self._actor_specs = children
+        self._actor_strategy = strategy
+        self._actor_window = window
+        self._actor_backoff = backoff
+        self._actor_decide = decide
+        self._actor_children: dict[str, Child] = {}
         # What it has failed of itself.
-        self._error: BaseException | None = None
-        self._is_ending = False
+        self._actor_error: BaseException | None = None
+        self._actor_is_ending = False
 
     _actor_notes: ClassVar[tuple[type, ...]] = (Ended, Call)
 
@@ -68,44 +77,44 @@ class Keeping(Actor):
     @property
     def instance_can_go_on(self) -> bool:
         """Not after it has given up: its children have ended."""
-        return self._error is None
+        return self._actor_error is None
 
     def begin_instance(self) -> BaseException | None:
         """Start the children, then call ``on_start``."""
         if self.actor_stopped.is_set():
             return None
-        self.dispatcher.call_at_end(self, self._give_up)
+        self.dispatcher.call_at_end(self, self._actor_give_up)
         try:
-            self._settle_in()
-            self._start(list(self._children.values()))
+            self._actor_settle_in()
+            self._actor_start(list(self._actor_children.values()))
         except BaseException as error:
             # A child that cannot even be made: there is nothing that could be tried again.
             self._actor_log_failure(error)
-            self._error = error
-        if self._error is None:
+            self._actor_error = error
+        if self._actor_error is None:
             error_of_hook = super().begin_instance()
-            self._error = self._error or error_of_hook
+            self._actor_error = self._actor_error or error_of_hook
         self._actor_is_begun = True
-        if self._error is not None:
+        if self._actor_error is not None:
             self._actor_end_others()
-        return self._error
+        return self._actor_error
 
-    def _settle_in(self) -> None:
+    def _actor_settle_in(self) -> None:
         """Have a child for each spec, in their order, those that the instance before has left included."""
-        left, self._children = self._children, {}
+        left, self._actor_children = self._actor_children, {}
         try:
-            for spec in self._specs:
+            for spec in self._actor_specs:
                 if spec.name in left:
-                    self._children[spec.name] = left.pop(spec.name)
+                    self._actor_children[spec.name] = left.pop(spec.name)
                 else:
-                    self._add(spec)
+                    self._actor_add(spec)
         finally:
-            self._children |= left
+            self._actor_children |= left
 
     def _actor_end_others(self) -> None:
         """End the children, the last one first."""
-        for child in reversed(list(self._children.values())):
-            self._down(child)
+        for child in reversed(list(self._actor_children.values())):
+            self._actor_down(child)
 
     def retire_instance(self) -> None:
         """End the children, the last one first, then this instance."""
@@ -117,15 +126,15 @@ class Keeping(Actor):
         super().take_place_of(before)
         if isinstance(before, Keeping):
             self.dispatcher.forget_at_end(before)
-            names = {spec.name: spec for spec in self._specs}
-            for name, child in before._children.items():
+            names = {spec.name: spec for spec in self._actor_specs}
+            for name, child in before._actor_children.items():
                 if name in names and child.leaving is None and not child.is_added:
                     child.move(self, names[name])
-                    self._children[name] = child
+                    self._actor_children[name] = child
                 else:
-                    before._forget(child)
+                    before._actor_forget(child)
                     child.actor.abandon("its supervisor was restarted, and does not know of it any more")
-            before._children = {}
+            before._actor_children = {}
 
     def abandon(self, reason: str, error: BaseException | None = None) -> None:
         """Stop for good, and the children before it, the last one first.
@@ -134,14 +143,14 @@ class Keeping(Actor):
             reason: what is left in the mailboxes fails with it.
             error: what it stops of.
         """
-        children, self._children = self._children, {}
+        children, self._actor_children = self._actor_children, {}
         for child in reversed(list(children.values())):
-            self._forget(child)
+            self._actor_forget(child)
             child.actor.abandon(reason, error)
         self.dispatcher.forget_at_end(self)
         super().abandon(reason, error)
 
-    def _give_up(self) -> None:
+    def _actor_give_up(self) -> None:
         """The dispatcher has ended: those that wait to be started again never will be."""
         self.abandon(f"dispatcher {self.dispatcher.name!r} is closed")
 
@@ -150,18 +159,18 @@ class Keeping(Actor):
     def _actor_handle(self, envelope: Envelope[Any]) -> None:
         message = envelope.message
         if type(message) is Ended:
-            self._guarded(lambda: self._has_ended(message))
+            self._actor_guarded(lambda: self._actor_has_ended(message))
         elif type(message) is Call:
-            self._guarded(message.do)
+            self._actor_guarded(message.do)
         else:
             super()._actor_handle(envelope)
 
-    def _guarded(self, do: Callable[[], None]) -> None:
+    def _actor_guarded(self, do: Callable[[], None]) -> None:
         try:
             do()
         except BaseException as error:
             # A hook of the user's, or a fault of ours: a supervisor that cannot go on fails, as every actor does.
-            self._escalate(error)
+            self._actor_escalate(error)
 
     def post(self, message: object) -> None:
         """Have something seen to in a turn of this supervisor, before its mail; not if it is no more."""
@@ -169,24 +178,24 @@ class Keeping(Actor):
             return
         self.actor_inbox.put(Envelope(message), Lane.SYSTEM)
 
-    def _has_ended(self, end: Ended) -> None:
+    def _actor_has_ended(self, end: Ended) -> None:
         child = end.child
         if child.is_down or child.actor is not end.actor:
             # Another instance is there by now, or none is to be.
             return
         child.is_down = True
         if child.leaving is not None:
-            self._has_left(child, end.error)
+            self._actor_has_left(child, end.error)
         elif end.error is not None:
-            self._has_failed(child, end.error, end.directive)
-        elif child.spec.restart is Restart.PERMANENT and not self._is_ending:
-            self._restart(child, None)
+            self._actor_has_failed(child, end.error, end.directive)
+        elif child.spec.restart is Restart.PERMANENT and not self._actor_is_ending:
+            self._actor_restart(child, None)
         else:
-            self._drop(child, "its actor stopped before handling it", None)
+            self._actor_drop(child, "its actor stopped before handling it", None)
 
-    def _has_left(self, child: Child, error: BaseException | None) -> None:
+    def _actor_has_left(self, child: Child, error: BaseException | None) -> None:
         then = child.leaving
-        self._drop(child, "its supervisor has ended it", error)
+        self._actor_drop(child, "its supervisor has ended it", error)
         if then is not None:
             then()
 
@@ -194,36 +203,36 @@ class Keeping(Actor):
 
     def directive(self, error: BaseException) -> tuple[Directive, BaseException]:
         """What is to become of a child that has failed of ``error``, and of what."""
-        if self._decide is None:
+        if self._actor_decide is None:
             return Directive.RESTART, error
         try:
-            return Directive(self._decide(error)), error
+            return Directive(self._actor_decide(error)), error
         except BaseException as fault:
             # A supervisor that cannot decide leaves that to its own.
             fault.__context__ = error
             return Directive.ESCALATE, fault
 
-    def _has_failed(self, child: Child, error: BaseException, directive: Directive) -> None:
-        if self._is_ending or (child.spec.restart is Restart.TEMPORARY and directive is not Directive.ESCALATE):
+    def _actor_has_failed(self, child: Child, error: BaseException, directive: Directive) -> None:
+        if self._actor_is_ending or (child.spec.restart is Restart.TEMPORARY and directive is not Directive.ESCALATE):
             directive = Directive.STOP
         self._DO[directive](self, child, error)
 
-    def _restart(self, child: Child, error: BaseException | None) -> None:
+    def _actor_restart(self, child: Child, error: BaseException | None) -> None:
         now_ns = self.dispatcher.clock.now_ns()
-        if self._window.note(now_ns) is None:
-            exhausted = RestartsExhaustedError(child.spec.name, len(self._window))
+        if self._actor_window.note(now_ns) is None:
+            exhausted = RestartsExhaustedError(child.spec.name, len(self._actor_window))
             exhausted.__cause__ = error
-            self._escalate(exhausted)
+            self._actor_escalate(exhausted)
             return
-        if now_ns - child.begun_ns >= self._backoff.reset_after_ns:
+        if now_ns - child.begun_ns >= self._actor_backoff.reset_after_ns:
             child.failures = 0
-        wait_ns = self._backoff.wait_ns(child.failures)
+        wait_ns = self._actor_backoff.wait_ns(child.failures)
         child.failures += 1
-        group = list(self._group(child))
+        group = list(self._actor_group(child))
         for other in reversed(group):
-            self._down(other)
+            self._actor_down(other)
             if other.spec.restart is Restart.TEMPORARY:
-                self._drop(other, "its supervisor has ended it", None)
+                self._actor_drop(other, "its supervisor has ended it", None)
         logger.warning("%s restarts %s in %g s: %r", self, child.actor, wait_ns / 1e9, error)
         again = object()
         for other in group:
@@ -233,7 +242,7 @@ class Keeping(Actor):
             due = [other for other in group if other.again is again]
             for other in due:
                 other.again = None
-            self._start(due)
+            self._actor_start(due)
 
         # Never here: a child that fails whenever it begins would take us deeper and deeper.
         if wait_ns:
@@ -241,35 +250,37 @@ class Keeping(Actor):
         else:
             self.post(Call(start))
 
-    def _escalate(self, error: BaseException) -> None:
+    def _actor_escalate(self, error: BaseException) -> None:
         """Fail: the children end, the last one first, and whoever keeps this supervisor decides."""
-        if self._error is not None:
+        if self._actor_error is not None:
             return
-        self._error = error
+        self._actor_error = error
         # One that has not begun ends them too, and says so to whoever has it begin.
         if self._actor_is_begun:
             self._actor_fail(None, error)
 
     _DO: ClassVar[dict[Directive, Callable[[Keeping, Child, BaseException], None]]] = {
         # One that goes on has not ended; one that could not even begin has nothing to go on with.
-        Directive.RESUME: _restart,
-        Directive.RESTART: _restart,
-        Directive.STOP: lambda self, child, error: self._drop(child, "its actor failed before handling it", error),
-        Directive.ESCALATE: lambda self, child, error: self._escalate(error),
+        Directive.RESUME: _actor_restart,
+        Directive.RESTART: _actor_restart,
+        Directive.STOP: lambda self, child, error: self._actor_drop(
+            child, "its actor failed before handling it", error
+        ),
+        Directive.ESCALATE: lambda self, child, error: self._actor_escalate(error),
     }
 
-    def _group(self, child: Child) -> Iterator[Child]:
+    def _actor_group(self, child: Child) -> Iterator[Child]:
         """Who is ended with a child, itself included, in order; whoever leaves anyway is not."""
-        if self._strategy is Strategy.ONE_FOR_ONE:
+        if self._actor_strategy is Strategy.ONE_FOR_ONE:
             yield child
             return
-        is_in = self._strategy is Strategy.ONE_FOR_ALL
-        for other in self._children.values():
+        is_in = self._actor_strategy is Strategy.ONE_FOR_ALL
+        for other in self._actor_children.values():
             is_in = is_in or other is child
-            if other is child or (is_in and other.leaving is None and not self._is_judged_later(other)):
+            if other is child or (is_in and other.leaving is None and not self._actor_is_judged_later(other)):
                 yield other
 
-    def _is_judged_later(self, child: Child) -> bool:
+    def _actor_is_judged_later(self, child: Child) -> bool:
         """Whether a child has ended of itself already, in a way that is more than a reason to restart it."""
         if child.is_down or child.over is None:
             return False
@@ -281,24 +292,24 @@ class Keeping(Actor):
 
     # One child.
 
-    def _add(self, spec: ChildSpec) -> Child:
-        child = self._children[spec.name] = Child(self, spec)
+    def _actor_add(self, spec: ChildSpec) -> Child:
+        child = self._actor_children[spec.name] = Child(self, spec)
         return child
 
-    def _start(self, group: list[Child]) -> None:
+    def _actor_start(self, group: list[Child]) -> None:
         """Have instances of children begin, in order; whoever is to begin later, since one of them fails, does not."""
         for child in group:
-            if self._error is not None or self._is_ending:
+            if self._actor_error is not None or self._actor_is_ending:
                 return
-            is_kept = self._children.get(child.spec.name) is child and child.leaving is None
+            is_kept = self._actor_children.get(child.spec.name) is child and child.leaving is None
             if not (is_kept and child.is_down and child.again is None):
                 continue
-            error = self._begin_instance(child)
+            error = self._actor_begin_instance(child)
             if error is not None:
                 directive, of = self.directive(error)
-                self._has_failed(child, of, directive)
+                self._actor_has_failed(child, of, directive)
 
-    def _begin_instance(self, child: Child) -> BaseException | None:
+    def _actor_begin_instance(self, child: Child) -> BaseException | None:
         before = child.actor
         child.begun_ns = self.dispatcher.clock.now_ns()
         if before.instance_has_begun:
@@ -317,7 +328,7 @@ class Keeping(Actor):
             child.actor.actor_inbox.hold(False)
         return error
 
-    def _down(self, child: Child) -> None:
+    def _actor_down(self, child: Child) -> None:
         """See to it that no instance of a child is there."""
         child.again = None
         if not child.is_down:
@@ -325,14 +336,14 @@ class Keeping(Actor):
             if child.over is None:
                 child.actor.retire_instance()
 
-    def _drop(self, child: Child, reason: str, error: BaseException | None) -> None:
+    def _actor_drop(self, child: Child, reason: str, error: BaseException | None) -> None:
         """Keep a child no longer."""
-        self._forget(child)
-        if self._children.get(child.spec.name) is child:
-            del self._children[child.spec.name]
+        self._actor_forget(child)
+        if self._actor_children.get(child.spec.name) is child:
+            del self._actor_children[child.spec.name]
         child.actor.abandon(reason, error)
 
-    def _forget(self, child: Child) -> None:
+    def _actor_forget(self, child: Child) -> None:
         child.again = None
         if child.overdue is not None:
             child.overdue.cancel()

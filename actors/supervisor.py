@@ -45,7 +45,7 @@ class Supervisor(Keeping):
         TypeError, ValueError: an argument is of the wrong kind or out of range, or two children have one name.
     """
 
-    __slots__ = ("_reply_to",)
+    __slots__ = ("_actor_reply_to",)
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Supervisor(Keeping):
             dispatcher=dispatcher,
         )
         # Who has told it to stop, and waits for the end of all children.
-        self._reply_to: pykka.Future[Any] | None = None
+        self._actor_reply_to: pykka.Future[Any] | None = None
 
     def start_child(self, spec: ChildSpec) -> ActorRef[Any]:
         """Start one more child, after all others; gives the reference to speak to it by, which outlives restarts.
@@ -86,13 +86,13 @@ class Supervisor(Keeping):
             BaseException: what its ``__init__`` raises; then there is no such child. What ``on_start`` raises is a
                 failure of the child, like any later one.
         """
-        if self._is_ending:
+        if self._actor_is_ending:
             raise RuntimeError(f"{self} is ending and starts no more children")
-        if spec.name in self._children:
+        if spec.name in self._actor_children:
             raise ValueError(f"{self} has a child called {spec.name!r}; stop it first, or give another name")
-        child = self._add(spec)
+        child = self._actor_add(spec)
         child.is_added = True
-        self._start([child])
+        self._actor_start([child])
         return child.actor.actor_ref
 
     def stop_child(self, name: str) -> None:
@@ -101,9 +101,9 @@ class Supervisor(Keeping):
         Raises:
             KeyError: there is no such child.
         """
-        child = self._child(name)
+        child = self._actor_child(name)
         if child.leaving is None:
-            self._let_go(child, _nothing)
+            self._actor_let_go(child, _nothing)
 
     def restart_child(self, name: str) -> None:
         """Put a new instance in the place of a child; that does not count among the restarts that it may have.
@@ -112,12 +112,12 @@ class Supervisor(Keeping):
             KeyError: there is no such child.
             RuntimeError: it is ending.
         """
-        child = self._child(name)
+        child = self._actor_child(name)
         if child.leaving is not None:
             raise RuntimeError(f"child {name!r} is ending and cannot be restarted")
-        self._down(child)
+        self._actor_down(child)
         child.failures = 0
-        self._start([child])
+        self._actor_start([child])
 
     def child(self, name: str) -> ActorRef[Any]:
         """The reference to speak to a child by.
@@ -125,16 +125,16 @@ class Supervisor(Keeping):
         Raises:
             KeyError: there is no such child.
         """
-        return self._child(name).actor.actor_ref
+        return self._actor_child(name).actor.actor_ref
 
     def children(self) -> dict[str, ActorRef[Any]]:
         """The children: name → reference, in the order in which they were started."""
-        return {name: child.actor.actor_ref for name, child in self._children.items()}
+        return {name: child.actor.actor_ref for name, child in self._actor_children.items()}
 
-    def _child(self, name: str) -> Child:
-        child = self._children.get(name)
+    def _actor_child(self, name: str) -> Child:
+        child = self._actor_children.get(name)
         if child is None:
-            known = ", ".join(map(repr, list(self._children)[:10])) or "none"
+            known = ", ".join(map(repr, list(self._actor_children)[:10])) or "none"
             raise KeyError(f"{self} has no child called {name!r} (children: {known})")
         return child
 
@@ -142,22 +142,22 @@ class Supervisor(Keeping):
 
     def _actor_end(self, reply_to: pykka.Future[Any] | None) -> None:
         """Told to stop: the children end first, the last one first, each in the time that it has."""
-        self._is_ending, self._reply_to = True, reply_to
+        self._actor_is_ending, self._actor_reply_to = True, reply_to
         # What comes now is answered once this has ended; the children are heard.
         self.actor_inbox.hold(True)
-        self._end_next()
+        self._actor_end_next()
 
-    def _end_next(self) -> None:
-        while self._children:
-            name, child = next(reversed(self._children.items()))
+    def _actor_end_next(self) -> None:
+        while self._actor_children:
+            name, child = next(reversed(self._actor_children.items()))
             if child.leaving is not None:
                 # It was told to already: go on when it has ended.
-                child.leaving = self._end_next
+                child.leaving = self._actor_end_next
                 return
-            self._let_go(child, self._end_next)
-            if name in self._children:
+            self._actor_let_go(child, self._actor_end_next)
+            if name in self._actor_children:
                 return
-        reply_to, self._reply_to = self._reply_to, None
+        reply_to, self._actor_reply_to = self._actor_reply_to, None
         super()._actor_end(reply_to)
 
     # However it ends, who has told it to stop is answered.
@@ -166,12 +166,12 @@ class Supervisor(Keeping):
         try:
             super()._actor_fail(reply_to, error)
         finally:
-            self._answer_stop()
+            self._actor_answer_stop()
 
     def retire_instance(self) -> None:
         """End the children, the last one first, then this instance."""
         super().retire_instance()
-        self._answer_stop()
+        self._actor_answer_stop()
 
     def abandon(self, reason: str, error: BaseException | None = None) -> None:
         """Stop for good, and the children before it, the last one first; whoever has told it to stop is answered.
@@ -181,32 +181,32 @@ class Supervisor(Keeping):
             error: what it stops of.
         """
         super().abandon(reason, error)
-        self._answer_stop()
+        self._actor_answer_stop()
 
-    def _answer_stop(self) -> None:
-        reply_to, self._reply_to = self._reply_to, None
+    def _actor_answer_stop(self) -> None:
+        reply_to, self._actor_reply_to = self._actor_reply_to, None
         if reply_to is not None:
             reply_to.set(None)
 
-    def _let_go(self, child: Child, then: Callable[[], None]) -> None:
+    def _actor_let_go(self, child: Child, then: Callable[[], None]) -> None:
         """Have a child end in the time that it has, then go on."""
         shutdown_ns = child.spec.shutdown_ns
         if child.is_down or shutdown_ns == 0:
-            self._down(child)
-            self._drop(child, "its supervisor has ended it", None)
+            self._actor_down(child)
+            self._actor_drop(child, "its supervisor has ended it", None)
             return
         child.leaving = then
         child.actor.actor_inbox.put(Envelope(ActorStop()))
         if shutdown_ns is not None:
             at_ns = self.dispatcher.clock.now_ns() + shutdown_ns
-            call = Call(lambda: self._is_overdue(child))
+            call = Call(lambda: self._actor_is_overdue(child))
             child.overdue = self.dispatcher.call_at(at_ns, self.post, call)
 
-    def _is_overdue(self, child: Child) -> None:
-        if child.leaving is not None and self._children.get(child.spec.name) is child:
+    def _actor_is_overdue(self, child: Child) -> None:
+        if child.leaving is not None and self._actor_children.get(child.spec.name) is child:
             logger.warning("%s ends %s, whose time for its mail is over", self, child.actor)
-            self._down(child)
-            self._has_left(child, None if child.over is None else child.over.error)
+            self._actor_down(child)
+            self._actor_has_left(child, None if child.over is None else child.over.error)
 
 
 def _nothing() -> None:

@@ -183,12 +183,12 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             coroutine = cast("Coroutine[Any, Any, Any]", task.get_coro())
             if not _close(coroutine):
                 stubborn.append(_told(coroutine))
-                _KEPT.append(task)
+                _keep(task)
             task.be_quiet()
         for generator in reversed(self._generators):
             if not _close_generator(generator):
                 stubborn.append(_told(generator))
-                _KEPT.append(generator)
+                _keep(generator)
         self._ready.clear()
         # What refers to itself in a circle would wait for the collector.
         for task in unfinished:
@@ -344,6 +344,16 @@ def _generator_dropped(generator: AsyncGenerator[Any, Any]) -> None:
 
 # What would not end stays referenced: a collector that runs its finalizers on some other thread would be worse.
 _KEPT: list[object] = []
+
+
+def _keep(stubborn: object) -> None:
+    """Keep what would not end, also when the interpreter ends and lets go of everything: to be closed then, with what
+    its code uses gone already, is what it may answer by going round for ever."""
+    # Nobody needs it but for code with a fault.
+    import ctypes
+
+    _KEPT.append(stubborn)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(stubborn))
 
 
 def _told(stubborn: object) -> str:

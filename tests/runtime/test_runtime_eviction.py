@@ -17,6 +17,7 @@ from greenroom.runtime.activity import defn as activity_defn
 from greenroom.runtime.model.errors import ApplicationError
 from greenroom.runtime.shell.directory import Directory
 from greenroom.testing import TestRuntime
+from tests.runtime.rig import WAIT, python
 
 RING = 7
 
@@ -336,6 +337,18 @@ def test_code_that_would_not_end_is_told_with_its_place_and_its_run_goes_on(capl
         assert message.startswith("workflow 's' (run ")
         assert " would not end when it was put away: <coroutine object clings at " in message
         assert re.search(r" waits at tests/runtime/test_runtime_eviction\.py:\d+ \(clings\)$", message)
+
+
+@pytest.mark.slow
+def test_code_that_would_not_end_does_not_keep_the_process_from_ending() -> None:
+    # The interpreter let go of the code at its end, which went round for ever: what it waits for was gone already.
+    one = f"{__file__}::test_code_that_would_not_end_is_counted"
+    process = python("import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))", "-q", "-p", "no:cacheprovider", one)
+
+    out, _ = process.communicate(timeout=WAIT)
+
+    assert process.returncode == 0
+    assert "1 passed" in out
 
 
 def test_code_that_would_not_end_is_counted() -> None:
