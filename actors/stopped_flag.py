@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import ClassVar
 
 from .dispatcher_threads import refuse_to_block
 
@@ -24,7 +23,7 @@ class StoppedFlag(threading.Event):
     __slots__ = ("_callbacks", "_is_set_now", "error")
 
     # One for all: held for a few instructions, and re-entrant, since a finalizer may stop another actor just then.
-    _lock: ClassVar[threading.RLock] = threading.RLock()  # type: ignore[type-arg, unused-ignore]
+    _lock = threading.RLock()
 
     def __init__(self) -> None:
         self.error: BaseException | None = None

@@ -194,10 +194,10 @@ class Commander(Endings):
         self, activities: Registry[ActivityDefinition], name: str, declared: ActivityDefinition | None
     ) -> None:
         """Refuse what nobody here would perform, and another activity that happens to have that name."""
-        found = activities.find(name)
         # A replay meets either only if the code has changed, which the comparison tells better.
         if self._recorded is not None:
             return
+        found = activities.find(name)
         if found is not None and declared is not None and not activities.is_listed and found.place != declared.place:
             self._refuse_other(declared, found)
         if found is None or found.needs_instance:
