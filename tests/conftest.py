@@ -1,8 +1,12 @@
-"""What all tests share: whoever collects the garbage need not look through the whole test suite for it."""
+"""What tests of several folders share."""
 
 from __future__ import annotations
 
 import gc
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
 
 
 def pytest_collection_finish() -> None:
@@ -10,3 +14,19 @@ def pytest_collection_finish() -> None:
     # each time; what is there before the first test is nobody's garbage.
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[Callable[[], object]], threading.Thread]]:
+    """Starts threads that are joined when the test is over."""
+    started: list[threading.Thread] = []
+
+    def start(target: Callable[[], object]) -> threading.Thread:
+        thread = threading.Thread(target=target, daemon=True)
+        started.append(thread)
+        thread.start()
+        return thread
+
+    yield start
+    for thread in started:
+        thread.join(30)

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import Context
 from datetime import timedelta
 from functools import partial
@@ -21,22 +21,6 @@ import pytest
 from greenroom.actors import BlockingCallError, Dispatcher, Future, hold_wakeups
 
 Ts = TypeVarTuple("Ts")
-
-
-@pytest.fixture
-def threads() -> Iterator[Callable[[Callable[[], object]], threading.Thread]]:
-    """Starts threads that are joined when the test is over."""
-    started: list[threading.Thread] = []
-
-    def start(target: Callable[[], object]) -> threading.Thread:
-        thread = threading.Thread(target=target, daemon=True)
-        started.append(thread)
-        thread.start()
-        return thread
-
-    yield start
-    for thread in started:
-        thread.join(30)
 
 
 def test_done_and_exception_say_what_is_known_without_waiting() -> None:

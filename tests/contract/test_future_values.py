@@ -6,7 +6,7 @@ import asyncio
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pykka
@@ -15,22 +15,6 @@ import pytest
 from tests.contract.kinds import FUTURES
 
 Kind = type[pykka.Future[Any]]
-
-
-@pytest.fixture
-def threads() -> Iterator[Callable[[Callable[[], object]], threading.Thread]]:
-    """Starts threads that are joined when the test is over."""
-    started: list[threading.Thread] = []
-
-    def start(target: Callable[[], object]) -> threading.Thread:
-        thread = threading.Thread(target=target, daemon=True)
-        started.append(thread)
-        thread.start()
-        return thread
-
-    yield start
-    for thread in started:
-        thread.join(30)
 
 
 def test_get_returns_the_value_again_and_again(future_class: Kind) -> None:
