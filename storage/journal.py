@@ -275,16 +275,21 @@ class Journal:
         self,
         *,
         until_ns: int,
-        after: bytes = b"",
+        after: Due | None = None,
         limit: int = _SLICE,
         damaged: list[CorruptError] | None = None,
-    ) -> list[tuple[bytes, Due]]:
-        """Return a page of what is due at ``until_ns`` or before, earliest first: (key, due).
+    ) -> list[Due]:
+        """Return a page of what is due at ``until_ns`` or before, earliest first.
 
-        The other arguments are those of ``waiting``.
+        Args:
+            until_ns: nanoseconds since the epoch, UTC.
+            after: what the page begins behind, whether it is there or not.
+            limit: as for ``waiting``.
+            damaged: as for ``waiting``.
         """
+        first = b"" if after is None else keys.DUE_KEY.pack(keys.DUE, *after)
         stop = keys.DUE_TIME.pack(keys.DUE, min(max(until_ns + 1, 0), 2**64 - 1))
-        return self._page(keys.DUE, keys.DUE_KEY.size, after, stop, limit, _due, damaged)
+        return [due for _, due in self._page(keys.DUE, keys.DUE_KEY.size, first, stop, limit, _due, damaged)]
 
     def dead_letters(self, *, limit: int = _SLICE) -> list[DeadLetter]:
         """Return the newest dead letters, newest first."""

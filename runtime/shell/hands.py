@@ -27,6 +27,7 @@ from .directory import Directory
 from .history import HistoryFuture, read_history
 from .journal_seam import translated
 from .overdue import Overdue
+from .pace import Pace
 from .performer import Outcome, Task
 from .recovery import Recovery
 from .retries import Retries
@@ -88,7 +89,8 @@ class Hands:
         self.directory = Directory(
             journal=journal, path=path, dispatcher=self.dispatcher, max_residents=settings.max_residents
         )
-        self.timekeeper = Timekeeper(self.dispatcher, journal, self._fire, _damaged)
+        self._pace = Pace(self.dispatcher)
+        self.timekeeper = Timekeeper(self.dispatcher, journal, self._pace, self._fire, _damaged)
         self.performer = seams.performer(
             converter=converter,
             report=self._ended,
@@ -162,7 +164,11 @@ class Hands:
     def recover(self) -> None:
         """Have what is due and what was under way taken up; before the first sweep."""
         recovery = Recovery(
-            journal=self.journal, dispatcher=self.dispatcher, directory=self.directory, sweep=self.sweep
+            journal=self.journal,
+            dispatcher=self.dispatcher,
+            pace=self._pace,
+            directory=self.directory,
+            sweep=self.sweep,
         )
         self.dispatcher.call_soon(self.timekeeper.start)
         self.dispatcher.call_soon(recovery.start)

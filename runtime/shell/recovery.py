@@ -9,6 +9,7 @@ from ...actors import Dispatcher
 from ...storage import CorruptError, Journal, StorageError
 from ..model.errors import GreenroomError, JournalCorruptError, JournalFormatError
 from .directory import Directory
+from .pace import Pace
 from .retries import AGAIN_AFTER_NS
 from .sweep import Sweep
 
@@ -25,10 +26,13 @@ class Recovery:
     """Wakes the runs that have activities to perform or mail on disk; cost grows with what is due, not with what
     exists."""
 
-    def __init__(self, *, journal: Journal, dispatcher: Dispatcher, directory: Directory, sweep: Sweep) -> None:
+    def __init__(
+        self, *, journal: Journal, dispatcher: Dispatcher, pace: Pace, directory: Directory, sweep: Sweep
+    ) -> None:
         self._queues: list[ReadPage] = [journal.active, journal.waiting]
         self._sweep = sweep
         self._dispatcher = dispatcher
+        self._pace = pace
         self._directory = directory
         self._after = b""
 
@@ -44,9 +48,11 @@ class Recovery:
             logger.error("runs that were under way cannot be looked for, which is tried again: %s", error)
             self._dispatcher.call_at(self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, self.start)
             return
-        if is_last:
-            del self._queues[0]
-            self._after = b""
+        if not is_last:
+            self._pace.call_behind(self.start)
+            return
+        del self._queues[0]
+        self._after = b""
         if self._queues:
             self._dispatcher.call_soon(self.start)
 

@@ -1,4 +1,9 @@
-"""What is due: near instants in memory, far ones only on disk, and one deadline at which the next page is read."""
+"""What is due: the next in memory, all others only on disk, and one deadline at which the next page is read.
+
+A journal may have any number of timers that are due within a minute, or were due while nobody looked. So there is a
+*place* in the order of time: what is due up to there is in memory or has fired, and the disk is read on from there, a
+page at a time. Where too much is in memory the latest of it is left to the disk, and the place goes back.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,16 @@ from collections.abc import Callable
 from ...actors import Deadline, Dispatcher
 from ...storage import CorruptError, Due, Journal, StorageError
 from ..model.errors import GreenroomError, JournalCorruptError, JournalFormatError
+from .pace import Pace
 from .retries import AGAIN_AFTER_NS
 
 __all__ = ["Timekeeper"]
 
 HORIZON_NS = 60 * 1_000_000_000
 PAGE = 1000
+MOST_NEAR = 8000
 _END_OF_TIME = 2**63 - 1
+_LAST = 2**63
 
 logger = logging.getLogger("greenroom")
 
@@ -25,6 +33,7 @@ class Timekeeper:
     Args:
         dispatcher: whose deadlines it uses.
         journal: where what is due stands in the order of time.
+        pace: says when the runs that were told of a page have had a turn.
         fire: told what is due, at its time or later, at least once.
         damaged: told of rows that cannot be read.
     """
@@ -33,37 +42,45 @@ class Timekeeper:
         self,
         dispatcher: Dispatcher,
         journal: Journal,
+        pace: Pace,
         fire: Callable[[Due], None],
         damaged: Callable[[CorruptError], None],
     ) -> None:
         self._dispatcher = dispatcher
         self._journal = journal
+        self._pace = pace
         self._fire = fire
         self._damaged = damaged
         self._near: dict[tuple[int, int, int], Deadline] = {}
-        self._read_until_ns = 0
-        self._after = b""
+        self._horizon_ns = 0
+        self._place = Due(0, 0, 0, 0)
         self._next: Deadline | None = None
+
+    def __len__(self) -> int:
+        """How much of what is due is in memory."""
+        return len(self._near)
 
     def start(self) -> None:
         """Read what is due soon; what was due while nobody looked fires first, in order."""
-        self._read_until_ns = self._dispatcher.clock.now_ns() + HORIZON_NS
-        self._after = b""
+        self._place = Due(0, 0, 0, 0)
         self._read_page()
 
     def arm(self, run_no: int, kind: int, item: int, at_ns: int) -> None:
-        """Note what was just written as due; what is far is left to the disk."""
+        """Note what stands on disk as due; what is far is left there."""
         key = (run_no, kind, item)
-        if at_ns > self._read_until_ns:
-            self._read_again_for(at_ns)
-            return
         deadline = self._near.get(key)
         if deadline is not None:
             if deadline.at_ns == at_ns:
                 # A run that comes back arms what is armed: it keeps its place among what is due at the same instant.
                 return
+            del self._near[key]
             deadline.cancel()
+        if at_ns > self._horizon_ns:
+            self._read_on_for(at_ns)
+            return
         self._near[key] = self._dispatcher.call_at(at_ns, self._due, Due(at_ns, run_no, kind, item))
+        if len(self._near) > MOST_NEAR:
+            self._leave_the_latest()
 
     def disarm(self, run_no: int, kind: int, item: int) -> None:
         """Forget what is no longer wanted."""
@@ -87,8 +104,18 @@ class Timekeeper:
         """The disk may be read again soon; nobody else would look."""
         return self._dispatcher.call_at(self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, action, *args)
 
+    def _leave_the_latest(self) -> None:
+        """Leave half of what is in memory to the disk, which is read again once half of the rest is due."""
+        nearest = sorted(Due(deadline.at_ns, *key) for key, deadline in self._near.items())
+        half = len(nearest) // 2
+        for due in nearest[half:]:
+            self.disarm(*due[1:])
+        if self._place > nearest[half - 1]:
+            self._place = nearest[half - 1]
+            self._read_on_at(nearest[half // 2].at_ns)
+
     def _read_page(self) -> None:
-        """Read one page, then let a sweep go by before the next."""
+        """Read on for one page; the next one comes once the runs that this one wakes have had a turn."""
         try:
             self._take_page()
         except StorageError as error:
@@ -97,27 +124,28 @@ class Timekeeper:
 
     def _take_page(self) -> None:
         damaged: list[CorruptError] = []
-        page = self._journal.due(until_ns=self._read_until_ns, after=self._after, limit=PAGE, damaged=damaged)
+        self._horizon_ns = horizon_ns = self._dispatcher.clock.now_ns() + HORIZON_NS
+        page = self._journal.due(until_ns=horizon_ns, after=self._place, limit=PAGE, damaged=damaged)
         for error in damaged:
             self._damaged(error)
-        for key, due in page:
-            self._after = key
+        last = self._place = page[-1] if len(page) == PAGE else Due(horizon_ns, _LAST, 0, 0)
+        for due in page:
             if (due.run_no, due.kind, due.item) not in self._near:
                 self.arm(due.run_no, due.kind, due.item, due.at_ns)
-        if len(page) == PAGE:
-            self._dispatcher.call_soon(self._read_page)
-        elif rest := self._journal.due(until_ns=_END_OF_TIME, after=self._after, limit=1, damaged=[]):
-            self._read_again_for(max(rest[0][1].at_ns, self._read_until_ns))
+        if len(page) < PAGE:
+            if rest := self._journal.due(until_ns=_END_OF_TIME, after=last, limit=1, damaged=[]):
+                self._read_on_for(max(rest[0].at_ns, horizon_ns))
+        elif self._place == last:
+            # What of this page is overdue fires before it is waited for.
+            self._dispatcher.call_soon(self._pace.call_behind, self._read_page)
 
-    def _read_again_for(self, at_ns: int) -> None:
+    def _read_on_for(self, at_ns: int) -> None:
         """See to it that what is due at ``at_ns`` is in memory before that; nothing is looked at until then."""
-        wake_ns = at_ns - HORIZON_NS // 2
+        self._read_on_at(at_ns - HORIZON_NS // 2)
+
+    def _read_on_at(self, wake_ns: int) -> None:
         if self._next is not None and self._next.is_pending:
             if self._next.at_ns <= wake_ns:
                 return
             self._next.cancel()
-        self._next = self._dispatcher.call_at(wake_ns, self._read_on)
-
-    def _read_on(self) -> None:
-        self._read_until_ns = self._dispatcher.clock.now_ns() + HORIZON_NS
-        self._read_page()
+        self._next = self._dispatcher.call_at(wake_ns, self._read_page)

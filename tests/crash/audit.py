@@ -52,7 +52,7 @@ def audit(journal: Journal, evidence: Evidence) -> list[str]:
     findings += places.findings(evidence)
     findings += _judge_promises(runs, places, evidence)
     findings += judge_updates(runs, evidence)
-    findings += judge_endings(runs, [due for _, due in journal.due(until_ns=2**63 - 1, limit=1 << 30)], evidence)
+    findings += judge_endings(runs, journal.due(until_ns=2**63 - 1, limit=1 << 30), evidence)
     return findings
 
 

@@ -219,7 +219,7 @@ def test_due_lists_what_is_due_by_time_and_nothing_later(journal: Journal) -> No
     batch.put_timer(4, DueKind.TIMER, 1, 31)
     journal.commit(batch)
 
-    due = [due for _, due in journal.due(until_ns=30)]
+    due = journal.due(until_ns=30)
 
     assert due == [Due(10, 3, 2, 9), Due(20, 2, 3, 0), Due(30, 1, 1, 4)]
     assert journal.due(until_ns=9) == []
@@ -253,7 +253,7 @@ def test_a_replaced_attempt_is_due_at_its_new_time_only(journal: Journal) -> Non
     journal.commit(batch)
 
     assert journal.attempts(1) == [Attempt(5, 2, 200, True, b"s", b"boom")]
-    assert [due for _, due in journal.due(until_ns=1000)] == [Due(200, 1, DueKind.ATTEMPT, 5)]
+    assert journal.due(until_ns=1000) == [Due(200, 1, DueKind.ATTEMPT, 5)]
 
     batch = journal.batch()
     batch.drop_attempt(1, 5, 200)

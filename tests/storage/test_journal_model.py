@@ -186,8 +186,8 @@ class MemoryJournalMachine(RuleBasedStateMachine):
         assert {name: journal.current_run(name) for name in model.current} == model.current
         assert [run_no for _, run_no in journal.waiting()] == [run_no for _, run_no in sorted(waiting)]
         assert [run_no for _, run_no in journal.active()] == sorted(model.active)
-        assert [found for _, found in journal.due(until_ns=FOREVER)] == sorted(due)
-        assert [found for _, found in journal.due(until_ns=10)] == sorted(item for item in due if item.at_ns <= 10)
+        assert journal.due(until_ns=FOREVER) == sorted(due)
+        assert journal.due(until_ns=10) == sorted(item for item in due if item.at_ns <= 10)
         assert check(journal) == []
 
 
