@@ -38,6 +38,7 @@ LARGE = {
     "parking": {"max_residents", "100 that await a signal", "300, signal or far timer"},
     "turns beside the parked": {"passing", "wake", "updates_beside_few", "updates_beside_many"},
     "W6": {"parked", "ended", "killed", "killed_and_forgotten"},
+    "oversleeping": {"parked", "ended_by_timer", "rss_anon_highest_mib", "all_done_s", "cpu_us_each"},
 }
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ..journals import journal_folder
 from ..report import Report, say
+from .oversleeping import oversleep
+from .oversleeping import report as report_oversleeping
 from .parking import park
 from .parking import report as report_parking
 from .process import started
@@ -37,9 +39,13 @@ def _measure(sizes: Sizes) -> list[Report]:
     with journal_folder() as folder:
         environment = _environment(folder / "bytecode")
         parked: dict[str, dict[str, float]] = {}
+        overslept: dict[str, float] = {}
         for name, case in sizes.alone.items():
-            with journal_folder() as alone, started("parked", alone / "journal", environment=environment) as process:
-                parked[name] = park(process, case, sizes)
+            with journal_folder() as alone:
+                with started("parked", alone / "journal", environment=environment) as process:
+                    parked[name] = park(process, case, sizes)
+                if case.far_s is not None:
+                    overslept = oversleep(alone / "journal", case.parked, environment)
         with ExitStack() as stack:
             few, many = (
                 stack.enter_context(started("parked", folder / name, environment=environment))
@@ -50,7 +56,7 @@ def _measure(sizes: Sizes) -> list[Report]:
             turns = compare(few, many, sizes)
         # Both processes have been killed.
         reopened = reopen(folder / "many", sizes.many.parked, sizes, environment)
-    return [report_parking(parked), report_turns(turns), report_reopening(reopened)]
+    return [report_parking(parked), report_turns(turns), report_reopening(reopened), report_oversleeping(overslept)]
 
 
 def _environment(bytecode: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,9 @@ class Parked:
 
     @workflow.run
     async def run(self, seconds: float | None) -> int:
-        """Return what ``end`` has brought."""
-        await workflow.wait_condition(lambda: self.ended_with is not None, timeout=seconds)
+        """Return what ``end`` has brought, or 0 if the time has come before."""
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self.ended_with is not None, timeout=seconds)
         return self.ended_with or 0
 
     @workflow.signal

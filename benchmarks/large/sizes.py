@@ -24,7 +24,7 @@ class Sizes(NamedTuple):
     """The sizes of one measurement.
 
     Attributes:
-        alone: name → a case of which only the cost of parking is wanted.
+        alone: name → a case of which the cost of parking is wanted, and what it takes to wake all that have a timer.
         few: the case that turns are compared with.
         many: the case that everything is asked of.
         idle_s: for how many seconds nothing is done.
@@ -55,7 +55,7 @@ FULL = Sizes(
     ended=5000,
 )
 QUICK = Sizes(
-    alone={"100 that await a signal": Case(100, None)},
+    alone={"100 that await a signal": Case(100, None), "100 that await a signal or a far timer": Case(100)},
     few=Case(100),
     many=Case(300),
     idle_s=0.1,
