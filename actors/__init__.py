@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from .actor import Actor, Keeper, default_dispatcher
+from .bounded_mailbox import BoundedMailbox
 from .bounds import Overflow
 from .clock import Clock, ManualClock, SystemClock
 from .closer import Closer
 from .dead_letters import DeadLetter, DeadLetters
 from .deadlines import Deadline, Deadlines
-from .dispatcher import Dispatcher, Runnable
+from .dispatcher import Dispatcher
 from .dispatcher_threads import on_dispatcher_thread
 from .errors import (
     ActorError,
@@ -25,6 +26,7 @@ from .restarts import RestartWindow
 from .stopped_flag import StoppedFlag
 from .supervision import Backoff, ChildSpec, Directive, Restart, Strategy
 from .supervisor import Supervisor
+from .sweeping import Runnable
 from .turn_deadline import ThreadAbandoned, TurnDeadline, TurnExceeded, Watchdog
 from .watching import Terminated
 
@@ -34,6 +36,7 @@ __all__ = [
     "ActorStop",
     "Backoff",
     "BlockingCallError",
+    "BoundedMailbox",
     "ChildSpec",
     "Clock",
     "Closer",

@@ -16,9 +16,11 @@ from typing import Any, ClassVar, Protocol, Self, cast
 import pykka
 from pykka import ActorDeadError, ActorRef, ActorRegistry
 
+from .bounded_mailbox import BoundedMailbox
+from .bounds import Overflow
 from .dispatcher import Dispatcher
 from .future import Future
-from .mailbox import Mailbox, Overflow
+from .mailbox import Mailbox
 from .pykka_seam import ActorStop, Envelope, follow, handle_receive, redirect
 from .stopped_flag import StoppedFlag
 from .watching import Terminated, flag_of
@@ -111,10 +113,7 @@ class Actor(pykka.Actor):
     actor_urn: str = cast("str", property(lambda self: self._actor_make_urn(), doc=_URN))
 
     def __init__(self, *args: Any, dispatcher: Dispatcher | None = None, **kwargs: Any) -> None:
-        inbox = self._create_actor_inbox()
-        if self.mailbox_limit is not None:
-            inbox.bound(self.mailbox_limit, self.mailbox_overflow, self.mailbox_patience)
-        self.actor_inbox: Mailbox = inbox  # pyright: ignore[reportIncompatibleVariableOverride]  # by one of its kind alone
+        self.actor_inbox: Mailbox = self._actor_make_inbox()  # pyright: ignore[reportIncompatibleVariableOverride]  # by one of its kind alone
         self.actor_stopped: StoppedFlag = StoppedFlag()  # pyright: ignore[reportIncompatibleVariableOverride]  # likewise
         self._actor_dispatcher = dispatcher
         self._actor_own_ref: ActorRef[Any] | None = None
@@ -126,6 +125,11 @@ class Actor(pykka.Actor):
     @staticmethod
     def _create_actor_inbox() -> Mailbox:
         return Mailbox()
+
+    def _actor_make_inbox(self) -> Mailbox:
+        if self.mailbox_limit is None:
+            return self._create_actor_inbox()
+        return BoundedMailbox(self.mailbox_limit, self.mailbox_overflow, self.mailbox_patience)
 
     @staticmethod
     def _create_future() -> Future[Any]:

@@ -1,37 +1,30 @@
-"""One thread, many actors: sweep, then the hook that commits, then wait until there is more.
+"""One thread, many actors: sweep, then wait until there is more.
 
-A sweep runs what was handed in from other threads, then what is due, then one turn of each scheduled actor, round and
-round, up to its limits; then ``on_sweep`` is called, once. A started dispatcher does so on its own daemon thread; one
-that is never started is driven by hand with ``step()`` and ``sweep()``, through the same code.
+A started dispatcher does so on its own daemon thread; one that is never started is driven by hand with ``step()`` and
+``sweep()``, through the same code.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from math import inf
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
-from .clock import Clock, ManualClock, SystemClock
+from .clock import Clock, ManualClock
 from .dead_letters import DeadLetters
-from .deadlines import Deadline, Deadlines
+from .deadlines import Deadline
 from .dispatcher_threads import running_actors
 from .errors import DispatcherClosedError
 from .gate import Gate
-from .mailbox import Mailbox
+from .sweeping import Runnable, Sweeping
 from .turn_deadline import ThreadAbandoned
 from .wakeups import hold_wakeups
 
-__all__ = ["Dispatcher", "Runnable"]
-
-# What is handed in is taken this much at a time, so that a flood of it holds up nobody who has a turn to take.
-_MAX_INTAKE = 1000
-
-_LONGEST_SWEEP_SECONDS = 0.02
+__all__ = ["Dispatcher"]
 
 # A suspended machine or a stepped system clock is noticed after this long.
 _LONGEST_WAIT_SECONDS = 60.0
@@ -39,24 +32,7 @@ _LONGEST_WAIT_SECONDS = 60.0
 logger = logging.getLogger("greenroom.actors")
 
 
-class Runnable(Protocol):
-    """What a dispatcher runs: something with a mailbox that takes turns."""
-
-    @property
-    def actor_inbox(self) -> Mailbox:
-        """Its mailbox."""
-        ...
-
-    def run_turn(self) -> bool:
-        """Take one turn; True if there is more to do though nothing came into the mailbox."""
-        ...
-
-    def abandon(self, reason: str) -> None:
-        """Stop for good; what is left in the mailbox fails with ``reason``."""
-        ...
-
-
-class Dispatcher:
+class Dispatcher(Sweeping):
     """Runs actors one turn at a time on one thread.
 
     Args:
@@ -87,19 +63,18 @@ class Dispatcher:
         on_error: Callable[[BaseException], None] | None = None,
         dead_letters: DeadLetters | None = None,
     ) -> None:
-        self.name = name
-        self.clock: Clock = SystemClock() if clock is None else clock
+        super().__init__(
+            name=name,
+            clock=clock,
+            max_turns=max_turns,
+            max_seconds=max_seconds,
+            on_sweep=on_sweep,
+            is_full=is_full,
+            on_error=on_error,
+        )
         self.dead_letters = DeadLetters() if dead_letters is None else dead_letters
-        self._max_turns = max_turns
-        self._max_seconds = self._seconds = max_seconds
-        self._on_sweep = on_sweep
-        self._is_full = is_full
         self._on_idle = on_idle
         self._on_end = on_end
-        self._on_error = on_error
-        self._ready: deque[Runnable] = deque()
-        self._intake: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._deadlines = Deadlines()
         self._lock = threading.RLock()
         self._is_closing = False
         self._is_ended = False
@@ -108,7 +83,6 @@ class Dispatcher:
         self._runner: int | None = None
         self._over = threading.Event()
         self._at_end: dict[object, Callable[[], None]] = {}
-        self._holding: hold_wakeups | None = None
         self._gate = Gate()
 
     def __repr__(self) -> str:
@@ -116,11 +90,6 @@ class Dispatcher:
             "ended" if self._is_ended else "closing" if self._is_closing else "started" if self._thread else "manual"
         )
         return f"<Dispatcher {self.name!r} {state}>"
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is queued; a deadline that is not due yet does not count."""
-        return not self._ready and not self._intake
 
     @property
     def is_closed(self) -> bool:
@@ -135,10 +104,6 @@ class Dispatcher:
     def is_current(self) -> bool:
         """Whether the caller is being run by this dispatcher."""
         return self._runner == threading.get_ident()
-
-    def next_deadline_ns(self) -> int | None:
-        """Return when the next deadline is due (nanoseconds since the epoch), or None."""
-        return self._deadlines.next_ns()
 
     def start(self) -> None:
         """Start the dispatcher's own daemon thread.
@@ -293,76 +258,6 @@ class Dispatcher:
         if self._runner is not None or self._thread is not None:
             raise RuntimeError(f"dispatcher {self.name!r} is being run already; it can be driven by hand by one caller")
         self._runner = threading.get_ident()
-
-    def _sweep(self, max_turns: int, max_seconds: float) -> bool:
-        """Run one sweep: this is the hot loop."""
-        intake, ready, is_full = self._intake, self._ready, self._is_full
-        has_run = False
-        with hold_wakeups() as self._holding:
-            for _ in range(min(len(intake), _MAX_INTAKE)):
-                has_run = True
-                fn, args = intake.popleft()
-                try:
-                    fn(*args)
-                except ThreadAbandoned:
-                    raise
-                except BaseException as error:
-                    # Nothing that is called may end the thread that runs every actor.
-                    self._report(error)
-            if self._deadlines:
-                for callback in self._deadlines.pop_due(self.clock.now_ns()):
-                    has_run = True
-                    self._guarded(callback)
-            if ready:
-                has_run = True
-                until = perf_counter() + max_seconds
-                while True:
-                    actor = ready.popleft()
-                    try:
-                        has_more = actor.run_turn()
-                    except ThreadAbandoned:
-                        # Whoever has taken over has seen to the actor.
-                        raise
-                    except BaseException as error:
-                        # Actors contain what user code raises; this is our own fault, and the others go on.
-                        has_more = False
-                        self._report(error, actor)
-                    if has_more or actor.actor_inbox.settle():
-                        ready.append(actor)
-                    max_turns -= 1
-                    if not ready or max_turns <= 0 or perf_counter() >= until or (is_full is not None and is_full()):
-                        break
-            if has_run and self._on_sweep is not None:
-                began = perf_counter()
-                self._guarded(self._on_sweep)
-                # Where ending a sweep takes long (a slow disk, a thread that computes) a sweep takes more turns, so
-                # that most of the time goes into turns.
-                self._seconds = min(max(self._max_seconds, 2 * (perf_counter() - began)), _LONGEST_SWEEP_SECONDS)
-        return has_run
-
-    def _guarded(self, fn: Callable[[], object]) -> None:
-        try:
-            fn()
-        except ThreadAbandoned:
-            raise
-        except BaseException as error:
-            # Nothing that is called may end the thread that runs every actor.
-            self._report(error)
-
-    def _report(self, error: BaseException, actor: Runnable | None = None) -> None:
-        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-            # Driven by hand on the main thread: Ctrl-C belongs to the person at the keyboard.
-            if actor is not None and actor.actor_inbox.settle():
-                self._ready.append(actor)
-            raise error
-        try:
-            if self._on_error is not None:
-                self._on_error(error)
-                return
-        except BaseException:
-            # As above; the first error is logged below with this one.
-            logger.critical("The on_error hook of dispatcher %r raised", self.name, exc_info=True)
-        logger.critical("An exception escaped on dispatcher %r", self.name, exc_info=error)
 
     def _run(self) -> None:
         self._runner = threading.get_ident()

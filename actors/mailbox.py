@@ -1,6 +1,6 @@
 """One actor's mail: who may put, what is taken next, and whether the actor stands in its dispatcher's run queue.
 
-Everything is decided under one lock: whether the mailbox is dead, full, and *scheduled*. The flag is set by the
+Everything is decided under one lock: whether the mailbox is dead, and *scheduled*. The flag is set by the
 producer that finds something takeable in an idle mailbox, and cleared by the consumer only if nothing is takeable.
 So an actor is in the run queue at most once, is never run by two threads, and no wake-up is lost. The locks are
 shared by all mailboxes and re-entrant: they are held for a few instructions, and a finalizer that runs just then on
@@ -14,19 +14,14 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from enum import IntEnum
-from time import monotonic
 from typing import Any, Protocol
 
 from pykka import ActorDeadError
 
-from .bounds import Bounds, Overflow
 from .dead_letters import DeadLetters
-from .dispatcher_threads import on_dispatcher_thread
-from .errors import MailboxFullError
 from .pykka_seam import ActorStop, Envelope
-from .watching import Terminated
 
-__all__ = ["Lane", "Mailbox", "Overflow", "Scheduler"]
+__all__ = ["Lane", "Mailbox", "Scheduler"]
 
 _LOCKS = tuple(threading.RLock() for _ in range(64))
 
@@ -45,9 +40,6 @@ _STRAYS = DeadLetters()
 _MAIL = Lane.MAIL
 _SYSTEM = Lane.SYSTEM
 
-# There is always room for these: to lose one would leave an actor that never stops, or that waits for ever.
-_ALWAYS_TAKEN = (ActorStop, Terminated)
-
 
 class Scheduler(Protocol):
     """What a mailbox needs of a dispatcher."""
@@ -60,15 +52,10 @@ class Scheduler(Protocol):
 
 
 class Mailbox:
-    """pykka's inbox with lanes, a limit, an end, and the *scheduled* flag.
-
-    Args:
-        limit: how many messages of the lanes MAIL and QUERY it may hold; None for no limit.
-    """
+    """pykka's inbox with lanes, an end, and the *scheduled* flag; of any length."""
 
     __slots__ = (
         "_actor",
-        "_bounds",
         "_held",
         "_is_dead",
         "_lock",
@@ -82,11 +69,8 @@ class Mailbox:
         "_taken",
     )
 
-    def __init__(self, limit: int | None = None) -> None:
+    def __init__(self) -> None:
         self._lock = _LOCKS[id(self) >> 6 & 63]
-        self._bounds: Bounds | None = None
-        if limit is not None:
-            self.bound(limit)
         self._actor: Any = None
         self._scheduler: Scheduler | None = None
         self._scheduled = self._is_dead = self._held = self._queries_pass = self._shut = False
@@ -110,39 +94,13 @@ class Mailbox:
         """Whether the actor stands in the run queue or is taking a turn."""
         return self._scheduled
 
-    @property
-    def limit(self) -> int | None:
-        """How many messages of the lanes MAIL and QUERY it may hold; None for no limit."""
-        return None if self._bounds is None else self._bounds.limit
-
-    def bound(self, limit: int, overflow: Overflow = Overflow.REFUSE, patience: float | None = None) -> None:
-        """Give the mailbox a limit, before anything is put.
-
-        Args:
-            limit: how many messages of the lanes MAIL and QUERY it may hold.
-            overflow: what becomes of one more; a stop and what is for SYSTEM is always taken.
-            patience: seconds that a sender waits, if overflow is WAIT; None for as long as it takes.
-
-        Raises:
-            ValueError: there could never be a message.
-        """
-        self._bounds = Bounds(limit, Overflow(overflow), patience)
-
     def put(self, envelope: Envelope[Any], lane: Lane = _MAIL) -> None:
         """Put a message; what is put into a dead mailbox fails its reply or becomes a dead letter.
-
-        Never waits, unless the mailbox is full and was bound so.
 
         Args:
             envelope: the message, and who waits for a reply to it.
             lane: where it waits.
-
-        Raises:
-            MailboxFullError: the mailbox is full, and was bound so that its senders are told.
         """
-        if self._bounds is not None and lane is not _SYSTEM and type(envelope.message) not in _ALWAYS_TAKEN:
-            self._put_within(self._bounds, envelope, lane)
-            return
         with self._lock:
             if is_dead := self._is_dead:
                 is_woken = False
@@ -173,12 +131,8 @@ class Mailbox:
             if self._system:
                 return self._system.popleft()
             if self._queries and (self._queries[0][0] <= self._taken or self._queries_pass):
-                if self._bounds is not None:
-                    self._bounds.has_room()
                 return self._queries.popleft()[1]
             if self._mail and not self._held:
-                if self._bounds is not None:
-                    self._bounds.has_room()
                 self._taken += 1
                 return self._mail.popleft()
             return None
@@ -282,8 +236,6 @@ class Mailbox:
         """Mark the mailbox dead and return what is left in it: SYSTEM, then MAIL, then queries."""
         with self._lock:
             self._is_dead = True
-            if self._bounds is not None:
-                self._bounds.close()
             left = [*(self._system or ()), *(self._mail or ()), *(entry[1] for entry in self._queries or ())]
             self._system = self._mail = self._queries = None
             # The mailbox and its actor refer to each other: without this the dead would wait for the collector.
@@ -327,69 +279,6 @@ class Mailbox:
             heir.put(envelope, lane)
         else:
             self._refuse(envelope, "its actor has stopped")
-
-    def _put_within(self, bounds: Bounds, envelope: Envelope[Any], lane: Lane) -> None:
-        """Put a message for which there may be no room."""
-        until: float | None = None
-        while True:
-            gate: threading.Lock | None = None
-            refused: Envelope[Any] | None = None
-            is_woken = False
-            with self._lock:
-                if is_dead := self._is_dead:
-                    pass
-                elif len(self._mail or ()) + len(self._queries or ()) < bounds.limit:
-                    self._put_aside(envelope, lane)
-                    is_woken = self._wake_if_takeable()
-                elif bounds.overflow is Overflow.WAIT and not on_dispatcher_thread():
-                    gate = bounds.queue()
-                else:
-                    refused = self._make_room(bounds, envelope)
-                    if refused is not envelope:
-                        self._put_aside(envelope, lane)
-                        is_woken = self._wake_if_takeable()
-            if is_woken:
-                self._submit()
-            elif is_dead:
-                self._put_to_dead(envelope, lane)
-            if refused is not None:
-                self._refuse(refused, "the mailbox of its actor is full", MailboxFullError(bounds.limit))
-            if gate is None:
-                return
-            until = monotonic() + bounds.patience if until is None and bounds.patience is not None else until
-            self._wait_for_room(bounds, gate, until)
-
-    def _make_room(self, bounds: Bounds, envelope: Envelope[Any]) -> Envelope[Any]:
-        """What is not to be handled, of all that waits and what comes now.
-
-        Raises:
-            MailboxFullError: that is for the sender to decide.
-        """
-        if bounds.overflow in (Overflow.REFUSE, Overflow.WAIT):
-            raise MailboxFullError(bounds.limit)
-        if bounds.overflow is Overflow.DROP_OLDEST:
-            for place, oldest in enumerate(self._mail or ()):
-                if type(oldest.message) not in _ALWAYS_TAKEN and self._mail is not None:
-                    del self._mail[place]
-                    # A query waits for what was there before it: that is one less for those behind this message.
-                    if place == 0:
-                        self._taken += 1
-                    elif self._queries:
-                        number = self._taken + place
-                        self._queries = deque((at - (at > number), query) for at, query in self._queries)
-                    return oldest
-        return envelope
-
-    def _wait_for_room(self, bounds: Bounds, gate: threading.Lock, until: float | None) -> None:
-        is_let_in = False
-        try:
-            is_let_in = gate.acquire(timeout=-1 if until is None else max(0.0, until - monotonic()))
-        finally:
-            if not is_let_in:
-                with self._lock:
-                    bounds.leave(gate)
-        if not is_let_in:
-            raise MailboxFullError(bounds.limit)
 
     def _put_aside(self, envelope: Envelope[Any], lane: Lane) -> None:
         if lane is _SYSTEM:

@@ -23,7 +23,7 @@ def report(found: dict[str, float]) -> Report:
     """The answer: what ``oversleep`` has found."""
     figures: dict[str, Figure] = dict(found)
     summary = (
-        f"{found['parked']:.0f} timers that were missed: all fired and their runs ended after {found['all_done_s']:.1f} s, "
+        f"{found['parked']:.0f} missed timers: all fired and their runs ended after {found['all_done_s']:.1f} s, "
         f"{found['cpu_us_each']:.0f} µs of CPU each, {found['rss_anon_highest_mib']:.0f} MiB at most"
     )
     is_kept = found["rss_anon_highest_mib"] < MOST_MIB and found["ended_by_timer"] == 1.0

@@ -26,9 +26,9 @@ from .errors import LeakError, StuckError
 from .executor import ManualExecutor
 from .faults import FaultyStore
 from .leaks import LeakCheck
-from .open_runs import open_runs
 from .performer import ManualPerformer
 from .recorded import RecordedRun, recorded_runs
+from .standings import all_runs, open_runs
 from .stores import seeded_store
 
 __all__ = ["TestRuntime"]
@@ -311,15 +311,18 @@ class TestRuntime(Runtime):
         return ""
 
     def _stuck(self, why: str) -> StuckError:
-        hands = self._opened
+        return StuckError(why, open_runs(self._opened.journal, self._describe))
 
-        def describe(header: RunHeader) -> WorkflowExecutionDescription | None:
-            future = hands.desk.describe(header.workflow_id, header.run_id)
-            while not future.done() and self.step():
-                pass
-            return future.get() if future.done() and future.exception() is None else None
+    def _describe(self, header: RunHeader) -> WorkflowExecutionDescription | None:
+        future = self._opened.desk.describe(header.workflow_id, header.run_id)
+        while not future.done() and self.step():
+            pass
+        return future.get() if future.done() and future.exception() is None else None
 
-        return StuckError(why, open_runs(hands.journal, describe))
+    def account(self) -> list[str]:
+        """How the runs stand, for a person: a line each, the oldest first, and why those that have failed or are
+        suspended did so. Nothing but what is asked for that is driven."""
+        return [] if self._hands is None else all_runs(self._hands.journal, self._describe)
 
     @property
     def next_deadline_ns(self) -> int | None:

@@ -52,6 +52,18 @@ Facts are attributes; messages are made from them.
 
 from __future__ import annotations
 
+from .code_errors import (
+    InvalidActivityError,
+    InvalidDefinitionError,
+    InvalidWorkflowError,
+    InWorkflowError,
+    NondeterminismError,
+    NotInActivityError,
+    NotInWorkflowError,
+    NotRegisteredError,
+    ReadOnlyContextError,
+    TurnDeadlineError,
+)
 from .guard_errors import NondeterministicCallError
 from .journal_errors import (
     InternalError,
@@ -70,23 +82,15 @@ from .message_errors import (
     WorkflowUpdateFailedError,
     WorkflowUpdateNotFoundError,
 )
-from .use_errors import (
-    InvalidActivityError,
-    InvalidDefinitionError,
-    InvalidWorkflowError,
-    InWorkflowError,
-    MailboxFullError,
-    NondeterminismError,
-    NotInActivityError,
-    NotInWorkflowError,
-    NotRegisteredError,
+from .payload_errors import (
     PayloadDecodeError,
     PayloadEncodeError,
     PayloadError,
     PayloadTooLargeError,
-    ReadOnlyContextError,
+)
+from .use_errors import (
+    MailboxFullError,
     RuntimeClosedError,
-    TurnDeadlineError,
     WorkflowClosedError,
     WorkflowContinuedAsNewError,
     WorkflowFailureError,

@@ -14,12 +14,12 @@ from typing import Any, Union, Unpack, get_args, get_origin
 import msgspec
 
 from .payload_codecs import RawValue, TypeCodec
+from .payload_errors import PayloadDecodeError, PayloadEncodeError, PayloadTooLargeError
 from .payload_fits import LAX
 from .payload_hints import converter_for
 from .payload_limits import LARGE, MAX_DECODED, MAX_DECODED_DEPTH, check_keys, within_depth
 from .payload_lowering import KNOWN, MAX_DEPTH, Lowering, pack
 from .payload_tags import Trees, Unfit, any_hook, kind_of
-from .use_errors import PayloadDecodeError, PayloadEncodeError, PayloadTooLargeError
 from .work_errors import FailureError
 
 __all__ = ["CODEC_ID", "DEFAULT_LIMIT", "Converter"]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.actors import ActorStop, DeadLetter, DeadLetters, Envelope, Future, Lane, Mailbox, MailboxFullError
+from greenroom.actors.bounded_mailbox import BoundedMailbox
 
 
 class RunQueue:
@@ -27,7 +28,8 @@ class RunQueue:
 
 def attached(limit: int | None = None) -> tuple[Mailbox, RunQueue]:
     """A mailbox that is idle: its actor's first turn is over."""
-    mailbox, run_queue = Mailbox(limit), RunQueue()
+    mailbox = Mailbox() if limit is None else BoundedMailbox(limit)
+    run_queue = RunQueue()
     mailbox.attach(run_queue, "actor")
     run_queue.actors.clear()
     mailbox.settle()
@@ -172,7 +174,7 @@ def test_a_full_mailbox_refuses_mail_and_queries_but_not_system_or_a_stop() -> N
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_below_one_is_refused(limit: int) -> None:
     with pytest.raises(ValueError, match="at least 1 or None"):
-        Mailbox(limit)
+        BoundedMailbox(limit)
 
 
 def test_close_returns_what_is_left_and_what_comes_later_is_dead() -> None:

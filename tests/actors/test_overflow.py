@@ -19,6 +19,7 @@ from greenroom.actors import (
     Overflow,
     Terminated,
 )
+from greenroom.actors.bounded_mailbox import BoundedMailbox
 from greenroom.actors.pykka_seam import ActorStop
 
 
@@ -38,8 +39,7 @@ class Narrow(Actor):
 
 def bounded(overflow: Overflow, patience: float | None = None) -> Mailbox:
     """A mailbox with room for two, which are there."""
-    mailbox = Mailbox()
-    mailbox.bound(2, overflow, patience)
+    mailbox = BoundedMailbox(2, overflow, patience)
     for message in ("first", "second"):
         mailbox.put(Envelope(message))
     return mailbox
@@ -66,7 +66,7 @@ def waiting(mailbox: Mailbox, message: str) -> tuple[threading.Thread, list[obje
 
 
 def test_the_sender_is_told_if_nothing_else_was_asked_for() -> None:
-    mailbox = Mailbox(2)
+    mailbox = BoundedMailbox(2)
     mailbox.put(Envelope("first"))
     mailbox.put(Envelope("second"), Lane.QUERY)
 
@@ -102,8 +102,7 @@ def test_the_oldest_makes_room_and_is_a_dead_letter() -> None:
 
 
 def test_a_query_behind_what_was_dropped_is_not_held_up_by_it() -> None:
-    mailbox = Mailbox()
-    mailbox.bound(2, Overflow.DROP_OLDEST)
+    mailbox = BoundedMailbox(2, Overflow.DROP_OLDEST)
     mailbox.put(Envelope("dropped"))
     mailbox.put(Envelope("query"), Lane.QUERY)
     mailbox.put(Envelope("behind"))
@@ -116,8 +115,7 @@ def test_a_query_behind_what_was_dropped_is_not_held_up_by_it() -> None:
 
 
 def test_a_query_before_what_was_dropped_still_waits_for_what_is_before_it() -> None:
-    mailbox = Mailbox()
-    mailbox.bound(3, Overflow.DROP_OLDEST)
+    mailbox = BoundedMailbox(3, Overflow.DROP_OLDEST)
     mailbox.put(Envelope(ActorStop()))
     mailbox.put(Envelope("query"), Lane.QUERY)
     for message in ("dropped", "behind"):
@@ -141,8 +139,7 @@ def test_a_stop_and_the_news_of_an_end_and_what_is_for_the_system_find_room(over
 
 
 def test_a_stop_is_never_what_makes_room() -> None:
-    mailbox = Mailbox()
-    mailbox.bound(1, Overflow.DROP_OLDEST)
+    mailbox = BoundedMailbox(1, Overflow.DROP_OLDEST)
     mailbox.put(Envelope(ActorStop()))
 
     mailbox.put(Envelope("for nobody"))

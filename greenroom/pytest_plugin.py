@@ -1,0 +1,117 @@
+"""The pytest plugin: test runtimes that are closed for the test, and an account of their runs where it fails.
+
+pytest loads this module in every session of an environment that has greenroom, so it loads nothing else of greenroom
+until a test asks for a runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .testing import TestRuntime
+
+__all__ = ["Runtimes", "greenroom_runtime"]
+
+
+class Runtimes:
+    """Opens test runtimes for one test, and closes them after it.
+
+    Attributes:
+        opened: those that were opened, the first one first.
+
+    Args:
+        seed: what all of them get that are not given one.
+        is_evicting: whether those that are not told put each run away after every turn.
+    """
+
+    def __init__(self, seed: int, is_evicting: bool) -> None:
+        self._defaults = {"seed": seed, "evict_after_every_turn": is_evicting}
+        self.opened: list[TestRuntime] = []
+
+    def __call__(self, *args: Any, **options: Any) -> TestRuntime:
+        """Open one more.
+
+        Args:
+            *args: those of ``TestRuntime``.
+            **options: those of ``TestRuntime``, before what the command line says.
+        """
+        from .testing import TestRuntime
+
+        runtime = TestRuntime(*args, **{**self._defaults, **options})
+        self.opened.append(runtime.open())
+        return runtime
+
+    def account(self) -> str:
+        """How all runs stand, for a person."""
+        return "\n".join(line for runtime in self.opened for line in runtime.account())
+
+    def close(self, *, check_leaks: bool) -> None:
+        """Close them, the last one first.
+
+        Args:
+            check_leaks: whether it matters what was left behind.
+
+        Raises:
+            LeakError: something was left behind; the others are closed all the same.
+        """
+        from contextlib import ExitStack, suppress
+
+        from .testing import LeakError
+
+        with ExitStack() as stack:
+            for runtime in self.opened:
+                if not check_leaks:
+                    stack.enter_context(suppress(LeakError))
+                stack.callback(runtime.close)
+
+
+_RUNTIMES = pytest.StashKey[Runtimes]()
+_HAS_FAILED = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what the runtimes of ``greenroom_runtime`` can be told on the command line."""
+    group = parser.getgroup("greenroom", "workflow tests (greenroom)")
+    group.addoption(
+        "--greenroom-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="what ids of runs and workflow.random() follow from in the runtimes of greenroom_runtime (default: 0)",
+    )
+    group.addoption(
+        "--greenroom-evict",
+        action="store_true",
+        help="put each run of these runtimes away after every turn, so that it comes back by replay each time",
+    )
+
+
+@pytest.fixture
+def greenroom_runtime(request: pytest.FixtureRequest) -> Generator[Runtimes]:
+    """Open test runtimes: ``greenroom_runtime(workflows=[Order])`` gives a ``greenroom.testing.TestRuntime`` that is
+    open, and closed after the test, with a look for what was left behind. If the test fails, its runs are accounted
+    for in the report."""
+    option = request.config.option
+    runtimes = Runtimes(option.greenroom_seed, option.greenroom_evict)
+    request.node.stash[_RUNTIMES] = runtimes
+    yield runtimes
+    # What was left behind by a test that has failed is of no interest beside why it has.
+    runtimes.close(check_leaks=not request.node.stash.get(_HAS_FAILED, False))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say in the report of a failed test how its runs stand."""
+    report = yield
+    runtimes = item.stash.get(_RUNTIMES, None)
+    if runtimes is not None and call.when == "call" and report.failed:
+        item.stash[_HAS_FAILED] = True
+        if text := runtimes.account():
+            report.sections.append(("greenroom: the runs of this test", text))
+    return report
