@@ -12,8 +12,8 @@ class RunHeader(NamedTuple):
     """What is known of a run without replaying it.
 
     ``turns`` and ``crc`` are zero until the run is closed; then they say how many turns there are and
-    which checksum the last one has. ``status``, ``flags``, ``options``, ``outcome``, ``note`` and ``stopped_at`` mean
-    nothing here.
+    which checksum the last one has. ``status``, ``flags``, ``options``, ``outcome``, ``note``, ``stopped_at`` and
+    ``facts`` mean nothing here.
     """
 
     workflow_id: str
@@ -32,6 +32,7 @@ class RunHeader(NamedTuple):
     outcome: bytes
     note: str
     stopped_at: int = 0
+    facts: bytes = b""
 
 
 class Turn(NamedTuple):

@@ -1,0 +1,50 @@
+"""What the header of a run says of it beside what storage needs to know; most runs have nothing of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["NO_FACTS", "RunFacts", "decode_facts", "encode_facts"]
+
+
+class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Stored by field name: a field is never renamed, and one that has its default is not there.
+
+    Attributes:
+        next_run_no: the run that goes on where this one has ended, in its chain; 0 for none.
+        parent_run_no: the run that has started this one as its child; 0 for none.
+        parent_item: the number of the command that did so.
+        memo: payload of a dict of notes, as they are now.
+        attributes: payload of a dict of search attributes, as they are now.
+    """
+
+    next_run_no: int = 0
+    parent_run_no: int = 0
+    parent_item: int = 0
+    memo: bytes = b""
+    attributes: bytes = b""
+
+
+NO_FACTS = RunFacts()
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(RunFacts).decode
+
+
+def encode_facts(facts: RunFacts) -> bytes:
+    """The bytes that a header keeps; none for a run without facts."""
+    return b"" if facts == NO_FACTS else _encode(facts)
+
+
+def decode_facts(data: bytes) -> RunFacts:
+    """Read what ``encode_facts`` made.
+
+    Raises:
+        ValueError: the bytes are not facts of a run.
+    """
+    if not data:
+        return NO_FACTS
+    try:
+        return _decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(f"not the facts of a run: {error}") from error
