@@ -137,6 +137,14 @@ class Mailbox:
                 return self._mail.popleft()
             return None
 
+    def take_mail(self) -> list[Envelope[Any]]:
+        """Take all that is in the lane MAIL, held back or not, in order."""
+        with self._lock:
+            taken = list(self._mail or ())
+            self._mail = None
+            self._taken += len(taken)
+        return taken
+
     def settle(self) -> bool:
         """End a turn: True if more can be taken now, otherwise the actor is no longer scheduled."""
         with self._lock:

@@ -20,6 +20,7 @@ from .model.signatures import Signature
 from .model.texts import writable
 from .shell.desk import Desk
 from .shell.outcomes import AS_DECLARED, Outcome, ResultFuture
+from .shell.targets import Target
 from .shell.updating import UpdateWaiter
 from .update_handle import WorkflowUpdateHandle
 
@@ -31,52 +32,64 @@ Ts = TypeVarTuple("Ts")
 
 
 class WorkflowHandle(Generic[R]):
-    """One workflow, by id: its current run, or one run of it.
+    """One workflow, by id: its current run, one run of it, or the chain of runs that goes on from one.
 
     ``Runtime.start_workflow`` and ``Runtime.get_workflow_handle`` make it. It holds nothing: it may be made for an id
     that is not there yet, be kept, and be used from any thread.
     """
 
-    __slots__ = ("_converter", "_desk", "_history", "_result_type", "_run_id", "_workflow_id")
+    __slots__ = ("_converter", "_desk", "_history", "_result_type", "_run_id", "_target")
 
     def __init__(
         self,
         desk: Desk,
         converter: PayloadConverter,
-        history: Callable[[str, str], Future[WorkflowHistory]],
-        workflow_id: str,
+        history: Callable[[Target], Future[WorkflowHistory]],
+        target: Target,
         run_id: str = "",
         result_type: Any = AS_DECLARED,
     ) -> None:
         self._desk = desk
         self._converter = converter
         self._history = history
-        self._workflow_id = workflow_id
-        self._run_id = run_id
+        self._target = target
+        self._run_id = run_id or target.run_id
         self._result_type = result_type
 
     @property
     def id(self) -> str:
         """The workflow id."""
-        return self._workflow_id
+        return self._target.workflow_id
 
     @property
     def run_id(self) -> str | None:
-        """The run that is meant, or None for the current one."""
+        """The run that is meant, or the one that was started or found; None for the current one."""
         return self._run_id or None
 
-    def __repr__(self) -> str:
-        return f"<WorkflowHandle {self._workflow_id!r}{' run ' + self._run_id if self._run_id else ''}>"
+    @property
+    def first_execution_run_id(self) -> str | None:
+        """The first run of the chain that the handle is for: it speaks to whichever run of that chain is there, and to
+        no other workflow of the same id. None if it is not for one chain alone."""
+        return self._target.first_run_id or None
 
-    def result(self) -> Future[R]:
-        """What the run returned, once it has ended.
+    def __repr__(self) -> str:
+        return f"<WorkflowHandle {self.id!r}{' run ' + self._run_id if self._run_id else ''}>"
+
+    def result(self, *, follow_runs: bool = True) -> Future[R]:
+        """What the workflow returned, once it has ended.
+
+        Args:
+            follow_runs: whether the result is that of the run which goes on, where a run continues as new or is
+                repeated after a failure. Without it the run that the handle is for counts alone.
 
         Raises (from the future):
+            WorkflowContinuedAsNewError: the run goes on as another one, and ``follow_runs`` is False.
             WorkflowFailureError: it ended otherwise; the ``cause`` says how.
             WorkflowSuspendedError: it is stopped because its code cannot go on.
             WorkflowNotFoundError: there is no such run.
         """
-        return self._desk.result(self._workflow_id, self._run_id, self._result_type)
+        target = self._target if not self._run_id else Target(self.id, self._run_id)
+        return self._desk.result(target, self._result_type, follow_runs=follow_runs)
 
     @overload
     def signal(self, signal: Callable[[Any, *Ts], Awaitable[None] | None], /, *args: *Ts) -> Future[None]: ...
@@ -101,7 +114,7 @@ class WorkflowHandle(Generic[R]):
         # The run would put the signal aside as a dead letter: better to say so here.
         name, data, _ = self._checked("signal", signal, args)
         message = SignalReceived(name, data)
-        return self._desk.send(self._workflow_id, self._run_id, message)
+        return self._desk.send(self._target, message)
 
     @overload
     def query(
@@ -151,7 +164,7 @@ class WorkflowHandle(Generic[R]):
         name, data, signature = self._checked("query", query, args)
         if result_type is None:
             result_type = Any if signature is None else signature.result_type
-        return self._desk.query(self._workflow_id, self._run_id, name, data, reject_condition, result_type)
+        return self._desk.query(self._target, name, data, reject_condition, result_type)
 
     @overload
     def execute_update(
@@ -181,7 +194,7 @@ class WorkflowHandle(Generic[R]):
         """
         message, hint = self._update(update, args, id, result_type)
         waiter = UpdateWaiter(ResultFuture(hint), WorkflowUpdateStage.COMPLETED, message.name)
-        return self._desk.update(self._workflow_id, self._run_id, message, waiter)
+        return self._desk.update(self._target, message, waiter)
 
     @overload
     def start_update(
@@ -256,8 +269,7 @@ class WorkflowHandle(Generic[R]):
             return WorkflowUpdateHandle(
                 self._desk,
                 self._converter,
-                header.workflow_id,
-                header.run_id,
+                Target(header.workflow_id, header.run_id),
                 message.update_id,
                 name=message.name,
                 result_type=hint,
@@ -265,7 +277,7 @@ class WorkflowHandle(Generic[R]):
             )
 
         waiter = UpdateWaiter(Future(), wait_for_stage, message.name, handle)
-        return self._desk.update(self._workflow_id, self._run_id, message, waiter)
+        return self._desk.update(self._target, message, waiter)
 
     @overload
     def get_update_handle(self, id: str, *, result_type: type[Q]) -> WorkflowUpdateHandle[Q]: ...
@@ -283,9 +295,7 @@ class WorkflowHandle(Generic[R]):
             ValueError: the id cannot be one.
         """
         check_id(id, "update id")
-        return WorkflowUpdateHandle(
-            self._desk, self._converter, self._workflow_id, self._run_id, id, result_type=result_type
-        )
+        return WorkflowUpdateHandle(self._desk, self._converter, self._target, id, result_type=result_type)
 
     @overload
     def get_update_handle_for(
@@ -311,8 +321,7 @@ class WorkflowHandle(Generic[R]):
         return WorkflowUpdateHandle(
             self._desk,
             self._converter,
-            self._workflow_id,
-            self._run_id,
+            self._target,
             check_id(id, "update id"),
             name=name,
             result_type=signature.result_type,
@@ -345,7 +354,7 @@ class WorkflowHandle(Generic[R]):
             MailboxFullError: too many messages wait for it; nothing was sent, try again later.
             JournalError: it could not be written; nothing was sent.
         """
-        return self._desk.send(self._workflow_id, self._run_id, CancelRequested(writable(reason, "the reason")))
+        return self._desk.send(self._target, CancelRequested(writable(reason, "the reason")))
 
     def terminate(self, reason: str = "") -> Future[None]:
         """End the run at once, without asking its code.
@@ -359,7 +368,7 @@ class WorkflowHandle(Generic[R]):
         Raises (from the future):
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
         """
-        return self._desk.send(self._workflow_id, self._run_id, RunTerminated(writable(reason, "the reason")))
+        return self._desk.send(self._target, RunTerminated(writable(reason, "the reason")))
 
     def resume(self, *, skip: bool = False) -> Future[None]:
         """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it is.
@@ -373,16 +382,16 @@ class WorkflowHandle(Generic[R]):
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
         """
         if skip:
-            return self._desk.skip(self._workflow_id, self._run_id)
-        return self._desk.resume(self._workflow_id, self._run_id)
+            return self._desk.skip(self._target)
+        return self._desk.resume(self._target)
 
     def describe(self) -> Future[WorkflowExecutionDescription]:
         """How the run stands: status, times, what it waits for."""
-        return self._desk.describe(self._workflow_id, self._run_id)
+        return self._desk.describe(self._target)
 
     def fetch_history(self) -> Future[WorkflowHistory]:
         """The run's history so far."""
-        return self._history(self._workflow_id, self._run_id)
+        return self._history(self._target)
 
     def _checked(
         self, kind: str, handler: str | Callable[..., Any], args: tuple[object, ...]

@@ -23,12 +23,12 @@ from .model.payload_converter import PayloadConverter, checked_converter
 from .model.payloads import Converter
 from .model.registry import Registry
 from .model.supervision import Supervision
+from .model.workflow_reference import workflow_definition_of
 from .shell.hands import Hands
 from .shell.journal_seam import translated
 from .shell.preparing import refuse_while_prepared
 from .shell.process_settings import ProcessSettings
 from .shell.settings import Seams, Settings
-from .start_calls import workflow_definition_of
 from .workflow_client import WorkflowClient
 
 __all__ = ["Runtime"]

@@ -7,10 +7,9 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Any, TypedDict
 
-from .model.definitions import DEFINITION, WorkflowDefinition
+from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit
 from .model.ids import check_id
-from .model.mistakes import refuse_a_call
 from .model.options import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
@@ -19,9 +18,10 @@ from .model.options import (
 )
 from .model.payload_converter import PayloadConverter
 from .model.registry import Registry
+from .model.workflow_reference import workflow_definition_of
 from .shell.starting import StartRequest
 
-__all__ = ["StartOptions", "definition_to_start", "start_request", "workflow_definition_of"]
+__all__ = ["StartOptions", "definition_to_start", "start_request"]
 
 Duration = timedelta | float
 
@@ -46,25 +46,6 @@ class StartOptions(TypedDict, total=False):
 _NAMES = tuple(StartOptions.__annotations__)
 _NO_OPTIONS = WorkflowOptions()
 _NO_OPTIONS_DATA = encode_workflow_options(_NO_OPTIONS)
-
-
-def workflow_definition_of(target: object) -> WorkflowDefinition:
-    """The definition of a class, a function or a run method.
-
-    Raises:
-        TypeError: it was never declared as a workflow, or it is an instance of a workflow class.
-    """
-    kind = type(target)
-    refuse_a_call("workflow", target)
-    if hasattr(kind, DEFINITION):
-        raise TypeError(
-            f"this is an instance of the workflow class {kind.__name__}, and each run makes its own; "
-            f"pass {kind.__name__} or {kind.__name__}.{getattr(kind, DEFINITION).run.__name__}"
-        )
-    definition = getattr(target, DEFINITION, None)
-    if not isinstance(definition, WorkflowDefinition):
-        raise TypeError(f"{target!r} is not a workflow; declare its class or function with @workflow.defn")
-    return definition
 
 
 def definition_to_start(workflow: object, workflows: Registry[WorkflowDefinition]) -> WorkflowDefinition:
@@ -96,7 +77,7 @@ def start_request(
     options: StartOptions,
     *,
     converter: PayloadConverter,
-    answer: Callable[[str, str], Any] | None = None,
+    answer: Callable[[str, str, str], Any] | None = None,
 ) -> StartRequest:
     """What is asked of the shell.
 
@@ -105,7 +86,7 @@ def start_request(
         args: its arguments.
         options: what the caller gave, names that are no options included.
         converter: encodes the arguments.
-        answer: makes what the caller gets of the workflow id and the run id.
+        answer: makes what the caller gets of the workflow id, the run id, and the id of the first run of its chain.
 
     Raises:
         TypeError: the arguments do not fit it, there is no such option, or a policy is none.

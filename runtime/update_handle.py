@@ -9,6 +9,7 @@ from .model.options import WorkflowUpdateStage
 from .model.payload_converter import PayloadConverter
 from .shell.desk import Desk
 from .shell.outcomes import Outcome, ResultFuture
+from .shell.targets import Target
 from .shell.updating import UpdateWaiter, tell_outcome
 
 __all__ = ["WorkflowUpdateHandle"]
@@ -23,14 +24,13 @@ class WorkflowUpdateHandle(Generic[R]):
     and be used from any thread.
     """
 
-    __slots__ = ("_converter", "_desk", "_name", "_outcome", "_result_type", "_run_id", "_update_id", "_workflow_id")
+    __slots__ = ("_converter", "_desk", "_name", "_outcome", "_result_type", "_target", "_update_id")
 
     def __init__(
         self,
         desk: Desk,
         converter: PayloadConverter,
-        workflow_id: str,
-        run_id: str,
+        target: Target,
         update_id: str,
         *,
         name: str = "",
@@ -39,8 +39,7 @@ class WorkflowUpdateHandle(Generic[R]):
     ) -> None:
         self._desk = desk
         self._converter = converter
-        self._workflow_id = workflow_id
-        self._run_id = run_id
+        self._target = target
         self._update_id = update_id
         self._name = name
         self._result_type = result_type
@@ -55,15 +54,15 @@ class WorkflowUpdateHandle(Generic[R]):
     @property
     def workflow_id(self) -> str:
         """The workflow that was asked."""
-        return self._workflow_id
+        return self._target.workflow_id
 
     @property
     def run_id(self) -> str | None:
         """The run that was asked, or None for the current one."""
-        return self._run_id or None
+        return self._target.run_id or None
 
     def __repr__(self) -> str:
-        return f"<WorkflowUpdateHandle {self._update_id!r} of {self._workflow_id!r}>"
+        return f"<WorkflowUpdateHandle {self._update_id!r} of {self.workflow_id!r}>"
 
     def result(self) -> Future[R]:
         """What the handler of the update returned, once it has.
@@ -80,7 +79,7 @@ class WorkflowUpdateHandle(Generic[R]):
         future = ResultFuture(self._result_type)
         if self._outcome is not None:
             outcome = self._outcome
-            tell_outcome(future, self._converter, self._workflow_id, self._name, self._update_id, outcome)
+            tell_outcome(future, self._converter, self.workflow_id, self._name, self._update_id, outcome)
             return future
         waiter = UpdateWaiter(future, WorkflowUpdateStage.COMPLETED, self._name)
-        return self._desk.find_update(self._workflow_id, self._run_id, self._update_id, waiter)
+        return self._desk.find_update(self._target, self._update_id, waiter)

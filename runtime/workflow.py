@@ -18,6 +18,12 @@ from .handler_declarations import UpdateMethod, query, signal, update
 from .model.handler_definitions import handler_name
 from .model.ids import check_id
 from .model.instants import instant
+from .workflow_continuing import (
+    continue_as_new,
+    get_last_completion_result,
+    get_last_failure,
+    has_last_completion_result,
+)
 from .workflow_declarations import FunctionWorkflow, defn, init, run
 from .workflow_gathering import as_completed, gather, race, rejected, resolved, wait
 from .workflow_handlers import (
@@ -53,6 +59,7 @@ __all__ = [
     "all_handlers_finished",
     "as_completed",
     "cancellation_reason",
+    "continue_as_new",
     "current_update_info",
     "defn",
     "execute_activity",
@@ -62,9 +69,12 @@ __all__ = [
     "get_dynamic_signal_handler",
     "get_dynamic_update_handler",
     "get_external_workflow_handle",
+    "get_last_completion_result",
+    "get_last_failure",
     "get_query_handler",
     "get_signal_handler",
     "get_update_handler",
+    "has_last_completion_result",
     "in_workflow",
     "info",
     "init",

@@ -11,6 +11,7 @@ from .model.errors import RuntimeClosedError
 from .model.ids import check_id
 from .shell.hands import Hands
 from .shell.outcomes import AS_DECLARED
+from .shell.targets import Target
 from .start_calls import StartOptions, definition_to_start, start_request
 from .workflow_declarations import FunctionCoroutine, MethodCoroutine
 
@@ -67,8 +68,9 @@ class WorkflowClient:
         definition = definition_to_start(workflow, hands.workflows)
         hint = definition.signature.result_type
 
-        def handle(workflow_id: str, run_id: str) -> WorkflowHandle[Any]:
-            return WorkflowHandle(hands.desk, hands.converter, hands.history, workflow_id, run_id, hint)
+        def handle(workflow_id: str, run_id: str, first_run_id: str) -> WorkflowHandle[Any]:
+            target = Target(workflow_id, first_run_id=first_run_id)
+            return WorkflowHandle(hands.desk, hands.converter, hands.history, target, run_id, hint)
 
         return hands.desk.start(start_request(definition, args, options, converter=hands.converter, answer=handle))
 
@@ -103,18 +105,32 @@ class WorkflowClient:
 
     @overload
     def get_workflow_handle(
-        self, workflow_id: str, *, run_id: str | None = None, result_type: type[R]
+        self,
+        workflow_id: str,
+        *,
+        run_id: str | None = None,
+        first_execution_run_id: str | None = None,
+        result_type: type[R],
     ) -> WorkflowHandle[R]: ...
     @overload
-    def get_workflow_handle(self, workflow_id: str, *, run_id: str | None = None) -> WorkflowHandle[Any]: ...
     def get_workflow_handle(
-        self, workflow_id: str, *, run_id: str | None = None, result_type: Any = AS_DECLARED
+        self, workflow_id: str, *, run_id: str | None = None, first_execution_run_id: str | None = None
+    ) -> WorkflowHandle[Any]: ...
+    def get_workflow_handle(
+        self,
+        workflow_id: str,
+        *,
+        run_id: str | None = None,
+        first_execution_run_id: str | None = None,
+        result_type: Any = AS_DECLARED,
     ) -> WorkflowHandle[Any]:
         """The handle of a workflow by id. Whether there is one is seen when it is used.
 
         Args:
             workflow_id: the id.
-            run_id: the run that is meant; if not given, the current one.
+            run_id: the run that is meant, and no other; if not given, the current one.
+            first_execution_run_id: the chain that is meant, by its first run: whichever run of it is there, and no
+                other workflow that has come to the same id.
             result_type: the type of its result; if not given, what the workflow is annotated with, or plain data if it
                 is not declared here.
 
@@ -125,7 +141,11 @@ class WorkflowClient:
         """
         hands = self._opened
         return WorkflowHandle(
-            hands.desk, hands.converter, hands.history, check_id(workflow_id, "workflow id"), run_id or "", result_type
+            hands.desk,
+            hands.converter,
+            hands.history,
+            Target(check_id(workflow_id, "workflow id"), run_id or "", first_execution_run_id or ""),
+            result_type=result_type,
         )
 
     @property

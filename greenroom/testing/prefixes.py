@@ -56,6 +56,7 @@ def replay(run: RecordedRun, hands: Hands, *, prefix: int | None = None) -> None
         for turn, message, commands in zip(run.turns, messages, recorded, strict=True):
             if prefix is None or turn.turn_no < prefix or any(isinstance(each, RecordSideEffect) for each in commands):
                 execution.replay(message, turn.time_ns, commands)
+                execution.history_size += len(turn.message) + len(turn.commands)
                 produced: Sequence[Command] = execution.asked()
             else:
                 produced = execution.apply(message, turn.time_ns)

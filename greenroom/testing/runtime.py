@@ -20,6 +20,7 @@ from ..runtime.shell.hands import Hands
 from ..runtime.shell.performance import Performance
 from ..runtime.shell.performer import Performer
 from ..runtime.shell.settings import Seams
+from ..runtime.shell.targets import Target
 from ..storage import Journal, RunHeader, Store, check
 from .activity_loop import ActivityLoop
 from .errors import LeakError, StuckError
@@ -314,7 +315,7 @@ class TestRuntime(Runtime):
         return StuckError(why, open_runs(self._opened.journal, self._describe))
 
     def _describe(self, header: RunHeader) -> WorkflowExecutionDescription | None:
-        future = self._opened.desk.describe(header.workflow_id, header.run_id)
+        future = self._opened.desk.describe(Target(header.workflow_id, header.run_id))
         while not future.done() and self.step():
             pass
         return future.get() if future.done() and future.exception() is None else None

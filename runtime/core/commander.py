@@ -28,7 +28,7 @@ from .commands import (
     SignalExternal,
     StartTimer,
 )
-from .endings import Endings
+from .continuing import Continuing
 from .handles import ActivityHandle, AwaitedActivityHandle, PendingHandle
 from .machines import ABANDONED_ACTIVITY, ACTIVITY, AWAITED_ACTIVITY, EXTERNAL_SIGNAL, Event
 from .messages import SignalReceived
@@ -40,7 +40,7 @@ __all__ = ["Commander"]
 _TRY_CANCEL = ActivityCancellationType.TRY_CANCEL
 
 
-class Commander(Endings):
+class Commander(Continuing):
     """The asking half of an execution.
 
     Attributes:

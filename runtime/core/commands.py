@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ..model.failures import Failure
-from ..model.options import ActivityOptions
+from ..model.options import ActivityOptions, WorkflowOptions
 
 __all__ = [
     "CancelActivity",
@@ -20,6 +20,7 @@ __all__ = [
     "Command",
     "CompleteUpdate",
     "CompleteWorkflow",
+    "ContinueAsNew",
     "DeadLetterSignal",
     "FailWorkflow",
     "RecordSideEffect",
@@ -115,6 +116,16 @@ class CancelWorkflow(Command, frozen=True, array_like=True, gc=False, tag="cance
     failure: Failure
 
 
+class ContinueAsNew(Command, frozen=True, array_like=True, gc=False, tag="continue-as-new"):
+    """Close the run, and begin another one of the workflow type ``name`` in its place.
+
+    Of the options, ``memo`` and ``search_attributes`` are None where those of the run are to be taken over.
+    """
+
+    args: bytes
+    options: WorkflowOptions
+
+
 AnyCommand = (
     ScheduleActivity
     | CancelActivity
@@ -128,6 +139,7 @@ AnyCommand = (
     | CompleteWorkflow
     | FailWorkflow
     | CancelWorkflow
+    | ContinueAsNew
 )
 
 encode_commands = msgspec.msgpack.Encoder().encode

@@ -16,16 +16,23 @@ from typing import Any, NoReturn, Protocol
 import msgspec
 
 from ..model.activity_definition import ActivityDefinition
+from ..model.definitions import WorkflowDefinition
 from ..model.errors import NotInWorkflowError
-from ..model.options import ActivityOptions
+from ..model.options import ActivityOptions, WorkflowOptions
+from ..model.retry import RetryPolicy
 from .channels import SignalChannel
 from .handles import ActivityHandle, PendingHandle
+from .origins import RunReference
 from .updates import UpdateInfo
 
 __all__ = ["UNRESTRICTED", "Info", "WorkflowContext", "current", "current_or_none"]
 
 UNRESTRICTED: contextvars.ContextVar[bool] = contextvars.ContextVar("greenroom_unrestricted", default=False)
 """Whether the code that runs has opened the strict net, in its own task."""
+
+
+LONG_TURNS = 10_000
+LONG_BYTES = 16 * 1024 * 1024
 
 
 class Info(msgspec.Struct, frozen=True):
@@ -41,6 +48,11 @@ class Info(msgspec.Struct, frozen=True):
         run_timeout: how long this run may take; None for no limit.
         execution_timeout: how long the chain may take; None for no limit.
         history_length: turns in the history so far, this one included.
+        history_size: bytes in the history before this turn.
+        continued_run_id: the run before this one in its chain; None for the first.
+        parent: the run whose child this is; None if it is nobody's.
+        root: the run at the top of the tree of children; None if this run is it.
+        retry_policy: what is to be done if this run fails; None for nothing.
     """
 
     workflow_id: str
@@ -52,10 +64,24 @@ class Info(msgspec.Struct, frozen=True):
     run_timeout: timedelta | None
     execution_timeout: timedelta | None
     history_length: int
+    history_size: int = 0
+    continued_run_id: str | None = None
+    parent: RunReference | None = None
+    root: RunReference | None = None
+    retry_policy: RetryPolicy | None = None
 
     def get_current_history_length(self) -> int:
         """Turns in the history so far, this one included."""
         return self.history_length
+
+    def get_current_history_size(self) -> int:
+        """Bytes in the history before this turn."""
+        return self.history_size
+
+    def is_continue_as_new_suggested(self) -> bool:
+        """Whether the history is so long that ``workflow.continue_as_new`` would soon pay: from 10,000 turns or 16 MiB
+        on. A replay takes a tenth of a second by then."""
+        return self.history_length >= LONG_TURNS or self.history_size >= LONG_BYTES
 
 
 class WorkflowContext(Protocol):
@@ -65,6 +91,8 @@ class WorkflowContext(Protocol):
     """
 
     def info(self) -> Info: ...
+    def definition(self) -> WorkflowDefinition: ...
+    def options(self) -> WorkflowOptions: ...
     def cancellation_reason(self) -> str | None: ...
     def now_ns(self) -> int: ...
     def random(self) -> random.Random: ...
@@ -85,6 +113,16 @@ class WorkflowContext(Protocol):
     def signal_external(
         self, workflow_id: str, run_id: str, name: str, args: tuple[object, ...]
     ) -> PendingHandle[None]: ...
+    def continue_as_new(
+        self,
+        name: str,
+        args: tuple[object, ...],
+        options: WorkflowOptions,
+        declared: WorkflowDefinition | None = None,
+    ) -> NoReturn: ...
+    def has_last_result(self) -> bool: ...
+    def last_result(self, result_type: Any) -> Any: ...
+    def last_failure(self) -> BaseException | None: ...
     def side_effect(self, function: Callable[[], Any], result_type: Any) -> Any: ...
     def is_condition_met(self, predicate: Callable[[], object]) -> bool: ...
     def add_condition(self, predicate: Callable[[], object], future: asyncio.Future[None]) -> None: ...

@@ -268,6 +268,9 @@ class Execution(Surroundings):
     def _take_end(self, message: RunTimedOut | RunTerminated) -> None:
         self._ended = True
 
+    def definition(self) -> WorkflowDefinition:
+        return self._definition
+
     # What the shell asks.
 
     def take_unread(self) -> list[SignalReceived]:

@@ -8,6 +8,7 @@ import msgspec
 
 from ..model.failures import Failure
 from ..model.options import WorkflowOptions
+from .origins import Origin
 
 __all__ = [
     "ActivityCompleted",
@@ -43,6 +44,7 @@ class WorkflowStarted(Message, frozen=True, array_like=True, gc=False, tag="star
     options: WorkflowOptions
     python: str
     flags: int
+    origin: Origin | None = None
 
 
 class SignalReceived(Message, frozen=True, array_like=True, gc=False, tag="signal"):

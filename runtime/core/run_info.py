@@ -7,28 +7,37 @@ from datetime import timedelta
 from ..model.instants import instant
 from .context import Info
 from .messages import WorkflowStarted
+from .origins import Origin
 
 __all__ = ["info_of"]
 
+_NO_ORIGIN = Origin()
 
-def info_of(started: WorkflowStarted, started_ns: int, turns: int) -> Info:
+
+def info_of(started: WorkflowStarted, started_ns: int, turns: int, size: int) -> Info:
     """What ``workflow.info()`` gives.
 
     Args:
         started_ns: when the run took its first turn.
         turns: how many it has taken, this one included.
+        size: bytes of the turns before this one.
     """
-    options = started.options
+    options, origin = started.options, started.origin or _NO_ORIGIN
     return Info(
         workflow_id=started.workflow_id,
         run_id=started.run_id,
         first_run_id=started.first_run_id,
         workflow_type=started.workflow_type,
-        attempt=1,
+        attempt=origin.attempt,
         start_time=instant(started_ns),
         run_timeout=_duration(options.run_timeout_ns),
         execution_timeout=_duration(options.execution_timeout_ns),
         history_length=turns,
+        history_size=size,
+        continued_run_id=origin.continued_run_id or None,
+        parent=origin.parent,
+        root=origin.root,
+        retry_policy=options.retry_policy,
     )
 
 

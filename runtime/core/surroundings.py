@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ..model.activity_definition import ActivityDefinition
+from ..model.failure_reading import to_exception
 from ..model.handler_definitions import HandlerDefinition
+from ..model.options import WorkflowOptions
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .channels import SignalChannel
@@ -31,6 +33,7 @@ class Surroundings(Commander):
     Attributes:
         started: the message that began the run.
         turns: how many there were, this one included.
+        history_size: bytes of the turns that are written; whoever writes and reads them counts.
     """
 
     LOOP: ClassVar[type[WorkflowLoop]] = WorkflowLoop
@@ -46,6 +49,7 @@ class Surroundings(Commander):
         super().__init__(started.run_id, converter, failure_types, activities)
         self.started = started
         self.turns: int = 0
+        self.history_size: int = 0
         # The run's own: nothing of the thread that happens to take the turn can be seen, nothing stays behind there.
         self._context = contextvars.Context()
         self.loop = self.LOOP(self, first_order=zlib.crc32(started.run_id.encode()))
@@ -54,7 +58,21 @@ class Surroundings(Commander):
         self._signals = self._handling.signals
 
     def info(self) -> Info:
-        return info_of(self.started, self.loop.started_ns, self.turns)
+        return info_of(self.started, self.loop.started_ns, self.turns, self.history_size)
+
+    def options(self) -> WorkflowOptions:
+        return self.started.options
+
+    def has_last_result(self) -> bool:
+        return self.started.origin is not None and self.started.origin.last_result is not None
+
+    def last_result(self, result_type: Any) -> Any:
+        data = None if self.started.origin is None else self.started.origin.last_result
+        return None if data is None else self._converter.decode(data, result_type)
+
+    def last_failure(self) -> BaseException | None:
+        failure = None if self.started.origin is None else self.started.origin.last_failure
+        return None if failure is None else to_exception(failure, self._converter)
 
     def cancellation_reason(self) -> str | None:
         return self._cancel_reason

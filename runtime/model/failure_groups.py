@@ -7,7 +7,7 @@ from typing import cast
 
 from .work_errors import ApplicationError, is_cancelled_exception
 
-__all__ = ["is_cancellation", "one_failure"]
+__all__ = ["is_cancellation", "leaves", "one_failure"]
 
 
 def one_failure(error: BaseException, kinds: tuple[type[BaseException], ...]) -> BaseException:
@@ -18,13 +18,13 @@ def one_failure(error: BaseException, kinds: tuple[type[BaseException], ...]) ->
         error: what was raised; groups in a group count as what is in them.
         kinds: the exceptions that are failures.
     """
-    leaves = list(_leaves(error))
-    if not all(isinstance(leaf, kinds) for leaf in leaves):
+    found = list(leaves(error))
+    if not all(isinstance(leaf, kinds) for leaf in found):
         return error
-    first = leaves[0]
-    if len(leaves) == 1:
+    first = found[0]
+    if len(found) == 1:
         return first
-    whole = ApplicationError(f"{len(leaves)} failures: " + "; ".join(map(_line, leaves)), type=type(error).__name__)
+    whole = ApplicationError(f"{len(found)} failures: " + "; ".join(map(_line, found)), type=type(error).__name__)
     whole.__cause__ = first
     return whole.with_traceback(error.__traceback__)
 
@@ -32,15 +32,15 @@ def one_failure(error: BaseException, kinds: tuple[type[BaseException], ...]) ->
 def is_cancellation(error: BaseException) -> bool:
     """Whether an exception says that something was cancelled, or that a piece of work failed because it was; a group of
     nothing but these does."""
-    return all(map(is_cancelled_exception, _leaves(error)))
+    return all(map(is_cancelled_exception, leaves(error)))
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def leaves(error: BaseException) -> Iterator[BaseException]:
     if not isinstance(error, BaseExceptionGroup):
         yield error
         return
     for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
-        yield from _leaves(each)
+        yield from leaves(each)
 
 
 def _line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from .durations import MAX_NS, to_ns, to_timedelta
 from .failures import Failure, FailureKind
 from .work_errors import RetryState, TimeoutType
 
-__all__ = ["Retry", "RetryPolicy", "Stop", "decide"]
+__all__ = ["Retry", "RetryPolicy", "Stop", "check_policy", "decide"]
 
 _SECOND = timedelta(seconds=1)
 _MOST_ATTEMPTS = 2**63 - 1  # what can be stored
@@ -95,6 +95,17 @@ class RetryPolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Whether the policy names the class of the failure, one of its bases or its ``type``."""
         names = self.non_retryable_error_types
         return bool(names) and (failure.type in names or any(name in names for name in failure.types))
+
+
+def check_policy(given: object) -> RetryPolicy | None:
+    """An option that is a policy, or None for none.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if given is None or isinstance(given, RetryPolicy):
+        return given
+    raise TypeError(f"retry_policy is {given!r}; give a RetryPolicy, or None")
 
 
 class Retry(msgspec.Struct, frozen=True):

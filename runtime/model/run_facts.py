@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
-__all__ = ["NO_FACTS", "RunFacts", "decode_facts", "encode_facts"]
+import msgspec
+from msgspec.structs import replace
+
+__all__ = ["NO_FACTS", "RunFacts", "change_facts", "decode_facts", "encode_facts"]
 
 
 class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Stored by field name: a field is never renamed, and one that has its default is not there.
 
     Attributes:
-        next_run_no: the run that goes on where this one has ended, in its chain; 0 for none.
+        next_run_id: the run that goes on where this one has ended, in its chain; empty for none.
         parent_run_no: the run that has started this one as its child; 0 for none.
         parent_item: the number of the command that did so.
         memo: payload of a dict of notes, as they are now.
         attributes: payload of a dict of search attributes, as they are now.
     """
 
-    next_run_no: int = 0
+    next_run_id: str = ""
     parent_run_no: int = 0
     parent_item: int = 0
     memo: bytes = b""
@@ -26,6 +29,12 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 NO_FACTS = RunFacts()
+
+
+def change_facts(data: bytes, **changes: Any) -> bytes:
+    """The stored facts with other values in the fields that are named."""
+    return encode_facts(replace(decode_facts(data), **changes))
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(RunFacts).decode

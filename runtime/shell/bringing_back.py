@@ -123,6 +123,7 @@ class BringingBack:
                 deadline.begin(owner, self)
                 try:
                     execution.replay(message, turn.time_ns, commands)
+                    execution.history_size += len(turn.message) + len(turn.commands)
                 finally:
                     # Before anything is noted: the thread may have been left behind.
                     deadline.end()

@@ -6,6 +6,7 @@ from ...storage import DueKind
 from ..core.messages import SignalReceived, UpdateReceived, decode_message
 from ..model.cancellation import NOT_FOUND
 from ..model.options import WorkflowExecutionStatus
+from ..model.run_facts import change_facts
 from .headers import put_header
 from .outcomes import Outcome, release_outcome
 from .run_state import RunState
@@ -15,9 +16,20 @@ from .update_outcomes import leave_update
 __all__ = ["close_run"]
 
 
-def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outcome: Outcome, time_ns: int) -> None:
+def close_run(
+    tools: Tools,
+    run: RunState,
+    status: WorkflowExecutionStatus,
+    outcome: Outcome,
+    time_ns: int,
+    next_run_id: str = "",
+) -> None:
     """End a run: what it waited for is dropped, unread mail becomes dead letters, whoever waits for the outcome is
-    told."""
+    told.
+
+    Args:
+        next_run_id: the run that goes on in its place, which gets the mail, and whoever waits.
+    """
     batch, run_no = tools.sweep.batch, run.run_no
     for item, at_ns in run.timers.items():
         batch.drop_timer(run_no, DueKind.TIMER, item, at_ns)
@@ -32,11 +44,15 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
         tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.RUN_TIMEOUT, 0)
     for update_id in [update_id for update_id, is_finished in run.updates.items() if not is_finished]:
         leave_update(tools, run, update_id, status, is_accepted=True)
-    for seq, data in run.rows.items():
-        batch.take_mail(run_no, seq)
-        _lose_mail(tools, run, data, status, time_ns)
     run.timers, run.activities = {}, {}
-    run.clear_rows()
+    facts = run.header.facts
+    if next_run_id:
+        facts = change_facts(facts, next_run_id=next_run_id)
+    else:
+        for seq, data in run.rows.items():
+            batch.take_mail(run_no, seq)
+            _lose_mail(tools, run, data, status, time_ns)
+        run.clear_rows()
     closed = run.header._replace(
         status=int(status),
         closed_ns=time_ns,
@@ -45,6 +61,7 @@ def close_run(tools: Tools, run: RunState, status: WorkflowExecutionStatus, outc
         outcome=outcome.encode(),
         note="",
         stopped_at=0,
+        facts=facts,
     )
     put_header(tools.sweep, run, closed)
     tools.sweep.after(release_outcome, tools.waiters, tools.converter, tools.workflows, run_no, run.header, outcome)

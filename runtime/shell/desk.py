@@ -22,9 +22,10 @@ from ..model.errors import (
     WorkflowUpdateNotFoundError,
 )
 from ..model.options import QueryRejectCondition, WorkflowUpdateStage
+from ..model.run_facts import decode_facts
 from .asking import Asking
 from .attempts import Attempts
-from .delivery import Delivery, Query, Question
+from .delivery import Delivery, PinnedDelivery, Query, Question
 from .describing import describe
 from .directory import Directory
 from .effects import leave_row
@@ -33,6 +34,7 @@ from .run_state import RunState
 from .standing_errors import closed_error
 from .starting import StartRequest, Starts
 from .sweep import Sweep
+from .targets import Target
 from .tools import Tools
 from .updating import UpdateWaiter
 from .workflow_actor import WorkflowActor
@@ -86,49 +88,48 @@ class Desk:
         """Start a workflow; gives the outcome of its run."""
         return self._ask(ResultFuture(result_type), self._starts.start, request)
 
-    def send(self, workflow_id: str, run_id: str, message: Message) -> Future[None]:
+    def send(self, target: Target, message: Message) -> Future[None]:
         """Send a message to an open run; done once its turn is on disk."""
-        return self._ask(Future(), self._send, workflow_id, run_id, message)
+        return self._ask(Future(), self._send, target, message)
 
-    def result(self, workflow_id: str, run_id: str, result_type: Any) -> Future[Any]:
-        """The outcome of a run, once there is one."""
-        return self._ask(ResultFuture(result_type), self._result, workflow_id, run_id)
+    def result(self, target: Target, result_type: Any, *, follow_runs: bool) -> Future[Any]:
+        """The outcome of a run, once there is one; or of the run that goes on in its place."""
+        return self._ask(ResultFuture(result_type, follows_runs=follow_runs), self._result, target)
 
-    def describe(self, workflow_id: str, run_id: str) -> Future[Any]:
+    def describe(self, target: Target) -> Future[Any]:
         """What is known of a run."""
-        return self._ask(Future(), self._describe, workflow_id, run_id)
+        return self._ask(Future(), self._describe, target)
 
     def query(
         self,
-        workflow_id: str,
-        run_id: str,
+        target: Target,
         name: str,
         args: bytes,
         condition: QueryRejectCondition,
         result_type: Any,
     ) -> Future[Any]:
         """Ask the code of a run, open or ended."""
-        return self._ask(ResultFuture(result_type), self._query, workflow_id, run_id, name, args, condition)
+        return self._ask(ResultFuture(result_type), self._query, target, name, args, condition)
 
-    def update(self, workflow_id: str, run_id: str, update: UpdateReceived, waiter: UpdateWaiter) -> Future[Any]:
+    def update(self, target: Target, update: UpdateReceived, waiter: UpdateWaiter) -> Future[Any]:
         """Ask for an update of a run; the waiter's future is told how far it has come."""
-        return self._ask(waiter.future, self._update, workflow_id, run_id, update, waiter)
+        return self._ask(waiter.future, self._update, target, update, waiter)
 
-    def find_update(self, workflow_id: str, run_id: str, update_id: str, waiter: UpdateWaiter) -> Future[Any]:
+    def find_update(self, target: Target, update_id: str, waiter: UpdateWaiter) -> Future[Any]:
         """Wait for an update that the run has already."""
-        return self._ask(waiter.future, self._find_update, workflow_id, run_id, update_id, waiter)
+        return self._ask(waiter.future, self._find_update, target, update_id, waiter)
 
-    def resume(self, workflow_id: str, run_id: str) -> Future[None]:
+    def resume(self, target: Target) -> Future[None]:
         """Have a stopped run tried again."""
-        return self._ask(Future(), self._resume, workflow_id, run_id)
+        return self._ask(Future(), self._resume, target)
 
-    def skip(self, workflow_id: str, run_id: str) -> Future[None]:
+    def skip(self, target: Target) -> Future[None]:
         """Have a stopped run tried again without the message that it stopped at."""
-        return self._ask(Future(), self._skip, workflow_id, run_id)
+        return self._ask(Future(), self._skip, target)
 
-    def find(self, workflow_id: str, run_id: str) -> Future[tuple[int, RunHeader]]:
+    def find(self, target: Target) -> Future[tuple[int, RunHeader]]:
         """The number and the header of a run."""
-        return self._ask(Future(), self._find, workflow_id, run_id)
+        return self._ask(Future(), self._find, target)
 
     @property
     def is_forked(self) -> bool:
@@ -180,17 +181,17 @@ class Desk:
         except GreenroomError as error:
             future.fail(error)
 
-    def _send(self, future: Future[None], workflow_id: str, run_id: str, message: Message) -> None:
-        actor = self._open_actor(workflow_id, run_id)
+    def _send(self, future: Future[None], target: Target, message: Message) -> None:
+        actor = self._open_actor(target)
         if actor.waiting_messages >= self._mailbox_limit and not isinstance(message, RunTerminated):
-            raise MailboxFullError(workflow_id, self._mailbox_limit)
-        actor.accept(Delivery(message, future))
+            raise MailboxFullError(target.workflow_id, self._mailbox_limit)
+        actor.accept((PinnedDelivery if target.run_id else Delivery)(message, future))
 
-    def _result(self, future: ResultFuture, workflow_id: str, run_id: str) -> None:
-        self._starts.attach(future, *self._known(workflow_id, run_id))
+    def _result(self, future: ResultFuture, target: Target) -> None:
+        self._starts.attach(future, *self._known(target))
 
-    def _describe(self, future: Future[Any], workflow_id: str, run_id: str) -> None:
-        run_no, header = self._known(workflow_id, run_id)
+    def _describe(self, future: Future[Any], target: Target) -> None:
+        run_no, header = self._known(target)
         actor = self._directory.of_run(run_no)
         if actor is None:
             closed = RunState(run_no, header, is_stored=True)
@@ -201,13 +202,12 @@ class Desk:
     def _query(
         self,
         future: ResultFuture,
-        workflow_id: str,
-        run_id: str,
+        target: Target,
         name: str,
         args: bytes,
         condition: QueryRejectCondition,
     ) -> None:
-        run_no, header = self._known(workflow_id, run_id)
+        run_no, header = self._known(target)
         actor = self._directory.of_run(run_no)
         query = Query(self._asking.ask, name, args, condition, future)
         # What waits on disk for a suspended run is no reason not to ask it.
@@ -219,10 +219,8 @@ class Desk:
         else:
             actor.ask(query)
 
-    def _update(
-        self, future: Future[Any], workflow_id: str, run_id: str, update: UpdateReceived, waiter: UpdateWaiter
-    ) -> None:
-        run_no, header = self._known(workflow_id, run_id)
+    def _update(self, future: Future[Any], target: Target, update: UpdateReceived, waiter: UpdateWaiter) -> None:
+        run_no, header = self._known(target)
         actor = self._directory.of_run(run_no)
         updating = self._tools.updating
         if actor is None:
@@ -241,40 +239,45 @@ class Desk:
         else:
             actor.accept(Delivery(update))
 
-    def _find_update(
-        self, future: Future[Any], workflow_id: str, run_id: str, update_id: str, waiter: UpdateWaiter
-    ) -> None:
-        run_no, header = self._known(workflow_id, run_id)
+    def _find_update(self, future: Future[Any], target: Target, update_id: str, waiter: UpdateWaiter) -> None:
+        run_no, header = self._known(target)
         actor = self._directory.of_run(run_no)
         updating = self._tools.updating
         if updating.tell_stored(run_no, header, update_id, waiter):
+            return
+        if actor is None and (next_run_id := decode_facts(header.facts).next_run_id):
+            # It waited to be taken when the run ended, and has gone on with all other mail.
+            self._find_update(future, Target(target.workflow_id, next_run_id), update_id, waiter)
             return
         if actor is None:
             raise WorkflowUpdateNotFoundError(header.workflow_id, header.run_id, update_id)
         actor.ask(Question(lambda actor: updating.find(actor.run, update_id, waiter), future, answers_itself=True))
 
-    def _resume(self, future: Future[None], workflow_id: str, run_id: str) -> None:
-        actor = self._open_actor(workflow_id, run_id)
+    def _resume(self, future: Future[None], target: Target) -> None:
+        actor = self._open_actor(target)
         actor.resume()
         self._starts.tell(future, actor.run.run_no, lambda: None)
 
-    def _skip(self, future: Future[None], workflow_id: str, run_id: str) -> None:
-        self._open_actor(workflow_id, run_id).ask(Question(WorkflowActor.skip, future))
+    def _skip(self, future: Future[None], target: Target) -> None:
+        self._open_actor(target).ask(Question(WorkflowActor.skip, future))
 
-    def _find(self, future: Future[tuple[int, RunHeader]], workflow_id: str, run_id: str) -> None:
-        run_no, header = self._known(workflow_id, run_id)
+    def _find(self, future: Future[tuple[int, RunHeader]], target: Target) -> None:
+        run_no, header = self._known(target)
         # Found again by its own id when it is told: its header may be another by then.
-        self._starts.tell(future, run_no, lambda: self._known(header.workflow_id, header.run_id))
+        self._starts.tell(future, run_no, lambda: self._known(Target(header.workflow_id, header.run_id)))
 
-    def _known(self, workflow_id: str, run_id: str) -> tuple[int, RunHeader]:
-        run_no = self._directory.find(workflow_id, run_id)
-        header = None if run_no is None else self._directory.header(run_no)
+    def _known(self, target: Target) -> tuple[int, RunHeader]:
+        directory = self._directory
+        run_no = directory.find(target.workflow_id, target.run_id or target.first_run_id)
+        header = None if run_no is None else directory.header(run_no)
         if run_no is None or header is None:
-            raise WorkflowNotFoundError(workflow_id, run_id or None)
+            raise WorkflowNotFoundError(target.workflow_id, target.run_id or target.first_run_id or None)
+        if target.first_run_id and header.closed_ns is not None:
+            return self._starts.end_of_chain(run_no, header)
         return run_no, header
 
-    def _open_actor(self, workflow_id: str, run_id: str) -> WorkflowActor:
-        run_no, header = self._known(workflow_id, run_id)
+    def _open_actor(self, target: Target) -> WorkflowActor:
+        run_no, header = self._known(target)
         actor = self._directory.of_run(run_no)
         if actor is None:
             raise closed_error(header)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...actors import Dispatcher
 from ...storage import Journal, RunHeader, StorageError
-from ..core.messages import Message
+from ..core.messages import Message, WorkflowStarted
 from ..model.errors import GreenroomError
 from ..model.ids import run_no_of
 from .delivery import Delivery
@@ -55,6 +55,13 @@ class Directory:
         actor = self._make(run, Standing.NEW)
         self._unborn[run.header.workflow_id] = actor
         actor.accept(start)
+        return actor
+
+    def begin_beside(self, run: RunState, start: WorkflowStarted) -> WorkflowActor:
+        """Make the actor of a run that another run wants; its birth stands in the open sweep."""
+        actor = self._make(run, Standing.NEW)
+        self._unborn[run.header.workflow_id] = actor
+        actor.be_written(start)
         return actor
 
     def of_run(self, run_no: int) -> WorkflowActor | None:

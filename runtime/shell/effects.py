@@ -17,6 +17,7 @@ from ..core.commands import (
     Command,
     CompleteUpdate,
     CompleteWorkflow,
+    ContinueAsNew,
     DeadLetterSignal,
     FailWorkflow,
     RecordSideEffect,
@@ -47,6 +48,7 @@ from .closing import close_run
 from .headers import went_on
 from .outcomes import Outcome
 from .run_state import RunState
+from .succession import continue_run
 from .tools import Peer, Tools
 from .update_outcomes import finish_update
 
@@ -202,6 +204,11 @@ def _cancel(tools: Tools, peer: Peer, command: CancelWorkflow, time_ns: int) -> 
     close_run(tools, peer.run, WorkflowExecutionStatus.CANCELLED, Outcome(failure=command.failure), time_ns)
 
 
+def _continue(tools: Tools, peer: Peer, command: ContinueAsNew, time_ns: int) -> None:
+    next_run_id = continue_run(tools, peer.run, peer.started(), command, time_ns)
+    close_run(tools, peer.run, WorkflowExecutionStatus.CONTINUED_AS_NEW, Outcome(), time_ns, next_run_id)
+
+
 WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     ScheduleActivity: _schedule_activity,
     CancelActivity: _cancel_activity,
@@ -215,5 +222,6 @@ WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     CompleteWorkflow: _complete,
     FailWorkflow: _fail,
     CancelWorkflow: _cancel,
+    ContinueAsNew: _continue,
 }
 """What it means that a run wants something."""

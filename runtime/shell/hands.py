@@ -36,6 +36,7 @@ from .starting import Starts
 from .supervisor import Supervisor
 from .sweep import Sweep
 from .switching import Committing
+from .targets import Target
 from .timekeeper import Timekeeper
 from .tools import Tools
 from .updating import Updating
@@ -182,7 +183,7 @@ class Hands:
         if self.overdue is not None:
             self.overdue.start()
 
-    def history(self, workflow_id: str, run_id: str) -> Future[WorkflowHistory]:
+    def history(self, target: Target) -> Future[WorkflowHistory]:
         """The history of a run; it is read on the thread that gets the future's value, never on a loop."""
 
         def read(found: tuple[int, RunHeader]) -> WorkflowHistory:
@@ -190,7 +191,7 @@ class Hands:
             with translated(self._path):
                 return read_history(self.journal, self.converter, run_no, header)
 
-        return HistoryFuture(self.desk.find(workflow_id, run_id), read)
+        return HistoryFuture(self.desk.find(target), read)
 
     def close(self, *, grace: float) -> int:
         """Take no more, let activities end, write what is decided, then let go of the journal.
@@ -274,8 +275,8 @@ class Hands:
         header = self.directory.header(due.run_no)
         if header is not None:
             options = decode_workflow_options(header.options)
-            limits = options.execution_timeout_ns, options.run_timeout_ns
-            is_execution = limits[0] is not None and (limits[1] is None or limits[0] < limits[1])
+            run_timeout_ns = options.run_timeout_ns
+            is_execution = run_timeout_ns is None or due.at_ns < header.started_ns + run_timeout_ns
             self.directory.deliver(due.run_no, RunTimedOut(is_execution))
 
     _FIRE: ClassVar[dict[DueKind, Callable[[Hands, Due], None]]] = {

@@ -107,6 +107,10 @@ def _started(converter: PayloadConverter, step: messages.WorkflowStarted) -> Map
     return {"type": step.workflow_type, "args": _args(converter, step.args)}
 
 
+def _continued(converter: PayloadConverter, step: commands.ContinueAsNew) -> Mapping[str, Any]:
+    return {"type": step.name, "args": _args(converter, step.args), "at": step.site}
+
+
 def _signalled(converter: PayloadConverter, step: messages.SignalReceived) -> Mapping[str, Any]:
     sender = {"sender": step.sender} if step.sender else {}
     return {"name": step.name, "args": _args(converter, step.args), **sender}
@@ -172,6 +176,7 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.MessageSkipped: ("MessageSkipped", _skipped),
     messages.RunTimedOut: ("WorkflowTimedOut", lambda converter, step: {}),
     messages.RunTerminated: ("WorkflowTerminated", lambda converter, step: {"reason": step.reason}),
+    commands.ContinueAsNew: ("WorkflowContinuedAsNew", _continued),
     commands.ScheduleActivity: ("ActivityScheduled", _scheduled),
     commands.CancelActivity: ("ActivityCancelRequested", lambda converter, step: {"id": step.id, "at": step.site}),
     commands.RequestCancelActivity: (

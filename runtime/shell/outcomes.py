@@ -8,11 +8,14 @@ from ...actors import Future
 from ...storage import RunHeader
 from ..core.commands import CompleteWorkflow, FailWorkflow, decode_commands, encode_commands
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import InternalError, WorkflowFailureError
+from ..model.errors import InternalError, WorkflowContinuedAsNewError, WorkflowFailureError
 from ..model.failure_reading import to_exception
 from ..model.failures import Failure
+from ..model.ids import run_no_of
+from ..model.options import WorkflowExecutionStatus
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
+from ..model.run_facts import decode_facts
 from .waiters import Waiters
 
 __all__ = ["AS_DECLARED", "Outcome", "ResultFuture", "give", "release_outcome", "resolve"]
@@ -27,13 +30,19 @@ AS_DECLARED: Any = _AsDeclared
 
 
 class ResultFuture(Future[Any]):
-    """A future of a run's result, which knows what type the result has."""
+    """A future of a run's result.
 
-    __slots__ = ("result_type",)
+    Attributes:
+        result_type: what type the result has.
+        follows_runs: whether it is that of the run that goes on, where one does.
+    """
 
-    def __init__(self, result_type: Any = AS_DECLARED) -> None:
+    __slots__ = ("follows_runs", "result_type")
+
+    def __init__(self, result_type: Any = AS_DECLARED, *, follows_runs: bool = True) -> None:
         super().__init__()
         self.result_type = result_type
+        self.follows_runs = follows_runs
 
 
 class Outcome(NamedTuple):
@@ -72,6 +81,10 @@ def resolve(
     Args:
         workflows: those that are declared here.
     """
+    if header.status == WorkflowExecutionStatus.CONTINUED_AS_NEW:
+        next_run_id = decode_facts(header.facts).next_run_id
+        future.fail(WorkflowContinuedAsNewError(header.workflow_id, header.run_id, next_run_id))
+        return
     if outcome.failure is not None:
         cause = to_exception(outcome.failure, converter)
         future.fail(WorkflowFailureError(header.workflow_id, header.run_id, cause=cause))
@@ -104,6 +117,10 @@ def release_outcome(
     header: RunHeader,
     outcome: Outcome,
 ) -> None:
-    """Tell everybody who waits for a run that it has ended."""
+    """Tell everybody who waits for a run that it has ended; they wait on where another run goes on."""
+    next_run_no = run_no_of(decode_facts(header.facts).next_run_id)
     for future in waiters.take(run_no):
+        if next_run_no is not None and isinstance(future, ResultFuture) and future.follows_runs:
+            waiters.add(next_run_no, future)
+            continue
         resolve(future, converter, workflows, header, outcome)

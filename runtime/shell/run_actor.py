@@ -7,7 +7,14 @@ import logging
 
 from ...actors import Actor, Dispatcher, Future, Lane
 from ..core.execution import Execution
-from ..core.messages import Message, RunTerminated, RunTimedOut
+from ..core.messages import (
+    Message,
+    RunTerminated,
+    RunTimedOut,
+    WorkflowStarted,
+    decode_message,
+    encode_message,
+)
 from ..model.description import WorkflowExecutionDescription
 from ..model.errors import GreenroomError, RuntimeClosedError
 from .answers import refuse_all
@@ -51,6 +58,7 @@ class RunActor(Actor):
         self._back: BringingBack | None = None
         self._tries_again = False
         self._waits_to_go_on = False
+        self._is_written = False
 
     def __str__(self) -> str:
         return f"workflow {self.run.header.workflow_id!r} (run {self.run.header.run_id})"
@@ -63,7 +71,7 @@ class RunActor(Actor):
     @property
     def is_unborn(self) -> bool:
         """Whether the start of the run is neither on disk nor in the open sweep: there may never be such a run."""
-        return self.standing is Standing.NEW and not self.run.is_stored
+        return self.standing is Standing.NEW and not self.run.is_stored and not self._is_written
 
     @property
     def waiting_messages(self) -> int:
@@ -126,9 +134,39 @@ class RunActor(Actor):
 
     # Birth and end.
 
-    def _be_born(self) -> None:
+    def be_written(self, start: WorkflowStarted) -> None:
+        """Be born in the open sweep because another run wants it; its first message is on disk with it."""
+        self._write_birth()
+        self._tools.sweep.touched(self)
+        self.leave(start, self.run.header.started_ns)
+
+    def leave(self, message: Message, time_ns: int) -> None:
+        """Put a message into the mailbox, on disk as well, in the open sweep."""
+        data = encode_message(message)
+        seq = self._tools.sweep.batch.put_mail(self.run.run_no, time_ns, data)
+        self.run.add_row(seq, data)
+        self.actor_inbox.put(Delivery(message, seq=seq))
+
+    def started(self) -> WorkflowStarted:
+        """The message that began the run.
+
+        Raises:
+            StorageError: the journal cannot be read.
+        """
+        if self.execution is not None:
+            return self.execution.started
+        first = decode_message(self._tools.journal.turns(self.run.run_no, limit=1)[0].message)
+        assert isinstance(first, WorkflowStarted)
+        return first
+
+    def _write_birth(self) -> None:
         write_birth(self._tools, self.run)
         self._tools.sweep.after(self._is_born)
+        self._is_written = True
+
+    def _be_born(self) -> None:
+        if not self._is_written:
+            self._write_birth()
         self.standing = Standing.LIVE
 
     def _is_born(self) -> None:

@@ -8,12 +8,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from ...actors import Clock, Dispatcher, Future
 from ...storage import RunHeader
-from ..core.flags import NEW_RUN_FLAGS
-from ..core.messages import RunTerminated, WorkflowStarted
-from ..core.replay import RUNNING_PYTHON
+from ..core.messages import RunTerminated
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import GreenroomError, WorkflowAlreadyStartedError, WorkflowClosedError
-from ..model.ids import is_run_id_of, run_id_of
+from ..model.ids import is_run_id_of
 from ..model.options import (
     WorkflowExecutionStatus,
     WorkflowIDConflictPolicy,
@@ -22,17 +20,17 @@ from ..model.options import (
 )
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
+from ..model.run_facts import decode_facts
+from .beginning import NewRun, make_run
 from .delivery import Delivery, Question
 from .directory import Directory
 from .outcomes import Outcome, ResultFuture, resolve
-from .run_state import RunState
 from .standing_errors import suspended_error
 from .sweep import Sweep, fail_if_pending
 from .waiters import Waiters
 
 __all__ = ["StartRequest", "Starts"]
 
-_RUNNING = int(WorkflowExecutionStatus.RUNNING)
 _FAILED = frozenset(
     {
         WorkflowExecutionStatus.FAILED,
@@ -49,7 +47,7 @@ class StartRequest(NamedTuple):
     Attributes:
         workflow_id: empty for a workflow without an id of the caller's: it gets that of its first run.
         options_data: the options as the header keeps them.
-        answer: makes what the caller gets of the workflow id and the run id.
+        answer: makes what the caller gets of the workflow id, the run id, and the id of the first run of its chain.
     """
 
     workflow_type: str
@@ -59,7 +57,7 @@ class StartRequest(NamedTuple):
     options_data: bytes
     conflict: WorkflowIDConflictPolicy
     reuse: WorkflowIDReusePolicy
-    answer: Callable[[str, str], Any] | None = None
+    answer: Callable[[str, str, str], Any] | None = None
 
 
 class Starts:
@@ -128,8 +126,27 @@ class Starts:
         else:
             self._sweep.answer(future, answer)
 
+    def end_of_chain(self, run_no: int, header: RunHeader) -> tuple[int, RunHeader]:
+        """The last run of the chain of a run that has ended, by number and header."""
+        directory = self._directory
+        while next_run_id := decode_facts(header.facts).next_run_id:
+            # Chains may be long, and the run that is sought is mostly the current one.
+            current = directory.find(header.workflow_id, "")
+            found = None if current is None else directory.header(current)
+            if current is not None and found is not None and found.first_run_id == header.first_run_id:
+                return current, found
+            following = directory.find(header.workflow_id, next_run_id)
+            found = None if following is None else directory.header(following)
+            if following is None or found is None:
+                break
+            run_no, header = following, found
+        return run_no, header
+
     def attach(self, future: ResultFuture, run_no: int, header: RunHeader) -> None:
-        """Give a caller the outcome of a run, now or when there is one."""
+        """Give a caller the outcome of a run, now or when there is one; that of the last run of its chain, unless the
+        caller does not want that."""
+        if future.follows_runs and header.closed_ns is not None:
+            run_no, header = self.end_of_chain(run_no, header)
         if header.status == WorkflowExecutionStatus.SUSPENDED and not self._directory.is_coming_back(run_no):
             self._sweep.refuse(future, suspended_error(header))
         elif header.closed_ns is None:
@@ -155,7 +172,8 @@ class Starts:
         if isinstance(future, ResultFuture):
             self.attach(future, run_no, header)
         elif request.answer is not None:
-            self.tell(future, run_no, partial(request.answer, header.workflow_id, header.run_id))
+            answer = partial(request.answer, header.workflow_id, header.run_id, header.first_run_id)
+            self.tell(future, run_no, answer)
 
     def _replace(self, future: Future[Any], request: StartRequest, run_no: int) -> None:
         actor = self._directory.of_run(run_no)
@@ -184,43 +202,16 @@ class Starts:
             future.fail(error)
 
     def _begin(self, future: Future[Any], request: StartRequest) -> None:
-        run_no = self._sweep.batch.new_run_no()
-        run_id = run_id_of(self._store_uuid, run_no)
-        workflow_id = request.workflow_id or run_id
-        now_ns = self._clock.now_ns()
-        options = request.options
-        header = RunHeader(
-            workflow_id=workflow_id,
-            run_id=run_id,
-            workflow_type=request.workflow_type,
-            status=_RUNNING,
-            started_ns=now_ns,
-            closed_ns=None,
-            deadline_ns=_deadline(now_ns, options),
-            first_run_id=run_id,
-            python=RUNNING_PYTHON,
-            flags=NEW_RUN_FLAGS,
-            turns=0,
-            crc=0,
-            options=request.options_data,
-            outcome=b"",
-            note="",
-        )
-        message = WorkflowStarted(
-            request.workflow_type, request.args, workflow_id, run_id, run_id, options, RUNNING_PYTHON, NEW_RUN_FLAGS
-        )
+        new = NewRun(request.workflow_type, request.args, request.workflow_id, request.options, request.options_data)
+        run, message = make_run(self._sweep, self._store_uuid, self._clock.now_ns(), new)
         if isinstance(future, ResultFuture):
-            self._waiters.add(run_no, future)
+            self._waiters.add(run.run_no, future)
             start = Delivery(message)
         else:
-            answer = None if request.answer is None else request.answer(workflow_id, run_id)
+            run_id = message.run_id
+            answer = None if request.answer is None else request.answer(message.workflow_id, run_id, run_id)
             start = Delivery(message, future, answer=answer)
-        self._directory.begin(RunState(run_no, header, is_stored=False), start)
-
-
-def _deadline(now_ns: int, options: WorkflowOptions) -> int | None:
-    limits = [limit for limit in (options.run_timeout_ns, options.execution_timeout_ns) if limit is not None]
-    return now_ns + min(limits) if limits else None
+        self._directory.begin(run, start)
 
 
 def _may_reuse(policy: WorkflowIDReusePolicy, status: WorkflowExecutionStatus) -> bool:

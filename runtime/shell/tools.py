@@ -8,11 +8,12 @@ from typing import Protocol
 from ...actors import Clock, TurnDeadline
 from ...storage import Journal
 from ..core.execution import Execution
-from ..core.messages import Message
+from ..core.messages import Message, WorkflowStarted
 from ..model.definitions import WorkflowDefinition
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .attempts import Attempts
+from .delivery import Delivery
 from .retries import Retries
 from .run_state import RunState
 from .supervisor import Supervisor
@@ -32,7 +33,21 @@ class Peer(TurnTaker, Protocol):
     @property
     def waiting_messages(self) -> int: ...
 
-    def accept_row(self, seq: int, message: Message) -> None: ...
+    def started(self) -> WorkflowStarted:
+        """The message that began it."""
+        ...
+
+    def accept(self, delivery: Delivery) -> None:
+        """Put a message behind the mail that is there."""
+        ...
+
+    def accept_row(self, seq: int, message: Message) -> None:
+        """A message for it is on disk now."""
+        ...
+
+    def leave(self, message: Message, time_ns: int) -> None:
+        """Put a message into its mailbox, on disk as well, in the open sweep."""
+        ...
 
 
 class Residents(Protocol):
@@ -40,6 +55,14 @@ class Residents(Protocol):
 
     def find_open(self, workflow_id: str, run_id: str) -> Peer | None:
         """The open run of a workflow id (and run id, if not empty) that is on disk or in the open sweep, or None."""
+        ...
+
+    def begin_beside(self, run: RunState, start: WorkflowStarted) -> Peer:
+        """Have a run begin that another one wants, in the open sweep."""
+        ...
+
+    def of_run(self, run_no: int) -> Peer | None:
+        """The open run of that number, or None."""
         ...
 
     def born(self, peer: Peer) -> None:

@@ -131,6 +131,21 @@ class Updating:
     def _entry(self, run_no: int, update_id: str) -> _Entry:
         return self._by_run.setdefault(run_no, {}).setdefault(update_id, _Entry())
 
+    def move(self, run_no: int, to_run_no: int, update_id: str) -> None:
+        """A request goes on to another run of its workflow, in the open sweep, and so do those who wait."""
+        entries = self._by_run.get(run_no, {})
+        entry = entries.pop(update_id, None)
+        if entry is not None:
+            self._by_run.setdefault(to_run_no, {})[update_id] = entry
+            self._sweep.undo(self._move_back, run_no, to_run_no, update_id)
+        if not entries:
+            self._by_run.pop(run_no, None)
+
+    def _move_back(self, run_no: int, to_run_no: int, update_id: str, error: GreenroomError) -> None:
+        entry = self._by_run.get(to_run_no, {}).pop(update_id, None)
+        if entry is not None:
+            self._by_run.setdefault(run_no, {})[update_id] = entry
+
     # What the run has made of a request, in the open sweep.
 
     def arrived(self, run: RunState, delivery: Delivery, update: UpdateReceived) -> None:

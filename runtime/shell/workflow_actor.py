@@ -10,7 +10,7 @@ from ...actors import TurnExceeded
 from ...storage import StorageError
 from ..core.bugs import beneath
 from ..core.handling import UpdateRejectedError
-from ..core.messages import UpdateReceived
+from ..core.messages import SignalReceived, UpdateReceived
 from ..model.errors import InternalError, NotRegisteredError, TurnDeadlineError
 from ..model.options import WorkflowExecutionStatus
 from ..model.texts import text_of
@@ -23,6 +23,7 @@ from .overdue import LEFT_BEHIND, overdue
 from .query_failures import query_failure
 from .run_actor import ENDS, RunActor
 from .standing import Standing
+from .succession import carry_over, pass_on
 from .suspending import tell_waiters
 from .update_outcomes import reject_update
 from .writing import acknowledge, keep_message, take_row, write_turn, write_unread
@@ -68,7 +69,8 @@ class WorkflowActor(RunActor):
         elif isinstance(delivery, Query):
             self._ask_code(delivery)
         elif self.standing is Standing.CLOSED:
-            refuse(self._tools, self, self.run, delivery)
+            if not (self.run.header.facts and pass_on(self._tools, self.run, delivery)):
+                refuse(self._tools, self, self.run, delivery)
         elif self.standing is Standing.NEW and self.run.is_stored and isinstance(delivery.message, ENDS):
             # It was suspended before anything was recorded, and is tried again: its start waits in the mail.
             self._end_without_code(delivery)
@@ -118,7 +120,8 @@ class WorkflowActor(RunActor):
                 commands = execution.apply(message, time_ns)
             finally:
                 deadline.end()
-            record = encode_turn(message, commands)
+            told, asked = record = encode_turn(message, commands)
+            execution.history_size += len(told) + len(asked)
         except TurnExceeded as error:
             self._cannot_take(delivery, overdue(deadline, error, tools.turn_seconds))
             return
@@ -132,7 +135,7 @@ class WorkflowActor(RunActor):
                 self._be_born()
             write_turn(tools, self, delivery, record, commands, time_ns)
             if run.header.closed_ns is not None:
-                write_unread(tools, run, execution.take_unread(), time_ns)
+                self._give_up_mail(execution.take_unread(), time_ns)
                 for what in execution.unfinished_handlers():
                     tools.sweep.after(logger.warning, _UNFINISHED, self, run.status.name, what)
                 for name, failure in execution.unseen_failures():
@@ -141,6 +144,13 @@ class WorkflowActor(RunActor):
         except Exception as error:
             # Half a turn stands in the batch: nothing of this sweep may reach the disk.
             tools.sweep.spoil(error)
+
+    def _give_up_mail(self, unread: list[SignalReceived], time_ns: int) -> None:
+        """The run has ended: the run that goes on gets what it was sent, and dead letters are made where none does."""
+        run, tools = self.run, self._tools
+        if run.header.facts and carry_over(tools, run, self.actor_inbox, unread, time_ns):
+            return
+        write_unread(tools, run, unread, time_ns)
 
     def _cannot_take(self, delivery: Delivery, error: Exception) -> None:
         """The turn is discarded. An update is refused for it: one bad request must not stop the run."""

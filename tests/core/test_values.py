@@ -12,6 +12,7 @@ from greenroom.runtime.core import commands, messages
 from greenroom.runtime.core.call_sites import call_site
 from greenroom.runtime.core.commands import Command, decode_commands, encode_commands, kind_of
 from greenroom.runtime.core.messages import Message, decode_message, encode_message
+from greenroom.runtime.core.origins import Origin, RunReference
 from greenroom.runtime.model.failures import Failure, FailureKind
 from greenroom.runtime.model.options import ActivityOptions, WorkflowOptions
 from tests.core.driving import Drive
@@ -26,6 +27,7 @@ EXAMPLES: dict[str, object] = {
     "Failure | None": FAILURE,
     "ActivityOptions": ActivityOptions(summary="s"),
     "WorkflowOptions": WorkflowOptions(run_timeout_ns=5),
+    "Origin | None": Origin(attempt=2, last_failure=FAILURE, parent=RunReference("w", "r")),
 }
 
 
@@ -66,6 +68,7 @@ def test_kinds_have_the_names_that_stand_on_disk() -> None:
         "cancel-workflow",
         "complete-update",
         "complete-workflow",
+        "continue-as-new",
         "dead-letter-signal",
         "fail-workflow",
         "record-side-effect",

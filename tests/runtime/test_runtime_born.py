@@ -18,6 +18,7 @@ from greenroom.runtime.model.errors import (
     WorkflowNotFoundError,
 )
 from greenroom.runtime.model.options import WorkflowIDConflictPolicy
+from greenroom.runtime.shell.targets import Target
 from greenroom.storage import FencedError, check
 from greenroom.testing import TestRuntime
 
@@ -186,7 +187,7 @@ def test_what_is_said_of_a_run_is_said_after_its_start_or_fails_with_it(is_writt
         told: list[Future[Any]] = [
             runtime.start_workflow(Counter.run, 1, id="counter"),
             runtime.start_workflow(Counter.run, 1, id="counter", id_conflict_policy=USE),
-            runtime.hands.desk.find("counter", ""),
+            runtime.hands.desk.find(Target("counter", "")),
             handle.describe(),
             handle.resume(),
         ]
@@ -262,7 +263,7 @@ def test_what_was_asked_while_the_journal_was_being_lost_is_refused_with_the_rea
                     other.signal(Counter.add),
                     other.describe(),
                     ended.result(),
-                    runtime.hands.desk.find("counter-8", ""),
+                    runtime.hands.desk.find(Target("counter-8", "")),
                     other.resume(),
                     runtime.start_workflow(Counter.run, 1, id="new"),
                     runtime.execute_workflow(Counter.run, 1, id="newer"),
@@ -287,10 +288,10 @@ def test_a_replacement_that_waits_while_the_journal_is_lost_is_refused_with_the_
         runtime.store.fail_commit(2, FencedError("the journal"))
         replacement = runtime.start_workflow(Counter.run, 1, id="counter", id_conflict_policy=REPLACE)
         for _ in range(1500):
-            runtime.hands.desk.find("other", "")
+            runtime.hands.desk.find(Target("other", ""))
         lost = other.signal(Counter.add)
         for _ in range(1500):
-            runtime.hands.desk.find("other", "")
+            runtime.hands.desk.find(Target("other", ""))
 
         while runtime.hands.dispatcher.sweep():
             pass

@@ -1,0 +1,69 @@
+"""A run that ends so that another one goes on in its place, with new arguments and a history of its own."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from ..model.definitions import WorkflowDefinition
+from ..model.failure_groups import leaves
+from ..model.options import WorkflowOptions
+from .call_sites import call_site
+from .commands import ContinueAsNew
+from .endings import Endings
+from .updates import current_update
+
+__all__ = ["ContinueAsNewError", "Continuing", "continuation_in"]
+
+
+class ContinueAsNewError(BaseException):
+    """Ends the run that raises it; only ``workflow.continue_as_new`` makes it.
+
+    Derives from BaseException so that ``except Exception`` lets it pass.
+    """
+
+    def __init__(self, command: ContinueAsNew) -> None:
+        super().__init__(f"the run goes on as a new one of workflow {command.name!r}")
+        self.command = command
+
+
+def continuation_in(error: BaseException) -> ContinueAsNewError | None:
+    """What ends a run so; in a group that a task group has made of it, too."""
+    return next((leaf for leaf in leaves(error) if isinstance(leaf, ContinueAsNewError)), None)
+
+
+class Continuing(Endings):
+    """The end of a run that is no end of its workflow."""
+
+    def continue_as_new(
+        self,
+        name: str,
+        args: tuple[object, ...],
+        options: WorkflowOptions,
+        declared: WorkflowDefinition | None = None,
+    ) -> NoReturn:
+        """End the run, and have another one begin.
+
+        Args:
+            name: its workflow type.
+            declared: it, if it is given by reference.
+            options: those of the new run; ``memo`` and ``search_attributes`` are None to take those of this run.
+        """
+        self.check_may_change("continuing as new")
+        if current_update() is not None:
+            self.raise_bug(
+                RuntimeError(
+                    "an update handler cannot continue as new: whoever asked for the update would never hear of it; "
+                    "set a flag there, and have the main function wait for it and for all_handlers_finished()"
+                )
+            )
+        data = self._converter.encode_args(args)
+        if declared is not None:
+            self._converter.decode_args(data, declared.signature.arg_types)
+        raise ContinueAsNewError(ContinueAsNew(0, name, call_site(1), data, options))
+
+    def raised(self, error: BaseException) -> None:
+        continuation = continuation_in(error)
+        if continuation is None:
+            super().raised(error)
+        elif self.closing is None and not self.put_away:
+            self.closing = continuation.command

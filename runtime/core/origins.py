@@ -1,0 +1,43 @@
+"""Where a run comes from, if it is not simply a client's start: the run before it in its chain, or its parent."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..model.failures import Failure
+
+__all__ = ["Origin", "RunReference"]
+
+
+class RunReference(msgspec.Struct, frozen=True, gc=False):
+    """One run of a workflow.
+
+    Attributes:
+        workflow_id: the workflow.
+        run_id: the run.
+    """
+
+    workflow_id: str
+    run_id: str
+
+
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Stored by field name: a field is never renamed, and one that has its default is not there.
+
+    Attributes:
+        attempt: 1 for the first run of a chain of retries.
+        continued_run_id: the run before this one in its chain; empty for none.
+        chain_started_ns: when the first run of the chain began; 0 if this is the first.
+        last_result: payload of what the last run of this chain that completed has returned, if there is one.
+        last_failure: how the run before failed that this one repeats, if it did.
+        parent: the run whose child this is.
+        root: the run at the top of the tree of children; None if this run is it.
+    """
+
+    attempt: int = 1
+    continued_run_id: str = ""
+    chain_started_ns: int = 0
+    last_result: bytes | None = None
+    last_failure: Failure | None = None
+    parent: RunReference | None = None
+    root: RunReference | None = None

@@ -1,0 +1,27 @@
+"""What a workflow is referred to by: its class, its run method or the function."""
+
+from __future__ import annotations
+
+from .definitions import DEFINITION, WorkflowDefinition
+from .mistakes import refuse_a_call
+
+__all__ = ["workflow_definition_of"]
+
+
+def workflow_definition_of(target: object) -> WorkflowDefinition:
+    """The definition of a class, a function or a run method.
+
+    Raises:
+        TypeError: it was never declared as a workflow, or it is an instance of a workflow class.
+    """
+    kind = type(target)
+    refuse_a_call("workflow", target)
+    if hasattr(kind, DEFINITION):
+        raise TypeError(
+            f"this is an instance of the workflow class {kind.__name__}, and each run makes its own; "
+            f"pass {kind.__name__} or {kind.__name__}.{getattr(kind, DEFINITION).run.__name__}"
+        )
+    definition = getattr(target, DEFINITION, None)
+    if not isinstance(definition, WorkflowDefinition):
+        raise TypeError(f"{target!r} is not a workflow; declare its class or function with @workflow.defn")
+    return definition

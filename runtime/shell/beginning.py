@@ -1,0 +1,78 @@
+"""A new run: its number, its header and its first message; and one that begins because another run wants it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...storage import RunHeader
+from ..core.flags import NEW_RUN_FLAGS
+from ..core.messages import WorkflowStarted
+from ..core.origins import Origin
+from ..core.replay import RUNNING_PYTHON
+from ..model.ids import run_id_of
+from ..model.options import WorkflowExecutionStatus, WorkflowOptions
+from ..model.run_facts import NO_FACTS, RunFacts, encode_facts
+from .run_state import RunState
+from .sweep import Sweep
+
+__all__ = ["NewRun", "make_run"]
+
+_RUNNING = int(WorkflowExecutionStatus.RUNNING)
+
+
+class NewRun(NamedTuple):
+    """What a run is to be.
+
+    Attributes:
+        workflow_id: empty for a workflow without an id of the caller's: it gets that of its first run.
+        options_data: the options as the header keeps them.
+        first_run_id: the first run of its chain; empty if it is that itself.
+    """
+
+    workflow_type: str
+    args: bytes
+    workflow_id: str
+    options: WorkflowOptions
+    options_data: bytes
+    first_run_id: str = ""
+    origin: Origin | None = None
+    facts: RunFacts = NO_FACTS
+
+
+def make_run(sweep: Sweep, store_uuid: bytes, now_ns: int, new: NewRun) -> tuple[RunState, WorkflowStarted]:
+    """Give a run a number of the open sweep; nothing is written yet."""
+    run_no = sweep.batch.new_run_no()
+    run_id = run_id_of(store_uuid, run_no)
+    workflow_id, first_run_id = new.workflow_id or run_id, new.first_run_id or run_id
+    chain_started_ns = 0 if new.origin is None else new.origin.chain_started_ns
+    header = RunHeader(
+        workflow_id=workflow_id,
+        run_id=run_id,
+        workflow_type=new.workflow_type,
+        status=_RUNNING,
+        started_ns=now_ns,
+        closed_ns=None,
+        deadline_ns=_deadline(now_ns, chain_started_ns or now_ns, new.options),
+        first_run_id=first_run_id,
+        python=RUNNING_PYTHON,
+        flags=NEW_RUN_FLAGS,
+        turns=0,
+        crc=0,
+        options=new.options_data,
+        outcome=b"",
+        note="",
+        facts=encode_facts(new.facts),
+    )
+    started = WorkflowStarted(
+        *(new.workflow_type, new.args, workflow_id, run_id, first_run_id, new.options, RUNNING_PYTHON, NEW_RUN_FLAGS),
+        new.origin,
+    )
+    return RunState(run_no, header, is_stored=False), started
+
+
+def _deadline(now_ns: int, chain_started_ns: int, options: WorkflowOptions) -> int | None:
+    run_timeout_ns, execution_timeout_ns = options.run_timeout_ns, options.execution_timeout_ns
+    if run_timeout_ns is None and execution_timeout_ns is None:
+        return None
+    limits = [] if run_timeout_ns is None else [now_ns + run_timeout_ns]
+    return min(limits if execution_timeout_ns is None else [*limits, chain_started_ns + execution_timeout_ns])

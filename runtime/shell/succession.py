@@ -1,0 +1,123 @@
+"""A run ends and another one of its workflow goes on: both in one transaction, and what was on its way to the first
+reaches the second."""
+
+from __future__ import annotations
+
+from ...actors import Mailbox
+from ..core.commands import ContinueAsNew
+from ..core.messages import CancelRequested, SignalReceived, UpdateReceived, WorkflowStarted, decode_message
+from ..core.origins import Origin
+from ..model.ids import run_no_of
+from ..model.options import WorkflowOptions, encode_workflow_options
+from ..model.run_facts import RunFacts, decode_facts
+from .beginning import NewRun, make_run
+from .delivery import Delivery, PinnedDelivery
+from .run_state import RunState
+from .tools import Peer, Tools
+
+__all__ = ["GOES_ON", "carry_over", "continue_run", "pass_on", "successor_of"]
+
+GOES_ON = (SignalReceived, UpdateReceived, CancelRequested)
+"""Messages that are for the workflow, whichever of its runs is there to take them."""
+
+
+def continue_run(tools: Tools, run: RunState, started: WorkflowStarted, command: ContinueAsNew, time_ns: int) -> str:
+    """Have another run begin with new arguments, in the open sweep.
+
+    Returns:
+        Its run id.
+    """
+    before = started.origin or Origin()
+    origin = Origin(
+        continued_run_id=run.header.run_id,
+        chain_started_ns=before.chain_started_ns or run.header.started_ns,
+        last_result=before.last_result,
+        last_failure=before.last_failure,
+        parent=before.parent,
+        root=before.root,
+    )
+    return _go_on(tools, run, command.name, command.args, command.options, origin, time_ns)
+
+
+def _go_on(
+    tools: Tools, run: RunState, name: str, args: bytes, options: WorkflowOptions, origin: Origin, time_ns: int
+) -> str:
+    header = run.header
+    facts = decode_facts(header.facts)
+    new = NewRun(
+        name,
+        args,
+        header.workflow_id,
+        options,
+        encode_workflow_options(options),
+        header.first_run_id,
+        origin,
+        RunFacts(parent_run_no=facts.parent_run_no, parent_item=facts.parent_item),
+    )
+    state, message = make_run(tools.sweep, tools.journal.store_uuid.encode(), time_ns, new)
+    tools.directory.begin_beside(state, message)
+    return message.run_id
+
+
+def successor_of(tools: Tools, run: RunState) -> Peer | None:
+    """The run that goes on where this one has ended, if there is one and it is open."""
+    next_run_no = run_no_of(decode_facts(run.header.facts).next_run_id)
+    return None if next_run_no is None else tools.directory.of_run(next_run_no)
+
+
+def carry_over(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[SignalReceived], time_ns: int) -> bool:
+    """Give the run that goes on what this one was sent and has not read, in the order in which it came.
+
+    Args:
+        mailbox: that of the run that has ended.
+        unread: the signals that it was told of and that nothing in it has read.
+
+    Returns:
+        Whether there is one.
+    """
+    successor = successor_of(tools, run)
+    if successor is None:
+        return False
+    for signal in unread:
+        successor.leave(signal, time_ns)
+    for delivery in mailbox.take_mail():
+        if not isinstance(delivery, Delivery):
+            continue
+        if delivery.seq is None:
+            if isinstance(delivery.message, GOES_ON):
+                _hand_on(tools, run, successor, delivery)
+        elif delivery.seq in run.rows:
+            _move_row(tools, run, successor, delivery.seq, time_ns)
+    for seq in list(run.rows):
+        _move_row(tools, run, successor, seq, time_ns)
+    return True
+
+
+def pass_on(tools: Tools, run: RunState, delivery: Delivery) -> bool:
+    """Give the run that goes on a message that came too late for this one; whether it gets it."""
+    successor = successor_of(tools, run)
+    is_passed_on = (
+        successor is not None
+        and delivery.seq is None
+        and not isinstance(delivery, PinnedDelivery)
+        and isinstance(delivery.message, GOES_ON)
+    )
+    if successor is not None and is_passed_on:
+        _hand_on(tools, run, successor, delivery)
+    return is_passed_on or (successor is not None and delivery.seq is not None)
+
+
+def _hand_on(tools: Tools, run: RunState, successor: Peer, delivery: Delivery) -> None:
+    if isinstance(delivery.message, UpdateReceived):
+        tools.updating.move(run.run_no, successor.run.run_no, delivery.message.update_id)
+    successor.accept(delivery)
+
+
+def _move_row(tools: Tools, run: RunState, successor: Peer, seq: int, time_ns: int) -> None:
+    message = decode_message(run.rows[seq])
+    tools.sweep.batch.take_mail(run.run_no, seq)
+    run.take_row(seq)
+    if isinstance(message, UpdateReceived):
+        tools.updating.move(run.run_no, successor.run.run_no, message.update_id)
+    if isinstance(message, GOES_ON):
+        successor.leave(message, time_ns)
