@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Any, TypedDict
 
 from .model.definitions import WorkflowDefinition
-from .model.durations import to_limit
+from .model.durations import to_limit, to_ns
 from .model.ids import check_id
 from .model.options import (
     WorkflowIDConflictPolicy,
@@ -18,6 +18,7 @@ from .model.options import (
 )
 from .model.payload_converter import PayloadConverter
 from .model.registry import Registry
+from .model.retry import RetryPolicy, check_policy
 from .model.workflow_reference import workflow_definition_of
 from .shell.starting import StartRequest
 
@@ -41,9 +42,13 @@ class StartOptions(TypedDict, total=False):
     id_reuse_policy: WorkflowIDReusePolicy
     run_timeout: Duration | None
     execution_timeout: Duration | None
+    retry_policy: RetryPolicy | None
+    start_delay: Duration | None
 
 
 _NAMES = tuple(StartOptions.__annotations__)
+# What a start is told of ids is not kept with the run.
+_UNSTORED = frozenset(("id", "id_conflict_policy", "id_reuse_policy"))
 _NO_OPTIONS = WorkflowOptions()
 _NO_OPTIONS_DATA = encode_workflow_options(_NO_OPTIONS)
 
@@ -114,11 +119,12 @@ def start_request(
     if reuse is TERMINATE_IF_RUNNING and conflict is not FAIL:
         raise ValueError("TERMINATE_IF_RUNNING says what to do with an open run; leave out id_conflict_policy")
     stored, stored_data = _NO_OPTIONS, _NO_OPTIONS_DATA
-    run_timeout, execution_timeout = options.get("run_timeout"), options.get("execution_timeout")
-    if run_timeout is not None or execution_timeout is not None:
+    if not _UNSTORED.issuperset(options):
         stored = WorkflowOptions(
-            run_timeout_ns=to_limit(run_timeout, "run_timeout"),
-            execution_timeout_ns=to_limit(execution_timeout, "execution_timeout"),
+            run_timeout_ns=to_limit(options.get("run_timeout"), "run_timeout"),
+            execution_timeout_ns=to_limit(options.get("execution_timeout"), "execution_timeout"),
+            retry_policy=check_policy(options.get("retry_policy")),
+            start_delay_ns=to_ns(options.get("start_delay"), "start_delay") or 0,
         )
         stored_data = encode_workflow_options(stored)
     given_id = options.get("id")

@@ -52,6 +52,9 @@ class WorkflowClient:
             id_reuse_policy: what to do if the last run of that id has ended; the default allows another one.
             run_timeout: how long the run may take (seconds or timedelta); then it is closed as timed out.
             execution_timeout: how long the whole chain of runs may take (likewise).
+            retry_policy: how often and how soon a run that has failed, or is over its ``run_timeout``, is repeated by
+                another one; if not given, it is not.
+            start_delay: how long after the start the run takes its first turn; a signal or an update ends the delay.
 
         Raises:
             NotRegisteredError: no such workflow is registered.

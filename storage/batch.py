@@ -14,7 +14,7 @@ from .store import Tree
 __all__ = ["Batch", "Numbers"]
 
 _TURN = int(Kind.TURN)
-_TIMER_KINDS = (DueKind.TIMER, DueKind.RUN_TIMEOUT)
+_TIMER_KINDS = (DueKind.TIMER, DueKind.RUN_TIMEOUT, DueKind.START)
 _turn_key = keys.TURN_KEY.pack
 
 
@@ -136,7 +136,7 @@ class Batch:
         A run timeout has item 0 and no row of its own beside the run: its time is ``deadline_ns`` of the header.
 
         Args:
-            kind: ``DueKind.TIMER`` or ``DueKind.RUN_TIMEOUT``.
+            kind: ``DueKind.TIMER``, ``DueKind.RUN_TIMEOUT`` or ``DueKind.START``; the last has item 0 too.
         """
         _check_timer_kind(kind)
         self._put_due(keys.DUE_KEY.pack(keys.DUE, at_ns, run_no, kind, item))
@@ -217,4 +217,5 @@ class Batch:
 
 def _check_timer_kind(kind: int) -> None:
     if kind not in _TIMER_KINDS:
-        raise ValueError(f"{kind!r} is no kind of timer; use TIMER or RUN_TIMEOUT, and put_attempt for an activity")
+        known = ", ".join(each.name for each in _TIMER_KINDS)
+        raise ValueError(f"{kind!r} is no kind of timer (there are: {known}); an activity has put_attempt")

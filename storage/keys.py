@@ -88,6 +88,7 @@ class DueKind(IntEnum):
     TIMER = 1
     ATTEMPT = 2
     RUN_TIMEOUT = 3
+    START = 4
 
 
 def workflow_key(workflow_id: str) -> bytes:

@@ -70,6 +70,7 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
         stopped_at: the message that it could not take then, such as ``SignalReceived 'add'``; None if it was none.
         restarts: how often it was restarted of late because its code has raised a bug.
         python: the Python version that began it, such as "3.11".
+        first_turn_time: when it begins, if its start is delayed.
     """
 
     id: str
@@ -89,3 +90,4 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
     stopped_at: str | None
     restarts: int
     python: str
+    first_turn_time: datetime | None = None

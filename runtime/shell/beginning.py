@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from ...storage import RunHeader
 from ..core.flags import NEW_RUN_FLAGS
-from ..core.messages import WorkflowStarted
+from ..core.messages import WorkflowStarted, encode_message
 from ..core.origins import Origin
 from ..core.replay import RUNNING_PYTHON
 from ..model.ids import run_id_of
 from ..model.options import WorkflowExecutionStatus, WorkflowOptions
-from ..model.run_facts import NO_FACTS, RunFacts, encode_facts
+from ..model.run_facts import NO_FACTS, RunFacts, change_facts, encode_facts
 from .run_state import RunState
 from .sweep import Sweep
 
@@ -67,7 +67,11 @@ def make_run(sweep: Sweep, store_uuid: bytes, now_ns: int, new: NewRun) -> tuple
         *(new.workflow_type, new.args, workflow_id, run_id, first_run_id, new.options, RUNNING_PYTHON, NEW_RUN_FLAGS),
         new.origin,
     )
-    return RunState(run_no, header, is_stored=False), started
+    run = RunState(run_no, header, is_stored=False)
+    if new.options.start_delay_ns:
+        run.header = header._replace(facts=change_facts(header.facts, delayed=encode_message(started)))
+        run.starts_ns = now_ns + new.options.start_delay_ns
+    return run, started
 
 
 def _deadline(now_ns: int, chain_started_ns: int, options: WorkflowOptions) -> int | None:

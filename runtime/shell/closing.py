@@ -13,7 +13,7 @@ from .run_state import RunState
 from .tools import Tools
 from .update_outcomes import leave_update
 
-__all__ = ["close_run"]
+__all__ = ["close_run", "forget_start"]
 
 
 def close_run(
@@ -42,10 +42,11 @@ def close_run(
     if run.header.deadline_ns is not None:
         batch.drop_timer(run_no, DueKind.RUN_TIMEOUT, 0, run.header.deadline_ns)
         tools.sweep.after(tools.timekeeper.disarm, run_no, DueKind.RUN_TIMEOUT, 0)
+    forget_start(tools, run)
     for update_id in [update_id for update_id, is_finished in run.updates.items() if not is_finished]:
         leave_update(tools, run, update_id, status, is_accepted=True)
     run.timers, run.activities = {}, {}
-    facts = run.header.facts
+    facts = change_facts(run.header.facts, delayed=b"") if run.header.facts else b""
     if next_run_id:
         facts = change_facts(facts, next_run_id=next_run_id)
     else:
@@ -65,6 +66,14 @@ def close_run(
     )
     put_header(tools.sweep, run, closed)
     tools.sweep.after(release_outcome, tools.waiters, tools.converter, tools.workflows, run_no, run.header, outcome)
+
+
+def forget_start(tools: Tools, run: RunState) -> None:
+    """A run whose start is delayed begins now, or never."""
+    if run.starts_ns is not None:
+        tools.sweep.batch.drop_timer(run.run_no, DueKind.START, 0, run.starts_ns)
+        tools.sweep.after(tools.timekeeper.disarm, run.run_no, DueKind.START, 0)
+        run.starts_ns = None
 
 
 def _lose_mail(tools: Tools, run: RunState, data: bytes, status: WorkflowExecutionStatus, time_ns: int) -> None:

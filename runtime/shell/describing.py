@@ -55,6 +55,7 @@ def describe(
         stopped_at=None if message is None else told(message),
         restarts=restarts,
         python=header.python,
+        first_turn_time=None if run.starts_ns is None else instant(run.starts_ns),
     )
 
 

@@ -48,7 +48,7 @@ from .closing import close_run
 from .headers import went_on
 from .outcomes import Outcome
 from .run_state import RunState
-from .succession import continue_run
+from .succession import continue_run, retry_run, started_of
 from .tools import Peer, Tools
 from .update_outcomes import finish_update
 
@@ -80,7 +80,9 @@ def _took_timer(tools: Tools, run: RunState, message: TimerFired) -> None:
 def _took_timeout(tools: Tools, run: RunState, message: RunTimedOut) -> None:
     limit = TimeoutType.EXECUTION if message.is_execution else TimeoutType.RUN
     failure = to_failure(TimeoutError(type=limit), tools.converter)
-    close_run(tools, run, WorkflowExecutionStatus.TIMED_OUT, Outcome(failure=failure), run.last_ns)
+    started = None if message.is_execution else started_of(tools, run)
+    next_run_id = retry_run(tools, run, started, failure, run.last_ns)
+    close_run(tools, run, WorkflowExecutionStatus.TIMED_OUT, Outcome(failure=failure), run.last_ns, next_run_id)
 
 
 def _took_end(tools: Tools, run: RunState, message: RunTerminated) -> None:
@@ -197,7 +199,9 @@ def _complete(tools: Tools, peer: Peer, command: CompleteWorkflow, time_ns: int)
 
 
 def _fail(tools: Tools, peer: Peer, command: FailWorkflow, time_ns: int) -> None:
-    close_run(tools, peer.run, WorkflowExecutionStatus.FAILED, Outcome(failure=command.failure), time_ns)
+    next_run_id = retry_run(tools, peer.run, peer.started(), command.failure, time_ns)
+    outcome = Outcome(failure=command.failure)
+    close_run(tools, peer.run, WorkflowExecutionStatus.FAILED, outcome, time_ns, next_run_id)
 
 
 def _cancel(tools: Tools, peer: Peer, command: CancelWorkflow, time_ns: int) -> None:

@@ -271,6 +271,11 @@ class Hands:
     def _fire_attempt(self, due: Due) -> None:
         self.attempts.resume(due.run_no, due.item)
 
+    def _fire_start(self, due: Due) -> None:
+        actor = self.directory.of_run(due.run_no)
+        if actor is not None:
+            actor.begin()
+
     def _fire_timeout(self, due: Due) -> None:
         header = self.directory.header(due.run_no)
         if header is not None:
@@ -283,6 +288,7 @@ class Hands:
         DueKind.TIMER: _fire_timer,
         DueKind.ATTEMPT: _fire_attempt,
         DueKind.RUN_TIMEOUT: _fire_timeout,
+        DueKind.START: _fire_start,
     }
 
 

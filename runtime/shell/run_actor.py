@@ -16,11 +16,14 @@ from ..core.messages import (
     encode_message,
 )
 from ..model.description import WorkflowExecutionDescription
-from ..model.errors import GreenroomError, RuntimeClosedError
+from ..model.errors import GreenroomError, InternalError, RuntimeClosedError
+from ..model.run_facts import change_facts, decode_facts
 from .answers import refuse_all
 from .bringing_back import BringingBack
+from .closing import forget_start
 from .delivery import Delivery, Query, Question
 from .describing import describe
+from .headers import put_header
 from .putting_away import put_away
 from .run_state import RunState
 from .skipping import skip
@@ -135,10 +138,33 @@ class RunActor(Actor):
     # Birth and end.
 
     def be_written(self, start: WorkflowStarted) -> None:
-        """Be born in the open sweep because another run wants it; its first message is on disk with it."""
+        """Be born in the open sweep, with its first message on disk: another run wants it, or it begins later."""
         self._write_birth()
         self._tools.sweep.touched(self)
-        self.leave(start, self.run.header.started_ns)
+        if self.run.starts_ns is None:
+            self.leave(start, self.run.header.started_ns)
+        else:
+            self.standing = Standing.DELAYED
+
+    def begin(self) -> None:
+        """The time has come for a run whose start was delayed."""
+        self.actor_inbox.put(Question(_begin, None), Lane.SYSTEM)
+
+    def begin_delayed(self) -> None:
+        """Take the first message, if it still waits; whatever came meanwhile comes behind it."""
+        if self.standing is not Standing.DELAYED:
+            return
+        run = self.run
+        start = decode_message(decode_facts(run.header.facts).delayed)
+        put_header(self._tools.sweep, run, run.header._replace(facts=change_facts(run.header.facts, delayed=b"")))
+        forget_start(self._tools, run)
+        self.standing = Standing.NEW
+        self.actor_inbox.put_back([Delivery(decode_message(data), seq=seq) for seq, data in run.rows.items()])
+        self._decide(Delivery(start, is_lasting=True))
+
+    def _decide(self, delivery: Delivery) -> None:
+        """Have the code of the run take a message."""
+        raise InternalError(f"{self} has no code")
 
     def leave(self, message: Message, time_ns: int) -> None:
         """Put a message into the mailbox, on disk as well, in the open sweep."""
@@ -331,6 +357,10 @@ class RunActor(Actor):
         execution, self.execution = self.execution, None
         if execution is not None:
             put_away(self._tools, self.dispatcher, self, execution)
+
+
+def _begin(actor: RunActor) -> None:
+    actor.begin_delayed()
 
 
 def _nothing(actor: RunActor) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ...storage import Items, RunHeader, Turn
+from ...storage import DueKind, Items, RunHeader, Turn
 from ..core.commands import CancelActivity, Command, RequestCancelActivity, ScheduleActivity
 from ..core.messages import (
     ActivityCompleted,
@@ -34,6 +34,7 @@ class RunState:
         last_ns: time of the last turn; time does not go back within a run.
         activities: number of each activity without an outcome → its command and the time of its turn (ns).
         cancelling: numbers of those among them that were asked to end, and whose answer is waited for.
+        starts_ns: when a run begins whose start is delayed (ns); None for all others.
         timers: number of each timer that is neither fired nor cancelled → when it is due (ns).
         rows: sequence number of each message that waits on disk → the message.
         updates: id of each update that the run has accepted, or refused after it was admitted → whether it has an
@@ -58,6 +59,7 @@ class RunState:
         "owner",
         "rows",
         "run_no",
+        "starts_ns",
         "timers",
         "turn_no",
         "updates",
@@ -80,6 +82,7 @@ class RunState:
         self.last_ns = self.header.started_ns
         self.activities: dict[int, tuple[ScheduleActivity, int]] = {}
         self.cancelling: frozenset[int] = frozenset()
+        self.starts_ns: int | None = None
         self.timers: dict[int, int] = {}
         self.updates: dict[str, bool] = {}
         self.is_active = False
@@ -109,7 +112,8 @@ class RunState:
         self.clear_rows()
         for seq, data in rows.items():
             self.add_row(seq, data)
-        self.timers = {timer.item: timer.at_ns for timer in items.timers}
+        self.timers = {timer.item: timer.at_ns for timer in items.timers if timer.kind == DueKind.TIMER}
+        self.starts_ns = next((timer.at_ns for timer in items.timers if timer.kind == DueKind.START), None)
         self.updates = {update.update_id: bool(update.outcome) for update in items.updates}
 
     def note(self, message: Message, commands: list[Command], time_ns: int) -> None:

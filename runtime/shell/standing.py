@@ -12,6 +12,7 @@ class Standing(Enum):
 
     Attributes:
         NEW: its first message is on its way; there is no code of it yet.
+        DELAYED: it begins later; until then what comes is kept on disk.
         DORMANT: all of it is on disk, and only there.
         REPLAYING: it is being brought back, a slice at a time.
         LIVE: its code is in memory and takes messages.
@@ -21,6 +22,7 @@ class Standing(Enum):
     """
 
     NEW = "new"
+    DELAYED = "delayed"
     DORMANT = "dormant"
     REPLAYING = "replaying"
     LIVE = "live"

@@ -211,7 +211,12 @@ class Starts:
             run_id = message.run_id
             answer = None if request.answer is None else request.answer(message.workflow_id, run_id, run_id)
             start = Delivery(message, future, answer=answer)
-        self._directory.begin(run, start)
+        if run.starts_ns is None:
+            self._directory.begin(run, start)
+            return
+        self._directory.begin_beside(run, message)
+        if not isinstance(future, ResultFuture):
+            self._sweep.answer(future, start.answer)
 
 
 def _may_reuse(policy: WorkflowIDReusePolicy, status: WorkflowExecutionStatus) -> bool:

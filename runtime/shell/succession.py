@@ -7,15 +7,17 @@ from ...actors import Mailbox
 from ..core.commands import ContinueAsNew
 from ..core.messages import CancelRequested, SignalReceived, UpdateReceived, WorkflowStarted, decode_message
 from ..core.origins import Origin
+from ..model.failures import Failure
 from ..model.ids import run_no_of
-from ..model.options import WorkflowOptions, encode_workflow_options
+from ..model.options import WorkflowOptions, change_options, encode_workflow_options
+from ..model.retry import Retry, decide
 from ..model.run_facts import RunFacts, decode_facts
 from .beginning import NewRun, make_run
 from .delivery import Delivery, PinnedDelivery
 from .run_state import RunState
 from .tools import Peer, Tools
 
-__all__ = ["GOES_ON", "carry_over", "continue_run", "pass_on", "successor_of"]
+__all__ = ["GOES_ON", "carry_over", "continue_run", "pass_on", "retry_run", "started_of", "successor_of"]
 
 GOES_ON = (SignalReceived, UpdateReceived, CancelRequested)
 """Messages that are for the workflow, whichever of its runs is there to take them."""
@@ -37,6 +39,42 @@ def continue_run(tools: Tools, run: RunState, started: WorkflowStarted, command:
         root=before.root,
     )
     return _go_on(tools, run, command.name, command.args, command.options, origin, time_ns)
+
+
+def retry_run(tools: Tools, run: RunState, started: WorkflowStarted | None, failure: Failure, time_ns: int) -> str:
+    """Have a run that has failed repeated by another one, in the open sweep, if its retry policy says so.
+
+    Returns:
+        The id of that run; empty if it is not repeated.
+    """
+    policy = None if started is None else started.options.retry_policy
+    if started is None or policy is None:
+        return ""
+    before = started.origin or Origin()
+    chain_started_ns = before.chain_started_ns or run.header.started_ns
+    limit_ns = started.options.execution_timeout_ns
+    decided = decide(policy, before.attempt, failure, time_ns - chain_started_ns, limit_ns)
+    if not isinstance(decided, Retry):
+        return ""
+    origin = Origin(
+        attempt=before.attempt + 1,
+        continued_run_id=run.header.run_id,
+        chain_started_ns=chain_started_ns,
+        last_result=before.last_result,
+        last_failure=failure,
+        parent=before.parent,
+        root=before.root,
+    )
+    options = change_options(started.options, start_delay_ns=decided.delay_ns)
+    return _go_on(tools, run, started.workflow_type, started.args, options, origin, time_ns)
+
+
+def started_of(tools: Tools, run: RunState) -> WorkflowStarted | None:
+    """The message that began a run whose code is not there; None if that is not on disk yet."""
+    turns = tools.journal.turns(run.run_no, limit=1)
+    data = turns[0].message if turns else decode_facts(run.header.facts).delayed
+    message = decode_message(data) if data else None
+    return message if isinstance(message, WorkflowStarted) else None
 
 
 def _go_on(

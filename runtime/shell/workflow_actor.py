@@ -10,9 +10,10 @@ from ...actors import TurnExceeded
 from ...storage import StorageError
 from ..core.bugs import beneath
 from ..core.handling import UpdateRejectedError
-from ..core.messages import SignalReceived, UpdateReceived
+from ..core.messages import SignalReceived, UpdateReceived, WorkflowStarted, decode_message
 from ..model.errors import InternalError, NotRegisteredError, TurnDeadlineError
 from ..model.options import WorkflowExecutionStatus
+from ..model.run_facts import decode_facts
 from ..model.texts import text_of
 from .answers import answer, refuse
 from .bringing_back import BringingBack, begin_execution
@@ -34,7 +35,9 @@ logger = logging.getLogger("greenroom")
 
 # Python 3.11 calls a function to find a member by its class, and these two are asked for in every turn.
 _LIVE, _NEW = Standing.LIVE, Standing.NEW
-_STOPPED = (Standing.SUSPENDED, Standing.RESTARTING)
+_KEEPING = (Standing.SUSPENDED, Standing.RESTARTING, Standing.DELAYED)
+# What a client sends to a run that begins later does not wait for that.
+_BEGIN = (SignalReceived, UpdateReceived)
 _UNFINISHED = (
     "%s has ended (%s) while a handler was at work: %s; let handlers end first, with "
     "await workflow.wait_condition(workflow.all_handlers_finished), or declare the handler with "
@@ -74,15 +77,23 @@ class WorkflowActor(RunActor):
         elif self.standing is Standing.NEW and self.run.is_stored and isinstance(delivery.message, ENDS):
             # It was suspended before anything was recorded, and is tried again: its start waits in the mail.
             self._end_without_code(delivery)
-        elif self.standing not in _STOPPED:
+        elif self.standing not in _KEEPING:
             self._decide(delivery)
         elif isinstance(delivery.message, ENDS):
             self._end_without_code(delivery)
+        elif self.standing is Standing.DELAYED and isinstance(delivery.message, _BEGIN) and self._may_begin():
+            self.actor_inbox.put_back([delivery])
+            self.begin_delayed()
         else:
             self._tools.sweep.took_turn(self, delivery)
             if isinstance(delivery.message, UpdateReceived):
                 self._tools.updating.arrived(self.run, delivery, delivery.message)
             keep_message(self._tools, self.run, delivery)
+
+    def _may_begin(self) -> bool:
+        """Whether mail ends the delay of the start: it does, but for the wait before a run is repeated or goes on."""
+        start = decode_message(decode_facts(self.run.header.facts).delayed)
+        return isinstance(start, WorkflowStarted) and not (start.origin and start.origin.continued_run_id)
 
     def _ask_code(self, query: Query) -> None:
         """Have a query answered by the run's code as it stands now, or by its history if the code is not here."""
@@ -268,9 +279,13 @@ class WorkflowActor(RunActor):
                 self._stop_here(back.failed)
             else:
                 self._tools.sweep.touched(self)
-                self.actor_inbox.put_back(back.take_up())
-                self.standing = Standing.NEW if self.run.turn_no == 0 else Standing.LIVE
+                mail = back.take_up()
                 self._back = None
+                if self.run.starts_ns is not None:
+                    self._wait_for_start()
+                    return True
+                self.actor_inbox.put_back(mail)
+                self.standing = Standing.NEW if self.run.turn_no == 0 else Standing.LIVE
         except Exception as error:
             # The outermost step of an actor, as in a turn that is live.
             self.execution = back.execution
@@ -282,8 +297,15 @@ class WorkflowActor(RunActor):
             self._stop_here(error)
         return True
 
+    def _wait_for_start(self) -> None:
+        """The run has been brought back and has not begun: it does if it is time."""
+        self.standing = Standing.DELAYED
+        if self.run.starts_ns is not None and self.run.starts_ns <= self._tools.clock.now_ns():
+            self.begin_delayed()
+
     _TURNS: ClassVar[dict[Standing, Callable[[WorkflowActor], bool]]] = {
         Standing.NEW: _turn_of_waiting,
+        Standing.DELAYED: _turn_of_waiting,
         Standing.DORMANT: _turn_of_dormant,
         Standing.REPLAYING: _turn_of_replaying,
         Standing.SUSPENDED: _turn_of_waiting,

@@ -52,6 +52,9 @@ def write_birth(tools: Tools, run: RunState) -> None:
     if header.deadline_ns is not None:
         batch.put_timer(run.run_no, DueKind.RUN_TIMEOUT, 0, header.deadline_ns)
         tools.sweep.after(tools.timekeeper.arm, run.run_no, DueKind.RUN_TIMEOUT, 0, header.deadline_ns)
+    if run.starts_ns is not None:
+        batch.put_timer(run.run_no, DueKind.START, 0, run.starts_ns)
+        tools.sweep.after(tools.timekeeper.arm, run.run_no, DueKind.START, 0, run.starts_ns)
 
 
 def write_turn(

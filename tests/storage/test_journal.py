@@ -329,8 +329,8 @@ def test_a_workflow_id_of_480_bytes_is_taken_and_a_longer_one_refused(journal: J
         journal.current_run("")
 
 
-@pytest.mark.parametrize("kind", [0, DueKind.ATTEMPT, 4, 255])
-def test_only_timers_and_run_timeouts_are_timers(journal: Journal, kind: int) -> None:
+@pytest.mark.parametrize("kind", [0, DueKind.ATTEMPT, 9, 255])
+def test_only_timers_run_timeouts_and_starts_are_timers(journal: Journal, kind: int) -> None:
     with pytest.raises(ValueError, match="no kind of timer"):
         journal.batch().put_timer(1, kind, 1, 1)
 

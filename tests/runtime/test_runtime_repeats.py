@@ -1,0 +1,117 @@
+"""A run that has failed is repeated by another one, as its retry policy says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from greenroom import ApplicationError, RetryPolicy, WorkflowExecutionStatus, WorkflowFailureError, workflow
+from greenroom.storage import check
+from greenroom.testing import TestRuntime, crash_sweep, start_once
+
+POLICY = RetryPolicy(initial_interval=10, maximum_attempts=3)
+
+
+@workflow.defn
+class Stubborn:
+    """Fails until its attempt is the one that is wanted."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    @workflow.run
+    async def run(self, attempt: int, kind: str = "") -> list[object]:
+        info = workflow.info()
+        if kind == "slow" and info.attempt < attempt:
+            await workflow.sleep(3600)
+        if info.attempt < attempt:
+            raise ApplicationError("not yet", type=kind or None, non_retryable=kind == "final")
+        if kind == "waits":
+            await workflow.wait_condition(lambda: self.said != [])
+        failure = workflow.get_last_failure()
+        return [info.attempt, info.first_run_id == info.run_id, str(failure), self.said]
+
+    @workflow.signal
+    def say(self, word: str) -> None:
+        self.said.append(word)
+
+
+def make(**options: Any) -> TestRuntime:
+    return TestRuntime(workflows=[Stubborn], **options)
+
+
+@pytest.mark.parametrize("evict", [False, True])
+def test_a_run_that_fails_is_repeated_after_a_growing_wait(evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        begun = runtime.clock.now_ns()
+
+        result = runtime.execute_workflow(Stubborn.run, 3, id="x", retry_policy=POLICY).get()
+
+        assert result == [3, False, "not yet", []]
+        assert runtime.clock.now_ns() - begun == 30 * 10**9
+        assert [WorkflowExecutionStatus(run.header.status).name for run in runtime.recorded()] == [
+            "FAILED",
+            "FAILED",
+            "COMPLETED",
+        ]
+        assert check(runtime.hands.journal) == []
+
+
+@pytest.mark.parametrize(("attempt", "kind", "runs"), [(4, "", 3), (2, "final", 1), (2, "Never", 1)])
+def test_what_is_not_to_be_repeated_fails_for_good(attempt: int, kind: str, runs: int) -> None:
+    policy = RetryPolicy(initial_interval=10, maximum_attempts=3, non_retryable_error_types=["Never"])
+    with make() as runtime:
+        with pytest.raises(WorkflowFailureError, match="not yet"):
+            runtime.execute_workflow(Stubborn.run, attempt, kind, id="x", retry_policy=policy).get()
+
+        assert len(runtime.recorded()) == runs
+
+
+def test_without_a_policy_nothing_is_repeated() -> None:
+    with make() as runtime:
+        with pytest.raises(WorkflowFailureError, match="not yet"):
+            runtime.execute_workflow(Stubborn.run, 2).get()
+
+        assert len(runtime.recorded()) == 1
+
+
+def test_a_run_that_is_over_its_own_limit_is_repeated_and_one_over_that_of_its_chain_is_not() -> None:
+    with make() as runtime:
+        late = runtime.execute_workflow(Stubborn.run, 2, "slow", id="late", run_timeout=60, retry_policy=POLICY)
+        never = runtime.execute_workflow(
+            Stubborn.run, 9, "slow", id="never", execution_timeout=90, retry_policy=RetryPolicy(initial_interval=5)
+        )
+
+        assert late.get()[0] == 2
+        with pytest.raises(WorkflowFailureError):
+            never.get()
+        assert len([run for run in runtime.recorded() if run.header.workflow_id == "never"]) == 1
+
+
+def test_what_is_sent_while_a_repetition_is_waited_for_is_read_by_it() -> None:
+    with make() as runtime:
+        stubborn = runtime.start_workflow(Stubborn.run, 2, "waits", id="x", retry_policy=POLICY).get()
+        runtime.run_until_idle()
+        begun = runtime.clock.now_ns()
+        stubborn.signal(Stubborn.say, "hello").get()
+        runtime.run_until_idle()
+
+        assert stubborn.describe().get().first_turn_time is not None
+        assert stubborn.result().get() == [2, False, "waits: not yet", ["hello"]]
+        assert runtime.clock.now_ns() - begun == 10 * 10**9
+
+
+def test_wherever_the_process_dies_a_run_is_repeated_as_often_as_its_policy_says() -> None:
+    def scenario(runtime: TestRuntime) -> object:
+        return start_once(runtime, Stubborn.run, 3, id="x", retry_policy=POLICY).result().get()
+
+    assert crash_sweep(scenario, make=make).points > 6
+
+
+def test_what_is_no_policy_is_refused() -> None:
+    with make() as runtime:
+        wrong: Any = timedelta(seconds=1)
+        with pytest.raises(TypeError, match="give a RetryPolicy"):
+            runtime.start_workflow(Stubborn.run, 1, retry_policy=wrong)

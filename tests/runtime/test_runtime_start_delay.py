@@ -1,0 +1,121 @@
+"""A start may be delayed: the run is there at once, and begins when it is time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from greenroom import (
+    TerminatedError,
+    TimeoutError,
+    WorkflowFailureError,
+    WorkflowUpdateStage,
+    workflow,
+)
+from greenroom.actors import ManualClock
+from greenroom.storage import MemoryStore, check
+from greenroom.testing import TestRuntime, crash_sweep, start_once
+
+HOUR = timedelta(hours=1)
+
+
+@workflow.defn
+class Letter:
+    """Tells when it has begun, and what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.begun = 0
+
+    @workflow.run
+    async def run(self, wanted: int = 0) -> tuple[int, list[str]]:
+        self.begun = workflow.time_ns()
+        await workflow.wait_condition(lambda: len(self.said) >= wanted)
+        return self.begun, self.said
+
+    @workflow.signal
+    def say(self, word: str) -> None:
+        self.said.append(word)
+
+    @workflow.update
+    def ask(self, word: str) -> str:
+        self.said.append(word)
+        return word.upper()
+
+
+def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
+    return TestRuntime(store, workflows=[Letter], **options)
+
+
+@pytest.mark.parametrize("evict", [False, True])
+def test_a_run_begins_when_its_delay_is_over_and_not_before(evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        now = runtime.clock.now_ns()
+        letter = runtime.start_workflow(Letter.run, id="letter", start_delay=HOUR).get()
+
+        runtime.advance(HOUR - timedelta(seconds=1))
+        described = letter.describe().get()
+        assert described.history_length == 0
+        assert described.first_turn_time is not None
+        assert runtime.wait(letter.result())[0] == now + 3600 * 10**9
+        assert check(runtime.hands.journal) == []
+
+
+def test_a_delayed_run_begins_in_a_runtime_that_is_opened_later() -> None:
+    store, clock = MemoryStore(), ManualClock()
+    with make(store, clock=clock, check_leaks=False) as runtime:
+        runtime.start_workflow(Letter.run, id="letter", start_delay=HOUR).get()
+    clock.advance(7200)
+
+    with make(store, clock=clock) as runtime:
+        begun, said = runtime.wait(runtime.get_workflow_handle("letter", result_type=tuple[int, list[str]]).result())
+
+    assert begun == clock.now_ns()
+    assert said == []
+
+
+@pytest.mark.parametrize("evict", [False, True])
+def test_a_signal_or_an_update_ends_the_delay(evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        now = runtime.clock.now_ns()
+        signalled = runtime.start_workflow(Letter.run, 1, id="signalled", start_delay=HOUR).get()
+        updated = runtime.start_workflow(Letter.run, 1, id="updated", start_delay=HOUR).get()
+        runtime.run_until_idle()
+
+        signalled.signal(Letter.say, "now").get()
+        answer = updated.start_update(Letter.ask, "now", wait_for_stage=WorkflowUpdateStage.COMPLETED).get()
+
+        assert answer.result().get() == "NOW"
+        assert signalled.result().get() == (now, ["now"])
+        assert updated.result().get() == (now, ["now"])
+        assert runtime.clock.now_ns() == now
+
+
+def test_a_delayed_run_can_be_terminated_and_asked_to_end_and_times_out() -> None:
+    with make() as runtime:
+        first, second, third = (
+            runtime.start_workflow(Letter.run, 1, id=name, start_delay=HOUR, run_timeout=timeout).get()
+            for name, timeout in (("first", None), ("second", None), ("third", 60))
+        )
+        first.terminate("no more").get()
+        second.cancel("enough").get()
+
+        with pytest.raises(WorkflowFailureError) as ended:
+            first.result().get()
+        assert isinstance(ended.value.cause, TerminatedError)
+        with pytest.raises(WorkflowFailureError, match="cancelled"):
+            second.result().get()
+        with pytest.raises(WorkflowFailureError) as timed_out:
+            third.result().get()
+        assert isinstance(timed_out.value.cause, TimeoutError)
+        assert check(runtime.hands.journal) == []
+
+
+def test_wherever_the_process_dies_a_delayed_run_begins_once() -> None:
+    def scenario(runtime: TestRuntime) -> object:
+        letter = start_once(runtime, Letter.run, id="letter", start_delay=HOUR)
+        return letter.result().get()[1]
+
+    assert crash_sweep(scenario, make=make).points >= 4
