@@ -11,13 +11,18 @@ from typing import Any, TypeVar, TypeVarTuple, overload
 from . import workflow_unsafe as unsafe
 from .activity_calls import execute_activity, execute_activity_method, start_activity, start_activity_method
 from .core.channels import SignalChannel
+from .core.child_handles import ChildWorkflowHandle
 from .core.context import Info, current, current_or_none
 from .core.handles import ActivityHandle
+from .core.origins import RunReference
 from .core.updates import UpdateInfo
 from .handler_declarations import UpdateMethod, query, signal, update
 from .model.handler_definitions import handler_name
 from .model.ids import check_id
 from .model.instants import instant
+from .model.options import ChildWorkflowCancellationType, ParentClosePolicy
+from .model.texts import writable
+from .workflow_children import execute_child_workflow, start_child_workflow
 from .workflow_continuing import (
     continue_as_new,
     get_last_completion_result,
@@ -49,9 +54,13 @@ from .workflow_waiting import new_lock, sleep, sleep_until, wait_condition, wait
 
 __all__ = [
     "ActivityHandle",
+    "ChildWorkflowCancellationType",
+    "ChildWorkflowHandle",
     "ExternalWorkflowHandle",
     "FunctionWorkflow",
     "Info",
+    "ParentClosePolicy",
+    "RunReference",
     "SignalChannel",
     "Timeout",
     "UpdateInfo",
@@ -64,6 +73,7 @@ __all__ = [
     "defn",
     "execute_activity",
     "execute_activity_method",
+    "execute_child_workflow",
     "gather",
     "get_dynamic_query_handler",
     "get_dynamic_signal_handler",
@@ -100,6 +110,7 @@ __all__ = [
     "sleep_until",
     "start_activity",
     "start_activity_method",
+    "start_child_workflow",
     "time_ns",
     "timeout",
     "timeout_at",
@@ -207,6 +218,11 @@ class ExternalWorkflowHandle:
         """The run meant, or None for the current one."""
         return self._run_id or None
 
+    @property
+    def execution(self) -> RunReference:
+        """The workflow id and the run id that were given; the run id is empty for the current run."""
+        return RunReference(self._workflow_id, self._run_id)
+
     @overload
     async def signal(self, signal: Callable[[Any, *Ts], Awaitable[None] | None], /, *args: *Ts) -> None: ...
     @overload
@@ -226,6 +242,20 @@ class ExternalWorkflowHandle:
             ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
         """
         await current().signal_external(self._workflow_id, self._run_id, handler_name("signal", signal), args)
+
+    async def cancel(self, reason: str = "") -> None:
+        """Ask the other workflow to end by itself; returns when it has been asked, not when it has ended.
+
+        Args:
+            reason: a line for people, and for ``workflow.cancellation_reason()`` there.
+
+        Raises:
+            ApplicationError: type ``ExternalWorkflowExecutionNotFound``: there is no such workflow, or it has ended.
+            TypeError: the reason is no string.
+            NotInWorkflowError: the caller is not workflow code.
+            ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
+        """
+        await current().cancel_external(self._workflow_id, self._run_id, writable(reason, "the reason"))
 
     def __repr__(self) -> str:
         return f"<workflow {self._workflow_id!r}{' run ' + self._run_id if self._run_id else ''}>"

@@ -30,7 +30,7 @@ from .commands import (
 )
 from .continuing import Continuing
 from .handles import ActivityHandle, AwaitedActivityHandle, PendingHandle
-from .machines import ABANDONED_ACTIVITY, ACTIVITY, AWAITED_ACTIVITY, EXTERNAL_SIGNAL, Event
+from .machines import ABANDONED_ACTIVITY, ACTIVITY, AWAITED_ACTIVITY, EXTERNAL, Event
 from .messages import SignalReceived
 from .tasks import RunPutAway, TimerHandle
 
@@ -111,7 +111,7 @@ class Commander(Continuing):
         number = self._next("signalling another workflow")
         if self._recorded is None or not self._repeats(number, SignalExternal, name):
             self._ask(number, SignalExternal, name, workflow_id, run_id, self._converter.encode_args(args))
-        handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL_SIGNAL, None, self._cancel_wait)
+        handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL, None, self._cancel_wait)
         self.pending[number] = handle
         return handle
 

@@ -15,6 +15,7 @@ from ..model.options import ActivityOptions, WorkflowOptions
 
 __all__ = [
     "CancelActivity",
+    "CancelExternal",
     "CancelTimer",
     "CancelWorkflow",
     "Command",
@@ -25,8 +26,10 @@ __all__ = [
     "FailWorkflow",
     "RecordSideEffect",
     "RequestCancelActivity",
+    "RequestCancelChild",
     "ScheduleActivity",
     "SignalExternal",
+    "StartChild",
     "StartTimer",
     "decode_commands",
     "encode_commands",
@@ -73,6 +76,29 @@ class SignalExternal(Command, frozen=True, array_like=True, gc=False, tag="signa
     workflow_id: str
     run_id: str
     args: bytes
+
+
+class CancelExternal(Command, frozen=True, array_like=True, gc=False, tag="cancel-external"):
+    """Ask another run to end; ``run_id`` empty means the current run of that id."""
+
+    workflow_id: str
+    run_id: str
+    reason: str
+
+
+class StartChild(Command, frozen=True, array_like=True, gc=False, tag="start-child"):
+    """Start a workflow of the type ``name`` as a child of the run; ``reuse`` is a ``WorkflowIDReusePolicy``."""
+
+    workflow_id: str
+    args: bytes
+    options: WorkflowOptions
+    reuse: int
+
+
+class RequestCancelChild(Command, frozen=True, array_like=True, gc=False, tag="request-cancel-child"):
+    """The child of command ``id`` is to end."""
+
+    reason: str
 
 
 class DeadLetterSignal(Command, frozen=True, array_like=True, gc=False, tag="dead-letter-signal"):
@@ -140,6 +166,9 @@ AnyCommand = (
     | FailWorkflow
     | CancelWorkflow
     | ContinueAsNew
+    | CancelExternal
+    | StartChild
+    | RequestCancelChild
 )
 
 encode_commands = msgspec.msgpack.Encoder().encode

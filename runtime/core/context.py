@@ -18,7 +18,7 @@ import msgspec
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import NotInWorkflowError
-from ..model.options import ActivityOptions, WorkflowOptions
+from ..model.options import ActivityOptions, WorkflowIDReusePolicy, WorkflowOptions
 from ..model.retry import RetryPolicy
 from .channels import SignalChannel
 from .handles import ActivityHandle, PendingHandle
@@ -123,6 +123,17 @@ class WorkflowContext(Protocol):
     def has_last_result(self) -> bool: ...
     def last_result(self, result_type: Any) -> Any: ...
     def last_failure(self) -> BaseException | None: ...
+    def start_child(
+        self,
+        name: str,
+        args: tuple[object, ...],
+        workflow_id: str,
+        options: WorkflowOptions,
+        reuse: WorkflowIDReusePolicy,
+        result_type: Any,
+        declared: WorkflowDefinition | None = None,
+    ) -> tuple[PendingHandle[str], PendingHandle[Any]]: ...
+    def cancel_external(self, workflow_id: str, run_id: str, reason: str) -> PendingHandle[None]: ...
     def side_effect(self, function: Callable[[], Any], result_type: Any) -> Any: ...
     def is_condition_met(self, predicate: Callable[[], object]) -> bool: ...
     def add_condition(self, predicate: Callable[[], object], future: asyncio.Future[None]) -> None: ...

@@ -24,6 +24,12 @@ from .messages import (
     ActivityCompleted,
     ActivityFailed,
     CancelRequested,
+    ChildCancelRequested,
+    ChildCompleted,
+    ChildFailed,
+    ChildStarted,
+    ChildStartFailed,
+    ExternalCancelResolved,
     ExternalSignalResolved,
     Message,
     MessageSkipped,
@@ -34,6 +40,7 @@ from .messages import (
     UpdateReceived,
     WorkflowStarted,
 )
+from .relatives import Relatives
 from .replay import compare
 from .surroundings import Surroundings
 
@@ -193,6 +200,7 @@ class Execution(Surroundings):
             loop.leave(before)
             self.pending.clear()
             self.timers.clear()
+            self.starting.clear()
             self._handling.put_away()
 
     @property
@@ -258,6 +266,19 @@ class Execution(Surroundings):
         event = Event.COMPLETE if message.failure is None else Event.FAIL
         self.resolve(message.id, event, failure=message.failure)
 
+    def _take_cancel_resolved(self, message: ExternalCancelResolved) -> None:
+        event = Event.COMPLETE if message.failure is None else Event.FAIL
+        self.resolve(message.id, event, failure=message.failure)
+
+    def _take_child_completed(self, message: ChildCompleted) -> None:
+        self.resolve(message.id, _COMPLETE, message.result)
+
+    def _take_child_failed(self, message: ChildFailed) -> None:
+        self.child_failed(message.id, message.failure)
+
+    def _take_child_cancel(self, message: ChildCancelRequested) -> None:
+        self.child_cancel_requested(message.id)
+
     def _take_cancel(self, message: CancelRequested) -> None:
         # A state and not an event: one that the code has caught cannot be asked for again.
         if self._cancel_reason is None:
@@ -313,6 +334,12 @@ class Execution(Surroundings):
         ActivityFailed: _take_activity_failed,
         TimerFired: _take_timer,
         ExternalSignalResolved: _take_signal_resolved,
+        ExternalCancelResolved: _take_cancel_resolved,
+        ChildStarted: Relatives.child_started,
+        ChildStartFailed: Relatives.child_start_failed,
+        ChildCompleted: _take_child_completed,
+        ChildFailed: _take_child_failed,
+        ChildCancelRequested: _take_child_cancel,
         CancelRequested: _take_cancel,
         RunTimedOut: _take_end,
         RunTerminated: _take_end,

@@ -10,7 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
-__all__ = ["ABANDONED_ACTIVITY", "ACTIVITY", "AWAITED_ACTIVITY", "EXTERNAL_SIGNAL", "Event", "State", "Table"]
+__all__ = [
+    "ABANDONED_ACTIVITY",
+    "ACTIVITY",
+    "AWAITED_ACTIVITY",
+    "AWAITED_CHILD",
+    "CHILD",
+    "EXTERNAL",
+    "Event",
+    "State",
+    "Table",
+]
 
 
 # IntEnum: the tables are looked up once a turn, and hashing a plain Enum is a call of its own.
@@ -62,5 +72,11 @@ AWAITED_ACTIVITY: Table = {
 ABANDONED_ACTIVITY: Table = {**_ENDS, **_GOES_ON}
 """Its cancellation ends the wait for it, and it goes on: what comes of it is heard and has no effect."""
 
-EXTERNAL_SIGNAL: Table = {**_ENDS, **_GOES_ON}
-"""A signal that is no longer waited for is delivered all the same."""
+EXTERNAL: Table = {**_ENDS, **_GOES_ON}
+"""What another run is sent, and the start of a child: it happens all the same if it is no longer waited for."""
+
+CHILD: Table = EXTERNAL
+"""A child whose cancellation ends the wait for it: what comes of it is heard and has no effect."""
+
+AWAITED_CHILD: Table = AWAITED_ACTIVITY
+"""A child whose cancellation is a request, and what it answers is its end."""

@@ -14,6 +14,12 @@ __all__ = [
     "ActivityCompleted",
     "ActivityFailed",
     "CancelRequested",
+    "ChildCancelRequested",
+    "ChildCompleted",
+    "ChildFailed",
+    "ChildStartFailed",
+    "ChildStarted",
+    "ExternalCancelResolved",
     "ExternalSignalResolved",
     "Message",
     "MessageSkipped",
@@ -92,6 +98,49 @@ class ExternalSignalResolved(Message, frozen=True, array_like=True, gc=False, ta
     failure: Failure | None = None
 
 
+class ExternalCancelResolved(Message, frozen=True, array_like=True, gc=False, tag="external-cancel-resolved"):
+    """The other run has been asked to end, as command ``id`` wanted, or there is none."""
+
+    id: int
+    failure: Failure | None = None
+
+
+class ChildStarted(Message, frozen=True, array_like=True, gc=False, tag="child-started"):
+    """The child of command ``id`` is there."""
+
+    id: int
+    run_id: str
+
+
+class ChildStartFailed(Message, frozen=True, array_like=True, gc=False, tag="child-start-failed"):
+    """The child of command ``id`` was not started: its workflow id is taken by the run that is named."""
+
+    id: int
+    workflow_id: str
+    run_id: str = ""
+    workflow_type: str = ""
+
+
+class ChildCompleted(Message, frozen=True, array_like=True, gc=False, tag="child-completed"):
+    """The child of command ``id`` returned."""
+
+    id: int
+    result: bytes
+
+
+class ChildFailed(Message, frozen=True, array_like=True, gc=False, tag="child-failed"):
+    """The child of command ``id`` ended without a result."""
+
+    id: int
+    failure: Failure
+
+
+class ChildCancelRequested(Message, frozen=True, array_like=True, gc=False, tag="child-cancel-requested"):
+    """The child of command ``id`` has been asked to end."""
+
+    id: int
+
+
 class CancelRequested(Message, frozen=True, array_like=True, gc=False, tag="cancel-requested"):
     """Somebody asked the run to end by itself."""
 
@@ -127,6 +176,12 @@ AnyMessage = (
     | ActivityFailed
     | TimerFired
     | ExternalSignalResolved
+    | ExternalCancelResolved
+    | ChildStarted
+    | ChildStartFailed
+    | ChildCompleted
+    | ChildFailed
+    | ChildCancelRequested
     | CancelRequested
     | MessageSkipped
     | RunTimedOut

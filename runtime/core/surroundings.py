@@ -15,19 +15,19 @@ from ..model.options import WorkflowOptions
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .channels import SignalChannel
-from .commander import Commander
 from .conditions import Conditions
 from .context import Info
 from .handling import Handling
 from .loop import WorkflowLoop
 from .messages import WorkflowStarted
+from .relatives import Relatives
 from .run_info import info_of
 from .updates import UpdateInfo, current_update
 
 __all__ = ["Surroundings"]
 
 
-class Surroundings(Commander):
+class Surroundings(Relatives):
     """A run with its loop, its conditions and its handlers.
 
     Attributes:

@@ -166,7 +166,7 @@ __all__ = [
 
 
 # Not on the face: a base class, and what no call raises yet.
-_INNER = ("ChildWorkflowError", "InvalidDefinitionError")
+_INNER = ("InvalidDefinitionError",)
 
 
 def _name_as_imported() -> None:

@@ -9,6 +9,7 @@ from ..model.options import WorkflowExecutionStatus
 from ..model.run_facts import change_facts
 from .headers import put_header
 from .outcomes import Outcome, release_outcome
+from .relatives import close_children, tell_parent
 from .run_state import RunState
 from .tools import Tools
 from .update_outcomes import leave_update
@@ -65,6 +66,10 @@ def close_run(
         facts=facts,
     )
     put_header(tools.sweep, run, closed)
+    if run.children:
+        close_children(tools, run, time_ns)
+    if facts and not next_run_id:
+        tell_parent(tools, run, outcome, time_ns)
     tools.sweep.after(release_outcome, tools.waiters, tools.converter, tools.workflows, run_no, run.header, outcome)
 
 

@@ -28,7 +28,7 @@ from .attempts import Attempts
 from .delivery import Delivery, PinnedDelivery, Query, Question
 from .describing import describe
 from .directory import Directory
-from .effects import leave_row
+from .mail_rows import leave_row
 from .outcomes import ResultFuture
 from .run_state import RunState
 from .standing_errors import closed_error

@@ -12,6 +12,7 @@ from typing import Any
 from ...storage import DueKind, Update
 from ..core.commands import (
     CancelActivity,
+    CancelExternal,
     CancelTimer,
     CancelWorkflow,
     Command,
@@ -22,15 +23,19 @@ from ..core.commands import (
     FailWorkflow,
     RecordSideEffect,
     RequestCancelActivity,
+    RequestCancelChild,
     ScheduleActivity,
     SignalExternal,
+    StartChild,
     StartTimer,
 )
 from ..core.messages import (
     ActivityCompleted,
     ActivityFailed,
     CancelRequested,
-    ExternalSignalResolved,
+    ChildCompleted,
+    ChildFailed,
+    ChildStartFailed,
     Message,
     RunTerminated,
     RunTimedOut,
@@ -40,19 +45,19 @@ from ..core.messages import (
     encode_message,
 )
 from ..model.cancellation import CANCEL_REQUESTED
-from ..model.errors import ApplicationError, GreenroomError, TerminatedError, TimeoutError, TimeoutType
+from ..model.errors import TerminatedError, TimeoutError, TimeoutType
 from ..model.failure_writing import to_failure
-from ..model.failures import Failure
 from ..model.options import WorkflowExecutionStatus
 from .closing import close_run
 from .headers import went_on
 from .outcomes import Outcome
+from .relatives import cancel_external, request_cancel_child, signal_external, start_child
 from .run_state import RunState
 from .succession import continue_run, retry_run, started_of
 from .tools import Peer, Tools
 from .update_outcomes import finish_update
 
-__all__ = ["TOOK", "WANTS", "leave_row"]
+__all__ = ["TOOK", "WANTS"]
 
 logger = logging.getLogger("greenroom")
 
@@ -65,6 +70,10 @@ def _took_outcome(tools: Tools, run: RunState, message: ActivityCompleted | Acti
     if message.id in run.cancelling:
         run.cancelling -= {message.id}
     tools.attempts.drop_row(run.run_no, message.id)
+
+
+def _took_child_end(tools: Tools, run: RunState, message: ChildCompleted | ChildFailed | ChildStartFailed) -> None:
+    del run.children[message.id]
 
 
 def _took_update(tools: Tools, run: RunState, message: UpdateReceived) -> None:
@@ -97,6 +106,9 @@ def _took_cancel(tools: Tools, run: RunState, message: CancelRequested) -> None:
 TOOK: dict[type[Message], Callable[[Tools, RunState, Any], None]] = {
     ActivityCompleted: _took_outcome,
     ActivityFailed: _took_outcome,
+    ChildCompleted: _took_child_end,
+    ChildFailed: _took_child_end,
+    ChildStartFailed: _took_child_end,
     TimerFired: _took_timer,
     UpdateReceived: _took_update,
     CancelRequested: _took_cancel,
@@ -143,42 +155,6 @@ def _cancel_timer(tools: Tools, peer: Peer, command: CancelTimer, time_ns: int) 
         tools.sweep.after(tools.timekeeper.disarm, run.run_no, DueKind.TIMER, command.id)
 
 
-def _signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns: int) -> None:
-    failure: Failure | None = None
-    try:
-        target = tools.directory.find_open(command.workflow_id, command.run_id)
-    except GreenroomError as damage:
-        error = ApplicationError(f"workflow {command.workflow_id!r} cannot be signalled: {damage}", type="JournalError")
-        failure = to_failure(error, tools.converter)
-        leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
-        return
-    if target is None:
-        error = ApplicationError(
-            f"no open workflow {command.workflow_id!r} to signal", type="ExternalWorkflowExecutionNotFound"
-        )
-        failure = to_failure(error, tools.converter)
-    elif target.waiting_messages >= tools.mailbox_limit:
-        error = ApplicationError(f"the mailbox of workflow {command.workflow_id!r} is full", type="MailboxFull")
-        failure = to_failure(error, tools.converter)
-    else:
-        signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
-        leave_row(tools, target, signal, time_ns)
-    leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
-
-
-def leave_row(tools: Tools, target: Peer, message: Message, time_ns: int) -> None:
-    """Put a message in a run's mailbox on disk; the run hears of it once it is there."""
-    data = encode_message(message)
-    seq = tools.sweep.batch.put_mail(target.run.run_no, time_ns, data)
-    target.run.add_row(seq, data)
-    tools.sweep.after(target.accept_row, seq, message)
-    tools.sweep.undo(_forget_row, target.run, seq)
-
-
-def _forget_row(run: RunState, seq: int, error: GreenroomError) -> None:
-    run.take_row(seq)
-
-
 def _dead_letter(tools: Tools, peer: Peer, command: DeadLetterSignal, time_ns: int) -> None:
     workflow_id = peer.run.header.workflow_id
     logger.warning("signal %r of workflow %r is a dead letter: %s", command.name, workflow_id, command.reason)
@@ -219,7 +195,10 @@ WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     RequestCancelActivity: _request_cancel_activity,
     StartTimer: _start_timer,
     CancelTimer: _cancel_timer,
-    SignalExternal: _signal_external,
+    SignalExternal: signal_external,
+    CancelExternal: cancel_external,
+    StartChild: start_child,
+    RequestCancelChild: request_cancel_child,
     DeadLetterSignal: _dead_letter,
     RecordSideEffect: _record,
     CompleteUpdate: _complete_update,

@@ -111,6 +111,11 @@ def _continued(converter: PayloadConverter, step: commands.ContinueAsNew) -> Map
     return {"type": step.name, "args": _args(converter, step.args), "at": step.site}
 
 
+def _child(converter: PayloadConverter, step: commands.StartChild) -> Mapping[str, Any]:
+    what = {"id": step.id, "type": step.name, "workflow": step.workflow_id}
+    return {**what, "args": _args(converter, step.args), "at": step.site}
+
+
 def _signalled(converter: PayloadConverter, step: messages.SignalReceived) -> Mapping[str, Any]:
     sender = {"sender": step.sender} if step.sender else {}
     return {"name": step.name, "args": _args(converter, step.args), **sender}
@@ -176,6 +181,27 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.MessageSkipped: ("MessageSkipped", _skipped),
     messages.RunTimedOut: ("WorkflowTimedOut", lambda converter, step: {}),
     messages.RunTerminated: ("WorkflowTerminated", lambda converter, step: {"reason": step.reason}),
+    messages.ExternalCancelResolved: ("ExternalCancelResolved", _resolved),
+    messages.ChildStarted: ("ChildWorkflowStarted", lambda converter, step: {"id": step.id, "run": step.run_id}),
+    messages.ChildStartFailed: (
+        "ChildWorkflowStartFailed",
+        lambda converter, step: {"id": step.id, "workflow": step.workflow_id, "taken by": step.run_id},
+    ),
+    messages.ChildCompleted: (
+        "ChildWorkflowCompleted",
+        lambda converter, step: {"id": step.id, "result": _value(converter, step.result)},
+    ),
+    messages.ChildFailed: (
+        "ChildWorkflowFailed",
+        lambda converter, step: {"id": step.id, "failure": _why(step.failure)},
+    ),
+    messages.ChildCancelRequested: ("ChildWorkflowCancelRequested", lambda converter, step: {"id": step.id}),
+    commands.StartChild: ("ChildWorkflowInitiated", _child),
+    commands.RequestCancelChild: ("ChildWorkflowCancelInitiated", lambda converter, step: {"id": step.id}),
+    commands.CancelExternal: (
+        "ExternalCancelInitiated",
+        lambda converter, step: {"id": step.id, "workflow": step.workflow_id, "reason": step.reason},
+    ),
     commands.ContinueAsNew: ("WorkflowContinuedAsNew", _continued),
     commands.ScheduleActivity: ("ActivityScheduled", _scheduled),
     commands.CancelActivity: ("ActivityCancelRequested", lambda converter, step: {"id": step.id, "at": step.site}),

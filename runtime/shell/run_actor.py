@@ -113,7 +113,7 @@ class RunActor(Actor):
         if self.standing is Standing.DORMANT:
             self.wake()
         elif seq in self.run.rows:
-            self.actor_inbox.put(Delivery(message, seq=seq))
+            self.accept(Delivery(message, seq=seq))
 
     def ask(self, question: Question | Query) -> None:
         """Put a question behind the mail that is there."""

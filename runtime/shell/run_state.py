@@ -7,11 +7,16 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ...storage import DueKind, Items, RunHeader, Turn
-from ..core.commands import CancelActivity, Command, RequestCancelActivity, ScheduleActivity
+from ..core.commands import CancelActivity, Command, RequestCancelActivity, ScheduleActivity, StartChild
 from ..core.messages import (
     ActivityCompleted,
     ActivityFailed,
     CancelRequested,
+    ChildCancelRequested,
+    ChildCompleted,
+    ChildFailed,
+    ChildStarted,
+    ChildStartFailed,
     Message,
     MessageSkipped,
     TimerFired,
@@ -34,6 +39,7 @@ class RunState:
         last_ns: time of the last turn; time does not go back within a run.
         activities: number of each activity without an outcome → its command and the time of its turn (ns).
         cancelling: numbers of those among them that were asked to end, and whose answer is waited for.
+        children: number of each child that has not ended → the command that asked for it.
         starts_ns: when a run begins whose start is delayed (ns); None for all others.
         timers: number of each timer that is neither fired nor cancelled → when it is due (ns).
         rows: sequence number of each message that waits on disk → the message.
@@ -49,6 +55,7 @@ class RunState:
         "_admitted",
         "activities",
         "cancelling",
+        "children",
         "crc",
         "header",
         "is_active",
@@ -82,6 +89,7 @@ class RunState:
         self.last_ns = self.header.started_ns
         self.activities: dict[int, tuple[ScheduleActivity, int]] = {}
         self.cancelling: frozenset[int] = frozenset()
+        self.children: dict[int, StartChild] = {}
         self.starts_ns: int | None = None
         self.timers: dict[int, int] = {}
         self.updates: dict[str, bool] = {}
@@ -126,9 +134,13 @@ class RunState:
             self.activities.pop(message.id, None)
             if message.id in self.cancelling:
                 self.cancelling -= {message.id}
+        elif isinstance(message, (ChildCompleted, ChildFailed, ChildStartFailed)):
+            self.children.pop(message.id, None)
         for command in commands:
             if isinstance(command, ScheduleActivity):
                 self.activities[command.id] = command, time_ns
+            elif isinstance(command, StartChild):
+                self.children[command.id] = command
             elif isinstance(command, CancelActivity):
                 self.activities.pop(command.id, None)
             elif isinstance(command, RequestCancelActivity):
@@ -172,6 +184,11 @@ class RunState:
     _STALE: ClassVar[dict[type[Message], Callable[[RunState, Any], bool]]] = {
         ActivityCompleted: lambda run, message: message.id not in run.activities,
         ActivityFailed: lambda run, message: message.id not in run.activities,
+        ChildStarted: lambda run, message: message.id not in run.children,
+        ChildStartFailed: lambda run, message: message.id not in run.children,
+        ChildCompleted: lambda run, message: message.id not in run.children,
+        ChildFailed: lambda run, message: message.id not in run.children,
+        ChildCancelRequested: lambda run, message: message.id not in run.children,
         TimerFired: lambda run, message: message.id not in run.timers,
         UpdateReceived: lambda run, message: message.update_id in run.updates,
         CancelRequested: lambda run, message: run.is_cancel_requested,

@@ -25,20 +25,12 @@ from .beginning import NewRun, make_run
 from .delivery import Delivery, Question
 from .directory import Directory
 from .outcomes import Outcome, ResultFuture, resolve
+from .policies import may_reuse
 from .standing_errors import suspended_error
 from .sweep import Sweep, fail_if_pending
 from .waiters import Waiters
 
 __all__ = ["StartRequest", "Starts"]
-
-_FAILED = frozenset(
-    {
-        WorkflowExecutionStatus.FAILED,
-        WorkflowExecutionStatus.CANCELLED,
-        WorkflowExecutionStatus.TERMINATED,
-        WorkflowExecutionStatus.TIMED_OUT,
-    }
-)
 
 
 class StartRequest(NamedTuple):
@@ -104,7 +96,7 @@ class Starts:
             self._begin(future, request)
         elif header.closed_ns is None:
             self._meet(future, request, existing, header)
-        elif existing == replaced or _may_reuse(request.reuse, WorkflowExecutionStatus(header.status)):
+        elif existing == replaced or may_reuse(request.reuse, WorkflowExecutionStatus(header.status)):
             self._begin(future, request)
         else:
             self.tell(future, existing, partial(_refuse_start, header))
@@ -217,12 +209,6 @@ class Starts:
         self._directory.begin_beside(run, message)
         if not isinstance(future, ResultFuture):
             self._sweep.answer(future, start.answer)
-
-
-def _may_reuse(policy: WorkflowIDReusePolicy, status: WorkflowExecutionStatus) -> bool:
-    if policy is WorkflowIDReusePolicy.REJECT_DUPLICATE:
-        return False
-    return policy is not WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY or status in _FAILED
 
 
 def _refuse_start(header: RunHeader) -> NoReturn:

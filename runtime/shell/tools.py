@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ...actors import Clock, TurnDeadline
-from ...storage import Journal
+from ...storage import Journal, RunHeader
 from ..core.execution import Execution
 from ..core.messages import Message, WorkflowStarted
 from ..model.definitions import WorkflowDefinition
@@ -31,6 +31,9 @@ class Peer(TurnTaker, Protocol):
     run: RunState
 
     @property
+    def is_open(self) -> bool: ...
+
+    @property
     def waiting_messages(self) -> int: ...
 
     def started(self) -> WorkflowStarted:
@@ -52,6 +55,15 @@ class Peer(TurnTaker, Protocol):
 
 class Residents(Protocol):
     """The runs in memory: where they find each other, and say what becomes of them."""
+
+    def find(self, workflow_id: str, run_id: str) -> int | None:
+        """The number of a run: that of ``run_id``, or if it is empty the current one of the workflow id; None if
+        there is none."""
+        ...
+
+    def header(self, run_no: int) -> RunHeader | None:
+        """What is known of a run without replaying it."""
+        ...
 
     def find_open(self, workflow_id: str, run_id: str) -> Peer | None:
         """The open run of a workflow id (and run id, if not empty) that is on disk or in the open sweep, or None."""

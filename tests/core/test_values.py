@@ -64,6 +64,7 @@ def test_kinds_have_the_names_that_stand_on_disk() -> None:
 
     assert names == [
         "cancel-activity",
+        "cancel-external",
         "cancel-timer",
         "cancel-workflow",
         "complete-update",
@@ -73,8 +74,10 @@ def test_kinds_have_the_names_that_stand_on_disk() -> None:
         "fail-workflow",
         "record-side-effect",
         "request-cancel-activity",
+        "request-cancel-child",
         "schedule-activity",
         "signal-external",
+        "start-child",
         "start-timer",
     ]
 

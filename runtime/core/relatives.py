@@ -1,0 +1,150 @@
+"""Other workflows, as a run asks for them: children that it starts and waits for, and runs that it asks to end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..model.activity_definition import ActivityDefinition
+from ..model.definitions import WorkflowDefinition
+from ..model.errors import WorkflowAlreadyStartedError
+from ..model.failures import Failure
+from ..model.options import ChildWorkflowCancellationType, WorkflowIDReusePolicy, WorkflowOptions
+from ..model.payload_converter import PayloadConverter
+from ..model.registry import Registry
+from .child_handles import ChildWorkflowHandle
+from .commander import Commander
+from .commands import CancelExternal, RequestCancelChild, StartChild
+from .handles import PendingHandle
+from .machines import AWAITED_CHILD, CHILD, EXTERNAL, Event
+from .messages import ChildStarted, ChildStartFailed
+
+__all__ = ["Relatives"]
+
+_ABANDON = ChildWorkflowCancellationType.ABANDON
+_TRY_CANCEL = ChildWorkflowCancellationType.TRY_CANCEL
+
+
+class Relatives(Commander):
+    """The part of an execution that asks for other workflows.
+
+    Attributes:
+        starting: command id of each child whose start is not known yet → the handle that waits for it.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        converter: PayloadConverter,
+        failure_types: tuple[type[BaseException], ...],
+        activities: Registry[ActivityDefinition] | None,
+    ) -> None:
+        super().__init__(run_id, converter, failure_types, activities)
+        self.starting: dict[int, PendingHandle[str]] = {}
+
+    # What is asked for.
+
+    def start_child(
+        self,
+        name: str,
+        args: tuple[object, ...],
+        workflow_id: str,
+        options: WorkflowOptions,
+        reuse: WorkflowIDReusePolicy,
+        result_type: Any,
+        declared: WorkflowDefinition | None = None,
+    ) -> tuple[PendingHandle[str], ChildWorkflowHandle[Any]]:
+        """Start a child; gives what waits for its start, and what waits for its result."""
+        number = self._next("starting a child workflow")
+        if self._recorded is None or not self._repeats(number, StartChild, name):
+            data = self._converter.encode_args(args)
+            if declared is not None:
+                self._converter.decode_args(data, declared.signature.arg_types)
+            self._ask(number, StartChild, name, workflow_id, data, options, int(reuse))
+        recorded = self._turn.get(number)
+        if isinstance(recorded, StartChild):
+            # What it means to cancel it is as it was: the history goes by that, whatever the code says now.
+            workflow_id, options = recorded.workflow_id, recorded.options
+        kind = options.cancellation_type
+        is_awaited = kind not in (_ABANDON, _TRY_CANCEL)
+        child: ChildWorkflowHandle[Any] = ChildWorkflowHandle(
+            self.loop,
+            number,
+            AWAITED_CHILD if is_awaited else CHILD,
+            result_type,
+            self._leave_child if kind is _ABANDON else self._cancel_child,
+            workflow_id,
+            self._request_child_cancel if is_awaited else None,
+        )
+        start: PendingHandle[str] = PendingHandle(
+            self.loop, number, EXTERNAL, str, self._leave_child if kind is _ABANDON else self._cancel_start
+        )
+        self.starting[number] = start
+        self.pending[number] = child
+        return start, child
+
+    def cancel_external(self, workflow_id: str, run_id: str, reason: str) -> PendingHandle[None]:
+        """Ask another workflow to end."""
+        number = self._next("cancelling another workflow")
+        self._ask(number, CancelExternal, "", workflow_id, run_id, reason)
+        handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL, None, self._cancel_wait)
+        self.pending[number] = handle
+        return handle
+
+    # What is taken back.
+
+    def _leave_child(self, handle: PendingHandle[Any]) -> None:
+        """Wait for a child no longer, and let it be, unless nobody has seen its start yet."""
+        self._cancel_wait(handle)
+        if handle.id not in self.pending:
+            self._forget_start(handle.id)
+
+    def _cancel_start(self, handle: PendingHandle[Any]) -> None:
+        """The wait for the start is given up: so is the child."""
+        self._cancel_child(handle)
+
+    def _cancel_child(self, handle: PendingHandle[Any]) -> None:
+        if not self._request_child_cancel(handle) and self._turn.pop(handle.id, None) is not None:
+            self._forget_start(handle.id)
+            self.pending.pop(handle.id, None)
+
+    def _forget_start(self, number: int) -> None:
+        start = self.starting.pop(number, None)
+        if start is not None and not start.done():
+            start.end_cancelled("the child is not wanted any more")
+
+    def _request_child_cancel(self, handle: PendingHandle[Any]) -> bool:
+        """Ask a child to end; False if its start can be taken back, or nothing can be asked for any more."""
+        if self.loop.read_only:
+            self.loop.refuse_change("cancelling")
+        if self.put_away or self.closing is not None or handle.id in self._turn:
+            return False
+        if not handle.is_cancelling:
+            self._ask(handle.id, RequestCancelChild, "", self._cancel_reason or "", key=-handle.id)
+        return True
+
+    # What came of it.
+
+    def child_started(self, message: ChildStarted) -> None:
+        child = self.pending.get(message.id)
+        if isinstance(child, ChildWorkflowHandle):
+            child.first_execution_run_id = message.run_id
+        start = self.starting.pop(message.id, None)
+        if start is not None and not start.done():
+            start.set_result(message.run_id)
+
+    def child_start_failed(self, message: ChildStartFailed) -> None:
+        self.pending.pop(message.id, None)
+        start = self.starting.pop(message.id, None)
+        if start is not None and not start.done():
+            run_id, workflow_type = message.run_id or None, message.workflow_type or None
+            start.set_exception(WorkflowAlreadyStartedError(message.workflow_id, run_id, workflow_type))
+
+    def child_cancel_requested(self, number: int) -> None:
+        """The child has been asked to end, which is what was waited for."""
+        handle = self.pending.pop(number, None)
+        if handle is not None and handle.is_cancelling and not handle.done():
+            handle.move(Event.CANCEL)
+            handle.end_cancelled("")
+
+    def child_failed(self, number: int, failure: Failure) -> None:
+        self.resolve(number, Event.FAIL, failure=failure)

@@ -1,0 +1,196 @@
+"""What a run has to do with others: it signals them, asks them to end, starts children, and is told what became of
+that. Every word of it is a row in a mailbox, in the transaction of the turn that says it."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from ...storage import RunHeader
+from ..core.commands import CancelExternal, RequestCancelChild, SignalExternal, StartChild
+from ..core.messages import (
+    CancelRequested,
+    ChildCancelRequested,
+    ChildCompleted,
+    ChildFailed,
+    ChildStarted,
+    ChildStartFailed,
+    ExternalCancelResolved,
+    ExternalSignalResolved,
+    Message,
+    RunTerminated,
+    SignalReceived,
+)
+from ..core.origins import Origin, RunReference
+from ..model.errors import ApplicationError, GreenroomError
+from ..model.failure_writing import to_failure
+from ..model.failures import Facts, Failure, FailureKind
+from ..model.ids import is_run_id_of
+from ..model.options import (
+    ChildWorkflowCancellationType,
+    ParentClosePolicy,
+    WorkflowExecutionStatus,
+    WorkflowIDReusePolicy,
+    encode_workflow_options,
+)
+from ..model.run_facts import RunFacts, decode_facts
+from .beginning import NewRun, make_run
+from .mail_rows import leave_row
+from .outcomes import Outcome
+from .policies import may_reuse
+from .run_state import RunState
+from .tools import Peer, Tools
+
+__all__ = [
+    "cancel_external",
+    "close_children",
+    "request_cancel_child",
+    "signal_external",
+    "start_child",
+    "tell_parent",
+]
+
+_PARENT_CLOSED = "its parent has ended"
+
+logger = logging.getLogger("greenroom")
+
+
+# Others.
+
+
+def signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns: int) -> None:
+    """Put a signal into the mailbox of another run, and tell the sender whether it is there."""
+    target, failure = _reach(tools, command.workflow_id, command.run_id, "signal")
+    if target is not None and target.waiting_messages >= tools.mailbox_limit:
+        error = ApplicationError(f"the mailbox of workflow {command.workflow_id!r} is full", type="MailboxFull")
+        failure = to_failure(error, tools.converter)
+    elif target is not None:
+        signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
+        leave_row(tools, target, signal, time_ns)
+    leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
+
+
+def cancel_external(tools: Tools, peer: Peer, command: CancelExternal, time_ns: int) -> None:
+    """Ask another run to end, and tell the one that wants it whether there is one."""
+    target, failure = _reach(tools, command.workflow_id, command.run_id, "cancel")
+    if target is not None:
+        leave_row(tools, target, CancelRequested(command.reason), time_ns)
+    leave_row(tools, peer, ExternalCancelResolved(command.id, failure), time_ns)
+
+
+def _reach(tools: Tools, workflow_id: str, run_id: str, what: str) -> tuple[Peer | None, Failure | None]:
+    """The open run that is meant, or why there is none."""
+    try:
+        target = tools.directory.find_open(workflow_id, run_id)
+    except GreenroomError as damage:
+        error = ApplicationError(f"workflow {workflow_id!r} cannot be reached: {damage}", type="JournalError")
+        return None, to_failure(error, tools.converter)
+    if target is not None:
+        return target, None
+    message = f"no open workflow {workflow_id!r} to {what}"
+    return None, to_failure(ApplicationError(message, type="ExternalWorkflowExecutionNotFound"), tools.converter)
+
+
+# Children.
+
+
+class _Taken(NamedTuple):
+    """Why a child cannot have its workflow id: the run that has it, if there is one."""
+
+    run_id: str = ""
+    workflow_type: str = ""
+
+
+def start_child(tools: Tools, peer: Peer, command: StartChild, time_ns: int) -> None:
+    """Begin a child beside its parent, which is told that it is there, or that its id is taken."""
+    run = peer.run
+    taken = _taken(tools, command.workflow_id, WorkflowIDReusePolicy(command.reuse))
+    run.children[command.id] = command
+    if taken is not None:
+        message: Message = ChildStartFailed(command.id, command.workflow_id, taken.run_id, taken.workflow_type)
+        leave_row(tools, peer, message, time_ns)
+        return
+    header = run.header
+    parent = RunReference(header.workflow_id, header.run_id)
+    started = peer.started()
+    root = parent if started.origin is None or started.origin.root is None else started.origin.root
+    new = NewRun(
+        command.name,
+        command.args,
+        command.workflow_id,
+        command.options,
+        encode_workflow_options(command.options),
+        origin=Origin(parent=parent, root=root),
+        facts=RunFacts(parent_run_no=run.run_no, parent_item=command.id),
+    )
+    state, first = make_run(tools.sweep, tools.journal.store_uuid.encode(), time_ns, new)
+    tools.directory.begin_beside(state, first)
+    leave_row(tools, peer, ChildStarted(command.id, first.run_id), time_ns)
+
+
+def _taken(tools: Tools, workflow_id: str, reuse: WorkflowIDReusePolicy) -> _Taken | None:
+    existing = tools.directory.find(workflow_id, "")
+    header: RunHeader | None = None if existing is None else tools.directory.header(existing)
+    if header is None:
+        # The workflow that gets such an id by itself one day would not be found.
+        return _Taken() if is_run_id_of(tools.journal.store_uuid.encode(), workflow_id) else None
+    if header.closed_ns is not None and may_reuse(reuse, WorkflowExecutionStatus(header.status)):
+        return None
+    return _Taken(header.run_id, header.workflow_type)
+
+
+def request_cancel_child(tools: Tools, peer: Peer, command: RequestCancelChild, time_ns: int) -> None:
+    """Ask a child to end; one that has ended by itself has told so."""
+    child = peer.run.children.get(command.id)
+    if child is None:
+        return
+    target = _child(tools, peer.run, child)
+    if target is not None:
+        leave_row(tools, target, CancelRequested(command.reason), time_ns)
+        if child.options.cancellation_type is ChildWorkflowCancellationType.WAIT_CANCELLATION_REQUESTED:
+            leave_row(tools, peer, ChildCancelRequested(command.id), time_ns)
+
+
+def close_children(tools: Tools, run: RunState, time_ns: int) -> None:
+    """A run has ended: its children are told what their policy says."""
+    children, run.children = run.children, {}
+    for child in children.values():
+        message = _LAST_WORDS[child.options.parent_close_policy]
+        target = None if message is None else _child(tools, run, child)
+        if target is not None and message is not None:
+            leave_row(tools, target, message, time_ns)
+
+
+_LAST_WORDS: dict[ParentClosePolicy, Message | None] = {
+    ParentClosePolicy.TERMINATE: RunTerminated(_PARENT_CLOSED),
+    ParentClosePolicy.REQUEST_CANCEL: CancelRequested(_PARENT_CLOSED),
+    ParentClosePolicy.ABANDON: None,
+}
+
+
+def _child(tools: Tools, run: RunState, child: StartChild) -> Peer | None:
+    """The run of a child that is open now: its first one, or one that has gone on from it."""
+    try:
+        target = tools.directory.find_open(child.workflow_id, "")
+    except GreenroomError as damage:
+        logger.error("child %r of run %d cannot be reached: %s", child.workflow_id, run.run_no, damage)
+        return None
+    if target is None:
+        return None
+    facts = decode_facts(target.run.header.facts)
+    return target if (facts.parent_run_no, facts.parent_item) == (run.run_no, child.id) else None
+
+
+def tell_parent(tools: Tools, run: RunState, outcome: Outcome, time_ns: int) -> None:
+    """A run has ended for good: the run whose child it is hears of it, if it is still there."""
+    facts = decode_facts(run.header.facts)
+    parent = tools.directory.of_run(facts.parent_run_no) if facts.parent_run_no else None
+    if parent is None or not parent.is_open:
+        return
+    if outcome.failure is None:
+        leave_row(tools, parent, ChildCompleted(facts.parent_item, outcome.result), time_ns)
+        return
+    header = run.header
+    known: Facts = {"workflow_type": header.workflow_type, "workflow_id": header.workflow_id, "run_id": header.run_id}
+    failure = Failure(FailureKind.CHILD_WORKFLOW, "child workflow failed", cause=outcome.failure, facts=known)
+    leave_row(tools, parent, ChildFailed(facts.parent_item, failure), time_ns)

@@ -1,0 +1,171 @@
+"""How a workflow starts children: the options of a child stand in one list, for type checkers and for calls alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from enum import IntEnum
+from typing import Any, TypedDict, TypeVar, TypeVarTuple, Unpack, cast, overload
+
+from .core.child_handles import ChildWorkflowHandle
+from .core.context import current
+from .model.durations import to_limit, to_ns
+from .model.ids import check_id
+from .model.options import (
+    ChildWorkflowCancellationType,
+    ParentClosePolicy,
+    WorkflowIDReusePolicy,
+    WorkflowOptions,
+)
+from .model.retry import RetryPolicy, check_policy
+from .model.workflow_reference import workflow_definition_of
+from .workflow_declarations import FunctionCoroutine, MethodCoroutine
+
+__all__ = ["ChildOptions", "execute_child_workflow", "start_child_workflow"]
+
+R = TypeVar("R")
+P = TypeVar("P", bound=IntEnum)
+Ts = TypeVarTuple("Ts")
+
+Duration = timedelta | float
+
+
+class ChildOptions(TypedDict, total=False):
+    """The options of a child, as ``start_child_workflow`` explains them.
+
+    Lengths of time are ``timedelta`` or seconds; None is no limit.
+    """
+
+    id: str | None
+    id_reuse_policy: WorkflowIDReusePolicy
+    parent_close_policy: ParentClosePolicy
+    cancellation_type: ChildWorkflowCancellationType
+    run_timeout: Duration | None
+    execution_timeout: Duration | None
+    retry_policy: RetryPolicy | None
+    start_delay: Duration | None
+
+
+@overload
+async def start_child_workflow(
+    workflow: Callable[[*Ts], FunctionCoroutine[R]], /, *args: *Ts, **options: Unpack[ChildOptions]
+) -> ChildWorkflowHandle[R]: ...
+@overload
+async def start_child_workflow(
+    workflow: Callable[[Any, *Ts], MethodCoroutine[R]], /, *args: *Ts, **options: Unpack[ChildOptions]
+) -> ChildWorkflowHandle[R]: ...
+@overload
+async def start_child_workflow(
+    workflow: str, /, *args: Any, result_type: type[R], **options: Unpack[ChildOptions]
+) -> ChildWorkflowHandle[R]: ...
+@overload
+async def start_child_workflow(
+    workflow: str | type, /, *args: Any, **options: Unpack[ChildOptions]
+) -> ChildWorkflowHandle[Any]: ...
+async def start_child_workflow(
+    workflow: Any, /, *args: object, result_type: Any = None, **options: Any
+) -> ChildWorkflowHandle[Any]:
+    """Start a workflow as a child of this one; returns when it is there, not when it has run.
+
+    Args:
+        workflow: its class, its run method, the function, or its registered name.
+        *args: its arguments.
+        result_type: the type of its result, when the workflow is given by name.
+        id: its id; if not given, one that is made with the run's own random numbers.
+        id_reuse_policy: what to do if a workflow of that id has ended; the default allows another one. One that is open
+            is never replaced.
+        parent_close_policy: what becomes of it when this run ends, also by continuing as new: it is terminated (the
+            default), left alone, or asked to end.
+        cancellation_type: what cancelling the handle means: to ask the child to end and wait for its outcome (the
+            default), to wait only until it has been asked, to wait no longer at once, or to leave it alone besides.
+        run_timeout: how long one run of it may take (seconds or timedelta).
+        execution_timeout: how long all its runs may take (likewise).
+        retry_policy: how often and how soon a run that has failed is repeated.
+        start_delay: how long after the start it takes its first turn.
+
+    Raises:
+        WorkflowAlreadyStartedError: its id is taken.
+        TypeError: it is no workflow, the arguments do not fit it, or there is no such option.
+        ValueError: an option that cannot be so.
+        PayloadError: an argument cannot be stored, or is not of the type that its annotation allows.
+        NotInWorkflowError: the caller is not workflow code.
+        ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
+    """
+    context = current()
+    stored, reuse = _options(cast(ChildOptions, options))
+    definition = None if isinstance(workflow, str) else workflow_definition_of(workflow)
+    if definition is None:
+        name, hint = check_id(workflow, "workflow name"), Any if result_type is None else result_type
+    else:
+        problem = definition.signature.problem_with(args)
+        if problem is not None:
+            raise TypeError(f"workflow {definition.name!r} {problem}")
+        name, hint = definition.name, definition.signature.result_type if result_type is None else result_type
+    given_id = options.get("id")
+    workflow_id = _made_id() if given_id is None else check_id(given_id, "workflow id")
+    start, child = context.start_child(name, args, workflow_id, stored, reuse, hint, definition)
+    await start
+    return cast(ChildWorkflowHandle[Any], child)
+
+
+@overload
+async def execute_child_workflow(
+    workflow: Callable[[*Ts], FunctionCoroutine[R]], /, *args: *Ts, **options: Unpack[ChildOptions]
+) -> R: ...
+@overload
+async def execute_child_workflow(
+    workflow: Callable[[Any, *Ts], MethodCoroutine[R]], /, *args: *Ts, **options: Unpack[ChildOptions]
+) -> R: ...
+@overload
+async def execute_child_workflow(
+    workflow: str, /, *args: Any, result_type: type[R], **options: Unpack[ChildOptions]
+) -> R: ...
+@overload
+async def execute_child_workflow(workflow: str | type, /, *args: Any, **options: Unpack[ChildOptions]) -> Any: ...
+async def execute_child_workflow(workflow: Any, /, *args: object, **options: Any) -> Any:
+    """Start a workflow as a child of this one and wait for its result.
+
+    Args:
+        workflow, *args, **options: those of ``start_child_workflow``, ``result_type`` among them.
+
+    Raises:
+        ChildWorkflowError: it ended without a result; its ``cause`` says why.
+        WorkflowAlreadyStartedError, TypeError, ValueError, PayloadError, NotInWorkflowError, ReadOnlyContextError: as
+            for ``start_child_workflow``.
+    """
+    return await (await start_child_workflow(workflow, *args, **options))
+
+
+def _made_id() -> str:
+    return f"{current().random().getrandbits(128):032x}"
+
+
+def _options(given: ChildOptions) -> tuple[WorkflowOptions, WorkflowIDReusePolicy]:
+    for name in given:
+        if name not in ChildOptions.__annotations__:
+            raise TypeError(
+                f"no option {name!r} of a child workflow (there are: {', '.join(ChildOptions.__annotations__)}); "
+                "the workflow's own arguments are positional"
+            )
+    stored = WorkflowOptions(
+        execution_timeout_ns=to_limit(given.get("execution_timeout"), "execution_timeout"),
+        run_timeout_ns=to_limit(given.get("run_timeout"), "run_timeout"),
+        retry_policy=check_policy(given.get("retry_policy")),
+        start_delay_ns=to_ns(given.get("start_delay"), "start_delay") or 0,
+        parent_close_policy=_member(given, "parent_close_policy", ParentClosePolicy.TERMINATE),
+        cancellation_type=_member(
+            given, "cancellation_type", ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
+        ),
+    )
+    reuse = _member(given, "id_reuse_policy", WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+    if reuse is WorkflowIDReusePolicy.TERMINATE_IF_RUNNING:
+        raise ValueError("a child never replaces an open workflow: id_reuse_policy cannot be TERMINATE_IF_RUNNING")
+    return stored, reuse
+
+
+def _member(given: ChildOptions, name: str, default: P) -> P:
+    value = cast(dict[str, Any], given).get(name, default)
+    if value.__class__ is not default.__class__:
+        members = ", ".join(default.__class__.__members__)
+        raise TypeError(f"{name} is {value!r}; give a member of {default.__class__.__name__}: {members}")
+    return value
