@@ -3,25 +3,24 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
-from ..storage import RunHeader
-from .core.messages import CancelRequested, RunTerminated, SignalReceived, UpdateReceived
+from .core.messages import CancelRequested, RunTerminated, SignalReceived
+from .message_calls import checked_call
 from .model.description import WorkflowExecutionDescription
 from .model.handler_definitions import handler_name, handler_signature
 from .model.history import WorkflowHistory
 from .model.ids import check_id
 from .model.options import QueryRejectCondition, WorkflowUpdateStage
 from .model.payload_converter import PayloadConverter
-from .model.signatures import Signature
 from .model.texts import writable
 from .shell.desk import Desk
-from .shell.outcomes import AS_DECLARED, Outcome, ResultFuture
+from .shell.outcomes import AS_DECLARED, ResultFuture
 from .shell.targets import Target
 from .shell.updating import UpdateWaiter
+from .update_calls import update_message, update_request
 from .update_handle import WorkflowUpdateHandle
 
 __all__ = ["WorkflowHandle"]
@@ -112,7 +111,7 @@ class WorkflowHandle(Generic[R]):
             JournalError: it could not be written; nothing was sent.
         """
         # The run would put the signal aside as a dead letter: better to say so here.
-        name, data, _ = self._checked("signal", signal, args)
+        name, data, _ = checked_call(self._converter, "signal", signal, args)
         message = SignalReceived(name, data)
         return self._desk.send(self._target, message)
 
@@ -161,7 +160,7 @@ class WorkflowHandle(Generic[R]):
         """
         if reject_condition.__class__ is not QueryRejectCondition:
             raise TypeError(f"reject_condition is {reject_condition!r}; give a member of QueryRejectCondition")
-        name, data, signature = self._checked("query", query, args)
+        name, data, signature = checked_call(self._converter, "query", query, args)
         if result_type is None:
             result_type = Any if signature is None else signature.result_type
         return self._desk.query(self._target, name, data, reject_condition, result_type)
@@ -192,7 +191,7 @@ class WorkflowHandle(Generic[R]):
             WorkflowSuspendedError, WorkflowNotFoundError, MailboxFullError, JournalError: as for ``start_update``.
             PayloadDecodeError: the result is not of the type asked for.
         """
-        message, hint = self._update(update, args, id, result_type)
+        message, hint = update_message(self._converter, update, args, id, result_type)
         waiter = UpdateWaiter(ResultFuture(hint), WorkflowUpdateStage.COMPLETED, message.name)
         return self._desk.update(self._target, message, waiter)
 
@@ -261,22 +260,7 @@ class WorkflowHandle(Generic[R]):
             MailboxFullError: too many messages wait for it; nothing was sent, try again later.
             JournalError: it could not be written; nothing was sent.
         """
-        if wait_for_stage.__class__ is not WorkflowUpdateStage:
-            raise TypeError(f"wait_for_stage is {wait_for_stage!r}; give a member of WorkflowUpdateStage")
-        message, hint = self._update(update, args, id, result_type)
-
-        def handle(header: RunHeader, outcome: Outcome | None) -> WorkflowUpdateHandle[Any]:
-            return WorkflowUpdateHandle(
-                self._desk,
-                self._converter,
-                Target(header.workflow_id, header.run_id),
-                message.update_id,
-                name=message.name,
-                result_type=hint,
-                outcome=outcome,
-            )
-
-        waiter = UpdateWaiter(Future(), wait_for_stage, message.name, handle)
+        message, waiter = update_request(self._desk, self._converter, update, args, id, wait_for_stage, result_type)
         return self._desk.update(self._target, message, waiter)
 
     @overload
@@ -326,16 +310,6 @@ class WorkflowHandle(Generic[R]):
             name=name,
             result_type=signature.result_type,
         )
-
-    def _update(
-        self, update: str | Callable[..., Any], args: tuple[object, ...], id: str | None, result_type: Any
-    ) -> tuple[UpdateReceived, Any]:
-        """The request, and the type of its result."""
-        name, data, signature = self._checked("update", update, args)
-        update_id = uuid.uuid4().hex if id is None else check_id(id, "update id")
-        if result_type is None:
-            result_type = Any if signature is None else signature.result_type
-        return UpdateReceived(name, data, update_id), result_type
 
     def cancel(self, reason: str = "") -> Future[None]:
         """Ask the run to end by itself: its main function gets ``asyncio.CancelledError`` where it waits. It may clean
@@ -392,18 +366,3 @@ class WorkflowHandle(Generic[R]):
     def fetch_history(self) -> Future[WorkflowHistory]:
         """The run's history so far."""
         return self._history(self._target)
-
-    def _checked(
-        self, kind: str, handler: str | Callable[..., Any], args: tuple[object, ...]
-    ) -> tuple[str, bytes, Signature | None]:
-        """The name, the stored arguments and, of a handler that is referred to, the signature; refuses what cannot
-        be."""
-        name = check_id(handler_name(kind, handler), f"{kind} name")
-        data = self._converter.encode_args(args)
-        signature = handler_signature(kind, handler)
-        if signature is not None:
-            problem = signature.problem_with(args)
-            if problem is not None:
-                raise TypeError(f"{kind} {name!r} {problem}")
-            self._converter.decode_args(data, signature.arg_types)
-        return name, data, signature

@@ -29,7 +29,7 @@ from .shell.journal_seam import translated
 from .shell.preparing import refuse_while_prepared
 from .shell.process_settings import ProcessSettings
 from .shell.settings import Seams, Settings
-from .workflow_client import WorkflowClient
+from .with_start_client import WithStartClient
 
 __all__ = ["Runtime"]
 
@@ -39,7 +39,7 @@ Duration = timedelta | float
 _CONVERTER, _SUPERVISION = Converter(), Supervision()
 
 
-class Runtime(WorkflowClient):
+class Runtime(WithStartClient):
     """Runs workflows on a journal: ``with Runtime(...)`` in a synchronous program, ``async with`` in an asyncio one.
 
     One runtime owns a journal at a time. Closing it ends nothing: the next opening goes on where this one stopped.

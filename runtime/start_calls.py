@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import IntEnum
 from typing import Any, TypedDict
 
+from .core.messages import SignalReceived
+from .message_calls import checked_call
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
 from .model.ids import check_id
@@ -26,6 +28,7 @@ __all__ = ["StartOptions", "definition_to_start", "start_request"]
 
 Duration = timedelta | float
 
+USE_EXISTING = WorkflowIDConflictPolicy.USE_EXISTING
 FAIL = WorkflowIDConflictPolicy.FAIL
 ALLOW_DUPLICATE = WorkflowIDReusePolicy.ALLOW_DUPLICATE
 TERMINATE_IF_RUNNING = WorkflowIDReusePolicy.TERMINATE_IF_RUNNING
@@ -44,11 +47,13 @@ class StartOptions(TypedDict, total=False):
     execution_timeout: Duration | None
     retry_policy: RetryPolicy | None
     start_delay: Duration | None
+    start_signal: str | Callable[..., Any] | None
+    start_signal_args: Sequence[Any]
 
 
 _NAMES = tuple(StartOptions.__annotations__)
 # What a start is told of ids is not kept with the run.
-_UNSTORED = frozenset(("id", "id_conflict_policy", "id_reuse_policy"))
+_UNSTORED = frozenset(("id", "id_conflict_policy", "id_reuse_policy", "start_signal", "start_signal_args"))
 _NO_OPTIONS = WorkflowOptions()
 _NO_OPTIONS_DATA = encode_workflow_options(_NO_OPTIONS)
 
@@ -110,12 +115,16 @@ def start_request(
     data = converter.encode_args(args)
     # The run would be suspended by arguments that its annotations do not allow: better to say so here.
     converter.decode_args(data, definition.signature.arg_types)
-    conflict = options.get("id_conflict_policy", FAIL)
+    signal = _signal(options, converter)
+    # Who has something to say to a workflow means the one that is there.
+    conflict = options.get("id_conflict_policy", FAIL if signal is None else USE_EXISTING)
     if conflict.__class__ is not WorkflowIDConflictPolicy:
         raise _no_policy("id_conflict_policy", conflict, WorkflowIDConflictPolicy)
     reuse = options.get("id_reuse_policy", ALLOW_DUPLICATE)
     if reuse.__class__ is not WorkflowIDReusePolicy:
         raise _no_policy("id_reuse_policy", reuse, WorkflowIDReusePolicy)
+    if reuse is TERMINATE_IF_RUNNING and "id_conflict_policy" not in options:
+        conflict = FAIL
     if reuse is TERMINATE_IF_RUNNING and conflict is not FAIL:
         raise ValueError("TERMINATE_IF_RUNNING says what to do with an open run; leave out id_conflict_policy")
     stored, stored_data = _NO_OPTIONS, _NO_OPTIONS_DATA
@@ -129,7 +138,19 @@ def start_request(
         stored_data = encode_workflow_options(stored)
     given_id = options.get("id")
     workflow_id = "" if given_id is None else check_id(given_id, "workflow id")
-    return StartRequest(definition.name, data, workflow_id, stored, stored_data, conflict, reuse, answer)
+    return StartRequest(definition.name, data, workflow_id, stored, stored_data, conflict, reuse, answer, signal)
+
+
+def _signal(options: StartOptions, converter: PayloadConverter) -> SignalReceived | None:
+    """The signal that goes with a start."""
+    given = options.get("start_signal")
+    args = tuple(options.get("start_signal_args", ()))
+    if given is None:
+        if args:
+            raise TypeError("start_signal_args without start_signal: say which signal they are for")
+        return None
+    name, data, _ = checked_call(converter, "signal", given, args)
+    return SignalReceived(name, data)
 
 
 def _no_policy(option: str, given: object, policies: type[IntEnum]) -> TypeError:

@@ -22,7 +22,7 @@ from .model.ids import check_id
 from .model.instants import instant
 from .model.options import ChildWorkflowCancellationType, ParentClosePolicy
 from .model.texts import writable
-from .workflow_children import execute_child_workflow, start_child_workflow
+from .workflow_children import execute_child_workflow, signal_with_start, start_child_workflow
 from .workflow_continuing import (
     continue_as_new,
     get_last_completion_result,
@@ -106,6 +106,7 @@ __all__ = [
     "side_effect",
     "signal",
     "signal_channel",
+    "signal_with_start",
     "sleep",
     "sleep_until",
     "start_activity",

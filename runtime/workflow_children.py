@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import IntEnum
 from typing import Any, TypedDict, TypeVar, TypeVarTuple, Unpack, cast, overload
 
 from .core.child_handles import ChildWorkflowHandle
 from .core.context import current
+from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
+from .model.handler_definitions import handler_name, handler_signature
 from .model.ids import check_id
 from .model.options import (
     ChildWorkflowCancellationType,
@@ -21,7 +23,7 @@ from .model.retry import RetryPolicy, check_policy
 from .model.workflow_reference import workflow_definition_of
 from .workflow_declarations import FunctionCoroutine, MethodCoroutine
 
-__all__ = ["ChildOptions", "execute_child_workflow", "start_child_workflow"]
+__all__ = ["ChildOptions", "DetachedOptions", "execute_child_workflow", "signal_with_start", "start_child_workflow"]
 
 R = TypeVar("R")
 P = TypeVar("P", bound=IntEnum)
@@ -93,14 +95,10 @@ async def start_child_workflow(
     """
     context = current()
     stored, reuse = _options(cast(ChildOptions, options))
-    definition = None if isinstance(workflow, str) else workflow_definition_of(workflow)
-    if definition is None:
-        name, hint = check_id(workflow, "workflow name"), Any if result_type is None else result_type
-    else:
-        problem = definition.signature.problem_with(args)
-        if problem is not None:
-            raise TypeError(f"workflow {definition.name!r} {problem}")
-        name, hint = definition.name, definition.signature.result_type if result_type is None else result_type
+    name, definition = _named(workflow, args)
+    hint = result_type
+    if result_type is None:
+        hint = Any if definition is None else definition.signature.result_type
     given_id = options.get("id")
     workflow_id = _made_id() if given_id is None else check_id(given_id, "workflow id")
     start, child = context.start_child(name, args, workflow_id, stored, reuse, hint, definition)
@@ -134,6 +132,73 @@ async def execute_child_workflow(workflow: Any, /, *args: object, **options: Any
             for ``start_child_workflow``.
     """
     return await (await start_child_workflow(workflow, *args, **options))
+
+
+class DetachedOptions(TypedDict, total=False):
+    """The options of ``signal_with_start``, as it explains them.
+
+    Lengths of time are ``timedelta`` or seconds; None is no limit.
+    """
+
+    id_reuse_policy: WorkflowIDReusePolicy
+    run_timeout: Duration | None
+    execution_timeout: Duration | None
+    retry_policy: RetryPolicy | None
+    start_delay: Duration | None
+
+
+async def signal_with_start(
+    workflow: str | type | Callable[..., Any],
+    /,
+    *args: object,
+    id: str,
+    signal: str | Callable[..., Any],
+    signal_args: Sequence[Any] = (),
+    **options: Unpack[DetachedOptions],
+) -> None:
+    """Put a signal in the mailbox of another workflow, which is started first if it is not there: both or neither.
+    Returns when it is there. The workflow is nobody's child, and goes on when this one has ended.
+
+    Args:
+        workflow: what is started if need be: its class, its run method, the function, or its registered name.
+        *args: its arguments; one that is there already does not see them.
+        id: its id.
+        signal: the signal's name, or a reference to its handler. A workflow that is started hears it before its main
+            function begins.
+        signal_args: the signal's arguments.
+        id_reuse_policy: what to do if the last workflow of that id has ended; the default allows another one.
+        run_timeout, execution_timeout, retry_policy, start_delay: those of a start.
+
+    Raises:
+        WorkflowAlreadyStartedError: the last workflow of that id has ended, and there may not be another one.
+        ApplicationError: type ``MailboxFull``: too many messages wait for it.
+        TypeError: it is no workflow, the arguments do not fit it or the signal, or there is no such option.
+        ValueError: an option that cannot be so.
+        PayloadError: an argument cannot be stored, or is not of the type that its annotation allows.
+        NotInWorkflowError: the caller is not workflow code.
+        ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
+    """
+    context = current()
+    stored, reuse = _options(cast(ChildOptions, options))
+    name, definition = _named(workflow, args)
+    told = handler_name("signal", signal)
+    signature = handler_signature("signal", signal)
+    problem = None if signature is None else signature.problem_with(tuple(signal_args))
+    if problem is not None:
+        raise TypeError(f"signal {told!r} {problem}")
+    workflow_id = check_id(id, "workflow id")
+    await context.signal_with_start(told, tuple(signal_args), name, args, workflow_id, stored, reuse, definition)
+
+
+def _named(workflow: Any, args: tuple[object, ...]) -> tuple[str, WorkflowDefinition | None]:
+    """The name of a workflow, and its definition if it is given by reference, which the arguments must fit."""
+    if isinstance(workflow, str):
+        return check_id(workflow, "workflow name"), None
+    definition = workflow_definition_of(workflow)
+    problem = definition.signature.problem_with(args)
+    if problem is not None:
+        raise TypeError(f"workflow {definition.name!r} {problem}")
+    return definition.name, definition
 
 
 def _made_id() -> str:

@@ -54,6 +54,10 @@ class WorkflowClient:
             execution_timeout: how long the whole chain of runs may take (likewise).
             retry_policy: how often and how soon a run that has failed, or is over its ``run_timeout``, is repeated by
                 another one; if not given, it is not.
+            start_signal: a signal that goes with the start, both or neither: its name, or a reference to its handler.
+                The run hears it before its main function begins. If a run of that id is open it is signalled instead,
+                unless ``id_conflict_policy`` says otherwise.
+            start_signal_args: the arguments of that signal.
             start_delay: how long after the start the run takes its first turn; a signal or an update ends the delay.
 
         Raises:

@@ -29,6 +29,7 @@ __all__ = [
     "RequestCancelChild",
     "ScheduleActivity",
     "SignalExternal",
+    "SignalWithStart",
     "StartChild",
     "StartTimer",
     "decode_commands",
@@ -76,6 +77,17 @@ class SignalExternal(Command, frozen=True, array_like=True, gc=False, tag="signa
     workflow_id: str
     run_id: str
     args: bytes
+
+
+class SignalWithStart(Command, frozen=True, array_like=True, gc=False, tag="signal-with-start"):
+    """Put the signal ``name`` in the mailbox of the current run of a workflow id, or start one that gets it first."""
+
+    workflow_id: str
+    args: bytes
+    workflow_type: str
+    start_args: bytes
+    options: WorkflowOptions
+    reuse: int
 
 
 class CancelExternal(Command, frozen=True, array_like=True, gc=False, tag="cancel-external"):
@@ -167,6 +179,7 @@ AnyCommand = (
     | CancelWorkflow
     | ContinueAsNew
     | CancelExternal
+    | SignalWithStart
     | StartChild
     | RequestCancelChild
 )

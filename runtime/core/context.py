@@ -133,6 +133,17 @@ class WorkflowContext(Protocol):
         result_type: Any,
         declared: WorkflowDefinition | None = None,
     ) -> tuple[PendingHandle[str], PendingHandle[Any]]: ...
+    def signal_with_start(
+        self,
+        signal: str,
+        signal_args: tuple[object, ...],
+        name: str,
+        args: tuple[object, ...],
+        workflow_id: str,
+        options: WorkflowOptions,
+        reuse: WorkflowIDReusePolicy,
+        declared: WorkflowDefinition | None = None,
+    ) -> PendingHandle[None]: ...
     def cancel_external(self, workflow_id: str, run_id: str, reason: str) -> PendingHandle[None]: ...
     def side_effect(self, function: Callable[[], Any], result_type: Any) -> Any: ...
     def is_condition_met(self, predicate: Callable[[], object]) -> bool: ...

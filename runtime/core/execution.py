@@ -39,6 +39,7 @@ from .messages import (
     TimerFired,
     UpdateReceived,
     WorkflowStarted,
+    decode_message,
 )
 from .relatives import Relatives
 from .replay import compare
@@ -227,7 +228,16 @@ class Execution(Surroundings):
         except BaseException as error:
             self.raised(error)
             return
+        if message.origin is not None:
+            for signal in message.origin.signals:
+                self._take_signal_of_start(signal)
         self._main_task = self.loop.create_task(self._main(run, args), name=definition.name)
+
+    def _take_signal_of_start(self, data: bytes) -> None:
+        """What came with the start is heard before the main function begins."""
+        signal = decode_message(data)
+        if isinstance(signal, SignalReceived):
+            self._signals.deliver(signal)
 
     def _prepare(self, definition: WorkflowDefinition, args: list[Any]) -> Callable[..., Any]:
         if not definition.is_class:

@@ -32,6 +32,7 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         last_failure: how the run before failed that this one repeats, if it did.
         parent: the run whose child this is.
         root: the run at the top of the tree of children; None if this run is it.
+        signals: records of the signals that came with the start.
     """
 
     attempt: int = 1
@@ -41,3 +42,4 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     last_failure: Failure | None = None
     parent: RunReference | None = None
     root: RunReference | None = None
+    signals: tuple[bytes, ...] = ()

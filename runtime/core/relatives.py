@@ -13,7 +13,7 @@ from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .child_handles import ChildWorkflowHandle
 from .commander import Commander
-from .commands import CancelExternal, RequestCancelChild, StartChild
+from .commands import CancelExternal, RequestCancelChild, SignalWithStart, StartChild
 from .handles import PendingHandle
 from .machines import AWAITED_CHILD, CHILD, EXTERNAL, Event
 from .messages import ChildStarted, ChildStartFailed
@@ -81,6 +81,28 @@ class Relatives(Commander):
         self.starting[number] = start
         self.pending[number] = child
         return start, child
+
+    def signal_with_start(
+        self,
+        signal: str,
+        signal_args: tuple[object, ...],
+        name: str,
+        args: tuple[object, ...],
+        workflow_id: str,
+        options: WorkflowOptions,
+        reuse: WorkflowIDReusePolicy,
+        declared: WorkflowDefinition | None = None,
+    ) -> PendingHandle[None]:
+        """Signal another workflow, which is started if it is not there."""
+        number = self._next("signalling another workflow")
+        if self._recorded is None or not self._repeats(number, SignalWithStart, signal):
+            told, data = self._converter.encode_args(signal_args), self._converter.encode_args(args)
+            if declared is not None:
+                self._converter.decode_args(data, declared.signature.arg_types)
+            self._ask(number, SignalWithStart, signal, workflow_id, told, name, data, options, int(reuse))
+        handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL, None, self._cancel_wait)
+        self.pending[number] = handle
+        return handle
 
     def cancel_external(self, workflow_id: str, run_id: str, reason: str) -> PendingHandle[None]:
         """Ask another workflow to end."""

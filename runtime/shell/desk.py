@@ -21,7 +21,7 @@ from ..model.errors import (
     WorkflowNotFoundError,
     WorkflowUpdateNotFoundError,
 )
-from ..model.options import QueryRejectCondition, WorkflowUpdateStage
+from ..model.options import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowUpdateStage
 from ..model.run_facts import decode_facts
 from .asking import Asking
 from .attempts import Attempts
@@ -33,7 +33,7 @@ from .outcomes import ResultFuture
 from .run_state import RunState
 from .standing_errors import closed_error
 from .starting import StartRequest, Starts
-from .sweep import Sweep
+from .sweep import Sweep, fail_if_pending
 from .targets import Target
 from .tools import Tools
 from .updating import UpdateWaiter
@@ -114,6 +114,10 @@ class Desk:
     def update(self, target: Target, update: UpdateReceived, waiter: UpdateWaiter) -> Future[Any]:
         """Ask for an update of a run; the waiter's future is told how far it has come."""
         return self._ask(waiter.future, self._update, target, update, waiter)
+
+    def update_with_start(self, request: StartRequest, update: UpdateReceived, waiter: UpdateWaiter) -> Future[Any]:
+        """Ask for an update of a workflow, which is started first if it is not there."""
+        return self._ask(waiter.future, self._update_with_start, request, update, waiter)
 
     def find_update(self, target: Target, update_id: str, waiter: UpdateWaiter) -> Future[Any]:
         """Wait for an update that the run has already."""
@@ -239,6 +243,35 @@ class Desk:
         else:
             actor.accept(Delivery(update))
 
+    def _update_with_start(
+        self, future: Future[Any], request: StartRequest, update: UpdateReceived, waiter: UpdateWaiter
+    ) -> None:
+        existing = self._directory.find(request.workflow_id, "")
+        header = None if existing is None else self._directory.header(existing)
+        if existing is not None and header is not None:
+            if self._tools.updating.tell_stored(existing, header, update.update_id, waiter):
+                return
+            is_used = request.conflict is WorkflowIDConflictPolicy.USE_EXISTING
+            if header.closed_ns is None and (is_used or self._has_update(existing, update.update_id)):
+                self._update(future, Target(request.workflow_id, header.run_id), update, waiter)
+                return
+
+        def ask(actor: WorkflowActor) -> None:
+            self._tools.updating.ask(actor.run, update.update_id, waiter)
+            actor.leave(update, self._tools.clock.now_ns())
+            self._sweep.after(self._tools.updating.admitted, actor.run, update.update_id)
+
+        started: Future[Any] = Future()
+        started.add_done_callback(lambda done: _fail_as(done, future))
+        self._starts.start(started, request._replace(then=ask))
+
+    def _has_update(self, run_no: int, update_id: str) -> bool:
+        """Whether an open run has taken an update, or has it in its mailbox."""
+        actor = self._directory.of_run(run_no)
+        if actor is None:
+            return False
+        return actor.run.has_admitted(update_id) or self._tools.updating.is_known(actor.run, update_id)
+
     def _find_update(self, future: Future[Any], target: Target, update_id: str, waiter: UpdateWaiter) -> None:
         run_no, header = self._known(target)
         actor = self._directory.of_run(run_no)
@@ -282,3 +315,10 @@ class Desk:
         if actor is None:
             raise closed_error(header)
         return actor
+
+
+def _fail_as(done: Future[Any], future: Future[Any]) -> None:
+    """Where there was no start nobody will hear of what was to follow it."""
+    error = done.exception()
+    if error is not None:
+        fail_if_pending(future, error)

@@ -26,6 +26,7 @@ from ..core.commands import (
     RequestCancelChild,
     ScheduleActivity,
     SignalExternal,
+    SignalWithStart,
     StartChild,
     StartTimer,
 )
@@ -51,7 +52,7 @@ from ..model.options import WorkflowExecutionStatus
 from .closing import close_run
 from .headers import went_on
 from .outcomes import Outcome
-from .relatives import cancel_external, request_cancel_child, signal_external, start_child
+from .relatives import cancel_external, request_cancel_child, signal_external, signal_with_start, start_child
 from .run_state import RunState
 from .succession import continue_run, retry_run, started_of
 from .tools import Peer, Tools
@@ -196,6 +197,7 @@ WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     StartTimer: _start_timer,
     CancelTimer: _cancel_timer,
     SignalExternal: signal_external,
+    SignalWithStart: signal_with_start,
     CancelExternal: cancel_external,
     StartChild: start_child,
     RequestCancelChild: request_cancel_child,

@@ -153,6 +153,7 @@ class Hands:
                 converter=self.converter,
                 workflows=self.workflows,
                 clock=clock,
+                mailbox_limit=settings.mailbox_limit,
             ),
             sweep=self.sweep,
             attempts=self.attempts,

@@ -198,6 +198,10 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.ChildCancelRequested: ("ChildWorkflowCancelRequested", lambda converter, step: {"id": step.id}),
     commands.StartChild: ("ChildWorkflowInitiated", _child),
     commands.RequestCancelChild: ("ChildWorkflowCancelInitiated", lambda converter, step: {"id": step.id}),
+    commands.SignalWithStart: (
+        "SignalWithStartInitiated",
+        lambda converter, step: {"id": step.id, "workflow": step.workflow_id, "name": step.name, "at": step.site},
+    ),
     commands.CancelExternal: (
         "ExternalCancelInitiated",
         lambda converter, step: {"id": step.id, "workflow": step.workflow_id, "reason": step.reason},

@@ -7,7 +7,7 @@ import logging
 from typing import NamedTuple
 
 from ...storage import RunHeader
-from ..core.commands import CancelExternal, RequestCancelChild, SignalExternal, StartChild
+from ..core.commands import CancelExternal, RequestCancelChild, SignalExternal, SignalWithStart, StartChild
 from ..core.messages import (
     CancelRequested,
     ChildCancelRequested,
@@ -20,9 +20,10 @@ from ..core.messages import (
     Message,
     RunTerminated,
     SignalReceived,
+    encode_message,
 )
 from ..core.origins import Origin, RunReference
-from ..model.errors import ApplicationError, GreenroomError
+from ..model.errors import ApplicationError, GreenroomError, WorkflowAlreadyStartedError
 from ..model.failure_writing import to_failure
 from ..model.failures import Facts, Failure, FailureKind
 from ..model.ids import is_run_id_of
@@ -46,6 +47,7 @@ __all__ = [
     "close_children",
     "request_cancel_child",
     "signal_external",
+    "signal_with_start",
     "start_child",
     "tell_parent",
 ]
@@ -67,6 +69,36 @@ def signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns: 
     elif target is not None:
         signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
         leave_row(tools, target, signal, time_ns)
+    leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
+
+
+def signal_with_start(tools: Tools, peer: Peer, command: SignalWithStart, time_ns: int) -> None:
+    """Signal the open run of a workflow id, or begin one that is told the signal with its start."""
+    header = peer.run.header
+    signal = SignalReceived(command.name, command.args, header.workflow_id)
+    target = tools.directory.find_open(command.workflow_id, "")
+    taken = None if target is not None else _taken(tools, command.workflow_id, WorkflowIDReusePolicy(command.reuse))
+    failure: Failure | None = None
+    if target is not None and target.waiting_messages >= tools.mailbox_limit:
+        full = f"the mailbox of workflow {command.workflow_id!r} is full"
+        error: Exception = ApplicationError(full, type="MailboxFull")
+        failure = to_failure(error, tools.converter)
+    elif target is not None:
+        leave_row(tools, target, signal, time_ns)
+    elif taken is not None:
+        error = WorkflowAlreadyStartedError(command.workflow_id, taken.run_id or None, taken.workflow_type or None)
+        failure = to_failure(error, tools.converter)
+    else:
+        new = NewRun(
+            command.workflow_type,
+            command.start_args,
+            command.workflow_id,
+            command.options,
+            encode_workflow_options(command.options),
+            origin=Origin(signals=(encode_message(signal),)),
+        )
+        state, first = make_run(tools.sweep, tools.journal.store_uuid.encode(), time_ns, new)
+        tools.directory.begin_beside(state, first)
     leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
 
 

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from ...actors import Clock, Dispatcher, Future
 from ...storage import RunHeader
-from ..core.messages import RunTerminated
+from ..core.messages import RunTerminated, SignalReceived, encode_message
+from ..core.origins import Origin
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import GreenroomError, WorkflowAlreadyStartedError, WorkflowClosedError
+from ..model.errors import GreenroomError, MailboxFullError, WorkflowAlreadyStartedError, WorkflowClosedError
 from ..model.ids import is_run_id_of
 from ..model.options import (
     WorkflowExecutionStatus,
@@ -29,6 +30,7 @@ from .policies import may_reuse
 from .standing_errors import suspended_error
 from .sweep import Sweep, fail_if_pending
 from .waiters import Waiters
+from .workflow_actor import WorkflowActor
 
 __all__ = ["StartRequest", "Starts"]
 
@@ -40,6 +42,9 @@ class StartRequest(NamedTuple):
         workflow_id: empty for a workflow without an id of the caller's: it gets that of its first run.
         options_data: the options as the header keeps them.
         answer: makes what the caller gets of the workflow id, the run id, and the id of the first run of its chain.
+        signal: what the run is told first, or the open run that is used.
+        then: called with the actor of a new run, whose birth stands in the open sweep: what it writes is on disk with
+            that, or not at all.
     """
 
     workflow_type: str
@@ -50,6 +55,8 @@ class StartRequest(NamedTuple):
     conflict: WorkflowIDConflictPolicy
     reuse: WorkflowIDReusePolicy
     answer: Callable[[str, str, str], Any] | None = None
+    signal: SignalReceived | None = None
+    then: Callable[[WorkflowActor], None] | None = None
 
 
 class Starts:
@@ -66,6 +73,7 @@ class Starts:
         converter: PayloadConverter,
         workflows: Registry[WorkflowDefinition],
         clock: Clock,
+        mailbox_limit: int,
     ) -> None:
         self._dispatcher = dispatcher
         self._directory = directory
@@ -75,6 +83,7 @@ class Starts:
         self._converter = converter
         self._workflows = workflows
         self._clock = clock
+        self._mailbox_limit = mailbox_limit
 
     def start(self, future: Future[Any], request: StartRequest, replaced: int | None = None) -> None:
         """Start, if the policies allow it.
@@ -161,11 +170,30 @@ class Starts:
             self.tell(future, run_no, partial(_refuse_start, header))
 
     def _use(self, future: Future[Any], request: StartRequest, run_no: int, header: RunHeader) -> None:
+        if request.signal is not None:
+            self._signal(future, request, request.signal, run_no, header)
+            return
         if isinstance(future, ResultFuture):
             self.attach(future, run_no, header)
         elif request.answer is not None:
             answer = partial(request.answer, header.workflow_id, header.run_id, header.first_run_id)
             self.tell(future, run_no, answer)
+
+    def _signal(
+        self, future: Future[Any], request: StartRequest, signal: SignalReceived, run_no: int, header: RunHeader
+    ) -> None:
+        actor = self._directory.of_run(run_no)
+        if actor is None:
+            raise WorkflowClosedError(header.workflow_id, header.run_id)
+        if actor.waiting_messages >= self._mailbox_limit:
+            raise MailboxFullError(header.workflow_id, self._mailbox_limit)
+        if isinstance(future, ResultFuture):
+            self.attach(future, run_no, header)
+            actor.accept(Delivery(signal))
+            return
+        ids = header.workflow_id, header.run_id, header.first_run_id
+        answer = None if request.answer is None else request.answer(*ids)
+        actor.accept(Delivery(signal, future, answer=answer))
 
     def _replace(self, future: Future[Any], request: StartRequest, run_no: int) -> None:
         actor = self._directory.of_run(run_no)
@@ -194,7 +222,14 @@ class Starts:
             future.fail(error)
 
     def _begin(self, future: Future[Any], request: StartRequest) -> None:
-        new = NewRun(request.workflow_type, request.args, request.workflow_id, request.options, request.options_data)
+        new = NewRun(
+            request.workflow_type,
+            request.args,
+            request.workflow_id,
+            request.options,
+            request.options_data,
+            origin=None if request.signal is None else Origin(signals=(encode_message(request.signal),)),
+        )
         run, message = make_run(self._sweep, self._store_uuid, self._clock.now_ns(), new)
         if isinstance(future, ResultFuture):
             self._waiters.add(run.run_no, future)
@@ -203,10 +238,12 @@ class Starts:
             run_id = message.run_id
             answer = None if request.answer is None else request.answer(message.workflow_id, run_id, run_id)
             start = Delivery(message, future, answer=answer)
-        if run.starts_ns is None:
+        if run.starts_ns is None and request.then is None:
             self._directory.begin(run, start)
             return
-        self._directory.begin_beside(run, message)
+        actor = self._directory.begin_beside(run, message)
+        if request.then is not None:
+            request.then(actor)
         if not isinstance(future, ResultFuture):
             self._sweep.answer(future, start.answer)
 

@@ -128,6 +128,20 @@ class Updating:
             self._tell(waiter, header, update_id, outcome)
         return outcome is not None
 
+    def is_known(self, run: RunState, update_id: str) -> bool:
+        """Whether an open run has taken an update, now or before, or it is on its way there.
+
+        Raises:
+            GreenroomError: the journal cannot be read.
+        """
+        entry = self._by_run.get(run.run_no, {}).get(update_id)
+        if update_id in run.updates or (entry is not None and entry.is_sent):
+            return True
+        try:
+            return self._journal.update(run.run_no, update_id) is not None
+        except StorageError as error:
+            raise public_error(error, self._path) from error
+
     def _entry(self, run_no: int, update_id: str) -> _Entry:
         return self._by_run.setdefault(run_no, {}).setdefault(update_id, _Entry())
 

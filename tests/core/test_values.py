@@ -77,6 +77,7 @@ def test_kinds_have_the_names_that_stand_on_disk() -> None:
         "request-cancel-child",
         "schedule-activity",
         "signal-external",
+        "signal-with-start",
         "start-child",
         "start-timer",
     ]

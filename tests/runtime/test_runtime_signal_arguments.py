@@ -63,7 +63,8 @@ def test_an_option_that_is_none_is_refused_with_those_that_are() -> None:
 
     assert str(refused.value) == (
         "no start option 'workflow_id' (there are: id, id_conflict_policy, id_reuse_policy, run_timeout, "
-        "execution_timeout, retry_policy, start_delay); the workflow's own arguments are positional"
+        "execution_timeout, retry_policy, start_delay, start_signal, "
+        "start_signal_args); the workflow's own arguments are positional"
     )
 
 

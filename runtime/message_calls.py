@@ -1,0 +1,37 @@
+"""How a message is sent to a workflow: what cannot be is refused where it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .model.handler_definitions import handler_name, handler_signature
+from .model.ids import check_id
+from .model.payload_converter import PayloadConverter
+from .model.signatures import Signature
+
+__all__ = ["checked_call"]
+
+
+def checked_call(
+    converter: PayloadConverter, kind: str, handler: str | Callable[..., Any], args: tuple[object, ...]
+) -> tuple[str, bytes, Signature | None]:
+    """The name, the stored arguments and, of a handler that is referred to, the signature.
+
+    Args:
+        kind: "signal", "query" or "update".
+
+    Raises:
+        TypeError: the arguments do not fit the handler that is referred to.
+        ValueError: the name cannot be one.
+        PayloadError: an argument cannot be stored, or is not of the type that the handler's annotation allows.
+    """
+    name = check_id(handler_name(kind, handler), f"{kind} name")
+    data = converter.encode_args(args)
+    signature = handler_signature(kind, handler)
+    if signature is not None:
+        problem = signature.problem_with(args)
+        if problem is not None:
+            raise TypeError(f"{kind} {name!r} {problem}")
+        converter.decode_args(data, signature.arg_types)
+    return name, data, signature
