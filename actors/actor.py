@@ -191,8 +191,9 @@ class Actor(pykka.Actor):
             return
 
         def tell() -> None:
-            watches.pop(flag, None)
-            self.actor_inbox.put(Envelope(Terminated(ref, flag.error)))
+            # Whoever takes the entry out has the say: this, or one that watches no longer, on another thread.
+            if watches.pop(flag, None) is not None:
+                self.actor_inbox.put(Envelope(Terminated(ref, flag.error)))
 
         watches[flag] = tell
         flag.call_when_set(tell)
@@ -247,6 +248,7 @@ class Actor(pykka.Actor):
         except BaseException as error:
             # As for messages: it stops this actor and nothing else.
             self._actor_log_failure(error)
+            self._actor_forget_watches()
             return error
         return None
 
@@ -368,15 +370,23 @@ class Actor(pykka.Actor):
         logger.error("Unhandled exception in %s:", self, exc_info=error)
 
     def _actor_mark_stopped(self, error: BaseException | None) -> None:
-        if self._actor_is_registered:
-            self._actor_is_registered = False
-            ActorRegistry.unregister(self.actor_ref)
-        self._actor_forget_watches()
-        self.actor_stopped.set(error)
+        try:
+            if self._actor_is_registered:
+                self._actor_is_registered = False
+                ActorRegistry.unregister(self.actor_ref)
+            self._actor_forget_watches()
+        finally:
+            # Whatever goes wrong: who waits for its end, waits for this.
+            self.actor_stopped.set(error)
 
     def _actor_forget_watches(self) -> None:
         watches, self._actor_watches = self._actor_watches, None
-        for flag, callback in (watches or {}).items():
+        while watches:
+            try:
+                flag, callback = watches.popitem()
+            except KeyError:
+                # Just now the last of them has stopped, on another thread.
+                return
             flag.forget(callback)
 
 

@@ -273,6 +273,8 @@ class Dispatcher(Sweeping):
             if unsubscribe is not None:
                 unsubscribe()
             if not is_abandoned:
+                # The system gives the number of a thread that has ended to another one.
+                self._runner = None
                 self._over.set()
 
     def _run_on(self, first: Callable[[], object], actor: Runnable | None) -> None:

@@ -1,8 +1,7 @@
 """A pykka future that threads can wait for and asyncio can await, without ever blocking a loop or a dispatcher.
 
 A future has one outcome, set once. Nothing is allocated for waiting until somebody waits. The locks are shared by all
-futures and re-entrant: they are held for a few instructions, and a finalizer that runs just then on the same thread
-may set another future.
+futures.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import pykka
 
 from .dispatcher_threads import refuse_to_block
 from .errors import BlockingCallError, WaitTimeoutError
+from .shared_locks import shared_locks
 from .wakeups import hold_wakeups, wake
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ M = TypeVar("M")
 R = TypeVar("R")
 
 _PENDING: Any = object()
-_LOCKS = tuple(threading.RLock() for _ in range(64))
+_LOCKS = shared_locks(64)
 
 logger = logging.getLogger("greenroom.actors")
 

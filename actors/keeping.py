@@ -97,6 +97,7 @@ class Keeping(Actor):
         self._actor_is_begun = True
         if self._actor_error is not None:
             self._actor_end_others()
+            self._actor_forget_watches()
         return self._actor_error
 
     def _actor_settle_in(self) -> None:

@@ -3,14 +3,12 @@
 Everything is decided under one lock: whether the mailbox is dead, and *scheduled*. The flag is set by the
 producer that finds something takeable in an idle mailbox, and cleared by the consumer only if nothing is takeable.
 So an actor is in the run queue at most once, is never run by two threads, and no wake-up is lost. The locks are
-shared by all mailboxes and re-entrant: they are held for a few instructions, and a finalizer that runs just then on
-the same thread may put mail.
+shared by all mailboxes.
 """
 
 from __future__ import annotations
 
 import queue
-import threading
 from collections import deque
 from collections.abc import Iterable
 from enum import IntEnum
@@ -20,10 +18,11 @@ from pykka import ActorDeadError
 
 from .dead_letters import DeadLetters
 from .pykka_seam import ActorStop, Envelope
+from .shared_locks import shared_locks
 
 __all__ = ["Lane", "Mailbox", "Scheduler"]
 
-_LOCKS = tuple(threading.RLock() for _ in range(64))
+_LOCKS = shared_locks(64)
 
 
 class Lane(IntEnum):

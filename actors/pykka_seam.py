@@ -14,6 +14,8 @@ import pykka
 from pykka import messages
 from pykka._envelope import Envelope
 
+from .shared_locks import free_in_children
+
 __all__ = ["ActorStop", "Envelope", "OptExcInfo", "follow", "handle_receive", "redirect"]
 
 OptExcInfo: TypeAlias = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
@@ -23,6 +25,9 @@ ActorStop = messages._ActorStop  # pyright: ignore[reportPrivateUsage]  # pykka 
 
 # Dispatches proxy calls to the actor's attributes and everything else to on_receive.
 handle_receive: Callable[[pykka.Actor, Any], Any] = pykka.Actor._handle_receive  # pyright: ignore[reportPrivateUsage]  # pykka has no public name for it
+
+# No actor could be started in a child that is forked while another thread holds it.
+free_in_children(pykka.ActorRegistry._actor_refs_lock)  # pyright: ignore[reportPrivateUsage]  # likewise
 
 
 def redirect(ref: pykka.ActorRef[Any], actor: pykka.Actor) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from .dispatcher_threads import refuse_to_block
+from .shared_locks import shared_locks
 
 __all__ = ["StoppedFlag"]
 
@@ -22,8 +23,8 @@ class StoppedFlag(threading.Event):
 
     __slots__ = ("_callbacks", "_is_set_now", "error")
 
-    # One for all: held for a few instructions, and re-entrant, since a finalizer may stop another actor just then.
-    _lock = threading.RLock()
+    # One for all.
+    (_lock,) = shared_locks(1)
 
     def __init__(self) -> None:
         self.error: BaseException | None = None

@@ -51,7 +51,8 @@ class Timekeeper:
         self._pace = pace
         self._fire = fire
         self._damaged = damaged
-        self._near: dict[tuple[int, int, int], Deadline] = {}
+        # A row that could not be told of is called later than it stands on disk: both are kept.
+        self._near: dict[tuple[int, int, int], tuple[Due, Deadline]] = {}
         self._horizon_ns = 0
         self._place = Due(0, 0, 0, 0)
         self._next: Deadline | None = None
@@ -68,29 +69,30 @@ class Timekeeper:
     def arm(self, run_no: int, kind: int, item: int, at_ns: int) -> None:
         """Note what stands on disk as due; what is far is left there."""
         key = (run_no, kind, item)
-        deadline = self._near.get(key)
-        if deadline is not None:
-            if deadline.at_ns == at_ns:
+        near = self._near.get(key)
+        if near is not None:
+            if near[0].at_ns == at_ns:
                 # A run that comes back arms what is armed: it keeps its place among what is due at the same instant.
                 return
-            del self._near[key]
-            deadline.cancel()
+            self.disarm(*key)
         if at_ns > self._horizon_ns:
             self._read_on_for(at_ns)
             return
-        self._near[key] = self._dispatcher.call_at(at_ns, self._due, Due(at_ns, run_no, kind, item))
+        self._call_at(at_ns, Due(at_ns, run_no, kind, item))
         if len(self._near) > MOST_NEAR:
             self._leave_the_latest()
 
     def disarm(self, run_no: int, kind: int, item: int) -> None:
         """Forget what is no longer wanted."""
-        deadline = self._near.pop((run_no, kind, item), None)
-        if deadline is not None:
-            deadline.cancel()
+        near = self._near.pop((run_no, kind, item), None)
+        if near is not None:
+            near[1].cancel()
+
+    def _call_at(self, at_ns: int, due: Due) -> None:
+        self._near[due[1:]] = due, self._dispatcher.call_at(at_ns, self._due, due)
 
     def _due(self, due: Due) -> None:
-        key = (due.run_no, due.kind, due.item)
-        self._near.pop(key, None)
+        self._near.pop(due[1:], None)
         try:
             self._fire(due)
         except (CorruptError, JournalCorruptError, JournalFormatError) as error:
@@ -98,21 +100,23 @@ class Timekeeper:
             logger.error("run %d cannot be told of what is due: %s", due.run_no, error)
         except (StorageError, GreenroomError) as error:
             logger.error("run %d cannot be told of what is due, which is tried again: %s", due.run_no, error)
-            self._near[key] = self._again(self._due, due)
+            self._call_at(self._again_ns(), due)
 
-    def _again(self, action: Callable[..., object], *args: Due) -> Deadline:
-        """The disk may be read again soon; nobody else would look."""
-        return self._dispatcher.call_at(self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS, action, *args)
+    def _again_ns(self) -> int:
+        """When what the disk refuses is tried again; nobody else would."""
+        return self._dispatcher.clock.now_ns() + AGAIN_AFTER_NS
 
     def _leave_the_latest(self) -> None:
-        """Leave half of what is in memory to the disk, which is read again once half of the rest is due."""
-        nearest = sorted(Due(deadline.at_ns, *key) for key, deadline in self._near.items())
+        """Leave half of what is in memory to the disk, which is read again once half of the rest was called."""
+        nearest = sorted(self._near.values(), key=_due_of)
         half = len(nearest) // 2
-        for due in nearest[half:]:
+        for due, _ in nearest[half:]:
             self.disarm(*due[1:])
-        if self._place > nearest[half - 1]:
-            self._place = nearest[half - 1]
-            self._read_on_at(nearest[half // 2].at_ns)
+        last = nearest[half - 1][0]
+        if self._place > last:
+            self._place = last
+            # By when they are called and not by when they are due: while the disk refuses there is no room before that.
+            self._read_on_at(sorted(deadline.at_ns for _, deadline in nearest[:half])[half // 2])
 
     def _read_page(self) -> None:
         """Read on for one page; the next one comes once the runs that this one wakes have had a turn."""
@@ -120,7 +124,7 @@ class Timekeeper:
             self._take_page()
         except StorageError as error:
             logger.error("what is due cannot be looked for, which is tried again: %s", error)
-            self._again(self._read_page)
+            self._read_on_at(self._again_ns())
 
     def _take_page(self) -> None:
         damaged: list[CorruptError] = []
@@ -130,7 +134,7 @@ class Timekeeper:
             self._damaged(error)
         last = self._place = page[-1] if len(page) == PAGE else Due(horizon_ns, _LAST, 0, 0)
         for due in page:
-            if (due.run_no, due.kind, due.item) not in self._near:
+            if due[1:] not in self._near:
                 self.arm(due.run_no, due.kind, due.item, due.at_ns)
         if len(page) < PAGE:
             if rest := self._journal.due(until_ns=_END_OF_TIME, after=last, limit=1, damaged=[]):
@@ -149,3 +153,7 @@ class Timekeeper:
                 return
             self._next.cancel()
         self._next = self._dispatcher.call_at(wake_ns, self._read_page)
+
+
+def _due_of(near: tuple[Due, Deadline]) -> Due:
+    return near[0]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import signal
 import threading
 from typing import Any, ClassVar
 
@@ -19,6 +21,7 @@ from greenroom.actors import (
     ManualClock,
     StoppedFlag,
     default_dispatcher,
+    shared_locks,
 )
 from greenroom.actors.pykka_seam import Envelope
 from tests.contract.kinds import Shared, do, stopped
@@ -224,6 +227,38 @@ def test_a_forked_child_gets_a_dispatcher_of_its_own() -> None:
         finally:
             os._exit(2)
     _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_that_is_forked_while_locks_are_held_is_not_held_up() -> None:
+    locks: list[Any] = getattr(shared_locks, "_ALL")  # noqa: B009  # its own business
+    are_held, is_over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with contextlib.ExitStack() as held:
+            for lock in locks:
+                held.enter_context(lock)
+            are_held.set()
+            is_over.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    are_held.wait()
+
+    child = os.fork()
+    if child == 0:
+        # It would hang for good otherwise.
+        signal.alarm(20)
+        try:
+            ref = Shared.start([])
+            os._exit(0 if ref.ask(1) == ("received", 1) and ref.stop() else 1)
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    is_over.set()
+    thread.join()
 
     assert os.waitstatus_to_exitcode(status) == 0
 

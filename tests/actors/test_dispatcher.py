@@ -414,6 +414,23 @@ def test_mail_for_an_actor_of_a_closed_dispatcher_is_answered(closing: Callable[
     assert log == []
 
 
+def test_a_thread_with_the_number_of_one_that_has_ended_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatcher = Dispatcher()
+    dispatcher.start()
+    numbers: list[int] = []
+    dispatcher.call_soon(lambda: numbers.append(threading.get_ident()))
+    (actor,) = launched(dispatcher, [], "a")
+    assert dispatcher.close(timeout=30)
+
+    monkeypatch.setattr(threading, "get_ident", lambda: numbers[0])
+
+    assert not dispatcher.is_current()
+    assert dispatcher.close(timeout=30)
+    reply = actor.actor_ref.ask("late", block=False)
+    with pytest.raises(pykka.ActorDeadError, match="is closed"):
+        reply.get(timeout=0)
+
+
 @pytest.mark.parametrize("ending", ["dispatcher", "actor"])
 def test_no_ask_is_left_unanswered_when_the_end_comes_among_them(ending: str, impatient_interpreter: None) -> None:
     for _ in range(20):

@@ -109,6 +109,8 @@ class Life(Actor):
         return f"{self.plan.name}{self.number}"
 
     def on_start(self) -> None:
+        if self.plan.is_curious and self.world.known:
+            self.watch(self.world.known[0])
         if self.number in self.plan.ill:
             self.world.notes.append(f"ill {self}")
             raise Boom(Error("Boom", self.plan.illness))
@@ -199,6 +201,7 @@ def leaves(name: str) -> st.SearchStrategy[Plan]:
         limit=st.sampled_from([None, None, 1, 2]),
         overflow=st.sampled_from(Overflow),
         is_generous=st.booleans(),
+        is_curious=st.booleans(),
     )
 
 
@@ -212,6 +215,7 @@ def bosses(draw: st.DrawFn, name: str, depth: int) -> Plan:
         ill=draw(st.one_of(NOBODY, NOBODY, NOBODY, SOMEBODY)),
         illness=draw(st.sampled_from([Directive.RESTART, Directive.ESCALATE])),
         is_generous=draw(st.booleans()),
+        is_curious=draw(st.booleans()),
         children=tuple(
             draw(bosses(each, depth - 1) if depth and draw(st.booleans()) else leaves(each)) for each in names
         ),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pykka
 import pytest
 from pykka import ActorRef
 
-from greenroom.actors import Actor, Dispatcher, StoppedFlag, Terminated
+from greenroom.actors import Actor, ChildSpec, Dispatcher, StoppedFlag, Supervisor, Terminated
 
 
 class Watcher(Actor):
@@ -120,6 +121,84 @@ def test_a_watcher_that_has_stopped_is_forgotten(dispatcher: Dispatcher) -> None
 
     assert remains() is None
     assert dispatcher.dead_letters.count == 0
+
+
+class Contagious(StoppedFlag):
+    """The actors of others stop at the moment at which it is to tell somebody no more, as they may on other threads."""
+
+    __slots__ = ("others",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.others: Sequence[StoppedFlag] = ()
+
+    def forget(self, callback: Callable[[], object]) -> None:
+        for other in self.others:
+            other.set()
+        super().forget(callback)
+
+
+def test_a_watcher_ends_though_those_that_it_watches_stop_at_that_moment() -> None:
+    errors: list[BaseException] = []
+    dispatcher = Dispatcher(on_error=errors.append)
+    watcher, flags = Watcher(dispatcher), [Contagious() for _ in range(3)]
+    launched(watcher)
+    for flag in flags:
+        mortal = Mortal(dispatcher=dispatcher)
+        mortal.actor_stopped = flag
+        flag.others = flags
+        watcher.watch(launched(mortal))
+
+    stopping = watcher.actor_ref.stop(block=False)
+    run(dispatcher)
+
+    assert errors == []
+    assert stopping.get(timeout=0)
+    assert not watcher.actor_ref.is_alive()
+
+
+def test_who_does_not_watch_any_more_is_not_told_of_one_that_stops_at_that_moment(dispatcher: Dispatcher) -> None:
+    watcher, mortal, flag = Watcher(dispatcher), Mortal(dispatcher=dispatcher), Contagious()
+    launched(watcher)
+    mortal.actor_stopped = flag
+    flag.others = [flag]
+    ref = launched(mortal)
+    watcher.watch(ref)
+
+    watcher.unwatch(ref)
+    run(dispatcher)
+
+    assert watcher.heard == []
+
+
+def test_one_that_cannot_start_watches_nobody(dispatcher: Dispatcher) -> None:
+    ref = launched(Mortal(dispatcher=dispatcher))
+    tried: list[str] = []
+    heard: list[Any] = []
+
+    class Late(Actor):
+        def on_start(self) -> None:
+            kind = type(self).__name__
+            tried.append(kind)
+            if tried.count(kind) < 4:
+                self.watch(ref)
+                raise OSError("not yet")
+
+        def on_receive(self, message: Any) -> None:
+            heard.append(message)
+
+    class LateSupervisor(Supervisor, Late):
+        pass
+
+    specs = [ChildSpec("actor", Late), ChildSpec("supervisor", LateSupervisor)]
+    supervisor = launched(Supervisor(specs, max_restarts=20, dispatcher=dispatcher))
+
+    ref.stop(block=False)
+    run(dispatcher)
+
+    assert supervisor.is_alive()
+    assert len(tried) == 8
+    assert heard == []
 
 
 def test_an_actor_of_another_kind_cannot_be_watched(dispatcher: Dispatcher) -> None:

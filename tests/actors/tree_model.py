@@ -25,6 +25,8 @@ class Plan:
 
     Attributes:
         ill, unmade: the numbers of the instances that cannot start, or cannot be made.
+        is_generous: whether each instance gives a reference away when it is made, and not when it starts.
+        is_curious: whether each instance watches somebody when it starts, even if it cannot.
         wait: seconds before the first restart of a child; doubled each time.
         children: None for an actor that keeps nobody.
     """
@@ -38,6 +40,7 @@ class Plan:
     limit: int | None = None
     overflow: Overflow = Overflow.REFUSE
     is_generous: bool = False
+    is_curious: bool = False
     children: tuple[Plan, ...] | None = None
     strategy: Strategy = Strategy.ONE_FOR_ONE
     max_restarts: int = 3
@@ -464,6 +467,8 @@ class Model:
         instance.begun = True
         error = instance.error
         if error is None:
+            if plan.is_curious and self.known:
+                self._watch(instance, self.known[0])
             if instance.number in plan.ill:
                 self.notes.append(f"ill {instance}")
                 error = Error("Boom", plan.illness)
@@ -475,6 +480,8 @@ class Model:
             instance.error = error
             if error is not None:
                 self._end_children(instance)
+        if error is not None:
+            self._forget_watches(instance)
         return error
 
     def _begin_children(self, node: Node, plans: tuple[Plan, ...]) -> Error | None:
