@@ -16,6 +16,7 @@ from .model.history import WorkflowHistory
 from .model.ids import check_id
 from .model.options import QueryRejectCondition, WorkflowUpdateStage
 from .model.payload_converter import PayloadConverter
+from .model.payload_errors import PayloadDecodeError
 from .model.signatures import Signature
 from .model.texts import writable
 from .shell.desk import Desk
@@ -396,5 +397,8 @@ class WorkflowHandle(Generic[R]):
             problem = signature.problem_with(args)
             if problem is not None:
                 raise TypeError(f"{kind} {name!r} {problem}")
-            self._converter.decode_args(data, signature.arg_types)
+            try:
+                self._converter.decode_args(data, signature.arg_types)
+            except PayloadDecodeError as error:
+                raise signature.misfit(f"{kind} {name!r}", error) from None
         return name, data, signature

@@ -18,6 +18,7 @@ from .model.options import (
     encode_workflow_options,
 )
 from .model.payload_converter import PayloadConverter
+from .model.payload_errors import PayloadDecodeError
 from .model.registry import Registry
 from .shell.starting import StartRequest
 
@@ -123,7 +124,10 @@ def start_request(
         raise TypeError(f"workflow {definition.name!r} {problem}")
     data = converter.encode_args(args)
     # The run would be suspended by arguments that its annotations do not allow: better to say so here.
-    converter.decode_args(data, definition.signature.arg_types)
+    try:
+        converter.decode_args(data, definition.signature.arg_types)
+    except PayloadDecodeError as error:
+        raise definition.signature.misfit(f"workflow {definition.name!r}", error) from None
     conflict = options.get("id_conflict_policy", FAIL)
     if conflict.__class__ is not WorkflowIDConflictPolicy:
         raise _no_policy("id_conflict_policy", conflict, WorkflowIDConflictPolicy)

@@ -130,7 +130,7 @@ class Updates(HandlerTable):
         handler = self.hearing(update.name)
         if handler is None:
             raise NotRegisteredError("update", update.name, self.names())
-        values = self._converter.decode_args(update.args, handler.arg_types)
+        values = handler.decoded(update.args, self._converter)
         problem = handler.problem_with(values)
         if problem is not None:
             raise TypeError(f"its handler {problem}")

@@ -109,10 +109,7 @@ class ActivityDefinition:
         Args:
             error: what came of decoding them; its path begins with the place of the argument, as ``args[0]``.
         """
-        place = error.path.removeprefix("args[").partition("]")[0]
-        names = self._signature.names
-        name = f"its argument {names[int(place)]!r}" if place.isdecimal() and int(place) < len(names) else "that"
-        return PayloadDecodeError(error.path, f"activity {self.name!r} cannot take {name}: {error.reason}")
+        return self._signature.misfit(f"activity {self.name!r}", error)
 
     def bound_to(self, fn: Callable[..., Any]) -> ActivityDefinition:
         """The same activity performed by ``fn``, such as the method of one instance."""

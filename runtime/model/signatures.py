@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Unpack, get_origin
 
 from .lazy import lazy
+from .payload_errors import PayloadDecodeError, PayloadError
 
 __all__ = ["Signature"]
 
@@ -74,6 +75,18 @@ class Signature:
         positional = self._positional()
         missing = [p.name for p in positional[len(args) :] if p.default is p.empty]
         return f"misses {', '.join(missing)}"
+
+    def misfit(self, what: str, error: PayloadError) -> PayloadDecodeError:
+        """The error of a call with arguments that do not fit their annotations, with the name of the parameter.
+
+        Args:
+            what: what was called, as ``update 'submit'``.
+            error: what came of decoding them; its path begins with the place of the argument, as ``args[0]``.
+        """
+        place = error.path.removeprefix("args[").partition("]")[0]
+        names = self.names
+        name = f"its argument {names[int(place)]!r}" if place.isdecimal() and int(place) < len(names) else "that"
+        return PayloadDecodeError(error.path, f"{what} cannot take {name}: {error.reason}")
 
     def _positional(self) -> list[inspect.Parameter]:
         parameters = [*inspect.signature(self._function).parameters.values()]
