@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -222,6 +223,15 @@ def test_a_second_runtime_on_the_journal_is_told_who_owns_it(path: Path) -> None
     assert caught.value.pid == os.getpid()
     assert str(path) in str(caught.value)
     assert "which is this one: a runtime that it has opened has not been closed" in str(caught.value)
+
+
+def test_a_second_runtime_is_told_so_without_the_traceback_of_what_says_no_more(path: Path) -> None:
+    with open_runtime(path), pytest.raises(JournalInUseError) as caught:
+        open_runtime(path).open()
+
+    told = "".join(traceback.format_exception(caught.value))
+    assert told.count("Traceback") == 1
+    assert "InUseError" in told
 
 
 def test_runtimes_on_several_journals_work_side_by_side(tmp_path: Path) -> None:
