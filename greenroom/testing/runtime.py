@@ -195,8 +195,8 @@ class TestRuntime(Runtime):
             hands.drop()
             hands.performer.close(grace=0)
             for future in hands.waiters.take_all():
-                future.fail(RuntimeClosedError())
-            hands.updating.fail_all(RuntimeClosedError())
+                future.fail(RuntimeClosedError("waiting for a result", was_open=True))
+            hands.updating.fail_all(RuntimeClosedError("waiting for an update", was_open=True))
         self._escaped.clear()
 
     # Driving.

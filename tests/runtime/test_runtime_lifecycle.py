@@ -172,7 +172,18 @@ def test_a_closed_runtime_refuses_every_call(path: Path) -> None:
         handle.fetch_history(),
     ]
     for future in refused:
-        assert isinstance(error_of(future), RuntimeClosedError)
+        error = error_of(future)
+        assert isinstance(error, RuntimeClosedError)
+        assert error.was_open
+
+
+def test_a_handle_of_an_earlier_opening_says_so(path: Path) -> None:
+    runtime = open_runtime(path)
+    with runtime:
+        handle = runtime.start_workflow(Waiting.run, id="waiting").get(timeout=WAIT)
+
+    with runtime, pytest.raises(RuntimeClosedError, match="get a new handle from one that is open"):
+        handle.describe().get(timeout=WAIT)
 
 
 def test_whoever_waits_for_a_result_is_told_that_the_runtime_closed(path: Path) -> None:
