@@ -54,6 +54,7 @@ def crash_sweep(scenario: Scenario, *, make: Callable[[], TestRuntime] = TestRun
         make: makes the runtime, not opened yet, on a new store each time.
 
     Raises:
+        ValueError: ``make`` gave a runtime that is open.
         SweepError: it ended differently after a crash, raised something, or left a damaged journal.
     """
     begun = perf_counter()
@@ -102,13 +103,24 @@ class _End(NamedTuple):
 
 
 def _plain(scenario: Scenario, make: Callable[[], TestRuntime]) -> tuple[_End, int]:
-    with make() as runtime:
+    with _made(make) as runtime:
         end = _run(scenario, runtime)
         return end, runtime.store.commits
 
 
-def _crashed(scenario: Scenario, make: Callable[[], TestRuntime], commit: int, when: When) -> _End:
+def _made(make: Callable[[], TestRuntime]) -> TestRuntime:
     runtime = make()
+    if runtime.is_open:
+        raise ValueError(
+            "make gave a runtime that is open already, and the sweep has to open it itself; give one that is not open: "
+            "crash_sweep(…, make=lambda: TestRuntime(workflows=[…])), without with, open() or the fixture "
+            "greenroom_runtime"
+        )
+    return runtime
+
+
+def _crashed(scenario: Scenario, make: Callable[[], TestRuntime], commit: int, when: When) -> _End:
+    runtime = _made(make)
     # The code is that of the run without a crash, and was watched there.
     runtime.leave_unwatched()
     runtime.store.crash_at_commit(commit, when)

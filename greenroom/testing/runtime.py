@@ -126,7 +126,7 @@ class TestRuntime(Runtime):
             RuntimeError: it is open.
         """
         if self._hands is not None:
-            raise RuntimeError("the test runtime is open already")
+            raise RuntimeError("the test runtime is open already, by with, open() or the fixture greenroom_runtime")
         hands = self._build()
         self._hands = hands
         self._process_settings.hold()

@@ -99,6 +99,11 @@ def test_the_sweep_says_after_which_crash_the_scenario_raised() -> None:
         crash_sweep(scenario)
 
 
+def test_a_runtime_that_is_open_is_refused_with_what_to_give() -> None:
+    with TestRuntime() as runtime, pytest.raises(ValueError, match=r"make=lambda: TestRuntime\(workflows=\[…\]\)"):
+        crash_sweep(doubled, make=lambda: runtime)
+
+
 def test_a_workflow_that_is_started_once_is_found_open_and_ended() -> None:
     with TestRuntime() as runtime:
         first = start_once(runtime, doubler, [1], id="d")

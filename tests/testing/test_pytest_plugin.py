@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,15 @@ def run(folder: Path, *arguments: str) -> str:
 def printed(said: str, what: str) -> list[str]:
     """What the tests of a session have printed after a word."""
     return re.findall(rf"^{what}: (.*)$", said, re.MULTILINE)
+
+
+def test_the_fixture_that_is_taken_for_a_runtime_says_that_it_is_called(greenroom_runtime: Any) -> None:
+    with pytest.raises(
+        AttributeError, match=r"runtime = greenroom_runtime\(workflows=\[…\]\), and then runtime.start_wo"
+    ):
+        greenroom_runtime.start_workflow("Order")
+
+    assert not hasattr(greenroom_runtime, "__test__")
 
 
 @pytest.mark.slow
