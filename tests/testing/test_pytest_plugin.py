@@ -114,7 +114,7 @@ def test_a_session_has_runtimes_that_are_closed_and_accounted_for(session: Path)
     assert "ERROR test_orders.py::test_leaks - greenroom.testing.errors.LeakError" in said, said
     account = said.partition("greenroom: the runs of this test")[2]
     assert re.search(
-        r"workflow 'paid' \(Order\) has ended: completed\n"
+        r"workflow 'paid' \(Order\) has ended: completed with '[0-9a-f]{32}'\n"
         r"workflow 'waits' \(Order\) waits for a signal or a condition, since it has no activity and no timer\n"
         r"workflow 'lost' \(Order\) has ended: failed, the parcel is lost\n"
         r"workflow 'buggy' \(Order\) is suspended; describe\(\) has the traceback\n"
