@@ -45,6 +45,17 @@ class Runtimes:
         self.opened.append(runtime.open())
         return runtime
 
+    if not TYPE_CHECKING:
+        # A type checker would take any name for one that is there.
+
+        def __getattr__(self, name: str) -> None:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            raise AttributeError(
+                f"greenroom_runtime is no runtime and has no {name!r}: it opens runtimes, so call it first, "
+                f"runtime = greenroom_runtime(workflows=[…]), and then runtime.{name}"
+            )
+
     def account(self) -> str:
         """How all runs stand, for a person."""
         return "\n".join(line for runtime in self.opened for line in runtime.account())

@@ -8,6 +8,7 @@ from typing import Any
 from .model.handler_definitions import handler_name, handler_signature
 from .model.ids import check_id
 from .model.payload_converter import PayloadConverter
+from .model.payload_errors import PayloadDecodeError
 from .model.signatures import Signature
 
 __all__ = ["checked_call"]
@@ -33,5 +34,8 @@ def checked_call(
         problem = signature.problem_with(args)
         if problem is not None:
             raise TypeError(f"{kind} {name!r} {problem}")
-        converter.decode_args(data, signature.arg_types)
+        try:
+            converter.decode_args(data, signature.arg_types)
+        except PayloadDecodeError as error:
+            raise signature.misfit(f"{kind} {name!r}", error) from None
     return name, data, signature

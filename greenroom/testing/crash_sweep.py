@@ -11,9 +11,10 @@ from ..runtime.client import WorkflowHandle
 from ..runtime.model.errors import WorkflowAlreadyStartedError
 from ..runtime.model.options import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from ..runtime.start_calls import StartOptions
-from .endings import Ending, differences, ending_of
+from .endings import Ending, differences, endings_of
 from .errors import Crash, LeakError, SweepError
 from .faults import When
+from .held_log import HeldLog
 from .runtime import TestRuntime
 
 __all__ = ["CrashSweep", "crash_sweep", "start_once"]
@@ -42,30 +43,42 @@ class CrashSweep(NamedTuple):
     seconds: float
 
 
-def crash_sweep(scenario: Scenario, *, make: Callable[[], TestRuntime] = TestRuntime) -> CrashSweep:
+def crash_sweep(
+    scenario: Scenario, *, make: Callable[[], TestRuntime] = TestRuntime, compare_results: bool = True
+) -> CrashSweep:
     """Run a scenario once, then once for each commit × {before, after}, crashing there and going on to the end.
 
     After the crash the scenario is called again from its beginning, as a client would be that died with the runtime:
-    it must find what it has started (``start_once``). What it returns must be the same, and so must be what each run
-    was told and asked for; signals of the scenario itself may come twice.
+    it must find what it has started (``start_once``). What it returns must be the same, and so must be each run's
+    status and result, the type and message of its failure, what it was told and what it asked for, as often; signals of
+    the scenario itself may come twice. Instants and numbers of attempts are not compared, unless
+    they stand in a value: after a lost attempt of an activity with ``maximum_attempts`` later times are others.
+
+    What greenroom logs while it is crashed is told for the crash after which something differs, and for no other.
 
     Args:
         scenario: given an open runtime, has workflows run, and returns something that can be compared.
         make: makes the runtime, not opened yet, on a new store each time.
+        compare_results: whether what runs return must be the same; False for results that have a time in them.
 
     Raises:
+        ValueError: ``make`` gave a runtime that is open.
         SweepError: it ended differently after a crash, raised something, or left a damaged journal.
     """
     begun = perf_counter()
-    expected, commits = _plain(scenario, make)
+    expected, commits = _plain(scenario, make, compare_results)
     points = repeated = 0
     for commit in range(1, commits + 1):
         whens: tuple[When, When] = "before", "after"
         for when in whens:
-            ended = _crashed(scenario, make, commit, when)
-            problems = _compare(ended, expected)
-            if problems:
-                raise SweepError(commit, when, problems)
+            with HeldLog() as log:
+                try:
+                    ended = _crashed(scenario, make, commit, when, compare_results)
+                    if problems := _compare(ended, expected):
+                        raise SweepError(commit, when, problems)
+                except BaseException:
+                    log.tell()
+                    raise
             points += 1
             repeated += ended.performed - expected.performed
     return CrashSweep(commits, points, repeated, perf_counter() - begun)
@@ -101,14 +114,25 @@ class _End(NamedTuple):
     performed: int
 
 
-def _plain(scenario: Scenario, make: Callable[[], TestRuntime]) -> tuple[_End, int]:
-    with make() as runtime:
-        end = _run(scenario, runtime)
+def _plain(scenario: Scenario, make: Callable[[], TestRuntime], with_results: bool) -> tuple[_End, int]:
+    with _made(make) as runtime:
+        end = _run(scenario, runtime, with_results)
         return end, runtime.store.commits
 
 
-def _crashed(scenario: Scenario, make: Callable[[], TestRuntime], commit: int, when: When) -> _End:
+def _made(make: Callable[[], TestRuntime]) -> TestRuntime:
     runtime = make()
+    if runtime.is_open:
+        raise ValueError(
+            "make gave a runtime that is open already, and the sweep has to open it itself; give one that is not open: "
+            "crash_sweep(…, make=lambda: TestRuntime(workflows=[…])), without with, open() or the fixture "
+            "greenroom_runtime"
+        )
+    return runtime
+
+
+def _crashed(scenario: Scenario, make: Callable[[], TestRuntime], commit: int, when: When, with_results: bool) -> _End:
+    runtime = _made(make)
     # The code is that of the run without a crash, and was watched there.
     runtime.leave_unwatched()
     runtime.store.crash_at_commit(commit, when)
@@ -117,10 +141,10 @@ def _crashed(scenario: Scenario, make: Callable[[], TestRuntime], commit: int, w
             closing.push(runtime)
             try:
                 runtime.open()
-                _run(scenario, runtime)
+                _run(scenario, runtime, with_results)
             except Crash:
                 runtime.crash()
-            end = _run(scenario, runtime)
+            end = _run(scenario, runtime, with_results)
     except LeakError as error:
         raise SweepError(commit, when, error.leaks) from error
     except Exception as error:
@@ -131,11 +155,10 @@ def _crashed(scenario: Scenario, make: Callable[[], TestRuntime], commit: int, w
     return end
 
 
-def _run(scenario: Scenario, runtime: TestRuntime) -> _End:
+def _run(scenario: Scenario, runtime: TestRuntime, with_results: bool) -> _End:
     returned = scenario(runtime)
     runtime.run_until_idle()
-    runs = {run.header.workflow_id: ending_of(run) for run in runtime.recorded()}
-    return _End(returned, runs, runtime.performed)
+    return _End(returned, endings_of(runtime.recorded(), with_results=with_results), runtime.performed)
 
 
 def _compare(end: _End, expected: _End) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ..runtime.core.commands import Command, kind_of
@@ -14,11 +14,15 @@ from ..runtime.core.messages import (
     Message,
     SignalReceived,
     TimerFired,
+    UpdateReceived,
     WorkflowStarted,
 )
+from ..runtime.model.options import WorkflowExecutionStatus
+from ..runtime.shell.outcomes import Outcome
+from .payload_text import payload_text
 from .recorded import RecordedRun
 
-__all__ = ["Ending", "differences", "ending_of"]
+__all__ = ["Ending", "differences", "endings_of"]
 
 Fact = tuple[object, ...]
 
@@ -28,26 +32,48 @@ class Ending(NamedTuple):
 
     Attributes:
         status: its status.
-        outcome: its result as bytes; the kind and message of its failure.
-        taken: what it was told, as often as it was told. Times and numbers of attempts are left out.
+        result: what it returned, as a payload; None if it did not, or if results are not compared.
+        failure: the type and the message of what it failed with, without causes; None if it did not.
+        taken: what it was told, as often as it was told. Times, numbers of attempts and ids of updates are left out.
         from_clients: the signals of clients, each counted once: a client that crashes before it is answered asks again.
-        asked: what it asked for.
+        asked: what it asked for: kinds, numbers and names.
     """
 
     status: int
-    outcome: object
+    result: bytes | None
+    failure: str | None
     taken: dict[Fact, int]
     from_clients: frozenset[Fact]
     asked: dict[Fact, int]
 
 
-def ending_of(run: RecordedRun) -> Ending:
-    """What is worth comparing of a run."""
+def endings_of(runs: Iterable[RecordedRun], *, with_results: bool = True) -> dict[str, Ending]:
+    """How every run ended: workflow id → ending. Of an id that had several runs the second is called ``id (run 2)``.
+
+    Args:
+        runs: the oldest first.
+        with_results: whether what they returned is worth comparing.
+    """
+    seen: Counter[str] = Counter()
+    endings: dict[str, Ending] = {}
+    for run in runs:
+        workflow_id = run.header.workflow_id
+        seen[workflow_id] += 1
+        name = workflow_id if seen[workflow_id] == 1 else f"{workflow_id} (run {seen[workflow_id]})"
+        endings[name] = _ending_of(run, with_results)
+    return endings
+
+
+def _ending_of(run: RecordedRun, with_results: bool) -> Ending:
+    header = run.header
+    outcome = Outcome.decode(header.outcome) if header.outcome else None
+    failure = None if outcome is None else outcome.failure
     messages = run.messages()
     taken = [message for message in messages if not _is_from_client(message)]
     return Ending(
-        run.header.status,
-        _outcome(run),
+        header.status,
+        outcome.result if outcome is not None and failure is None and with_results else None,
+        None if failure is None else failure.headline,
         dict(Counter(map(_message, taken))),
         frozenset(_message(message) for message in messages if _is_from_client(message)),
         dict(Counter(_command(command) for commands in run.commands() for command in commands)),
@@ -70,25 +96,49 @@ def differences(runs: dict[str, Ending], expected: dict[str, Ending]) -> list[st
 
 
 def _differing_fields(workflow_id: str, ending: Ending, expected: Ending) -> list[str]:
-    pairs: list[tuple[str, object, object]] = [
-        ("status", ending.status, expected.status),
-        ("outcome", ending.outcome, expected.outcome),
-        ("taken", *_apart(ending.taken, expected.taken)),
-        ("from clients", ending.from_clients, expected.from_clients),
-        ("asked", *_apart(ending.asked, expected.asked)),
+    name = f"workflow {workflow_id!r}"
+    found = [
+        f"{name} {verb} {got}, not {wanted} as without a crash"
+        for verb, got, wanted in (
+            ("is", _status(ending), _status(expected)),
+            ("returned", _result(ending), _result(expected)),
+            ("failed with", ending.failure, expected.failure),
+        )
+        if got != wanted
     ]
-    return [
-        f"{name} of workflow {workflow_id!r}: {got!r}, not {wanted!r}" for name, got, wanted in pairs if got != wanted
+    pairs: list[tuple[str, Counter[Fact], Counter[Fact]]] = [
+        ("was told", Counter(ending.taken), Counter(expected.taken)),
+        ("was told", Counter(ending.from_clients), Counter(expected.from_clients)),
+        ("asked for", Counter(ending.asked), Counter(expected.asked)),
     ]
+    for verb, after, without in pairs:
+        found += [f"{name} {verb} more than without a crash: {_told(fact, n)}" for fact, n in (after - without).items()]
+        found += [f"{name} {verb} less than without a crash: {_told(fact, n)}" for fact, n in (without - after).items()]
+    found += [
+        f"  {hint}" for kind, hint in _HINTS.items() if any(fact[0] == kind for fact in pairs[0][1] - pairs[0][2])
+    ]
+    return found
 
 
-def _apart(counts: dict[Fact, int], others: dict[Fact, int]) -> tuple[Counter[Fact], Counter[Fact]]:
-    return Counter(counts) - Counter(others), Counter(others) - Counter(counts)
+# What a client does again when it is called again, and how the run would know.
+_HINTS = {
+    "update": "an update that the scenario sends again after the crash is another one, unless it has an id: "
+    "execute_update(…, id=…)",
+}
 
 
-def _outcome(run: RecordedRun) -> object:
-    last = run.commands()[-1] if run.turns else []
-    return tuple(_command(command) for command in last)
+def _status(ending: Ending) -> str:
+    return WorkflowExecutionStatus(ending.status).name
+
+
+def _result(ending: Ending) -> str | None:
+    return None if ending.result is None else payload_text(ending.result)
+
+
+def _told(fact: Fact, times: int) -> str:
+    kind, *facts = fact
+    parts = [payload_text(each) if isinstance(each, bytes) else str(each) for each in facts]
+    return " ".join([str(kind), *filter(None, parts), *([f"({times} times)"] if times > 1 else [])])
 
 
 def _is_from_client(message: Message) -> bool:
@@ -107,6 +157,7 @@ _TOLD: dict[type[Message], Callable[[Any], Fact]] = {
     TimerFired: lambda message: (message.id,),
     ExternalSignalResolved: lambda message: (message.id, message.failure is None),
     SignalReceived: lambda message: (message.name, message.args, message.sender),
+    UpdateReceived: lambda message: (message.name, message.args),
     WorkflowStarted: lambda message: (message.workflow_type, message.args),
 }
 

@@ -28,6 +28,9 @@ class ManualPerformer(Performer):
         queue: where sync attempts wait.
         loop: where async ones run.
         drive: goes on with everything else until something has happened that a sync one waits for.
+
+    Attributes:
+        last: the attempt that was handed over last.
     """
 
     def __init__(
@@ -53,12 +56,14 @@ class ManualPerformer(Performer):
         )
         self.queue = queue
         self.loop = loop
+        self.last: Task | None = None
         self._asking: dict[Key, Task] = {}
         self._caller.drive = drive
         self.use_loop(loop)
 
     def perform(self, task: Task) -> None:
         """Queue an attempt."""
+        self.last = task
         if task.permit is None:
             super().perform(task)
             return

@@ -11,7 +11,7 @@ from ..storage import Journal, Meta, RunHeader, Tree, Turn
 from ..storage.codec import decode
 from ..storage.store import META_KEY
 
-__all__ = ["RecordedRun", "recorded_runs", "run_headers"]
+__all__ = ["RecordedRun", "recorded_run", "recorded_runs", "run_headers"]
 
 SLICE = 1000
 
@@ -45,7 +45,12 @@ class RecordedRun(NamedTuple):
 
 def recorded_runs(journal: Journal) -> list[RecordedRun]:
     """Every run of a journal, the first one first."""
-    return [RecordedRun(run_no, header, _turns(journal, run_no)) for run_no, header in run_headers(journal)]
+    return [recorded_run(journal, run_no, header) for run_no, header in run_headers(journal)]
+
+
+def recorded_run(journal: Journal, run_no: int, header: RunHeader) -> RecordedRun:
+    """One run of a journal."""
+    return RecordedRun(run_no, header, _turns(journal, run_no))
 
 
 def run_headers(journal: Journal) -> Iterator[tuple[int, RunHeader]]:

@@ -14,6 +14,7 @@ from ..runtime.attempt import CURRENT
 from ..runtime.model.description import WorkflowExecutionDescription
 from ..runtime.model.durations import to_ns
 from ..runtime.model.errors import RuntimeClosedError
+from ..runtime.model.instants import instant
 from ..runtime.model.supervision import Supervision
 from ..runtime.runtime import Runtime
 from ..runtime.shell.hands import Hands
@@ -29,7 +30,8 @@ from .faults import FaultyStore
 from .leaks import LeakCheck
 from .performer import ManualPerformer
 from .recorded import RecordedRun, recorded_runs
-from .standings import all_runs, open_runs
+from .repetition import repeated_alone
+from .standings import Standings
 from .stores import seeded_store
 
 __all__ = ["TestRuntime"]
@@ -127,7 +129,7 @@ class TestRuntime(Runtime):
             RuntimeError: it is open.
         """
         if self._hands is not None:
-            raise RuntimeError("the test runtime is open already")
+            raise RuntimeError("the test runtime is open already, by with, open() or the fixture greenroom_runtime")
         hands = self._build()
         self._hands = hands
         self._process_settings.hold()
@@ -196,8 +198,8 @@ class TestRuntime(Runtime):
             hands.drop()
             hands.performer.close(grace=0)
             for future in hands.waiters.take_all():
-                future.fail(RuntimeClosedError())
-            hands.updating.fail_all(RuntimeClosedError())
+                future.fail(RuntimeClosedError("waiting for a result", was_open=True))
+            hands.updating.fail_all(RuntimeClosedError("waiting for an update", was_open=True))
         self._escaped.clear()
 
     # Driving.
@@ -243,20 +245,20 @@ class TestRuntime(Runtime):
         self.clock.advance_to(until_ns)
         self.run_until_idle()
 
-    def wait(self, future: Future[T], *, limit: Duration = LIMIT, most_skips: int = MOST_SKIPS) -> T:
+    def wait(self, future: Future[T], *, limit: Duration | None = None, most_skips: int | None = None) -> T:
         """Drive until a future is done, and give its value.
 
         Args:
             future: of any call of this runtime or of a handle.
-            limit: how far the clock may be moved for it (seconds or timedelta).
-            most_skips: how often the clock may be moved for it.
+            limit: how far the clock may be moved for it (seconds or timedelta); None for a hundred years.
+            most_skips: how often the clock may be moved for it; None for 10,000 times. With neither given it ends
+                earlier if all that can happen is an activity that has failed a hundred times and is tried for ever.
 
         Raises:
             StuckError: it cannot be done: nothing is left to do, or ``limit`` is over, or the same is tried for ever.
             BaseException: what the future failed with.
         """
-        until_ns = self.clock.now_ns() + (to_ns(limit, "limit") or 0)
-        why = self._drive_until(future.done, until_ns, most_skips)
+        why = self._drive_until(future.done, self._until(limit, "limit"), most_skips, is_bounded=limit is not None)
         if why:
             raise self._stuck(why)
         return future.get()
@@ -272,8 +274,8 @@ class TestRuntime(Runtime):
         if performer is not None and performer.loop.is_current():
             # An async activity asks: whoever drives this runtime drives the activity too.
             return
-        until_ns = self.clock.now_ns() + (to_ns(LIMIT if timeout is None else timeout, "timeout") or 0)
-        why = self._drive_until(future.done, until_ns, MOST_SKIPS)
+        until_ns = self._until(timeout, "timeout")
+        why = self._drive_until(future.done, until_ns, is_bounded=timeout is not None)
         attempt = CURRENT.get(None)
         if isinstance(attempt, Performance):
             # A sync activity has waited here, and was cancelled meanwhile.
@@ -291,28 +293,43 @@ class TestRuntime(Runtime):
         Raises:
             StuckError: it waits without a limit for what cannot happen.
         """
-        until_ns = self.clock.now_ns() + (to_ns(LIMIT if timeout is None else timeout, "timeout") or 0)
-        why = self._drive_until(is_there, until_ns, MOST_SKIPS)
+        until_ns = self._until(timeout, "timeout")
+        why = self._drive_until(is_there, until_ns, is_bounded=timeout is not None)
         if why and timeout is None:
             raise self._stuck(why)
         if why:
             self.clock.advance_to(max(until_ns, self.clock.now_ns()))
 
-    def _drive_until(self, is_there: Callable[[], bool], until_ns: int, most_skips: int) -> str:
-        """Go on until something is there; "" then, or why it cannot be."""
-        skips = 0
+    def _until(self, limit: Duration | None, name: str) -> int:
+        return self.clock.now_ns() + (to_ns(LIMIT if limit is None else limit, name) or 0)
+
+    def _drive_until(
+        self, is_there: Callable[[], bool], until_ns: int, most_skips: int | None = None, *, is_bounded: bool
+    ) -> str:
+        """Go on until something is there; "" then, or why it cannot be.
+
+        Args:
+            is_bounded: whether ``until_ns`` was chosen by somebody, who wants to see what happens until then.
+        """
+        skips, may_be_alone = 0, not is_bounded and most_skips is None
+        most_skips = MOST_SKIPS if most_skips is None else most_skips
         while not is_there():
             if self.step() or self.perform_activity():
                 continue
             if skips == most_skips:
                 return f"the clock was moved {skips} times for it; is something repeated for ever?"
+            if may_be_alone and (why := self._repeated()):
+                return why
             if not (self.auto_skip and self._skip(until_ns)):
                 return self._why_stuck(until_ns)
             skips += 1
         return ""
 
     def _stuck(self, why: str) -> StuckError:
-        return StuckError(why, open_runs(self._opened.journal, self._describe))
+        return StuckError(why, self._standings(self._opened).open_runs())
+
+    def _standings(self, hands: Hands) -> Standings:
+        return Standings(hands.journal, self._describe, instant(self.clock.now_ns()), hands.converter)
 
     def _describe(self, header: RunHeader) -> WorkflowExecutionDescription | None:
         future = self._opened.desk.describe(Target(header.workflow_id, header.run_id))
@@ -323,7 +340,7 @@ class TestRuntime(Runtime):
     def account(self) -> list[str]:
         """How the runs stand, for a person: a line each, the oldest first, and why those that have failed or are
         suspended did so. Nothing but what is asked for that is driven."""
-        return [] if self._hands is None else all_runs(self._hands.journal, self._describe)
+        return [] if self._hands is None else self._standings(self._hands).all_runs()
 
     @property
     def next_deadline_ns(self) -> int | None:
@@ -340,6 +357,12 @@ class TestRuntime(Runtime):
             return False
         self.clock.advance_to(next_ns)
         return True
+
+    def _repeated(self) -> str:
+        performer = self._performer
+        if performer is None or performer.last is None or performer.loop.next_ns() is not None:
+            return ""
+        return repeated_alone(performer.last, self._opened.journal)
 
     def _why_stuck(self, until_ns: int) -> str:
         next_ns = self.next_deadline_ns

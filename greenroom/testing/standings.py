@@ -3,94 +3,155 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
 
-from ..runtime.model.description import PendingActivity, WorkflowExecutionDescription
+from ..runtime.core.commands import StartTimer
+from ..runtime.model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription
 from ..runtime.model.options import WorkflowExecutionStatus
+from ..runtime.model.payload_converter import PayloadConverter
 from ..runtime.shell.outcomes import Outcome
 from ..storage import Journal, RunHeader, StorageError
-from .recorded import run_headers
+from .payload_text import payload_text
+from .recorded import RecordedRun, recorded_run, run_headers
 
-__all__ = ["MOST_RUNS", "all_runs", "open_runs", "waits_for"]
+__all__ = ["MOST_RUNS", "Standings"]
+
+T = TypeVar("T")
 
 MOST_RUNS = 5
 MOST_IN_ALL = 20
-MOST_ACTIVITIES = 3
-
+MOST_OF_A_KIND = 3
+MOST_LETTERS = 300
 
 Describe = Callable[[RunHeader], WorkflowExecutionDescription | None]
+Header = tuple[int, RunHeader]
 
 
-def open_runs(journal: Journal, describe: Describe) -> list[str]:
-    """The open runs, oldest first; of many only the first are told.
+class Standings:
+    """Looks at the runs of one journal; what it does not hold yet is left out.
 
     Args:
-        journal: what it does not hold yet is left out.
         describe: what is known of a run, or None.
+        now: what time it is.
+        converter: reads results.
     """
-    headers = [header for header in _headers(journal) if header.closed_ns is None]
-    return _lines(headers, MOST_RUNS, lambda header: _open_run(describe(header)))
+
+    def __init__(self, journal: Journal, describe: Describe, now: datetime, converter: PayloadConverter) -> None:
+        self._journal = journal
+        self._describe = describe
+        self._now = now
+        self._converter = converter
+
+    def open_runs(self) -> list[str]:
+        """The open runs, oldest first; of many only the first are told."""
+        found = [(run_no, header) for run_no, header in self._headers() if header.closed_ns is None]
+        return _lines(found, MOST_RUNS, lambda run_no, header: self._open_run(run_no, header, self._describe(header)))
+
+    def all_runs(self) -> list[str]:
+        """All runs, oldest first, and why those that have failed or stopped did so."""
+
+        def line(run_no: int, header: RunHeader) -> str:
+            if header.closed_ns is not None:
+                return self._closed_run(header)
+            described = self._describe(header)
+            why = "" if described is None else described.suspended_error or ""
+            return self._open_run(run_no, header, described) + (why and f"\n{why.rstrip()}")
+
+        return _lines(self._headers(), MOST_IN_ALL, line)
+
+    def _headers(self) -> list[Header]:
+        try:
+            return list(run_headers(self._journal))
+        except StorageError:
+            # Whoever is told so has another complaint, and this one must not hide it.
+            return []
+
+    def _open_run(self, run_no: int, header: RunHeader, described: WorkflowExecutionDescription | None) -> str:
+        if described is None:
+            return "is open"
+        summaries: dict[str, str] = {}
+        if described.pending_timers:
+            try:
+                summaries = _summaries(recorded_run(self._journal, run_no, header))
+            except StorageError:
+                # As for headers.
+                summaries = {}
+        return waits_for(described, self._now, summaries)
+
+    def _closed_run(self, header: RunHeader) -> str:
+        told = WorkflowExecutionStatus(header.status).name.lower().replace("_", " ")
+        outcome = Outcome.decode(header.outcome)
+        why = outcome.failure
+        reasons: list[str] = []
+        while why is not None:
+            reasons.append(why.headline)
+            why = why.cause
+        if reasons:
+            told += f", {' <- '.join(reasons)}"
+        elif outcome.result:
+            told += f" with {payload_text(outcome.result, self._converter)}"
+        return f"has ended: {told}"
 
 
-def all_runs(journal: Journal, describe: Describe) -> list[str]:
-    """All runs, oldest first, and why those that have failed or stopped did so; the arguments are those of
-    ``open_runs``."""
-
-    def line(header: RunHeader) -> str:
-        if header.closed_ns is not None:
-            return _closed_run(header)
-        described = describe(header)
-        why = "" if described is None else described.suspended_error or ""
-        return _open_run(described) + (why and f"\n{why.rstrip()}")
-
-    return _lines(_headers(journal), MOST_IN_ALL, line)
-
-
-def _headers(journal: Journal) -> list[RunHeader]:
-    try:
-        return [header for _, header in run_headers(journal)]
-    except StorageError:
-        # Whoever is told so has another complaint, and this one must not hide it.
-        return []
-
-
-def _lines(headers: list[RunHeader], most: int, rest: Callable[[RunHeader], str]) -> list[str]:
-    lines = [f"workflow {header.workflow_id!r} ({header.workflow_type}) {rest(header)}" for header in headers[:most]]
+def _lines(headers: Sequence[Header], most: int, rest: Callable[[int, RunHeader], str]) -> list[str]:
+    lines = [
+        f"workflow {header.workflow_id!r} ({header.workflow_type}) {rest(run_no, header)}"
+        for run_no, header in headers[:most]
+    ]
     return lines if len(headers) <= most else [*lines, f"and {len(headers) - most} more"]
 
 
-def _open_run(described: WorkflowExecutionDescription | None) -> str:
-    return "is open" if described is None else waits_for(described)
+def waits_for(described: WorkflowExecutionDescription, now: datetime, summaries: dict[str, str]) -> str:
+    """What a run waits for, as far as that is known.
 
-
-def _closed_run(header: RunHeader) -> str:
-    status = WorkflowExecutionStatus(header.status).name.lower().replace("_", " ")
-    why = Outcome.decode(header.outcome).failure
-    reasons: list[str] = []
-    while why is not None:
-        reasons.append(why.headline)
-        why = why.cause
-    return "has ended: " + ", ".join([status, " <- ".join(reasons)] if reasons else [status])
-
-
-def waits_for(described: WorkflowExecutionDescription) -> str:
-    """What a run waits for, as far as that is known."""
+    Args:
+        now: what time it is.
+        summaries: id of a timer → its line for people.
+    """
     if described.status is WorkflowExecutionStatus.SUSPENDED:
         return "is suspended; describe() has the traceback"
-    waits = _activities(described.pending_activities)
-    if described.pending_timers:
-        waits.append(_count(len(described.pending_timers), "timer"))
+    timers = sorted(described.pending_timers, key=lambda timer: timer.due_time)
+    waits = _first(described.pending_activities, _activity, "more")
+    waits += _first(timers, lambda timer: _timer(timer, now, summaries), "more timers")
     if not waits:
         waits.append("a signal or a condition, since it has no activity and no timer")
     unread = described.buffered_signals
-    untaken = f"; it has {_count(unread, 'signal')} that nothing has taken" if unread else ""
+    untaken = f"; it has {unread} signal{'' if unread == 1 else 's'} that nothing has taken" if unread else ""
     return f"waits for {', '.join(waits)}{untaken}"
 
 
-def _activities(pending: Sequence[PendingActivity]) -> list[str]:
-    told = [f"activity {each.activity_type!r} at attempt {each.attempt}" for each in pending[:MOST_ACTIVITIES]]
-    more = len(pending) - len(told)
-    return told if more == 0 else [*told, f"{more} more"]
+def _first(things: Sequence[T], told: Callable[[T], str], more: str) -> list[str]:
+    left = len(things) - MOST_OF_A_KIND
+    return [*map(told, things[:MOST_OF_A_KIND]), *([f"{left} {more}"] if left > 0 else [])]
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _activity(pending: PendingActivity) -> str:
+    told = f"activity {pending.activity_type!r} at attempt {pending.attempt}"
+    if not pending.last_failure:
+        return told
+    failure = pending.last_failure.strip().partition("\n")[0]
+    cut = failure if len(failure) <= MOST_LETTERS else f"{failure[:MOST_LETTERS]}…"
+    return f"{told} (last failure: {cut})"
+
+
+def _timer(pending: PendingTimer, now: datetime, summaries: dict[str, str]) -> str:
+    summary = summaries.get(pending.timer_id, "")
+    due = pending.due_time
+    fraction = f".{due.microsecond:06}".rstrip("0") if due.microsecond else ""
+    name = f"timer {summary!r}" if summary else "a timer"
+    return f"{name} until {due:%Y-%m-%dT%H:%M:%S}{fraction}Z (in {_length(due - now)})"
+
+
+def _length(time: timedelta) -> str:
+    seconds = time.total_seconds()
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:g} s"
+
+
+def _summaries(run: RecordedRun) -> dict[str, str]:
+    """Id of each timer that was started with a line for people → that line."""
+    asked = (command for commands in run.commands() for command in commands)
+    return {str(command.id): command.name for command in asked if isinstance(command, StartTimer) and command.name}

@@ -6,7 +6,7 @@ import contextvars
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from ..model.errors import ReadOnlyContextError
+from ..model.errors import NondeterministicCallError, ReadOnlyContextError
 from ..model.handler_definitions import HandlerDefinition
 from ..model.payload_converter import PayloadConverter
 from .at_work import AtWork
@@ -15,18 +15,26 @@ from .handlers import Hearer, Signals
 from .loop import WorkflowLoop
 from .messages import UpdateReceived
 from .queries import Queries
-from .updates import Updater, Updates
+from .updates import Updater, Updates, ValidatorError
 
 __all__ = ["Handling", "UpdateRejectedError"]
 
 
 class UpdateRejectedError(Exception):
-    """The run does not take an update, for a reason that is an exception itself."""
+    """The run does not take an update, for a reason that is an exception itself.
 
-    def __init__(self, reason: BaseException) -> None:
+    Attributes:
+        reason: what the validator has raised, or why there is nobody to ask.
+        is_bug: whether the validator has done what it may not: that is no answer.
+    """
+
+    def __init__(self, reason: BaseException, *, is_bug: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.is_bug = is_bug
 
+
+_FORBIDDEN = (NondeterministicCallError, ReadOnlyContextError, ValidatorError)
 
 _TABLES = {"query": "queries", "signal": "signals", "update": "updates"}
 
@@ -111,7 +119,8 @@ class Handling:
             handler = self.updates.hearing(update.name)
             self._read("an update validator", handler, self.updates.validate, update)
         except HandlerError as error:
-            raise UpdateRejectedError(error.__cause__ or error) from None
+            reason = error.__cause__ or error
+            raise UpdateRejectedError(reason, is_bug=isinstance(reason, _FORBIDDEN)) from None
         except Exception as error:
             raise UpdateRejectedError(error) from None
         finally:
@@ -119,7 +128,7 @@ class Handling:
             loop.now_ns = now_ns
         if loop.is_marred:
             change = "waking a task, or cancelling or starting something,"
-            raise UpdateRejectedError(ReadOnlyContextError(change, "an update validator"))
+            raise UpdateRejectedError(ReadOnlyContextError(change, "an update validator"), is_bug=True)
 
     def _read(self, what: str, handler: HandlerDefinition | None, function: Callable[..., Any], *args: Any) -> Any:
         """Call what may only read.

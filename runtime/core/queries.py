@@ -38,7 +38,7 @@ class Queries(HandlerTable):
         handler = self.hearing(name)
         if handler is None:
             raise NotRegisteredError("query", name, self.names())
-        values = self._converter.decode_args(args, handler.arg_types)
+        values = handler.decoded(args, self._converter)
         problem = handler.problem_with(values)
         if problem is not None:
             raise TypeError(f"its handler {problem}")

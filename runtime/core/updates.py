@@ -20,7 +20,7 @@ from .handler_table import HandlerError, HandlerTable
 from .loop import WorkflowLoop
 from .messages import UpdateReceived
 
-__all__ = ["UpdateInfo", "Updates", "current_update"]
+__all__ = ["UpdateInfo", "Updates", "ValidatorError", "current_update"]
 
 
 class UpdateInfo(msgspec.Struct, frozen=True):
@@ -33,6 +33,10 @@ class UpdateInfo(msgspec.Struct, frozen=True):
 
     id: str
     name: str
+
+
+class ValidatorError(TypeError):
+    """A validator cannot be one."""
 
 
 _CURRENT: ContextVar[UpdateInfo | None] = ContextVar("greenroom_current_update", default=None)
@@ -95,8 +99,8 @@ class Updates(HandlerTable):
         Raises:
             NotRegisteredError: nobody takes updates of that name.
             PayloadError: the arguments do not fit the handler's annotations.
-            TypeError: the number of arguments does not fit, or the validator gives something to be awaited.
-            HandlerError: the validator has raised something, whatever that is.
+            TypeError: the number of arguments does not fit.
+            HandlerError: the validator has raised something, whatever that is, or gives something to be awaited.
         """
         handler, values = self._addressed(update)
         validator = handler.validator
@@ -111,7 +115,8 @@ class Updates(HandlerTable):
         if isawaitable(answer):
             if iscoroutine(answer):
                 answer.close()
-            raise TypeError("its validator gives something to be awaited, and a validator cannot wait")
+            why = "its validator gives something to be awaited, and a validator cannot wait"
+            raise HandlerError from ValidatorError(why)
 
     def start(self, update: UpdateReceived) -> None:
         """Have the handler take an update.
@@ -130,7 +135,7 @@ class Updates(HandlerTable):
         handler = self.hearing(update.name)
         if handler is None:
             raise NotRegisteredError("update", update.name, self.names())
-        values = self._converter.decode_args(update.args, handler.arg_types)
+        values = handler.decoded(update.args, self._converter)
         problem = handler.problem_with(values)
         if problem is not None:
             raise TypeError(f"its handler {problem}")

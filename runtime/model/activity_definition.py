@@ -50,6 +50,7 @@ class ActivityDefinition:
         is_retryable: RetryPredicate | None = None,
         no_thread_cancel_exception: bool = False,
         in_process: bool = False,
+        declared: Signature | None = None,
     ) -> None:
         self.name = name
         self.fn = fn
@@ -61,7 +62,7 @@ class ActivityDefinition:
         self.options = options
         self.needs_instance = _needs_instance(fn)
         called = _called(fn)
-        self._signature = Signature(called, skip=1 if self.needs_instance else 0)
+        self._signature = Signature(called, skip=1 if self.needs_instance else 0, declared=declared)
         try:
             self.arity = self._signature.arity
         except ValueError:
@@ -109,13 +110,11 @@ class ActivityDefinition:
         Args:
             error: what came of decoding them; its path begins with the place of the argument, as ``args[0]``.
         """
-        place = error.path.removeprefix("args[").partition("]")[0]
-        names = self._signature.names
-        name = f"its argument {names[int(place)]!r}" if place.isdecimal() and int(place) < len(names) else "that"
-        return PayloadDecodeError(error.path, f"activity {self.name!r} cannot take {name}: {error.reason}")
+        return self._signature.misfit(f"activity {self.name!r}", error)
 
     def bound_to(self, fn: Callable[..., Any]) -> ActivityDefinition:
-        """The same activity performed by ``fn``, such as the method of one instance."""
+        """The same activity performed by ``fn``, such as the method of one instance; what an override leaves out of its
+        annotations is as it is declared here."""
         return ActivityDefinition(
             self.name,
             fn,
@@ -123,6 +122,7 @@ class ActivityDefinition:
             is_retryable=self.is_retryable,
             no_thread_cancel_exception=self.no_thread_cancel_exception,
             in_process=self.in_process,
+            declared=self._signature,
         )
 
     def __repr__(self) -> str:

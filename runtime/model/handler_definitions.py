@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .options import HandlerUnfinishedPolicy
+from .payload_converter import PayloadConverter
+from .payload_errors import PayloadDecodeError
 from .signatures import Signature
 
 __all__ = ["HANDLER_KINDS", "MARK", "HandlerDefinition", "handler_name", "handler_signature", "mark", "marks_of"]
@@ -69,6 +71,17 @@ class HandlerDefinition:
             return self._signature.problem_with(args)
         except ValueError:
             return None
+
+    def decoded(self, data: bytes, converter: PayloadConverter) -> list[Any]:
+        """The arguments of a call.
+
+        Raises:
+            PayloadError: they are damaged, or do not fit the annotations.
+        """
+        try:
+            return converter.decode_args(data, self.arg_types)
+        except PayloadDecodeError as error:
+            raise self._signature.misfit("its handler", error) from None
 
     def bound_to(self, instance: object) -> HandlerDefinition:
         """The same handler as a method of one instance."""

@@ -58,13 +58,28 @@ class WorkflowUpdateFailedError(GreenroomError):
         update: the update's name, "" if only its id is known.
         update_id: its id.
         cause: what its validator or its handler raised, or that the run ended before it.
+        is_rejected: whether the run has not taken it: nothing of it is in the history, and the run goes on as before.
+            False if its handler failed, or the run ended.
+        is_bug: whether it was rejected for a bug in the workflow's code, which is no answer of that code: its handler's
+            first turn raised what is no failure, or asked for what cannot be. Mended code may be sent it again.
     """
 
-    def __init__(self, workflow_id: str, update: str, update_id: str, *, cause: BaseException | None = None) -> None:
+    def __init__(
+        self,
+        workflow_id: str,
+        update: str,
+        update_id: str,
+        *,
+        cause: BaseException | None = None,
+        is_rejected: bool = False,
+        is_bug: bool = False,
+    ) -> None:
         super().__init__(workflow_id, update, update_id)
         self.workflow_id = workflow_id
         self.update = update
         self.update_id = update_id
+        self.is_rejected = is_rejected
+        self.is_bug = is_bug
         self.__cause__ = cause
 
     @property
@@ -74,7 +89,13 @@ class WorkflowUpdateFailedError(GreenroomError):
 
     def __str__(self) -> str:
         update = f"{self.update!r} ({self.update_id})" if self.update else repr(self.update_id)
-        return f"update {update} of workflow {self.workflow_id!r} failed: {self.cause}"
+        told = f"update {update} of workflow {self.workflow_id!r}"
+        if self.is_bug:
+            return (
+                f"{told} was not taken because of a bug in the workflow's code, not refused by it: {self.cause}; "
+                "the run is as it was before, mend the code and send the update again"
+            )
+        return f"{told} {'was rejected' if self.is_rejected else 'failed'}: {self.cause}"
 
 
 class WorkflowUpdateNotFoundError(GreenroomError):

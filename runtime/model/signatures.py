@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Unpack, get_origin
 
 from .lazy import lazy
+from .payload_errors import PayloadDecodeError, PayloadError
 
 __all__ = ["Signature"]
 
@@ -27,11 +28,13 @@ class Signature:
     Args:
         function: the function; a bound method counts without its first parameter.
         skip: how many leading parameters callers do not pass (``self``).
+        declared: of what the function overrides: where it is not annotated, the annotations of that count.
     """
 
-    def __init__(self, function: Callable[..., Any], *, skip: int = 0) -> None:
+    def __init__(self, function: Callable[..., Any], *, skip: int = 0, declared: Signature | None = None) -> None:
         self._function = function
         self._skip = skip
+        self._declared = declared
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,16 +47,32 @@ class Signature:
 
         Behind them stands ``*tuple[T, ...]`` if the function has ``*args: T``.
         """
-        types = [self._hints.get(parameter.name, Any) for parameter in self._positional()]
+        declared = () if self._declared is None else self._declared.arg_types
+        types = [self._type(parameter, place, declared) for place, parameter in enumerate(self._positional())]
         for parameter in inspect.signature(self._function).parameters.values():
+            if parameter.kind is not parameter.VAR_POSITIONAL:
+                continue
             rest = self._hints.get(parameter.name, Any)
-            if parameter.kind is parameter.VAR_POSITIONAL and rest is not Any and get_origin(rest) is not Unpack:
+            if parameter.annotation is parameter.empty:
+                types += declared[len(types) :]
+            elif rest is not Any and get_origin(rest) is not Unpack:
                 types.append(Unpack[tuple.__class_getitem__((rest, ...))])
         return tuple(types)
+
+    def _type(self, parameter: inspect.Parameter, place: int, declared: tuple[Any, ...]) -> Any:
+        if parameter.annotation is not parameter.empty or place >= len(declared):
+            return self._hints.get(parameter.name, Any)
+        # What stands for the rest of the arguments is no type of one of them.
+        return Any if get_origin(declared[place]) is Unpack else declared[place]
 
     @lazy
     def result_type(self) -> Any:
         """The annotation of the result, ``Any`` where there is none."""
+        if (
+            self._declared is not None
+            and inspect.signature(self._function).return_annotation is inspect.Signature.empty
+        ):
+            return self._declared.result_type
         return self._hints.get("return", Any)
 
     @lazy
@@ -74,6 +93,18 @@ class Signature:
         positional = self._positional()
         missing = [p.name for p in positional[len(args) :] if p.default is p.empty]
         return f"misses {', '.join(missing)}"
+
+    def misfit(self, what: str, error: PayloadError) -> PayloadDecodeError:
+        """The error of a call with arguments that do not fit their annotations, with the name of the parameter.
+
+        Args:
+            what: what was called, as ``update 'submit'``.
+            error: what came of decoding them; its path begins with the place of the argument, as ``args[0]``.
+        """
+        place = error.path.removeprefix("args[").partition("]")[0]
+        names = self.names
+        name = f"its argument {names[int(place)]!r}" if place.isdecimal() and int(place) < len(names) else "that"
+        return PayloadDecodeError(error.path, f"{what} cannot take {name}: {error.reason}")
 
     def _positional(self) -> list[inspect.Parameter]:
         parameters = [*inspect.signature(self._function).parameters.values()]

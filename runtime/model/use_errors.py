@@ -147,13 +147,20 @@ class RuntimeClosedError(GreenroomError):
 
     Attributes:
         action: what needs it open.
+        was_open: whether it has been open: a handle of that time is of no use any more, even if it was opened again.
     """
 
-    def __init__(self, action: str = "this call") -> None:
+    def __init__(self, action: str = "this call", *, was_open: bool = False) -> None:
         super().__init__(action)
         self.action = action
+        self.was_open = was_open
 
     def __str__(self) -> str:
+        if self.was_open:
+            return (
+                f"{self.action} needs an open runtime, and its own has been closed, or has crashed, since; get a new "
+                "handle from one that is open, with get_workflow_handle(id), nothing in its journal is lost"
+            )
         return (
             f"{self.action} needs an open runtime and this one is not open; use `with Runtime(…)` or open(), "
             "nothing in its journal is lost"

@@ -147,7 +147,7 @@ class Desk:
 
     def close(self, error: GreenroomError | None = None) -> None:
         """Refuse whatever is asked from now on, with ``error`` or because the runtime is closed."""
-        self._closed_by = self._closed_by or error or RuntimeClosedError()
+        self._closed_by = self._closed_by or error or RuntimeClosedError(was_open=True)
 
     def _ask(self, future: Future[Any], handle: Callable[..., None], *args: Any) -> Future[Any]:
         if current_or_none() is not None:
@@ -170,7 +170,7 @@ class Desk:
                 with attempt.shielded():
                     self._dispatcher.call_soon(self._handle, future, handle, args)
         except DispatcherClosedError:
-            future.fail(RuntimeClosedError())
+            future.fail(RuntimeClosedError(was_open=True))
         return future
 
     # On the dispatcher's thread.

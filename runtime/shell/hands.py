@@ -213,7 +213,7 @@ class Hands:
         self.dispatcher.close()
         if self.overdue is not None:
             self.overdue.stop()
-        self._leave(RuntimeClosedError("waiting for a result"))
+        self._leave(RuntimeClosedError("waiting for a result", was_open=True))
         self.journal.close()
         return left
 
@@ -233,7 +233,7 @@ class Hands:
 
     def _put_all_away(self) -> None:
         # On the dispatcher's thread, where code that will not end is not waited for.
-        self.directory.close(RuntimeClosedError("waiting to be heard"))
+        self.directory.close(RuntimeClosedError("waiting to be heard", was_open=True))
 
     def _leave(self, error: GreenroomError) -> None:
         for future in self.waiters.take_all():
@@ -255,7 +255,7 @@ class Hands:
     def drop(self) -> None:
         """Let go of everything in memory without writing or waiting, as a crash would."""
         self.desk.close()
-        self.directory.close(RuntimeClosedError())
+        self.directory.close(RuntimeClosedError("waiting to be heard", was_open=True))
         for put_away in list(self.directory.tools.leaving):
             put_away()
 

@@ -73,5 +73,8 @@ def translated(path: str) -> Generator[None, None, None]:
     """Raise the public error for whatever the storage layer raises inside."""
     try:
         yield
+    except InUseError as error:
+        # All that it knows stands in the message, which is often all that a second process has to show.
+        raise public_error(error, path) from None
     except StorageError as error:
         raise public_error(error, path) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any, NamedTuple
 
 from ...actors import Future
@@ -18,7 +19,7 @@ from ..model.registry import Registry
 from ..model.run_facts import decode_facts
 from .waiters import Waiters
 
-__all__ = ["AS_DECLARED", "Outcome", "ResultFuture", "give", "release_outcome", "resolve"]
+__all__ = ["AS_DECLARED", "Outcome", "Refusal", "ResultFuture", "give", "release_outcome", "resolve"]
 
 
 class _AsDeclared:
@@ -45,16 +46,28 @@ class ResultFuture(Future[Any]):
         self.follows_runs = follows_runs
 
 
+class Refusal(Enum):
+    """Why a run has not taken an update; the values are stored."""
+
+    REJECTED = "rejected"
+    BUG = "bug"
+
+
+_REFUSALS = {refusal.value: refusal for refusal in Refusal}
+
+
 class Outcome(NamedTuple):
-    """A result (payload) or a failure."""
+    """A result (payload) or a failure; of an update also why it was not taken, if that is so."""
 
     result: bytes = b""
     failure: Failure | None = None
+    refusal: Refusal | None = None
 
     def encode(self) -> bytes:
         """The bytes that the header keeps."""
         if self.failure is not None:
-            return encode_commands([FailWorkflow(0, "", "", self.failure)])
+            name = "" if self.refusal is None else self.refusal.value
+            return encode_commands([FailWorkflow(0, name, "", self.failure)])
         return encode_commands([CompleteWorkflow(0, "", "", self.result)])
 
     @classmethod
@@ -63,8 +76,8 @@ class Outcome(NamedTuple):
         match decode_commands(data):
             case [CompleteWorkflow(result=result)]:
                 return cls(result=result)
-            case [FailWorkflow(failure=failure)]:
-                return cls(failure=failure)
+            case [FailWorkflow(failure=failure, name=name)]:
+                return cls(failure=failure, refusal=_REFUSALS.get(name))
             case other:
                 raise InternalError(f"a closed run's header holds {other!r} as its outcome")
 

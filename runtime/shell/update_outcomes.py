@@ -8,7 +8,7 @@ from ..model.errors import ApplicationError
 from ..model.failure_writing import to_failure
 from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
-from .outcomes import Outcome
+from .outcomes import Outcome, Refusal
 from .run_state import RunState
 from .tools import Tools
 
@@ -22,10 +22,10 @@ def finish_update(tools: Tools, run: RunState, update_id: str, outcome: Outcome)
 
 
 def reject_update(
-    tools: Tools, run: RunState, delivery: Delivery, update: UpdateReceived, reason: BaseException
+    tools: Tools, run: RunState, delivery: Delivery, update: UpdateReceived, reason: BaseException, refusal: Refusal
 ) -> None:
     """A run does not take an update. That leaves nothing on disk, but where its sender knows that it was there."""
-    outcome = Outcome(failure=to_failure(reason, tools.converter))
+    outcome = Outcome(failure=to_failure(reason, tools.converter), refusal=refusal)
     tools.updating.finished(run, update.update_id, outcome)
     if delivery.seq is not None:
         _keep(tools, run, update.update_id, outcome)

@@ -18,7 +18,7 @@ from ..model.options import WorkflowExecutionStatus, WorkflowUpdateStage
 from ..model.payload_converter import PayloadConverter
 from .delivery import Delivery
 from .journal_seam import public_error
-from .outcomes import Outcome, give
+from .outcomes import Outcome, Refusal, give
 from .run_state import RunState
 from .standing_errors import closed_error, suspended_error
 from .sweep import Sweep, fail_if_pending
@@ -314,4 +314,14 @@ def tell_outcome(
         give(future, converter, outcome.result)
         return
     cause = to_exception(outcome.failure, converter)
-    future.fail(WorkflowUpdateFailedError(workflow_id, update, update_id, cause=cause))
+    refusal = outcome.refusal
+    future.fail(
+        WorkflowUpdateFailedError(
+            workflow_id,
+            update,
+            update_id,
+            cause=cause,
+            is_rejected=refusal is not None,
+            is_bug=refusal is Refusal.BUG,
+        )
+    )

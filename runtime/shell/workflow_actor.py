@@ -20,6 +20,7 @@ from .bringing_back import BringingBack, begin_execution
 from .delivery import Delivery, Query, Question
 from .encoding import encode_turn
 from .journal_seam import is_passing
+from .outcomes import Refusal
 from .overdue import LEFT_BEHIND, overdue
 from .query_failures import query_failure
 from .run_actor import ENDS, RunActor
@@ -169,11 +170,11 @@ class WorkflowActor(RunActor):
         if not isinstance(message, UpdateReceived):
             self._suspend(error, delivery)
             return
-        reason = _reason(error)
+        reason, refusal = _reason(error)
         self._tools.sweep.took_turn(self, delivery)
         try:
             take_row(self._tools, self.run, delivery)
-            reject_update(self._tools, self.run, delivery, message, reason)
+            reject_update(self._tools, self.run, delivery, message, reason, refusal)
         except Exception as fault:
             # As for a turn: what stands in the batch is not whole.
             self._tools.sweep.spoil(fault)
@@ -319,8 +320,8 @@ def _tell_unseen(run: str, task: str, error: BaseException) -> None:
     logger.error(message, run, task, error, exc_info=error)
 
 
-def _reason(error: Exception) -> BaseException:
-    """Why an update is refused: what user code has raised, if it has."""
+def _reason(error: Exception) -> tuple[BaseException, Refusal]:
+    """Why an update is refused: what user code has raised, if it has; and whether it meant to."""
     if isinstance(error, UpdateRejectedError):
-        return error.reason
-    return beneath(error)
+        return error.reason, Refusal.BUG if error.is_bug else Refusal.REJECTED
+    return beneath(error), Refusal.BUG

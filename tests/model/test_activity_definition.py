@@ -180,6 +180,17 @@ def test_an_override_without_a_decorator_is_the_same_activity() -> None:
     assert found["pay"].fn(Order("tea")) == "LOUD"
 
 
+def test_an_override_without_annotations_has_those_of_its_base() -> None:
+    class Fake(Payments):
+        def pay(self, order):  # type: ignore[no-untyped-def]  # that is the claim
+            return order.name
+
+    found = {each.name: each for each in definitions_of(Fake("mine"))}
+
+    assert found["pay"].arg_types == (Order,)
+    assert found["pay"].result_type is str
+
+
 def test_a_method_without_its_instance_cannot_be_performed() -> None:
     definition = definition_of(Payments.pay)
 

@@ -26,6 +26,7 @@ from greenroom.runtime.model.errors import (
     PayloadDecodeError,
     PayloadTooLargeError,
     RetryState,
+    RuntimeClosedError,
     TimeoutError,
     TimeoutType,
     WorkflowAlreadyStartedError,
@@ -82,6 +83,11 @@ EXAMPLES = [
     (
         JournalInUseError("/j", 7, "host"),
         "journal /j is in use (by process 7 on host); close that runtime first, or give this one a journal of its own",
+    ),
+    (
+        RuntimeClosedError(was_open=True),
+        "this call needs an open runtime, and its own has been closed, or has crashed, since; get a new handle from "
+        "one that is open, with get_workflow_handle(id), nothing in its journal is lost",
     ),
     (JournalCorruptError("/j"), "journal /j is damaged; run the journal check to see how far, and restore a backup"),
 ]

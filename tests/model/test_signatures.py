@@ -109,6 +109,43 @@ def test_leading_parameters_can_be_left_out() -> None:
     assert Signature(Methods.method, skip=1).result_type is str
 
 
+def by_position(one, two: str, *rest): ...  # type: ignore[no-untyped-def]  # that is the claim
+
+
+def of_its_own(one: bytes, two: Any, *rest: bool) -> bytes:
+    return b""
+
+
+def all_of_them(*args): ...  # type: ignore[no-untyped-def]  # that is the claim
+
+
+def fewer(one): ...  # type: ignore[no-untyped-def]  # that is the claim
+
+
+OVERRIDES: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
+    (by_position, (Later, str, Unpack[tuple[str, ...]]), list[Later]),
+    (of_its_own, (bytes, Any, Unpack[tuple[bool, ...]]), bytes),
+    (all_of_them, (Later, int, Unpack[tuple[str, ...]]), list[Later]),
+    (fewer, (Later,), list[Later]),
+]
+
+
+@pytest.mark.parametrize(("function", "types", "result"), OVERRIDES)
+def test_annotations_that_an_override_leaves_out_are_those_of_what_it_overrides(
+    function: Callable[..., Any], types: tuple[Any, ...], result: Any
+) -> None:
+    signature = Signature(function, declared=Signature(described))
+
+    assert signature.arg_types == types
+    assert signature.result_type == result
+
+
+def test_what_stands_for_the_rest_is_no_type_of_one_argument() -> None:
+    fewer_of_them = OVERRIDES[-1][0]
+
+    assert Signature(fewer_of_them, declared=Signature(endless)).arg_types == (Any,)
+
+
 @pytest.mark.parametrize(
     ("function", "args", "problem"),
     [

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -171,7 +172,18 @@ def test_a_closed_runtime_refuses_every_call(path: Path) -> None:
         handle.fetch_history(),
     ]
     for future in refused:
-        assert isinstance(error_of(future), RuntimeClosedError)
+        error = error_of(future)
+        assert isinstance(error, RuntimeClosedError)
+        assert error.was_open
+
+
+def test_a_handle_of_an_earlier_opening_says_so(path: Path) -> None:
+    runtime = open_runtime(path)
+    with runtime:
+        handle = runtime.start_workflow(Waiting.run, id="waiting").get(timeout=WAIT)
+
+    with runtime, pytest.raises(RuntimeClosedError, match="get a new handle from one that is open"):
+        handle.describe().get(timeout=WAIT)
 
 
 def test_whoever_waits_for_a_result_is_told_that_the_runtime_closed(path: Path) -> None:
@@ -222,6 +234,15 @@ def test_a_second_runtime_on_the_journal_is_told_who_owns_it(path: Path) -> None
     assert caught.value.pid == os.getpid()
     assert str(path) in str(caught.value)
     assert "which is this one: a runtime that it has opened has not been closed" in str(caught.value)
+
+
+def test_a_second_runtime_is_told_so_without_the_traceback_of_what_says_no_more(path: Path) -> None:
+    with open_runtime(path), pytest.raises(JournalInUseError) as caught:
+        open_runtime(path).open()
+
+    told = "".join(traceback.format_exception(caught.value))
+    assert told.count("Traceback") == 1
+    assert "InUseError" in told
 
 
 def test_runtimes_on_several_journals_work_side_by_side(tmp_path: Path) -> None:

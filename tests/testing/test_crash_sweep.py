@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import pytest
 
-from greenroom import activity, workflow
+from greenroom import RetryPolicy, activity, workflow
 from greenroom.storage import MemoryStore, Tree
 from greenroom.storage.store import Changes
 from greenroom.testing import FaultyStore, SweepError, TestRuntime, crash_sweep, start_once
@@ -99,6 +100,11 @@ def test_the_sweep_says_after_which_crash_the_scenario_raised() -> None:
         crash_sweep(scenario)
 
 
+def test_a_runtime_that_is_open_is_refused_with_what_to_give() -> None:
+    with TestRuntime() as runtime, pytest.raises(ValueError, match=r"make=lambda: TestRuntime\(workflows=\[…\]\)"):
+        crash_sweep(doubled, make=lambda: runtime)
+
+
 def test_a_workflow_that_is_started_once_is_found_open_and_ended() -> None:
     with TestRuntime() as runtime:
         first = start_once(runtime, doubler, [1], id="d")
@@ -110,3 +116,93 @@ def test_a_workflow_that_is_started_once_is_found_open_and_ended() -> None:
 
         assert results == [2, 2, 2]
         assert isinstance(runtime.store, FaultyStore)
+
+
+@activity.defn(name="sweep.flaky", retry_policy=RetryPolicy(initial_interval=10, maximum_attempts=5))
+def flaky(number: int) -> int:
+    if activity.info().attempt == 1:
+        raise ConnectionError("not at once")
+    return number
+
+
+@workflow.defn(name="sweep.timed")
+async def timed() -> str:
+    await workflow.execute_activity(flaky, 1)
+    return workflow.now().isoformat()
+
+
+@workflow.defn(name="sweep.careless")
+class Careless:
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    @workflow.run
+    async def run(self, most: int) -> list[str]:
+        await workflow.wait_condition(lambda: len(self.heard) >= most)
+        return self.heard
+
+    @workflow.signal
+    def hear(self, what: str) -> None:
+        self.heard.append(what)
+
+    @workflow.update
+    def let(self, what: str) -> int:
+        self.heard.append(what)
+        return len(self.heard)
+
+
+def times_of(runtime: TestRuntime) -> None:
+    start_once(runtime, timed, id="timed").result().get()
+
+
+def test_a_result_is_compared_and_a_time_in_it_differs_where_an_attempt_was_lost() -> None:
+    with pytest.raises(SweepError, match=r"workflow 'timed' returned '2023-.*', not '2023-.*' as without a crash"):
+        crash_sweep(times_of)
+
+
+def test_results_need_not_be_compared() -> None:
+    assert crash_sweep(times_of, compare_results=False).points > 0
+
+
+def test_what_differs_says_which_side_is_which() -> None:
+    def two_signals(runtime: TestRuntime) -> None:
+        careless = start_once(runtime, Careless.run, 2, id="careless")
+        careless.signal(Careless.hear, "one")
+        careless.signal(Careless.hear, "two")
+        careless.result().get()
+
+    with pytest.raises(SweepError) as found:
+        crash_sweep(two_signals)
+
+    assert "workflow 'careless' returned ['one', 'one'], not ['one', 'two'] as without a crash" in str(found.value)
+
+
+def test_an_update_without_an_id_is_named_with_what_to_do() -> None:
+    def one_update(runtime: TestRuntime) -> None:
+        start_once(runtime, Careless.run, 3, id="careless").execute_update(Careless.let, "one").get()
+
+    with pytest.raises(SweepError) as found:
+        crash_sweep(one_update)
+
+    assert found.value.differences == [
+        "workflow 'careless' was told more than without a crash: update let ['one']",
+        "workflow 'careless' asked for more than without a crash: complete-update 2 let",
+        "  an update that the scenario sends again after the crash is another one, unless it has an id: "
+        "execute_update(…, id=…)",
+    ]
+
+
+def test_the_log_is_that_of_the_run_without_a_crash_and_of_the_crash_that_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sweep = crash_sweep(times_of, compare_results=False)
+    clean = [record for record in caplog.records if "'sweep.flaky'" in record.getMessage()]
+    caplog.clear()
+    with pytest.raises(SweepError):
+        crash_sweep(times_of)
+    failed = [record for record in caplog.records if "'sweep.flaky'" in record.getMessage()]
+
+    assert sweep.points > 4
+    assert len(clean) == 1
+    assert 1 < len(failed) <= 3
+    assert logging.getLogger("greenroom").propagate

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +97,15 @@ def printed(said: str, what: str) -> list[str]:
     return re.findall(rf"^{what}: (.*)$", said, re.MULTILINE)
 
 
+def test_the_fixture_that_is_taken_for_a_runtime_says_that_it_is_called(greenroom_runtime: Any) -> None:
+    with pytest.raises(
+        AttributeError, match=r"runtime = greenroom_runtime\(workflows=\[…\]\), and then runtime.start_wo"
+    ):
+        greenroom_runtime.start_workflow("Order")
+
+    assert not hasattr(greenroom_runtime, "__test__")
+
+
 @pytest.mark.slow
 def test_a_session_has_runtimes_that_are_closed_and_accounted_for(session: Path) -> None:
     said = run(session)
@@ -104,7 +114,7 @@ def test_a_session_has_runtimes_that_are_closed_and_accounted_for(session: Path)
     assert "ERROR test_orders.py::test_leaks - greenroom.testing.errors.LeakError" in said, said
     account = said.partition("greenroom: the runs of this test")[2]
     assert re.search(
-        r"workflow 'paid' \(Order\) has ended: completed\n"
+        r"workflow 'paid' \(Order\) has ended: completed with '[0-9a-f]{32}'\n"
         r"workflow 'waits' \(Order\) waits for a signal or a condition, since it has no activity and no timer\n"
         r"workflow 'lost' \(Order\) has ended: failed, the parcel is lost\n"
         r"workflow 'buggy' \(Order\) is suspended; describe\(\) has the traceback\n"

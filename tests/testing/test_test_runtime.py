@@ -232,11 +232,12 @@ def test_who_is_stuck_is_told_what_each_open_workflow_waits_for(evict: bool) -> 
             runtime.wait(result)
 
         waiting = "activity 'runtime.wait' at attempt 1"
+        timers = "a timer until 2023-11-14T22:14:20Z (in 60 s), a timer until 2023-11-14T22:14:50Z (in 90 s)"
         why, *lines = str(caught.value).splitlines()
         assert why.startswith("nothing can go on: the next thing is due in 5.0 s")
         assert lines == [
-            f"  workflow 'busy' (runtime.busy) waits for {waiting}, 2 timers",
-            f"  workflow 'busier' (runtime.busy) waits for {waiting}, {waiting}, {waiting}, 2 more, 2 timers",
+            f"  workflow 'busy' (runtime.busy) waits for {waiting}, {timers}",
+            f"  workflow 'busier' (runtime.busy) waits for {waiting}, {waiting}, {waiting}, 2 more, {timers}",
             "  workflow 'broken' (runtime.broken) is suspended; describe() has the traceback",
             "  workflow 'listener' (runtime.listener) waits for a signal or a condition, since it has no activity and "
             "no timer; it has 1 signal that nothing has taken",
@@ -251,7 +252,8 @@ def test_who_is_stuck_among_many_is_told_of_the_first_open_workflows() -> None:
             runtime.wait(results[7])
 
         assert len(caught.value.open_workflows) == 6
-        assert caught.value.open_workflows[0] == "workflow 'w0' (runtime.sleeper) waits for 1 timer"
+        until = "a timer until 2023-11-14T22:13:25Z (in 5 s)"
+        assert caught.value.open_workflows[0] == f"workflow 'w0' (runtime.sleeper) waits for {until}"
         assert caught.value.open_workflows[5] == "and 3 more"
 
 

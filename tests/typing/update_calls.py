@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
-from greenroom import HandlerUnfinishedPolicy, WorkflowHandle, WorkflowUpdateHandle, WorkflowUpdateStage, workflow
+from greenroom import (
+    HandlerUnfinishedPolicy,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
+    WorkflowUpdateStage,
+    workflow,
+)
 
 ACCEPTED = WorkflowUpdateStage.ACCEPTED
 
@@ -139,3 +146,10 @@ async def results_of_another_type_are_refused(handle: WorkflowHandle[None]) -> N
     by_name: str = await handle.execute_update("buy", "tea", result_type=int)  # type: ignore[arg-type]
     started: WorkflowUpdateHandle[str] = await handle.start_update(Shop.buy, "tea", wait_for_stage=ACCEPTED)  # type: ignore[arg-type]
     del waiting, at_once, by_name, started
+
+
+def why_an_update_failed_is_known(error: WorkflowUpdateFailedError) -> None:
+    is_rejected: bool = error.is_rejected
+    is_bug: bool = error.is_bug
+    code: int = error.is_bug.code  # type: ignore[attr-defined]
+    del is_rejected, is_bug, code
