@@ -3,7 +3,8 @@
 It sleeps between the months. A sleep is a row in the journal and costs nothing; whichever process has the journal when
 it is over goes on. A signal changes the price, from the next month on. Another one cancels, in the middle of a month:
 what is left of it is given back. A charge that fails is tried again for a week (*dunning*), which is no loop in the
-code but the retry policy of the activity. A query tells what was billed.
+code but the retry policy of the activity. A query tells what was billed. And once a year the run *continues as new*:
+another one goes on in its place, with all that it knows for an argument, and with an empty history.
 
 Run it with ``python examples/subscription.py``. Years pass in no time there: a ``TestRuntime`` has a clock of its own,
 and skips the time in which nothing happens.
@@ -30,6 +31,7 @@ from greenroom.testing import TestRuntime
 
 MONTH = timedelta(days=30)
 DAY = timedelta(days=1)
+YEAR = 12  # months
 SECONDS = 10  # how long this program waits for any one answer
 
 
@@ -41,7 +43,7 @@ class Bill:
 
 @dataclass
 class Account:
-    """All that there is to know of a subscription: its run needs nothing else to go on from."""
+    """All that there is to know of a subscription: what each year's run begins with."""
 
     customer: str
     price: int
@@ -93,6 +95,8 @@ class Subscription:
             account.billed.append(Bill(month, amount))
             # Counted from the first day: a charge that took a week to succeed moves none of those to come.
             await self.sleep_until(first + month * MONTH)
+            if month % YEAR == 0 and not self.is_cancelled:
+                workflow.continue_as_new(account)  # a history a year, or each replay would go through all of them
         return await self.settle(first + account.months * MONTH)
 
     async def sleep_until(self, end: datetime) -> None:
@@ -154,6 +158,7 @@ def years() -> None:
         show(bob)
         print("Ten years later he cancels, in the middle of a month.")
         runtime.advance(10 * 12 * MONTH + 12 * DAY)
+        print("  turns of this year's run:", bob.describe().get().history_length)
         bob.signal(Subscription.cancel).get()
         print("  result:", bob.result().get())
         show(bob)

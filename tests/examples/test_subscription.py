@@ -116,6 +116,20 @@ def test_who_cancels_while_a_charge_is_tried_is_charged_for_no_further_month() -
         assert bank.asked[-2:] == [(33, 2, 900), (33, 2, -810)]
 
 
+def test_each_year_is_a_run_of_its_own_and_knows_what_those_before_it_knew() -> None:
+    with TestRuntime(activities=[Bank()]) as runtime:
+        subscription = subscribed(runtime)
+        runtime.advance(11 * MONTH)
+        subscription.signal(Subscription.set_price, 1000)
+        runtime.advance(MONTH * 13)
+
+        found = runtime.get_workflow_handle("Ada").describe().get()
+
+        assert found.history_length < 8
+        assert len(runtime.recorded()) == 3
+        assert subscription.query(Subscription.billed).get()[11:13] == [Bill(12, 900), Bill(13, 1000)]
+
+
 def test_a_crash_in_the_middle_of_a_month_and_a_year_without_a_process_lose_no_charge() -> None:
     with TestRuntime(activities=[Bank()]) as runtime:
         subscribed(runtime)
