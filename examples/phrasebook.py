@@ -292,7 +292,7 @@ def show_lock(runtime: Runtime) -> object:
     return [update.get(timeout=SECONDS) for update in updates], handle.result().get(timeout=SECONDS)
 
 
-# External workflows: a handle of another workflow, from within one. It can be signalled; it cannot be asked.
+# External workflows: a handle of another workflow, from within one. It can be signalled and cancelled; not asked.
 
 
 @workflow.defn
@@ -313,6 +313,28 @@ def show_external(runtime: Runtime) -> object:
     workers = [runtime.start_workflow(worker, id=name).get(timeout=SECONDS) for name in names]
     runtime.execute_workflow(coordinator, names).get(timeout=SECONDS)
     return [each.result().get(timeout=SECONDS) for each in workers]
+
+
+@workflow.defn
+async def supervisor(worker_id: str) -> str | None:
+    external = workflow.get_external_workflow_handle(worker_id)
+    await external.cancel("enough")
+    return external.execution.workflow_id
+
+
+@workflow.defn
+async def tireless_worker() -> str:
+    try:
+        await workflow.wait_condition(lambda: False)
+    except asyncio.CancelledError:
+        return f"cancelled: {workflow.cancellation_reason()}"
+    return "never"
+
+
+@part("an external workflow, cancelled")
+def show_external_cancel(runtime: Runtime) -> object:
+    tireless = runtime.start_workflow(tireless_worker, id="worker-2").get(timeout=SECONDS)
+    return runtime.execute_workflow(supervisor, "worker-2").get(timeout=SECONDS), tireless.result().get(timeout=SECONDS)
 
 
 # Exceptions: what an activity raises is tried again unless it is non-retryable. It comes with its type and details.
