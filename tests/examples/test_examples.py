@@ -52,6 +52,13 @@ def test_every_example_has_its_output_written_down() -> None:
     assert examples == {path.stem for path in Path(__file__).parent.glob("*.txt")}
 
 
+def test_the_list_of_examples_has_each_of_them() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \[(\w+)\]\(\.\./examples/\1\.py\) \|", index, re.MULTILINE)
+
+    assert sorted(listed) == sorted(path.stem for path in EXAMPLES.glob("*.py"))
+
+
 @pytest.mark.slow
 @pytest.mark.aside
 @pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("*.py")))
