@@ -18,6 +18,7 @@ from .handler_declarations import UpdateMethod, query, signal, update
 from .model.handler_definitions import handler_name
 from .model.ids import check_id
 from .model.instants import instant
+from .model.payload_converter import PayloadConverter
 from .workflow_continuing import (
     continue_as_new,
     get_last_completion_result,
@@ -81,6 +82,7 @@ __all__ = [
     "logger",
     "new_lock",
     "now",
+    "payload_converter",
     "query",
     "race",
     "random",
@@ -180,6 +182,11 @@ def info() -> Info:
 def cancellation_reason() -> str | None:
     """Why the run was asked to end by ``handle.cancel(reason)``; None as long as nobody has asked."""
     return current().cancellation_reason()
+
+
+def payload_converter() -> PayloadConverter:
+    """The converter of the run's runtime: ``decode(raw.payload, Type)`` reads a ``RawValue``."""
+    return current().payload_converter()
 
 
 def in_workflow() -> bool:

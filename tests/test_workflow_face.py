@@ -26,6 +26,7 @@ OUTSIDE: dict[str, Callable[[], Any]] = {
     "start_activity": lambda: workflow.start_activity("a"),
     "info": workflow.info,
     "now": workflow.now,
+    "payload_converter": workflow.payload_converter,
     "time_ns": workflow.time_ns,
     "random": workflow.random,
     "uuid4": workflow.uuid4,

@@ -215,6 +215,8 @@ class Execution(Surroundings):
         definition = self._definition
         try:
             args = self._converter.decode_args(message.args, definition.signature.arg_types)
+            if definition.is_dynamic:
+                args = [tuple(args)]
             run = self._prepare(definition, args)
         except BaseException as error:
             self.raised(error)

@@ -77,6 +77,9 @@ class Surroundings(Commander):
     def cancellation_reason(self) -> str | None:
         return self._cancel_reason
 
+    def payload_converter(self) -> PayloadConverter:
+        return self._converter
+
     def now_ns(self) -> int:
         return self.loop.now_ns
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .definitions import DEFINITION, WorkflowDefinition
 from .mistakes import refuse_a_call
 
-__all__ = ["workflow_definition_of"]
+__all__ = ["workflow_asked_for", "workflow_definition_of"]
 
 
 def workflow_definition_of(target: object) -> WorkflowDefinition:
@@ -24,4 +24,19 @@ def workflow_definition_of(target: object) -> WorkflowDefinition:
     definition = getattr(target, DEFINITION, None)
     if not isinstance(definition, WorkflowDefinition):
         raise TypeError(f"{target!r} is not a workflow; declare its class or function with @workflow.defn")
+    return definition
+
+
+def workflow_asked_for(target: object) -> WorkflowDefinition:
+    """The same, for one that is to run: of one workflow type.
+
+    Raises:
+        TypeError: as ``workflow_definition_of``; or it runs every type, and none in particular.
+    """
+    definition = workflow_definition_of(target)
+    if definition.is_dynamic:
+        raise TypeError(
+            f"{definition.place} is dynamic and runs every workflow type that is not declared; "
+            "pass the name of the one you mean"
+        )
     return definition

@@ -8,12 +8,20 @@ Each ``type: ignore`` is a claim that both checkers refuse the line: where one o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, assert_type
 
-from greenroom import Future, Runtime, WorkflowHandle, WorkflowIDConflictPolicy, WorkflowIDReusePolicy, workflow
+from greenroom import (
+    Future,
+    RawValue,
+    Runtime,
+    WorkflowHandle,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+    workflow,
+)
 
 
 @workflow.defn
@@ -261,3 +269,21 @@ def what_cannot_be_a_workflow_is_refused() -> None:
     @workflow.defn(name="waits for nothing")  # type: ignore[arg-type]
     def waits_for_nothing_either() -> int:
         return 1
+
+
+@workflow.defn(dynamic=True)
+class Interpreter:
+    """A workflow that runs every type."""
+
+    @workflow.run
+    async def run(self, args: Sequence[RawValue]) -> int:
+        assert_type(workflow.payload_converter().decode(args[0].payload, int), Any)
+        return len(args)
+
+
+@workflow.defn(dynamic=True)
+async def interpret(args: Sequence[RawValue]) -> int:
+    return len(args)
+
+
+workflow.defn(dynamic="yes")  # type: ignore[call-overload]
