@@ -58,8 +58,8 @@ def definition_to_start(workflow: object, workflows: Registry[WorkflowDefinition
     """The registered workflow that a caller means.
 
     Args:
-        workflow: its class, its run method, the function, or its registered name; any name, if one that is registered
-            runs every type.
+        workflow: its class, its run method, an interface of it, the function, or its registered name; any name, if one
+            that is registered runs every type.
         workflows: those that may run.
 
     Raises:
@@ -72,6 +72,8 @@ def definition_to_start(workflow: object, workflows: Registry[WorkflowDefinition
         return named.named(check_id(workflow, "workflow name")) if named.is_dynamic else named
     definition = workflow_asked_for(workflow)
     registered = workflows.get(definition.name)
+    if definition.is_interface:
+        return registered.named(definition.name)
     if registered.is_dynamic:
         raise NotRegisteredError("workflow", definition.name, workflows.names())
     if registered is not definition:

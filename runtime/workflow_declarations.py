@@ -73,6 +73,9 @@ def defn(
 ) -> Any:
     """Declare a workflow: a class with one ``@workflow.run`` method, or one ``async def`` function.
 
+    A class whose run method is abstract, or a ``Protocol``, is an interface: callers start and address by it, with its
+    types, what is registered under its name. What is derived from it has its name, unless it is given one.
+
     Args:
         target: the class or the function, if the decorator is written without parentheses.
         name: the name it is registered and recorded under; the class's or function's own name if not given. It is part
@@ -122,7 +125,8 @@ class _Declare:
             self._check(definition)
             setattr(target, DEFINITION, definition)
             setattr(definition.run, DEFINITION, definition)
-            workflows.add(definition)
+            if not definition.is_interface:
+                workflows.add(definition)
             return target
         if not callable(target):
             raise InvalidWorkflowError(repr(target), ["decorate a class or an async function with @workflow.defn"])
@@ -136,7 +140,7 @@ class _Declare:
         return declared
 
     def _check(self, definition: WorkflowDefinition) -> None:
-        if self._is_checked:
+        if self._is_checked and not definition.is_interface:
             # Programs that only call a runtime need not load what reads source code.
             from .model.static_check import check
 

@@ -11,12 +11,11 @@ from typing import Any
 from .dynamic_workflows import RawSignature, problems_of_dynamic
 from .errors import InvalidWorkflowError
 from .handler_definitions import HANDLER_KINDS, MARK, HandlerDefinition, mark, marks_of
+from .interfaces import DEFINITION, is_interface, name_of, problems_of_class
 from .options import HandlerUnfinishedPolicy
 from .signatures import Signature
 
 __all__ = ["DEFINITION", "WorkflowDefinition", "define_class", "define_function"]
-
-DEFINITION = "__greenroom_workflow__"
 
 
 class WorkflowDefinition:
@@ -29,6 +28,7 @@ class WorkflowDefinition:
         handlers: of a class: kind ("signal", "query", "update") to its handlers by name; None is the catch-all.
         takes_input: whether ``__init__`` gets the workflow's arguments too.
         failure_exception_types: exceptions that close a run as failed; others are bugs and suspend it.
+        is_interface: whether it only says what another one, of the same name, can be asked; such a one never runs.
         is_dynamic: whether it runs every workflow type that has no definition of its own, and gets its input unread.
         signature: what a start of it looks like.
     """
@@ -38,6 +38,7 @@ class WorkflowDefinition:
         "handlers",
         "is_class",
         "is_dynamic",
+        "is_interface",
         "name",
         "run",
         "signature",
@@ -56,6 +57,7 @@ class WorkflowDefinition:
         takes_input: bool,
         failure_exception_types: tuple[type[BaseException], ...],
         is_dynamic: bool = False,
+        is_interface: bool = False,
     ) -> None:
         self.name = name
         self.target = target
@@ -65,6 +67,7 @@ class WorkflowDefinition:
         self.takes_input = takes_input
         self.failure_exception_types = failure_exception_types
         self.is_dynamic = is_dynamic
+        self.is_interface = is_interface
         self.signature = (RawSignature if is_dynamic else Signature)(run, skip=int(is_class))
 
     def named(self, name: str) -> WorkflowDefinition:
@@ -124,7 +127,7 @@ def define_class(
     failure_exception_types: tuple[type[BaseException], ...],
     is_dynamic: bool = False,
 ) -> WorkflowDefinition:
-    """A workflow from a class with one ``@workflow.run`` method.
+    """A workflow from a class with one ``@workflow.run`` method; if that is abstract, an interface.
 
     Raises:
         InvalidWorkflowError: with every reason why it cannot be one.
@@ -158,14 +161,17 @@ def define_class(
         found = ", ".join(f"{each.__name__}()" for each in runs) or "none"
         problems.append(f"exactly one method must be decorated with @workflow.run (found: {found})")
     takes_input = "init" in marks_of(getattr(cls, "__init__", None))
+    abstract = len(runs) == 1 and is_interface(cls, runs[0])
     if len(runs) == 1:
-        problems += _problems_of_init(cls, runs[0], takes_input)
+        problems += problems_of_class(cls, runs[0], handlers, name=name, is_dynamic=is_dynamic)
+        if not abstract:
+            problems += _problems_of_init(cls, runs[0], takes_input)
         if is_dynamic:
             problems += problems_of_dynamic(runs[0], f"{runs[0].__name__}()", skip=1, name=name)
     if problems:
         raise InvalidWorkflowError(cls.__qualname__, problems)
     return WorkflowDefinition(
-        name or cls.__name__,
+        name or name_of(cls),
         cls,
         _own(cls, runs[0]),
         is_class=True,
@@ -173,6 +179,7 @@ def define_class(
         takes_input=takes_input,
         failure_exception_types=failure_exception_types,
         is_dynamic=is_dynamic,
+        is_interface=abstract,
     )
 
 

@@ -12,7 +12,7 @@ def workflow_definition_of(target: object) -> WorkflowDefinition:
     """The definition of a class, a function or a run method.
 
     Raises:
-        TypeError: it was never declared as a workflow, or it is an instance of a workflow class.
+        TypeError: it was never declared as a workflow (its base may be), or it is an instance of a workflow class.
     """
     kind = type(target)
     refuse_a_call("workflow", target)
@@ -22,7 +22,7 @@ def workflow_definition_of(target: object) -> WorkflowDefinition:
             f"pass {kind.__name__} or {kind.__name__}.{getattr(kind, DEFINITION).run.__name__}"
         )
     definition = getattr(target, DEFINITION, None)
-    if not isinstance(definition, WorkflowDefinition):
+    if not isinstance(definition, WorkflowDefinition) or (isinstance(target, type) and definition.target is not target):
         raise TypeError(f"{target!r} is not a workflow; declare its class or function with @workflow.defn")
     return definition
 

@@ -8,10 +8,11 @@ Each ``type: ignore`` is a claim that both checkers refuse the line: where one o
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, assert_type
+from typing import Any, Protocol, assert_type
 
 from greenroom import (
     Future,
@@ -287,3 +288,27 @@ async def interpret(args: Sequence[RawValue]) -> int:
 
 
 workflow.defn(dynamic="yes")  # type: ignore[call-overload]
+
+
+@workflow.defn(name="interface")
+class Interface(ABC):
+    """What callers know of a workflow."""
+
+    @workflow.run
+    @abstractmethod
+    async def run(self, name: str) -> int: ...
+
+
+@workflow.defn(name="protocol")
+class Spoken(Protocol):
+    """What callers know of another."""
+
+    @workflow.run
+    async def run(self, name: str) -> int: ...
+
+
+def an_interface_is_started_with_its_types(runtime: Runtime) -> None:
+    assert_type(runtime.start_workflow(Interface.run, "a"), Future[WorkflowHandle[int]])
+    assert_type(runtime.execute_workflow(Spoken.run, "a"), Future[int])
+    runtime.start_workflow(Interface.run, 1)  # type: ignore[arg-type]
+    runtime.execute_workflow(Spoken.run, 1)  # type: ignore[arg-type]
