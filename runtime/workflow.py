@@ -79,6 +79,7 @@ __all__ = [
     "in_workflow",
     "info",
     "init",
+    "instance",
     "logger",
     "new_lock",
     "now",
@@ -187,6 +188,21 @@ def cancellation_reason() -> str | None:
 def payload_converter() -> PayloadConverter:
     """The converter of the run's runtime: ``decode(raw.payload, Type)`` reads a ``RawValue``."""
     return current().payload_converter()
+
+
+def instance() -> Any:
+    """The object that is the running workflow: ``self`` of its run method and of its handlers.
+
+    Raises:
+        RuntimeError: the workflow is a function, or its ``__init__`` is still at work.
+    """
+    made = current().instance()
+    if made is None:
+        raise RuntimeError(
+            "there is no instance: this workflow is a function (its state is in variables of it), or its __init__ is "
+            "still at work (there it is self)"
+        )
+    return made
 
 
 def in_workflow() -> bool:

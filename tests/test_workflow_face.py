@@ -25,6 +25,7 @@ class Nothing:
 OUTSIDE: dict[str, Callable[[], Any]] = {
     "start_activity": lambda: workflow.start_activity("a"),
     "info": workflow.info,
+    "instance": workflow.instance,
     "now": workflow.now,
     "payload_converter": workflow.payload_converter,
     "time_ns": workflow.time_ns,

@@ -193,6 +193,7 @@ class Execution(Surroundings):
             loop.leave(before)
             self.pending.clear()
             self.timers.clear()
+            self._instance = None
             self._handling.put_away()
 
     @property
@@ -227,6 +228,7 @@ class Execution(Surroundings):
         if not definition.is_class:
             return definition.run
         instance = definition.target(*args) if definition.takes_input else definition.target()
+        self._instance = instance
         self._handling.bind(definition.handlers, instance)
         bound: Callable[..., Any] = definition.run.__get__(instance)
         return bound

@@ -56,6 +56,7 @@ class Surroundings(Commander):
         self._conditions = Conditions(self.loop)
         self._handling = self.HANDLING(self, self.loop, converter, self._context)
         self._signals = self._handling.signals
+        self._instance: object = None
 
     def info(self) -> Info:
         return info_of(self.started, self.loop.started_ns, self.turns, self.history_size)
@@ -79,6 +80,9 @@ class Surroundings(Commander):
 
     def payload_converter(self) -> PayloadConverter:
         return self._converter
+
+    def instance(self) -> object:
+        return self._instance
 
     def now_ns(self) -> int:
         return self.loop.now_ns

@@ -312,3 +312,9 @@ def an_interface_is_started_with_its_types(runtime: Runtime) -> None:
     assert_type(runtime.execute_workflow(Spoken.run, "a"), Future[int])
     runtime.start_workflow(Interface.run, 1)  # type: ignore[arg-type]
     runtime.execute_workflow(Spoken.run, 1)  # type: ignore[arg-type]
+
+
+async def the_instance_is_what_it_is_declared_to_be() -> None:
+    greeter: Greeter = workflow.instance()
+    assert_type(await greeter.run(1), bytes)
+    assert_type(workflow.in_workflow(), bool)
