@@ -45,6 +45,7 @@ from .workflow_handlers import (
     signal_channel,
 )
 from .workflow_logging import logger
+from .workflow_saga import Saga
 from .workflow_timeouts import Timeout, timeout, timeout_at
 from .workflow_waiting import new_lock, sleep, sleep_until, wait_condition, wait_for
 
@@ -53,6 +54,7 @@ __all__ = [
     "ExternalWorkflowHandle",
     "FunctionWorkflow",
     "Info",
+    "Saga",
     "SignalChannel",
     "Timeout",
     "UpdateInfo",
