@@ -97,6 +97,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Nanoseconds from the failure of this attempt (the first is 1) to the next, by the policy alone.
 
         Args:
+            attempt: the one that failed.
             what: names what is repeated, for the jitter; the same name gives the same waits.
         """
         first = to_ns(self.initial_interval, "initial_interval") or 0

@@ -21,6 +21,8 @@ from greenroom import (
     WorkflowHandle,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
+    wait_all,
+    wait_first,
     workflow,
 )
 
@@ -318,3 +320,18 @@ async def the_instance_is_what_it_is_declared_to_be() -> None:
     greeter: Greeter = workflow.instance()
     assert_type(await greeter.run(1), bytes)
     assert_type(workflow.in_workflow(), bool)
+
+
+def several_are_waited_for_with_their_types(runtime: Runtime) -> None:
+    futures = [runtime.execute_workflow(Greeter.run, number) for number in range(3)]
+    assert_type(wait_first(futures), Future[Future[bytes]])
+    assert_type(wait_first(futures).get(timeout=5).get(), bytes)
+    assert_type(wait_all(futures).get(), list[bytes])
+    assert_type(wait_all(futures, return_exceptions=True).get(), list[bytes | BaseException])
+    wait_first([1])  # type: ignore[arg-type]
+
+
+async def several_are_awaited_with_their_types(runtime: Runtime) -> None:
+    handles = [await runtime.start_workflow(Greeter.run, number) for number in range(3)]
+    assert_type(await wait_first(each.result() for each in handles), Future[bytes])
+    assert_type(await wait_all(each.result() for each in handles), list[bytes])
