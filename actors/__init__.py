@@ -23,6 +23,7 @@ from .future import Future, hold_wakeups
 from .mailbox import Lane, Mailbox, Scheduler
 from .pykka_seam import ActorStop, Envelope
 from .restarts import RestartWindow
+from .several import wait_all, wait_first
 from .stopped_flag import StoppedFlag
 from .supervision import Backoff, ChildSpec, Directive, Restart, Strategy
 from .supervisor import Supervisor
@@ -73,4 +74,6 @@ __all__ = [
     "default_dispatcher",
     "hold_wakeups",
     "on_dispatcher_thread",
+    "wait_all",
+    "wait_first",
 ]

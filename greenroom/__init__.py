@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .actors.errors import BlockingCallError, WaitTimeoutError
     from .actors.future import Future
+    from .actors.several import wait_all, wait_first
     from .runtime import activity, workflow
     from .runtime.client import WorkflowHandle
     from .runtime.model.cancellation import ActivityCancellationDetails
@@ -161,6 +162,8 @@ _HOMES = {
     "WorkflowUpdateNotFoundError": ".runtime.model.errors",
     "WorkflowUpdateStage": ".runtime.model.options",
     "activity": ".runtime.activity",
+    "wait_all": ".actors.several",
+    "wait_first": ".actors.several",
     "workflow": ".runtime.workflow",
 }
 
@@ -239,6 +242,8 @@ __all__ = [
     "WorkflowUpdateNotFoundError",
     "WorkflowUpdateStage",
     "activity",
+    "wait_all",
+    "wait_first",
     "workflow",
 ]
 

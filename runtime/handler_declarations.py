@@ -16,7 +16,6 @@ __all__ = ["UpdateMethod", "query", "signal", "update"]
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-S = TypeVar("S")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -73,7 +72,7 @@ def query(
 
 
 @overload
-def update(method: Callable[Concatenate[S, P], R], /) -> UpdateMethod[S, P, R]: ...
+def update(method: Callable[Concatenate[Any, P], R], /) -> UpdateMethod[P, R]: ...
 @overload
 def update(
     *,
@@ -122,15 +121,15 @@ def _set_validator(function: Callable[..., Any], validator: Callable[..., Any]) 
     return validator
 
 
-class UpdateMethod(Protocol[S, P, R_co]):
+class UpdateMethod(Protocol[P, R_co]):
     """An update handler, as a type checker sees it."""
 
-    def __call__(self, instance: S, /, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    def __call__(self, instance: Any, /, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
     @overload
-    def __get__(self, instance: None, owner: type | None = None) -> UpdateMethod[S, P, R_co]: ...
+    def __get__(self, instance: None, owner: type | None = None) -> UpdateMethod[P, R_co]: ...
     @overload
     def __get__(self, instance: object, owner: type | None = None) -> Callable[P, R_co]: ...
-    def validator(self, function: Callable[Concatenate[S, P], None], /) -> Callable[Concatenate[S, P], None]:
+    def validator(self, function: Callable[Concatenate[Any, P], None], /) -> Callable[Concatenate[Any, P], None]:
         """Mark the method that looks at an update before it is taken."""
         ...
 
@@ -138,7 +137,7 @@ class UpdateMethod(Protocol[S, P, R_co]):
 class _DeclareUpdate(Protocol):
     """``@workflow.update(...)`` with its options, waiting for the method."""
 
-    def __call__(self, method: Callable[Concatenate[S, P], R], /) -> UpdateMethod[S, P, R]: ...
+    def __call__(self, method: Callable[Concatenate[Any, P], R], /) -> UpdateMethod[P, R]: ...
 
 
 def _note(kind: str, name: str | None, *, dynamic: bool, **facts: Any) -> Any:

@@ -319,7 +319,11 @@ def _seconds_of(duration: Duration | None, what: str) -> float | None:
 
 
 def _workflows(listed: Iterable[object]) -> Registry[WorkflowDefinition]:
-    return Registry("workflow", map(workflow_definition_of, _items("workflows", listed)))
+    definitions = [workflow_definition_of(each) for each in _items("workflows", listed)]
+    for definition in definitions:
+        if definition.is_interface:
+            raise TypeError(f"{definition.place} is an interface and cannot run; list the class that implements it")
+    return Registry("workflow", definitions)
 
 
 def _activities(listed: Iterable[object]) -> Registry[ActivityDefinition]:

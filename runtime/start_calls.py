@@ -11,6 +11,7 @@ from .core.messages import SignalReceived
 from .message_calls import checked_call
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
+from .model.errors import NotRegisteredError
 from .model.ids import check_id
 from .model.options import (
     WorkflowIDConflictPolicy,
@@ -22,7 +23,7 @@ from .model.payload_converter import PayloadConverter
 from .model.payload_errors import PayloadDecodeError
 from .model.registry import Registry
 from .model.retry import RetryPolicy, check_policy
-from .model.workflow_reference import workflow_definition_of
+from .model.workflow_reference import workflow_asked_for
 from .shell.starting import StartRequest
 
 __all__ = ["StartOptions", "definition_to_start", "start_request"]
@@ -63,18 +64,25 @@ def definition_to_start(workflow: object, workflows: Registry[WorkflowDefinition
     """The registered workflow that a caller means.
 
     Args:
-        workflow: its class, its run method, the function, or its registered name.
+        workflow: its class, its run method, an interface of it, the function, or its registered name; any name, if one
+            that is registered runs every type.
         workflows: those that may run.
 
     Raises:
         NotRegisteredError: no such workflow is registered.
-        TypeError: it is no workflow.
-        ValueError: its name is that of another one here.
+        TypeError: it is no workflow, or runs every type and none in particular.
+        ValueError: its name is that of another one here, or cannot be one.
     """
     if isinstance(workflow, str):
-        return workflows.get(workflow)
-    definition = workflow_definition_of(workflow)
-    if workflows.get(definition.name) is not definition:
+        named = workflows.get(workflow)
+        return named.named(check_id(workflow, "workflow name")) if named.is_dynamic else named
+    definition = workflow_asked_for(workflow)
+    registered = workflows.get(definition.name)
+    if definition.is_interface:
+        return registered.named(definition.name)
+    if registered.is_dynamic:
+        raise NotRegisteredError("workflow", definition.name, workflows.names())
+    if registered is not definition:
         raise ValueError(
             f"another workflow is registered under the name {definition.name!r}; give one of the two another name with "
             "@workflow.defn(name=…)"

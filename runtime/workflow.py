@@ -21,6 +21,7 @@ from .model.handler_definitions import handler_name
 from .model.ids import check_id
 from .model.instants import instant
 from .model.options import ChildWorkflowCancellationType, ParentClosePolicy
+from .model.payload_converter import PayloadConverter
 from .model.texts import writable
 from .workflow_children import execute_child_workflow, signal_with_start, start_child_workflow
 from .workflow_continuing import (
@@ -49,6 +50,7 @@ from .workflow_handlers import (
     signal_channel,
 )
 from .workflow_logging import logger
+from .workflow_saga import Saga
 from .workflow_timeouts import Timeout, timeout, timeout_at
 from .workflow_waiting import new_lock, sleep, sleep_until, wait_condition, wait_for
 
@@ -61,6 +63,7 @@ __all__ = [
     "Info",
     "ParentClosePolicy",
     "RunReference",
+    "Saga",
     "SignalChannel",
     "Timeout",
     "UpdateInfo",
@@ -88,9 +91,11 @@ __all__ = [
     "in_workflow",
     "info",
     "init",
+    "instance",
     "logger",
     "new_lock",
     "now",
+    "payload_converter",
     "query",
     "race",
     "random",
@@ -192,6 +197,26 @@ def info() -> Info:
 def cancellation_reason() -> str | None:
     """Why the run was asked to end by ``handle.cancel(reason)``; None as long as nobody has asked."""
     return current().cancellation_reason()
+
+
+def payload_converter() -> PayloadConverter:
+    """The converter of the run's runtime: ``decode(raw.payload, Type)`` reads a ``RawValue``."""
+    return current().payload_converter()
+
+
+def instance() -> Any:
+    """The object that is the running workflow: ``self`` of its run method and of its handlers.
+
+    Raises:
+        RuntimeError: the workflow is a function, or its ``__init__`` is still at work.
+    """
+    made = current().instance()
+    if made is None:
+        raise RuntimeError(
+            "there is no instance: this workflow is a function (its state is in variables of it), or its __init__ is "
+            "still at work (there it is self)"
+        )
+    return made
 
 
 def in_workflow() -> bool:

@@ -45,7 +45,7 @@ class WorkflowClient:
         """Start a workflow; the future gives its handle once the start is on disk.
 
         Args:
-            workflow: its class, its run method, the function, or its registered name.
+            workflow: its class, its run method, an interface of it, the function, or its registered name.
             *args: the workflow's arguments.
             id: its id; if not given, that of its first run.
             id_conflict_policy: what to do if a run of that id is open: fail (the default), use it, or terminate it.

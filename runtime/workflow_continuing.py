@@ -11,7 +11,7 @@ from .model.durations import to_limit, to_ns
 from .model.ids import check_id
 from .model.options import WorkflowOptions, change_options
 from .model.retry import RetryPolicy, check_policy
-from .model.workflow_reference import workflow_definition_of
+from .model.workflow_reference import workflow_asked_for
 
 __all__ = [
     "ContinueOptions",
@@ -71,7 +71,7 @@ def continue_as_new(*args: object, **options: Unpack[ContinueOptions]) -> NoRetu
     workflow = options.get("workflow")
     if isinstance(workflow, str):
         context.continue_as_new(check_id(workflow, "workflow name"), args, _next(context.options(), options))
-    definition = context.definition() if workflow is None else workflow_definition_of(workflow)
+    definition = context.definition() if workflow is None else workflow_asked_for(workflow)
     problem = definition.signature.problem_with(args)
     if problem is not None:
         raise TypeError(f"workflow {definition.name!r} {problem}")

@@ -58,6 +58,7 @@ def defn(target: Callable[P, Coroutine[Any, Any, R]], /) -> FunctionWorkflow[P, 
 def defn(
     *,
     name: str | None = None,
+    dynamic: bool = False,
     failure_exception_types: tuple[type[BaseException], ...] = (),
     static_check: bool = True,
 ) -> _Declare: ...
@@ -66,15 +67,22 @@ def defn(
     /,
     *,
     name: str | None = None,
+    dynamic: bool = False,
     failure_exception_types: tuple[type[BaseException], ...] = (),
     static_check: bool = True,
 ) -> Any:
     """Declare a workflow: a class with one ``@workflow.run`` method, or one ``async def`` function.
 
+    A class whose run method is abstract, or a ``Protocol``, is an interface: callers start and address by it, with its
+    types, what is registered under its name. What is derived from it has its name, unless it is given one.
+
     Args:
         target: the class or the function, if the decorator is written without parentheses.
         name: the name it is registered and recorded under; the class's or function's own name if not given. It is part
             of the contract with runs that are under way: keep it when the code is renamed.
+        dynamic: whether it runs every workflow type that is not declared by name, such as an interpreter's scripts. Its
+            run takes one ``Sequence[RawValue]``, ``workflow.info().workflow_type`` says what was asked for, and a
+            runtime has one of them at most. It is started by the name of a type.
         failure_exception_types: exceptions that close a run as failed. Failures (``ApplicationError`` and its kin) and
             timeouts always do; any other exception is a bug and suspends the run until the code is mended.
         static_check: whether the code is searched for calls that a replay could not repeat. One line is exempt with the
@@ -83,7 +91,7 @@ def defn(
     Raises:
         InvalidWorkflowError: it cannot be a workflow, or calls what a replay could not repeat; every reason is listed.
     """
-    declare = _Declare(name, failure_exception_types, static_check=static_check)
+    declare = _Declare(name, failure_exception_types, dynamic=dynamic, static_check=static_check)
     return declare if target is None else declare(target)
 
 
@@ -91,12 +99,18 @@ class _Declare:
     """``@workflow.defn(...)`` with its options, waiting for the class or function."""
 
     def __init__(
-        self, name: str | None, failure_exception_types: tuple[type[BaseException], ...], *, static_check: bool
+        self,
+        name: str | None,
+        failure_exception_types: tuple[type[BaseException], ...],
+        *,
+        dynamic: bool,
+        static_check: bool,
     ) -> None:
         if name is not None:
             check_id(name, "workflow name")
         self._name = name
         self._failures = tuple(failure_exception_types)
+        self._is_dynamic = dynamic
         self._is_checked = static_check
 
     @overload
@@ -105,15 +119,20 @@ class _Declare:
     def __call__(self, target: Callable[P, Coroutine[Any, Any, R]], /) -> FunctionWorkflow[P, R]: ...
     def __call__(self, target: Any, /) -> Any:
         if isinstance(target, type):
-            definition = define_class(target, name=self._name, failure_exception_types=self._failures)
+            definition = define_class(
+                target, name=self._name, failure_exception_types=self._failures, is_dynamic=self._is_dynamic
+            )
             self._check(definition)
             setattr(target, DEFINITION, definition)
             setattr(definition.run, DEFINITION, definition)
-            workflows.add(definition)
+            if not definition.is_interface:
+                workflows.add(definition)
             return target
         if not callable(target):
             raise InvalidWorkflowError(repr(target), ["decorate a class or an async function with @workflow.defn"])
-        definition = define_function(target, name=self._name, failure_exception_types=self._failures)
+        definition = define_function(
+            target, name=self._name, failure_exception_types=self._failures, is_dynamic=self._is_dynamic
+        )
         self._check(definition)
         declared: FunctionWorkflow[Any, Any] = FunctionWorkflow(definition)
         setattr(declared, DEFINITION, definition)
@@ -121,7 +140,7 @@ class _Declare:
         return declared
 
     def _check(self, definition: WorkflowDefinition) -> None:
-        if self._is_checked:
+        if self._is_checked and not definition.is_interface:
             # Programs that only call a runtime need not load what reads source code.
             from .model.static_check import check
 

@@ -25,7 +25,9 @@ class Nothing:
 OUTSIDE: dict[str, Callable[[], Any]] = {
     "start_activity": lambda: workflow.start_activity("a"),
     "info": workflow.info,
+    "instance": workflow.instance,
     "now": workflow.now,
+    "payload_converter": workflow.payload_converter,
     "time_ns": workflow.time_ns,
     "random": workflow.random,
     "uuid4": workflow.uuid4,

@@ -51,6 +51,10 @@ class Endings(TurnBook):
         if failure is not None:
             self.update_failed(update, failure)
 
+    def is_failure(self, error: BaseException) -> bool:
+        """Whether an exception would close the run; any other one is a bug, or no error at all."""
+        return isinstance(one_failure(error, self._failure_types), self._failure_types)
+
     def _failure_in(self, error: BaseException) -> BaseException | None:
         """The failure that an exception is; a bug is noted."""
         if self.put_away or isinstance(error, RunPutAway):

@@ -202,6 +202,7 @@ class Execution(Surroundings):
             self.pending.clear()
             self.timers.clear()
             self.starting.clear()
+            self._instance = None
             self._handling.put_away()
 
     @property
@@ -224,6 +225,8 @@ class Execution(Surroundings):
         definition = self._definition
         try:
             args = self._converter.decode_args(message.args, definition.signature.arg_types)
+            if definition.is_dynamic:
+                args = [tuple(args)]
             run = self._prepare(definition, args)
         except BaseException as error:
             self.raised(error)
@@ -243,6 +246,7 @@ class Execution(Surroundings):
         if not definition.is_class:
             return definition.run
         instance = definition.target(*args) if definition.takes_input else definition.target()
+        self._instance = instance
         self._handling.bind(definition.handlers, instance)
         bound: Callable[..., Any] = definition.run.__get__(instance)
         return bound

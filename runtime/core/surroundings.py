@@ -56,6 +56,7 @@ class Surroundings(Relatives):
         self._conditions = Conditions(self.loop)
         self._handling = self.HANDLING(self, self.loop, converter, self._context)
         self._signals = self._handling.signals
+        self._instance: object = None
 
     def info(self) -> Info:
         return info_of(self.started, self.loop.started_ns, self.turns, self.history_size)
@@ -76,6 +77,12 @@ class Surroundings(Relatives):
 
     def cancellation_reason(self) -> str | None:
         return self._cancel_reason
+
+    def payload_converter(self) -> PayloadConverter:
+        return self._converter
+
+    def instance(self) -> object:
+        return self._instance
 
     def now_ns(self) -> int:
         return self.loop.now_ns

@@ -75,6 +75,11 @@ class ActivityDefinition:
         names = getattr(self.fn, "__module__", None), getattr(self.fn, "__qualname__", None) or repr(self.fn)
         return ".".join(filter(None, names))
 
+    @property
+    def is_dynamic(self) -> bool:
+        """Whether it stands for activities that are not declared; none does."""
+        return False
+
     @lazy
     def arg_types(self) -> tuple[Any, ...] | None:
         """The type of each positional argument; None for a function that does not tell."""

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .dynamic_workflows import RawSignature, problems_of_dynamic
 from .errors import InvalidWorkflowError
 from .handler_definitions import HANDLER_KINDS, MARK, HandlerDefinition, mark, marks_of
+from .interfaces import DEFINITION, is_interface, name_of, problems_of_class
 from .options import HandlerUnfinishedPolicy
 from .signatures import Signature
 
 __all__ = ["DEFINITION", "WorkflowDefinition", "define_class", "define_function"]
-
-DEFINITION = "__greenroom_workflow__"
 
 
 class WorkflowDefinition:
     """A workflow type.
 
     Attributes:
-        name: the name it is registered under and recorded with.
+        name: the name it is registered under and recorded with; of one that runs every type, the type asked for.
         target: the class or function that the user wrote.
         run: the async function that is the workflow; of a class, without its instance.
         handlers: of a class: kind ("signal", "query", "update") to its handlers by name; None is the catch-all.
         takes_input: whether ``__init__`` gets the workflow's arguments too.
         failure_exception_types: exceptions that close a run as failed; others are bugs and suspend it.
+        is_interface: whether it only says what another one, of the same name, can be asked; such a one never runs.
+        is_dynamic: whether it runs every workflow type that has no definition of its own, and gets its input unread.
+        signature: what a start of it looks like.
     """
 
-    __slots__ = ("failure_exception_types", "handlers", "is_class", "name", "run", "signature", "takes_input", "target")
+    __slots__ = (
+        "failure_exception_types",
+        "handlers",
+        "is_class",
+        "is_dynamic",
+        "is_interface",
+        "name",
+        "run",
+        "signature",
+        "takes_input",
+        "target",
+    )
 
     def __init__(
         self,
@@ -41,6 +56,8 @@ class WorkflowDefinition:
         handlers: Mapping[str, Mapping[str | None, HandlerDefinition]],
         takes_input: bool,
         failure_exception_types: tuple[type[BaseException], ...],
+        is_dynamic: bool = False,
+        is_interface: bool = False,
     ) -> None:
         self.name = name
         self.target = target
@@ -49,7 +66,17 @@ class WorkflowDefinition:
         self.handlers = handlers
         self.takes_input = takes_input
         self.failure_exception_types = failure_exception_types
-        self.signature = Signature(run, skip=int(is_class))
+        self.is_dynamic = is_dynamic
+        self.is_interface = is_interface
+        self.signature = (RawSignature if is_dynamic else Signature)(run, skip=int(is_class))
+
+    def named(self, name: str) -> WorkflowDefinition:
+        """What runs the workflow type of that name: the same, but that one which runs every type goes by this one."""
+        if not self.is_dynamic:
+            return self
+        other = copy.copy(self)
+        other.name = name
+        return other
 
     @property
     def place(self) -> str:
@@ -61,7 +88,11 @@ class WorkflowDefinition:
 
 
 def define_function(
-    function: Callable[..., Any], *, name: str | None, failure_exception_types: tuple[type[BaseException], ...]
+    function: Callable[..., Any],
+    *,
+    name: str | None,
+    failure_exception_types: tuple[type[BaseException], ...],
+    is_dynamic: bool = False,
 ) -> WorkflowDefinition:
     """A workflow from one async function.
 
@@ -73,6 +104,8 @@ def define_function(
     problems = _problems_of_run(function, "the function")
     if next(iter(inspect.signature(function).parameters), "") == "self":
         problems.append("it is a method: decorate the class with @workflow.defn and this method with @workflow.run")
+    if is_dynamic:
+        problems += problems_of_dynamic(function, "the function", name=name)
     if problems:
         raise InvalidWorkflowError(function.__qualname__, problems)
     return WorkflowDefinition(
@@ -83,13 +116,18 @@ def define_function(
         handlers={},
         takes_input=False,
         failure_exception_types=failure_exception_types,
+        is_dynamic=is_dynamic,
     )
 
 
 def define_class(
-    cls: type, *, name: str | None, failure_exception_types: tuple[type[BaseException], ...]
+    cls: type,
+    *,
+    name: str | None,
+    failure_exception_types: tuple[type[BaseException], ...],
+    is_dynamic: bool = False,
 ) -> WorkflowDefinition:
-    """A workflow from a class with one ``@workflow.run`` method.
+    """A workflow from a class with one ``@workflow.run`` method; if that is abstract, an interface.
 
     Raises:
         InvalidWorkflowError: with every reason why it cannot be one.
@@ -123,18 +161,25 @@ def define_class(
         found = ", ".join(f"{each.__name__}()" for each in runs) or "none"
         problems.append(f"exactly one method must be decorated with @workflow.run (found: {found})")
     takes_input = "init" in marks_of(getattr(cls, "__init__", None))
+    abstract = len(runs) == 1 and is_interface(cls, runs[0])
     if len(runs) == 1:
-        problems += _problems_of_init(cls, runs[0], takes_input)
+        problems += problems_of_class(cls, runs[0], handlers, name=name, is_dynamic=is_dynamic)
+        if not abstract:
+            problems += _problems_of_init(cls, runs[0], takes_input)
+        if is_dynamic:
+            problems += problems_of_dynamic(runs[0], f"{runs[0].__name__}()", skip=1, name=name)
     if problems:
         raise InvalidWorkflowError(cls.__qualname__, problems)
     return WorkflowDefinition(
-        name or cls.__name__,
+        name or name_of(cls),
         cls,
         _own(cls, runs[0]),
         is_class=True,
         handlers=handlers,
         takes_input=takes_input,
         failure_exception_types=failure_exception_types,
+        is_dynamic=is_dynamic,
+        is_interface=abstract,
     )
 
 

@@ -14,13 +14,16 @@ __all__ = ["Registry", "activities", "workflows"]
 
 
 class Named(Protocol):
-    """Whatever has a registered name, and a place in the code."""
+    """Whatever has a registered name, and a place in the code; what is dynamic stands for all that have none."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def place(self) -> str: ...
+
+    @property
+    def is_dynamic(self) -> bool: ...
 
 
 D = TypeVar("D", bound=Named)
@@ -42,6 +45,7 @@ class Registry(Generic[D]):
         self.kind = kind
         self.is_listed = is_listed
         self._by_name: dict[str, D] = {}
+        self._dynamic: D | None = None
         for definition in definitions:
             self.add_new(definition)
 
@@ -49,8 +53,16 @@ class Registry(Generic[D]):
         """Make a definition known whose name nobody has yet.
 
         Raises:
-            ValueError: another one has that name.
+            ValueError: another one has that name, or is dynamic too.
         """
+        if definition.is_dynamic:
+            if self._dynamic is not None and self._dynamic is not definition:
+                raise ValueError(
+                    f"two {self.kind} definitions are dynamic, {self._dynamic.place} and {definition.place}; "
+                    "a runtime has one at most"
+                )
+            self._dynamic = definition
+            return
         other = self._by_name.get(definition.name)
         if other is not None and other is not definition:
             raise ValueError(
@@ -62,6 +74,17 @@ class Registry(Generic[D]):
     def add(self, definition: D) -> None:
         """Make a definition known; a later one of the same name takes the place of an earlier one, as a reloaded
         module wants. If the earlier one stands elsewhere in the code, that is said in the log."""
+        if definition.is_dynamic:
+            if self._dynamic is not None and self._dynamic.place != definition.place:
+                logger.warning(
+                    "the dynamic %s of %s takes the place of that of %s; a runtime has one at most: list those that "
+                    "belong to a runtime",
+                    self.kind,
+                    definition.place,
+                    self._dynamic.place,
+                )
+            self._dynamic = definition
+            return
         other = self._by_name.get(definition.name)
         if other is not None and other.place != definition.place:
             logger.warning(
@@ -76,19 +99,19 @@ class Registry(Generic[D]):
         self._by_name[definition.name] = definition
 
     def get(self, name: str) -> D:
-        """The definition of that name.
+        """The definition of that name; the dynamic one, if there is none.
 
         Raises:
-            NotRegisteredError: there is none.
+            NotRegisteredError: there is neither.
         """
-        definition = self._by_name.get(name)
+        definition = self._by_name.get(name, self._dynamic)
         if definition is None:
             raise NotRegisteredError(self.kind, name, sorted(self._by_name))
         return definition
 
     def find(self, name: str) -> D | None:
-        """The definition of that name, or None."""
-        return self._by_name.get(name)
+        """The definition of that name; the dynamic one, if there is none; or None."""
+        return self._by_name.get(name, self._dynamic)
 
     def names(self) -> list[str]:
         """What is known, in alphabetical order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from datetime import timedelta
@@ -33,6 +34,9 @@ class RetryPolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
             lengths of waits that make no sense are let be.
         non_retryable_error_types: exception classes, or their names, after which there is no other attempt. A name
             matches the class of the exception, a base class of it, or the ``type`` of an `ApplicationError`.
+        jitter: each wait is shorter by up to this share of it, 0 to 1, so that those that failed together do not all
+            come again together. How much it is follows from what is repeated and the attempt, and so is the same
+            whenever it is asked for.
 
     Raises:
         TypeError, ValueError: a field is of the wrong kind or out of range.
@@ -45,6 +49,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
     maximum_interval: timedelta | None = None
     maximum_attempts: int = 0
     non_retryable_error_types: tuple[str, ...] = ()
+    jitter: float = 0.0
 
     if TYPE_CHECKING:  # what a caller may pass is wider than what the fields hold
 
@@ -55,6 +60,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
             maximum_interval: timedelta | float | None = None,
             maximum_attempts: int = 0,
             non_retryable_error_types: Sequence[str | type[BaseException]] = (),
+            jitter: float = 0.0,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -68,6 +74,11 @@ class RetryPolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
         # An int may be too large to be stored.
         force_setattr(self, "backoff_coefficient", _floated(coefficient))
         force_setattr(self, "non_retryable_error_types", _names(self.non_retryable_error_types))
+        if type(self.jitter) not in (int, float):
+            raise TypeError(f"jitter is {self.jitter!r}; give a number from 0 to 1")
+        if not 0 <= self.jitter <= 1:
+            raise ValueError(f"jitter is {self.jitter}; give 0 to 1")
+        force_setattr(self, "jitter", float(self.jitter))
         is_final = self.maximum_attempts == 1
         for name, default in (("initial_interval", _SECOND), ("maximum_interval", None)):
             force_setattr(self, name, _interval(getattr(self, name), name, default, is_final=is_final))
@@ -82,14 +93,21 @@ class RetryPolicy(msgspec.Struct, frozen=True, array_like=True, gc=False):
                 f"maximum_interval ({self.maximum_interval}) is shorter than initial_interval ({self.initial_interval})"
             )
 
-    def interval_ns(self, attempt: int) -> int:
-        """Nanoseconds from the failure of this attempt (the first is 1) to the next, by the policy alone."""
+    def interval_ns(self, attempt: int, what: str = "") -> int:
+        """Nanoseconds from the failure of this attempt (the first is 1) to the next, by the policy alone.
+
+        Args:
+            attempt: the one that failed.
+            what: names what is repeated, for the jitter; the same name gives the same waits.
+        """
         first = to_ns(self.initial_interval, "initial_interval") or 0
         most = to_ns(self.maximum_interval, "maximum_interval") or min(first * 100, MAX_NS)
         try:
-            return min(round(first * self.backoff_coefficient ** (attempt - 1)), most)
+            wait = min(round(first * self.backoff_coefficient ** (attempt - 1)), most)
         except OverflowError:
-            return most
+            wait = most
+        # Rounded up: what is not to wait at all would come at once, and all of it.
+        return math.ceil(wait * (1 - self.jitter * _share(what, attempt))) if self.jitter else wait
 
     def is_non_retryable(self, failure: Failure) -> bool:
         """Whether the policy names the class of the failure, one of its bases or its ``type``."""
@@ -126,6 +144,7 @@ def decide(
     failure: Failure,
     elapsed_ns: int = 0,
     schedule_to_close_ns: int | None = None,
+    what: str = "",
 ) -> Retry | Stop:
     """Whether a failed attempt is followed by another, and when.
 
@@ -135,6 +154,7 @@ def decide(
         failure: how it failed; only the outermost failure counts, never its causes.
         elapsed_ns: from the scheduling of the first attempt to this failure.
         schedule_to_close_ns: the limit on all attempts together. A wait that would pass it is not begun.
+        what: names what is repeated, for the jitter.
 
     **Source:** Temporal server, ``retry.go``.
     """
@@ -151,10 +171,16 @@ def decide(
         return Stop(RetryState.MAXIMUM_ATTEMPTS_REACHED)
     delay_ns = failure.next_retry_delay_ns
     if delay_ns is None:
-        delay_ns = policy.interval_ns(attempt)
+        delay_ns = policy.interval_ns(attempt, what)
     if schedule_to_close_ns is not None and elapsed_ns + delay_ns >= schedule_to_close_ns:
         return Stop(RetryState.TIMEOUT)
     return Retry(delay_ns)
+
+
+def _share(what: str, attempt: int) -> float:
+    """A number from 0 to 1, as if drawn by lot: in every process and at any time the same for the same attempt."""
+    digest = hashlib.blake2b(f"{what} {attempt}".encode(), digest_size=7).digest()
+    return int.from_bytes(digest) / 2**56
 
 
 def _floated(number: float) -> float:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from .definitions import DEFINITION, WorkflowDefinition
 from .mistakes import refuse_a_call
 
-__all__ = ["workflow_definition_of"]
+__all__ = ["workflow_asked_for", "workflow_definition_of"]
 
 
 def workflow_definition_of(target: object) -> WorkflowDefinition:
     """The definition of a class, a function or a run method.
 
     Raises:
-        TypeError: it was never declared as a workflow, or it is an instance of a workflow class.
+        TypeError: it was never declared as a workflow (its base may be), or it is an instance of a workflow class.
     """
     kind = type(target)
     refuse_a_call("workflow", target)
@@ -22,6 +22,21 @@ def workflow_definition_of(target: object) -> WorkflowDefinition:
             f"pass {kind.__name__} or {kind.__name__}.{getattr(kind, DEFINITION).run.__name__}"
         )
     definition = getattr(target, DEFINITION, None)
-    if not isinstance(definition, WorkflowDefinition):
+    if not isinstance(definition, WorkflowDefinition) or (isinstance(target, type) and definition.target is not target):
         raise TypeError(f"{target!r} is not a workflow; declare its class or function with @workflow.defn")
+    return definition
+
+
+def workflow_asked_for(target: object) -> WorkflowDefinition:
+    """The same, for one that is to run: of one workflow type.
+
+    Raises:
+        TypeError: as ``workflow_definition_of``; or it runs every type, and none in particular.
+    """
+    definition = workflow_definition_of(target)
+    if definition.is_dynamic:
+        raise TypeError(
+            f"{definition.place} is dynamic and runs every workflow type that is not declared; "
+            "pass the name of the one you mean"
+        )
     return definition

@@ -99,6 +99,7 @@ class Judge:
             failure,
             now_ns - flight.scheduled_ns,
             options.schedule_to_close_timeout_ns,
+            f"{flight.owner.run_id} {flight.command.id}",
         )
         is_benign = failure.category == ApplicationErrorCategory.BENIGN
         logger.log(

@@ -104,3 +104,67 @@ def test_a_function_workflow_is_still_the_function() -> None:
     assert adding.__doc__ == "Add numbers."
     assert repr(adding) == "<workflow 'core tests: adding'>"
     assert repr(definition_of(adding)) == "<workflow 'core tests: adding'>"
+
+
+def counted() -> int:
+    """Called by a workflow's methods, without their self."""
+    counter: Counter = workflow.instance()
+    counter.count += 1
+    return counter.count
+
+
+@workflow.defn
+class Counter:
+    def __init__(self) -> None:
+        self.count = 0
+
+    @workflow.signal
+    def hear(self) -> None:
+        counted()
+
+    @workflow.query
+    def is_me(self) -> bool:
+        return workflow.instance() is self
+
+    @workflow.run
+    async def run(self) -> list[Any]:
+        await workflow.wait_condition(lambda: self.count == 1)
+        return [workflow.instance() is self, await asyncio.create_task(self.later())]
+
+    async def later(self) -> int:
+        return counted()
+
+
+def test_the_instance_is_the_object_that_runs_its_methods_and_tasks(drive: Start) -> None:
+    run = drive(Counter)
+    run.signal("hear")
+
+    assert run.result == [True, 2]
+
+
+def test_each_run_has_an_instance_of_its_own(drive: Start) -> None:
+    first, second = drive(Counter), drive(Counter, run_id="run-2")
+    first.signal("hear")
+
+    assert (first.result, second.execution.is_closed) == ([True, 2], False)
+
+
+@workflow.defn(failure_exception_types=(RuntimeError,))
+class Early:
+    def __init__(self) -> None:
+        self.mine = workflow.instance()
+
+    @workflow.run
+    async def run(self) -> None:
+        """Never runs."""
+
+
+@workflow.defn(failure_exception_types=(RuntimeError,))
+async def without_instance() -> None:
+    workflow.instance()
+
+
+def test_a_function_has_no_instance_and_a_class_has_none_while_it_is_made(drive: Start) -> None:
+    for target in (Early, without_instance):
+        failure = drive(target).failure
+        assert "there is no instance: this workflow is a function" in str(failure)

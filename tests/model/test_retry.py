@@ -199,9 +199,52 @@ def test_a_policy_that_cannot_work_is_refused(options: dict[str, Any], message: 
 
 
 def test_a_policy_is_stored_as_it_is() -> None:
-    policy = RetryPolicy(0.5, 3.0, 60, 7, [OutOfStock, "Other"])
+    policy = RetryPolicy(0.5, 3.0, 60, 7, [OutOfStock, "Other"], 0.25)
 
     assert policy.initial_interval == timedelta(seconds=0.5)
     assert policy.non_retryable_error_types == ("OutOfStock", "Other")
     assert stored(policy) == policy
     assert stored(RetryPolicy(backoff_coefficient=2**70)).backoff_coefficient == 2.0**70
+
+
+@given(st.floats(0, 1), st.integers(1, 200), st.text(max_size=20))
+def test_jitter_makes_a_wait_shorter_by_up_to_its_share(jitter: float, attempt: int, what: str) -> None:
+    policy, plain = RetryPolicy(jitter=jitter), DEFAULT.interval_ns(attempt)
+
+    wait = policy.interval_ns(attempt, what)
+    assert max(1, (1 - jitter) * plain - 1) <= wait <= plain
+    assert policy.interval_ns(attempt, what) == wait
+
+
+def test_jitter_differs_from_activity_to_activity_and_from_attempt_to_attempt() -> None:
+    policy = RetryPolicy(backoff_coefficient=1, jitter=1)
+    waits = {
+        policy.interval_ns(attempt, what) for attempt in range(1, 101) for what in ("run-1 1", "run-1 2", "run-2 1")
+    }
+
+    assert len(waits) == 300
+    assert 0.4 * SECOND < sum(waits) / 300 < 0.6 * SECOND
+
+
+def test_a_drawn_wait_never_changes_from_release_to_release() -> None:
+    assert RetryPolicy(jitter=0.5).interval_ns(3, "run-1 7") == 3_150_685_905
+
+
+def test_a_wait_that_the_failure_chooses_has_no_jitter() -> None:
+    chosen = failure_of(ApplicationError("later", next_retry_delay=60))
+
+    assert decide(RetryPolicy(jitter=1), 1, chosen, what="run-1 1") == Retry(60 * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("jitter", "error"), [(-0.1, ValueError), (1.1, ValueError), ("1", TypeError), (True, TypeError)]
+)
+def test_jitter_is_a_share(jitter: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"give .*0 to 1"):
+        RetryPolicy(jitter=jitter)
+
+
+def test_a_policy_that_was_stored_before_there_was_jitter_has_none() -> None:
+    old = msgspec.msgpack.encode(msgspec.structs.astuple(RetryPolicy(5))[:-1])
+
+    assert msgspec.msgpack.decode(old, type=RetryPolicy) == RetryPolicy(5)

@@ -283,6 +283,47 @@ def test_a_failure_chooses_its_own_wait_and_no_other() -> None:
     assert waits() == [1, 500, 4, 0, 16]
 
 
+JITTER: dict[str, Any] = {"initial_interval": 100, "backoff_coefficient": 1, "jitter": 0.5}
+
+
+def test_activities_that_failed_together_come_again_apart() -> None:
+    plays["x"] = raising(OSError("no"))
+    with make() as runtime:
+        handles = [
+            runtime.wait(
+                runtime.start_workflow(perform, "retries.in_thread", JITTER, dict[str, float](), id=f"flow-{number}")
+            )
+            for number in range(20)
+        ]
+        runtime.run_until_idle()
+        began_again = {runtime.wait(each.describe()).pending_activities[0].next_attempt_time for each in handles}
+
+        assert len(began_again) == 20
+        assert [runtime.wait(each.result()) for each in handles] == ["done at 2"] * 20
+
+
+def test_the_wait_with_jitter_is_the_same_after_a_crash() -> None:
+    plays["x"] = raising(OSError("no"), OSError("no"))
+    store = MemoryStore()
+    with make(store) as runtime:
+        handle = runtime.wait(
+            runtime.start_workflow(perform, "retries.in_thread", JITTER, dict[str, float](), id="flow")
+        )
+        runtime.run_until_idle()
+        [before] = runtime.wait(handle.describe()).pending_activities
+        run_id = handle.run_id
+        runtime.crash()
+    with make(store) as runtime:
+        handle = runtime.get_workflow_handle("flow")
+        [after] = runtime.wait(handle.describe()).pending_activities
+
+        assert after.next_attempt_time == before.next_attempt_time
+        assert runtime.wait(handle.result()) == "done at 3"
+    expected = [RetryPolicy(**JITTER).interval_ns(attempt, f"{run_id} 1") / 1e9 for attempt in (1, 2)]
+    assert waits() == pytest.approx(expected, abs=0.002)
+    assert all(50 <= wait < 100 for wait in expected)
+
+
 # By time limits.
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from greenroom import activity, workflow
+from greenroom import Future, activity, wait_all, wait_first, workflow
 from greenroom.runtime.model.errors import WorkflowSuspendedError
 from greenroom.storage import MemoryStore
 from greenroom.testing import TestRuntime, replay_every_prefix
@@ -192,3 +192,14 @@ def test_the_log_tells_each_step_once_and_hears_the_queries_of_an_evicted_run(
 
     told = [record.getMessage().partition(" (")[0] for record in caplog.records if record.name == "greenroom.workflow"]
     assert told == ["step 0", "step 1", "asked", "step 2", "asked", "asked"]
+
+
+def test_who_waits_for_several_runs_brings_them_about_in_a_test() -> None:
+    with TestRuntime(workflows=[a_year, limits]) as runtime:
+        years, hours = runtime.execute_workflow(a_year), runtime.execute_workflow(limits)
+
+        both: list[Future[Any]] = [years, hours]
+
+        assert wait_first(both).get() is hours
+        assert not years.done()
+        assert wait_all([years.map(lambda took: took // S), hours.map(len)]).get() == [YEAR, 6]

@@ -264,3 +264,24 @@ def options_of_a_declaration_are_checked() -> None:
     @activity.defn(executor="fibre")  # type: ignore[call-overload, untyped-decorator]
     def misplaced() -> None:
         return None
+
+
+def pay_back(order: str, cents: int = 1) -> None:
+    """Undoes a step."""
+
+
+async def pay_back_later(order: str) -> str:
+    return order
+
+
+async def a_saga_takes_what_a_call_would_take() -> None:
+    async with workflow.Saga(parallel=True) as saga:
+        assert_type(saga, workflow.Saga)
+        assert_type(saga.add(pay_back, "order"), None)
+        saga.add(pay_back, "order", 5, start_to_close_timeout=5)
+        saga.add(pay_back_later, "order")
+        saga.add("by name", 1, "two", summary="a line")
+        saga.add(pay_back, 5)  # type: ignore[arg-type]
+        saga.add(pay_back, "order", summary=5)  # type: ignore[call-overload]
+        assert_type(await saga.compensate(), None)
+        assert_type(saga.failures, list[BaseException])

@@ -8,12 +8,23 @@ Each ``type: ignore`` is a claim that both checkers refuse the line: where one o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, assert_type
+from typing import Any, Protocol, assert_type
 
-from greenroom import Future, Runtime, WorkflowHandle, WorkflowIDConflictPolicy, WorkflowIDReusePolicy, workflow
+from greenroom import (
+    Future,
+    RawValue,
+    Runtime,
+    WorkflowHandle,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+    wait_all,
+    wait_first,
+    workflow,
+)
 
 
 @workflow.defn
@@ -261,3 +272,66 @@ def what_cannot_be_a_workflow_is_refused() -> None:
     @workflow.defn(name="waits for nothing")  # type: ignore[arg-type]
     def waits_for_nothing_either() -> int:
         return 1
+
+
+@workflow.defn(dynamic=True)
+class Interpreter:
+    """A workflow that runs every type."""
+
+    @workflow.run
+    async def run(self, args: Sequence[RawValue]) -> int:
+        assert_type(workflow.payload_converter().decode(args[0].payload, int), Any)
+        return len(args)
+
+
+@workflow.defn(dynamic=True)
+async def interpret(args: Sequence[RawValue]) -> int:
+    return len(args)
+
+
+workflow.defn(dynamic="yes")  # type: ignore[call-overload]
+
+
+@workflow.defn(name="interface")
+class Interface(ABC):
+    """What callers know of a workflow."""
+
+    @workflow.run
+    @abstractmethod
+    async def run(self, name: str) -> int: ...
+
+
+@workflow.defn(name="protocol")
+class Spoken(Protocol):
+    """What callers know of another."""
+
+    @workflow.run
+    async def run(self, name: str) -> int: ...
+
+
+def an_interface_is_started_with_its_types(runtime: Runtime) -> None:
+    assert_type(runtime.start_workflow(Interface.run, "a"), Future[WorkflowHandle[int]])
+    assert_type(runtime.execute_workflow(Spoken.run, "a"), Future[int])
+    runtime.start_workflow(Interface.run, 1)  # type: ignore[arg-type]
+    runtime.execute_workflow(Spoken.run, 1)  # type: ignore[arg-type]
+
+
+async def the_instance_is_what_it_is_declared_to_be() -> None:
+    greeter: Greeter = workflow.instance()
+    assert_type(await greeter.run(1), bytes)
+    assert_type(workflow.in_workflow(), bool)
+
+
+def several_are_waited_for_with_their_types(runtime: Runtime) -> None:
+    futures = [runtime.execute_workflow(Greeter.run, number) for number in range(3)]
+    assert_type(wait_first(futures), Future[Future[bytes]])
+    assert_type(wait_first(futures).get(timeout=5).get(), bytes)
+    assert_type(wait_all(futures).get(), list[bytes])
+    assert_type(wait_all(futures, return_exceptions=True).get(), list[bytes | BaseException])
+    wait_first([1])  # type: ignore[arg-type]
+
+
+async def several_are_awaited_with_their_types(runtime: Runtime) -> None:
+    handles = [await runtime.start_workflow(Greeter.run, number) for number in range(3)]
+    assert_type(await wait_first(each.result() for each in handles), Future[bytes])
+    assert_type(await wait_all(each.result() for each in handles), list[bytes])
