@@ -344,6 +344,26 @@ class WorkflowHandle(Generic[R]):
         """
         return self._desk.send(self._target, RunTerminated(writable(reason, "the reason")))
 
+    def suspend(self, reason: str = "") -> Future[None]:
+        """Have the run make no progress until ``resume()``: what comes for it is kept on disk, timers that are due
+        wait, activities that are under way end and tell the run later. Opening the journal again does not resume it.
+
+        Whoever waits for its result is told with ``WorkflowSuspendedError``, as of a run whose code has a bug. It can
+        be asked, described and terminated, and its time limits count on.
+
+        Args:
+            reason: a line for people.
+
+        Raises:
+            TypeError: the reason is no string.
+
+        Raises (from the future):
+            ValueError: it has not begun yet, or is suspended.
+            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
+            JournalError: it could not be written; the run goes on.
+        """
+        return self._desk.suspend(self._target, writable(reason, "the reason"))
+
     def resume(self, *, skip: bool = False) -> Future[None]:
         """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it is.
 

@@ -17,6 +17,7 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         next_run_id: the run that goes on where this one has ended, in its chain; empty for none.
         parent_run_no: the run that has started this one as its child; 0 for none.
         parent_item: the number of the command that did so.
+        is_paused: whether somebody has suspended the run, so that opening the journal does not try it again.
         delayed: the first message of a run that begins later; empty once it has begun.
         memo: payload of a dict of notes, as they are now.
         attributes: payload of a dict of search attributes, as they are now.
@@ -26,6 +27,7 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     parent_run_no: int = 0
     parent_item: int = 0
     delayed: bytes = b""
+    is_paused: bool = False
     memo: bytes = b""
     attributes: bytes = b""
 

@@ -127,6 +127,10 @@ class Desk:
         """Have a stopped run tried again."""
         return self._ask(Future(), self._resume, target)
 
+    def suspend(self, target: Target, reason: str) -> Future[None]:
+        """Have an open run make no progress until it is resumed."""
+        return self._ask(Future(), self._suspend, target, reason)
+
     def skip(self, target: Target) -> Future[None]:
         """Have a stopped run tried again without the message that it stopped at."""
         return self._ask(Future(), self._skip, target)
@@ -290,6 +294,11 @@ class Desk:
         actor = self._open_actor(target)
         actor.resume()
         self._starts.tell(future, actor.run.run_no, lambda: None)
+
+    def _suspend(self, future: Future[None], target: Target, reason: str) -> None:
+        actor = self._open_actor(target)
+        # Behind the mail that is there: the run stands where its last turn has left it.
+        actor.ask(Question(lambda actor: actor.pause(reason), future))
 
     def _skip(self, future: Future[None], target: Target) -> None:
         self._open_actor(target).ask(Question(WorkflowActor.skip, future))

@@ -28,7 +28,7 @@ from .putting_away import put_away
 from .run_state import RunState
 from .skipping import skip
 from .standing import Standing
-from .suspending import restart_later, suspend
+from .suspending import pause, restart_later, suspend
 from .sweep import fail_if_pending
 from .tools import Tools
 from .writing import write_birth
@@ -243,14 +243,34 @@ class RunActor(Actor):
         if self.standing is Standing.RESTARTING:
             self._try_again()
 
+    def pause(self, reason: str) -> None:
+        """Make no progress until the run is resumed; what comes meanwhile is kept on disk.
+
+        Raises:
+            ValueError: the run has not begun, or is suspended already.
+        """
+        if self.standing is not Standing.LIVE and self.standing is not Standing.RESTARTING:
+            why = "has not begun" if self.standing is Standing.DELAYED else f"is {self.standing.value}"
+            raise ValueError(f"{self} {why}, and cannot be suspended")
+        self._stop_as(Standing.SUSPENDED)
+        pause(self._tools, self, reason)
+
     def resume(self) -> None:
         """Try a stopped run again from the journal, with the code that is registered now; wake one that is dormant."""
         self._tools.supervisor.forget(self.run.run_no)
+        run = self.run
+        if run.header.facts and decode_facts(run.header.facts).is_paused:
+            self._tools.sweep.touched(self)
+            put_header(
+                self._tools.sweep, run, run.header._replace(facts=change_facts(run.header.facts, is_paused=False))
+            )
         self._try_again()
 
     def recover(self) -> None:
-        """The journal was opened: bring the run back, unless that has been seen to."""
+        """The journal was opened: bring the run back, unless that has been seen to, or somebody has suspended it."""
         if self.standing is Standing.DORMANT:
+            if self.run.header.facts and decode_facts(self.run.header.facts).is_paused:
+                return
             self._try_again()
 
     def skip(self) -> None:

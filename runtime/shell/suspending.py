@@ -10,6 +10,7 @@ from ..core.bugs import beneath
 from ..core.messages import WorkflowStarted
 from ..model.failure_writing import own_frames
 from ..model.options import WorkflowExecutionStatus
+from ..model.run_facts import change_facts
 from .headers import put_header
 from .journal_seam import public_error
 from .run_state import RunState
@@ -17,7 +18,7 @@ from .standing_errors import suspended_error
 from .stopping import message_at, told
 from .tools import Peer, Tools
 
-__all__ = ["restart_later", "suspend", "tell_waiters"]
+__all__ = ["pause", "restart_later", "suspend", "tell_waiters"]
 
 WHAT_NEXT = (
     "Other runs go on. Mend its code, or what else the reason names: handle.resume(), or opening the journal again "
@@ -49,6 +50,20 @@ def suspend(tools: Tools, peer: Peer, error: BaseException, stopped_at: int) -> 
     run.is_active = True
     tools.sweep.batch.set_active(run.run_no)
     tools.sweep.after(tell_waiters, tools, peer, reason)
+
+
+def pause(tools: Tools, peer: Peer, reason: str) -> None:
+    """Write in the open sweep that somebody wants a run to make no progress until it is resumed."""
+    run = peer.run
+    note = f"suspended by request: {reason}" if reason else "suspended by request"
+    facts = change_facts(run.header.facts, is_paused=True)
+    suspended = int(WorkflowExecutionStatus.SUSPENDED)
+    put_header(tools.sweep, run, run.header._replace(status=suspended, note=note, facts=facts))
+    # Opening the journal leaves it alone.
+    run.is_active = False
+    tools.sweep.batch.clear_active(run.run_no)
+    tools.sweep.after(logger.info, "%s is %s", peer, note)
+    tools.sweep.after(tell_waiters, tools, peer, note)
 
 
 def _what_next(run: RunState) -> str:
