@@ -15,6 +15,7 @@ NAMES = (
     "w4_messages",
     "w7_history",
     "w8_recovery",
+    "w9_relatives",
     "replay_beside_signals",
     "overdue_turns",
     "signal_backlog",

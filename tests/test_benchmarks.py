@@ -25,6 +25,7 @@ FIGURES = {
         "bare_process_ms",
         "ratio",
     },
+    "w9_relatives": {"child", "children_at_once", "continue_as_new", "signal", "bare_ms", "ratios"},
     "import_time": {"rounds", "best_ms", "median_ms", "ratio"},
     "overdue_turns": {"offenders", "threads_abandoned", "updates", "p99_ms", "held_up_max_ms"},
     "replay_beside_signals": {"turns", "signals", "p50_ms", "p99_ms", "alone_p99_ms", "ratio"},
