@@ -161,10 +161,8 @@ def _cost(action: Action, count: int) -> _Cost:
 def _bare(rows: int, count: int) -> float:
     """Seconds of a commit of so many rows of the usual size."""
     with journal_folder() as folder:
-        written: list[list[list[Row]]] = [
-            [[(b"runs", f"{number:08}-{row:02}".encode(), b"x" * 150) for row in range(rows)]]
-            for number in range(count)
-        ]
+        names = [[f"{number:08}-{row:02}".encode() for row in range(rows)] for number in range(count)]
+        written: list[list[list[Row]]] = [[[(b"runs", name, b"x" * 150) for name in commit]] for commit in names]
         return sum(bare_commits(folder, written)) / count
 
 
