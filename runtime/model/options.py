@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from .durations import to_ns
 from .retry import RetryPolicy
@@ -171,6 +173,11 @@ class WorkflowOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cancellation_type: ChildWorkflowCancellationType = ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
     summary: str | None = None
     details: str | None = None
+
+
+def change_options(options: WorkflowOptions, **changes: Any) -> WorkflowOptions:
+    """The options with other values in the fields that are named."""
+    return replace(options, **changes)
 
 
 encode_workflow_options = msgspec.msgpack.Encoder().encode

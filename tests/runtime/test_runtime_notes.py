@@ -10,7 +10,9 @@ from typing import Any, Literal
 import pytest
 
 from greenroom import (
+    ApplicationError,
     PendingTimer,
+    RetryPolicy,
     SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
@@ -20,7 +22,7 @@ from greenroom import (
 from greenroom.runtime.model.attribute_index import prefixes_of, type_prefix, value_prefix
 from greenroom.runtime.model.attribute_values import SearchAttributeIndexedValueType
 from greenroom.runtime.model.errors import PayloadEncodeError
-from greenroom.runtime.model.options import decode_workflow_options
+from greenroom.runtime.model.options import change_options, decode_workflow_options
 from greenroom.runtime.model.run_facts import decode_facts
 from greenroom.runtime.shell.noting import options_of_next_run
 from greenroom.storage import Tree, check
@@ -236,12 +238,13 @@ def test_the_next_run_of_a_chain_gets_memo_and_attributes_as_they_are_at_that_mo
         runtime.wait(handle.signal(Parcel.stage, "sent"))
         (before,) = runtime.recorded()
 
-        options = options_of_next_run(before.header)
+        at_start = decode_workflow_options(before.header.options)
+        options = options_of_next_run(change_options(at_start, memo=None, search_attributes=None), before.header)
 
     facts = decode_facts(before.header.facts)
     assert (options.memo, options.search_attributes) == (facts.memo, facts.attributes)
     assert (options.summary, options.run_timeout_ns) == ("a parcel", 100_000 * 10**9)
-    assert options.memo != decode_workflow_options(before.header.options).memo
+    assert options.memo != at_start.memo
 
 
 def test_the_next_run_of_one_without_notes_has_none() -> None:
@@ -249,7 +252,61 @@ def test_the_next_run_of_one_without_notes_has_none() -> None:
         runtime.wait(runtime.execute_workflow(plain))
         (before,) = runtime.recorded()
 
-    assert options_of_next_run(before.header) == decode_workflow_options(before.header.options)
+    options = decode_workflow_options(before.header.options)
+    assert options_of_next_run(options, before.header) == options
+
+
+@workflow.defn(name="notes.chained")
+async def chained(step: int) -> list[Any]:
+    seen = [workflow.memo(), [[pair.key.name, pair.value] for pair in workflow.info().typed_search_attributes]]
+    if step == 3:
+        return seen
+    workflow.upsert_memo({f"step {step}": step})
+    workflow.upsert_search_attributes([COUNT.value_set(step), TAGS.value_set([f"t{step}"])])
+    if step == 2:
+        workflow.continue_as_new(3, memo={"new": seen}, search_attributes=TypedSearchAttributes.empty)
+    workflow.continue_as_new(step + 1)
+
+
+def test_a_run_that_goes_on_as_new_takes_its_notes_along_unless_it_says_otherwise() -> None:
+    with TestRuntime() as runtime:
+        handle = runtime.wait(runtime.start_workflow(chained, 1, id="chained", memo={"from": "start"}))
+
+        result = runtime.wait(handle.result())
+
+        assert indexed(runtime) == expected_index(runtime.recorded())
+    kept = {"from": "start", "step 1": 1}
+    assert result == [{"new": [kept, [["Count", 1], ["Tags", ["t1"]]]]}, []]
+
+
+@workflow.defn(name="notes.failing")
+async def failing() -> list[Any]:
+    if workflow.info().attempt == 1:
+        workflow.upsert_memo({"failed": "once"})
+        workflow.upsert_search_attributes([COUNT.value_set(1)])
+        raise ApplicationError("not yet")
+    return [workflow.memo(), workflow.info().typed_search_attributes[COUNT]]
+
+
+def test_a_run_that_is_repeated_takes_its_notes_along() -> None:
+    with TestRuntime() as runtime:
+        result = runtime.wait(runtime.execute_workflow(failing, retry_policy=RetryPolicy(), memo={"a": 1}))
+
+        assert indexed(runtime) == expected_index(runtime.recorded())
+    assert result == [{"a": 1, "failed": "once"}, 1]
+
+
+def test_a_run_whose_start_is_delayed_is_found_before_it_begins() -> None:
+    with TestRuntime() as runtime:
+        pairs = attributes(SearchAttributePair(COUNT, 1))
+        handle = runtime.wait(runtime.start_workflow(plain, start_delay=60, memo={"a": 1}, search_attributes=pairs))
+
+        told = runtime.wait(handle.describe())
+        before = indexed(runtime)
+        runtime.wait(handle.result())
+
+        assert before == indexed(runtime) == expected_index(runtime.recorded())
+    assert (told.memo, told.typed_search_attributes[COUNT]) == ({"a": 1}, 1)
 
 
 # On disk.
