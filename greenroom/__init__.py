@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .actors.several import wait_all, wait_first
     from .runtime import activity, workflow
     from .runtime.client import WorkflowHandle
+    from .runtime.model.attribute_values import SearchAttributeIndexedValueType
     from .runtime.model.cancellation import ActivityCancellationDetails
     from .runtime.model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription
     from .runtime.model.errors import (
@@ -80,6 +81,12 @@ if TYPE_CHECKING:
     from .runtime.model.payload_converter import PayloadConverter
     from .runtime.model.payloads import Converter
     from .runtime.model.retry import RetryPolicy
+    from .runtime.model.search_attributes import (
+        SearchAttributeKey,
+        SearchAttributePair,
+        SearchAttributeUpdate,
+        TypedSearchAttributes,
+    )
     from .runtime.model.supervision import Supervision
     from .runtime.runtime import Runtime
     from .runtime.update_handle import WorkflowUpdateHandle
@@ -136,12 +143,17 @@ _HOMES = {
     "RetryState": ".runtime.model.errors",
     "Runtime": ".runtime.runtime",
     "RuntimeClosedError": ".runtime.model.errors",
+    "SearchAttributeIndexedValueType": ".runtime.model.attribute_values",
+    "SearchAttributeKey": ".runtime.model.search_attributes",
+    "SearchAttributePair": ".runtime.model.search_attributes",
+    "SearchAttributeUpdate": ".runtime.model.search_attributes",
     "Supervision": ".runtime.model.supervision",
     "TerminatedError": ".runtime.model.errors",
     "TimeoutError": ".runtime.model.errors",
     "TimeoutType": ".runtime.model.errors",
     "TurnDeadlineError": ".runtime.model.errors",
     "TypeCodec": ".runtime.model.payload_codecs",
+    "TypedSearchAttributes": ".runtime.model.search_attributes",
     "WaitTimeoutError": ".actors.errors",
     "WorkflowAlreadyStartedError": ".runtime.model.errors",
     "WorkflowClosedError": ".runtime.model.errors",
@@ -216,12 +228,17 @@ __all__ = [
     "RetryState",
     "Runtime",
     "RuntimeClosedError",
+    "SearchAttributeIndexedValueType",
+    "SearchAttributeKey",
+    "SearchAttributePair",
+    "SearchAttributeUpdate",
     "Supervision",
     "TerminatedError",
     "TimeoutError",
     "TimeoutType",
     "TurnDeadlineError",
     "TypeCodec",
+    "TypedSearchAttributes",
     "WaitTimeoutError",
     "WorkflowAlreadyStartedError",
     "WorkflowClosedError",

@@ -50,6 +50,14 @@ from .workflow_handlers import (
     signal_channel,
 )
 from .workflow_logging import logger
+from .workflow_notes import (
+    get_current_details,
+    memo,
+    memo_value,
+    set_current_details,
+    upsert_memo,
+    upsert_search_attributes,
+)
 from .workflow_saga import Saga
 from .workflow_timeouts import Timeout, timeout, timeout_at
 from .workflow_waiting import new_lock, sleep, sleep_until, wait_condition, wait_for
@@ -78,6 +86,7 @@ __all__ = [
     "execute_activity_method",
     "execute_child_workflow",
     "gather",
+    "get_current_details",
     "get_dynamic_query_handler",
     "get_dynamic_signal_handler",
     "get_dynamic_update_handler",
@@ -93,6 +102,8 @@ __all__ = [
     "init",
     "instance",
     "logger",
+    "memo",
+    "memo_value",
     "new_lock",
     "now",
     "payload_converter",
@@ -102,6 +113,7 @@ __all__ = [
     "rejected",
     "resolved",
     "run",
+    "set_current_details",
     "set_dynamic_query_handler",
     "set_dynamic_signal_handler",
     "set_dynamic_update_handler",
@@ -122,6 +134,8 @@ __all__ = [
     "timeout_at",
     "unsafe",
     "update",
+    "upsert_memo",
+    "upsert_search_attributes",
     "uuid4",
     "uuid7",
     "wait",

@@ -59,6 +59,10 @@ class WorkflowClient:
                 unless ``id_conflict_policy`` says otherwise.
             start_signal_args: the arguments of that signal.
             start_delay: how long after the start the run takes its first turn; a signal or an update ends the delay.
+            memo: notes by name, which ``describe()`` shows; any values that can be stored. One that is None is none.
+            search_attributes: typed values by which runs are found; an empty list is none.
+            static_summary: a line for people, of up to 400 characters.
+            static_details: more for people, of up to 20,000 characters.
 
         Raises:
             NotRegisteredError: no such workflow is registered.

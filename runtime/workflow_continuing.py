@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NoReturn, TypedDict, TypeVar, Unpack, overload
 
 from .core.context import current
+from .model.attribute_values import encode_attributes
 from .model.durations import to_limit, to_ns
 from .model.ids import check_id
 from .model.options import WorkflowOptions, change_options
 from .model.retry import RetryPolicy, check_policy
+from .model.search_attributes import TypedSearchAttributes, checked_start
 from .model.workflow_reference import workflow_asked_for
 
 __all__ = [
@@ -36,6 +38,8 @@ class ContinueOptions(TypedDict, total=False):
     run_timeout: Duration | None
     retry_policy: RetryPolicy | None
     backoff_start_interval: Duration | None
+    memo: Mapping[str, Any] | None
+    search_attributes: TypedSearchAttributes | None
 
 
 def continue_as_new(*args: object, **options: Unpack[ContinueOptions]) -> NoReturn:
@@ -52,6 +56,9 @@ def continue_as_new(*args: object, **options: Unpack[ContinueOptions]) -> NoRetu
         run_timeout: how long the new run may take (seconds or timedelta). The execution timeout goes on over all runs.
         retry_policy: what is to be done if the new run fails.
         backoff_start_interval: how long after the end of this run the new one takes its first turn.
+        memo: that of the new run, ``{}`` for none; if not given, that of this run as it is now.
+        search_attributes: those of the new run, ``TypedSearchAttributes.empty`` for none; if not given, those of this
+            run as they are now.
 
     Raises:
         TypeError: the arguments do not fit the workflow, it is no workflow, or there is no such option.
@@ -86,6 +93,11 @@ def _next(options: WorkflowOptions, given: ContinueOptions) -> WorkflowOptions:
         options = change_options(options, run_timeout_ns=to_limit(given["run_timeout"], "run_timeout"))
     if "retry_policy" in given:
         options = change_options(options, retry_policy=check_policy(given["retry_policy"]))
+    memo, attributes = given.get("memo"), given.get("search_attributes")
+    if memo is not None:
+        options = change_options(options, memo=current().memo_of(memo))
+    if attributes is not None:
+        options = change_options(options, search_attributes=encode_attributes(checked_start(attributes)))
     delay = to_ns(given.get("backoff_start_interval"), "backoff_start_interval")
     return options if delay is None else change_options(options, start_delay_ns=delay)
 

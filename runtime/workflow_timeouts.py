@@ -27,11 +27,13 @@ class Timeout:
     Args:
         at_ns: when (ns since 1970); None for never.
         told: what the ``TimeoutError`` says.
+        summary: a line for people, of the timer.
     """
 
-    def __init__(self, at_ns: int | None, told: str) -> None:
+    def __init__(self, at_ns: int | None, told: str, summary: str = "") -> None:
         self._at_ns = at_ns
         self._told = told
+        self._summary = summary
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self._timer: asyncio.Handle | None = None
@@ -89,7 +91,7 @@ class Timeout:
         if self._at_ns <= context.now_ns():
             self._timer = asyncio.get_running_loop().call_soon(self._expire)
         else:
-            self._timer = context.start_timer(self._at_ns, self._expire)
+            self._timer = context.start_timer(self._at_ns, self._expire, summary=self._summary)
 
     def _stop(self) -> None:
         if self._timer is not None:

@@ -21,20 +21,24 @@ __all__ = ["new_lock", "sleep", "sleep_until", "wait_condition", "wait_for"]
 T = TypeVar("T")
 
 
-async def wait_condition(predicate: Callable[[], object], *, timeout: Duration | None = None) -> None:
+async def wait_condition(
+    predicate: Callable[[], object], *, timeout: Duration | None = None, timeout_summary: str | None = None
+) -> None:
     """Wait until ``predicate()`` is true; it is asked again after whatever happens in the run. It may only read.
 
     Args:
         predicate: called without arguments; an exception of it is raised here. It cannot be ``async``.
         timeout: how long to wait, as a durable timer; None waits for ever, zero or less only asks once.
+        timeout_summary: a line for people, of that timer.
 
     Raises:
-        TypeError: it is no function, or gives something to be awaited instead of an answer.
+        TypeError: it is no function, or gives something to be awaited instead of an answer; the summary is no string.
         TimeoutError: it did not become true in time.
     """
     context = current()
     check_predicate(predicate)
     timeout_ns = wait_ns(timeout)
+    summary = "" if timeout_summary is None else writable(timeout_summary, "timeout_summary")
     if timeout_ns == 0:
         if not context.is_condition_met(predicate):
             raise TimeoutError("the condition is not met")
@@ -44,7 +48,7 @@ async def wait_condition(predicate: Callable[[], object], *, timeout: Duration |
     if timeout_ns is None:
         await future
         return
-    async with Timeout(deadline_ns(timeout_ns), f"the condition was not met within {timeout}"):
+    async with Timeout(deadline_ns(timeout_ns), f"the condition was not met within {timeout}", summary):
         await future
 
 

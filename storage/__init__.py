@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .attribute_rows import pack_prefixes, unpack_prefixes
 from .batch import Batch
 from .check import Problem, check
 from .errors import (
@@ -18,7 +19,7 @@ from .errors import (
     WriteError,
 )
 from .journal import Journal
-from .keys import ID_LIMIT, DueKind
+from .keys import ID_LIMIT, PREFIX_LIMIT, DueKind
 from .memory import MemoryStore
 from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, Timer, Turn, Update
 from .settings import Durability
@@ -26,6 +27,7 @@ from .store import Changes, Store, Tree
 
 __all__ = [
     "ID_LIMIT",
+    "PREFIX_LIMIT",
     "Attempt",
     "Batch",
     "Changes",
@@ -57,4 +59,6 @@ __all__ = [
     "Update",
     "WriteError",
     "check",
+    "pack_prefixes",
+    "unpack_prefixes",
 ]

@@ -6,6 +6,7 @@ from threading import Lock
 
 from . import keys
 from .active import ActiveRuns
+from .attribute_rows import changed_rows
 from .codec import chain_start, encode, encode_pointer, encode_turn, seal
 from .keys import DueKind, Kind
 from .records import Attempt, DeadLetter, Mail, RunHeader, Timer, Update
@@ -179,6 +180,18 @@ class Batch:
         """
         key = keys.update_key(run_no, update.update_id)
         self._put(key, encode(key, update))
+
+    def put_attributes(self, run_no: int, before: bytes, after: bytes) -> None:
+        """Have a run found by other attributes.
+
+        Args:
+            before: ``indexed`` of the header that the run has had so far, in this batch or on disk.
+            after: ``indexed`` of the header that is put beside.
+        """
+        changes = changed_rows(run_no, before, after)
+        if changes:
+            self.changes.setdefault(Tree.ATTRIBUTES, {}).update(changes)
+            self.size += sum(map(len, changes)) + 4 * len(changes)
 
     def put_dead_letter(self, run_no: int, time_ns: int, reason: str, message: bytes) -> int:
         """Keep a message that nobody could take.

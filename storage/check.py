@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from . import keys
 from .active import runs_in
+from .check_attributes import missing_rows, unfounded_rows
 from .codec import chain_start, decode, decode_bits, decode_pointer, decode_turns, sealed
 from .engine import verify
 from .errors import CorruptError, FormatError, InUseError
@@ -21,7 +22,7 @@ from .store import META_KEY, Store, Tree
 __all__ = ["Problem", "check"]
 
 _SLICE = 1000
-_END = b"\xff" * 64
+_END = b"\xff" * 512
 _STRANGE = "no version of greenroom writes such a row"
 _UNREADABLE = (CorruptError, FormatError)
 _NO_SIZE = range(0)
@@ -141,6 +142,7 @@ class _Walk:
         self._walk_due()
         self._walk_ids()
         self._walk_dead_letters()
+        self._walk_attributes()
         self._check_numbers()
         return self._found
 
@@ -229,6 +231,8 @@ class _Walk:
         header = run.header
         if header is None:
             return
+        if header.indexed:
+            self._found += [Problem(*each) for each in missing_rows(self._store, run.run_no, header)]
         if header.closed_ns is None:
             if header.deadline_ns is not None:
                 due = keys.DUE_KEY.pack(keys.DUE, header.deadline_ns, run.run_no, DueKind.RUN_TIMEOUT, 0)
@@ -334,6 +338,9 @@ class _Walk:
                 self._found.append(_problem(error))
                 continue
             self._last_seq = max(self._last_seq, letter.seq)
+
+    def _walk_attributes(self) -> None:
+        self._found += [Problem(*each) for each in unfounded_rows(self._rows(Tree.ATTRIBUTES), self._header)]
 
     def _check_numbers(self) -> None:
         row = self._store.get(Tree.META, META_KEY)

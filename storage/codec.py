@@ -63,7 +63,7 @@ _INT_OR_NONE = (int, NoneType)
 _SHAPES: dict[type, tuple[tuple[type, ...], ...]] = {
     RunHeader: (
         *(_STR, _STR, _STR, _INT, _INT, _INT_OR_NONE, _INT_OR_NONE, _STR, _STR),
-        *(_INT, _INT, _INT, _BYTES, _BYTES, _STR, _INT, _BYTES),
+        *(_INT, _INT, _INT, _BYTES, _BYTES, _STR, _INT, _BYTES, _BYTES),
     ),
     Mail: (_INT, _INT, _BYTES),
     Attempt: (_INT, _INT, _INT_OR_NONE, _BOOL, _BYTES, _BYTES, _BYTES),

@@ -31,6 +31,9 @@ _CURE = "see that this process may read and write the directory"
 _SMALLEST_MAP = 1 << 20
 _TRIES = 3
 
+# Trees that came after the first journals.
+_LATER = frozenset({Tree.ATTRIBUTES})
+
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PageFullError, lmdb.CursorFullError, lmdb.BadTxnError)
 
@@ -52,7 +55,7 @@ class Engine:
 
     __slots__ = ("_env", "_trees")
 
-    def __init__(self, env: lmdb.Environment, trees: list[lmdb._Database]) -> None:
+    def __init__(self, env: lmdb.Environment, trees: list[lmdb._Database | None]) -> None:
         self._env = env
         self._trees = trees
 
@@ -88,13 +91,19 @@ class Engine:
 
     def get(self, tree: Tree, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
+        db = self._trees[tree]
+        if db is None:
+            return None
         with self._env.begin() as txn:
-            return txn.get(key, db=self._trees[tree])
+            return txn.get(key, db=db)
 
     def scan(self, tree: Tree, start: bytes, stop: bytes, limit: int, *, reverse: bool) -> list[tuple[bytes, bytes]]:
         """Return at most ``limit`` pairs of the half-open range [start, stop), in key order or against it."""
+        db = self._trees[tree]
+        if db is None:
+            return []
         with self._env.begin() as txn:
-            return _take(txn.cursor(self._trees[tree]), start, stop, limit, reverse=reverse)
+            return _take(txn.cursor(db), start, stop, limit, reverse=reverse)
 
     def write(self, path: str, plan: Plan, expect: bytes | None) -> None:
         """Write a batch, everything or nothing.
@@ -198,11 +207,15 @@ def _open(files: Files, settings: Settings, map_size: int) -> lmdb.Environment:
             raise _open_refusal(files.path, error) from error
 
 
-def _open_trees(files: Files, env: lmdb.Environment, *, read_only: bool) -> list[lmdb._Database]:
-    names = [tree.name.lower().encode() for tree in Tree]
+def _open_trees(files: Files, env: lmdb.Environment, *, read_only: bool) -> list[lmdb._Database | None]:
+    """Open every tree; None stands for one that a reader does not find, since no owner has made it yet."""
+    names = {tree: tree.name.lower().encode() for tree in Tree}
     try:
         if env.stat()["entries"]:
-            return [env.open_db(name, create=False) for name in names]
+            return [
+                _open_later(env, name, read_only=read_only) if tree in _LATER else env.open_db(name, create=False)
+                for tree, name in names.items()
+            ]
     except lmdb.NotFoundError:
         why = "it is an LMDB file, but not a journal of greenroom"
         raise FormatError(files.path, why, "choose another directory") from None
@@ -212,10 +225,18 @@ def _open_trees(files: Files, env: lmdb.Environment, *, read_only: bool) -> list
     if read_only:
         raise LocationError(files.path, "it holds no journal", "open it for writing once, or correct the path")
     with env.begin(write=True) as txn:
-        trees = [env.open_db(name, txn=txn) for name in names]
+        trees: list[lmdb._Database | None] = [env.open_db(name, txn=txn) for name in names.values()]
     # The mark of creation goes next, and with relaxed durability a power cut might undo the trees.
     env.sync(True)
     return trees
+
+
+def _open_later(env: lmdb.Environment, name: bytes, *, read_only: bool) -> lmdb._Database | None:
+    """Open a tree that the first journals were made without; their next owner makes it."""
+    try:
+        return env.open_db(name, create=not read_only)
+    except (lmdb.NotFoundError, lmdb.ReadonlyError):
+        return None
 
 
 def _take(

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from . import keys
 from .active import ActiveRuns, rows_of, runs_in
+from .attribute_rows import runs_with
 from .batch import Batch, Numbers
 from .codec import FORMAT, chain_start, decode, decode_bits, decode_pointer, decode_turns, encode, sealed, turn_crc
 from .environment import Environment
@@ -290,6 +291,26 @@ class Journal:
         first = b"" if after is None else keys.DUE_KEY.pack(keys.DUE, *after)
         stop = keys.DUE_TIME.pack(keys.DUE, min(max(until_ns + 1, 0), 2**64 - 1))
         return [due for _, due in self._page(keys.DUE, keys.DUE_KEY.size, first, stop, limit, _due, damaged)]
+
+    def attribute_runs(
+        self,
+        prefix: bytes,
+        *,
+        stop: bytes | None = None,
+        after: bytes = b"",
+        limit: int = _SLICE,
+        damaged: list[CorruptError] | None = None,
+    ) -> list[tuple[bytes, int]]:
+        """Return a page of the index, in the order of keys: (key, run number) for each attribute of a run.
+
+        Args:
+            prefix: what the keys begin with; with ``stop``, where they begin.
+            stop: the page ends before this key.
+            after, limit, damaged: as for ``waiting``.
+        """
+        self._check_open()
+        end = keys.prefix_end(prefix) if stop is None else stop
+        return runs_with(self.store, prefix, end, after=after, limit=limit, damaged=damaged)
 
     def dead_letters(self, *, limit: int = _SLICE) -> list[DeadLetter]:
         """Return the newest dead letters, newest first."""

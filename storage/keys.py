@@ -15,6 +15,7 @@ DUE         ``0x01 ‖ block(8)``                                      which of 
 DUE         ``0x02 ‖ at_ns(8) ‖ run_no(8) ‖ due_kind(1) ‖ item(4)``  something is due at a time
 IDS         workflow id, UTF-8                                       its current run
 DEAD        ``seq(8)``                                               dead letter
+ATTRIBUTES  ``prefix ‖ run_no(8)``                                   the run has an attribute
 ==========  =======================================================  ==========================
 """
 
@@ -35,6 +36,8 @@ __all__ = [
     "ID_LIMIT",
     "LETTER_KEY",
     "MAIL_KEY",
+    "PREFIX_LIMIT",
+    "RUN_NO_SIZE",
     "TIMER_KEY",
     "TURN_KEY",
     "WAITING",
@@ -42,17 +45,26 @@ __all__ = [
     "DueKind",
     "Kind",
     "after",
+    "attribute_key",
     "block_of",
     "describe",
     "kind_range",
+    "prefix_end",
     "run_of",
     "run_range",
+    "split_attribute",
     "update_key",
     "workflow_key",
 ]
 
 ID_LIMIT = 480
 """Longest id of a workflow or an update in bytes of UTF-8; LMDB's keys end at 511."""
+
+RUN_NO_SIZE = 8
+"""Bytes of a run number, the end of an attribute's key."""
+
+PREFIX_LIMIT = 511 - RUN_NO_SIZE
+"""Longest prefix of an attribute's key in bytes."""
 
 WAITING, ACTIVE, DUE = 0, 1, 2
 """First byte of the three queues of the DUE tree."""
@@ -107,6 +119,22 @@ def update_key(run_no: int, update_id: str) -> bytes:
         ValueError: the id is empty, longer than ``ID_LIMIT`` bytes, or no text that UTF-8 can write.
     """
     return HEADER_KEY.pack(run_no, Kind.UPDATE) + _id_bytes("update", update_id)
+
+
+def attribute_key(prefix: bytes, run_no: int) -> bytes:
+    """Return the key that says of a run that it has the attribute of a prefix."""
+    return prefix + LETTER_KEY.pack(run_no)
+
+
+def split_attribute(key: bytes) -> tuple[bytes, int]:
+    """Return the prefix and the run number of an attribute's key."""
+    return key[:-RUN_NO_SIZE], int.from_bytes(key[-RUN_NO_SIZE:], "big")
+
+
+def prefix_end(prefix: bytes) -> bytes:
+    """Return where the range of all keys with a prefix ends: a key greater than each of them."""
+    head = prefix.rstrip(b"\xff")
+    return head[:-1] + bytes([head[-1] + 1]) if head else b"\xff" * 512
 
 
 def _id_bytes(what: str, text: str) -> bytes:

@@ -13,7 +13,7 @@ class RunHeader(NamedTuple):
 
     ``turns`` and ``crc`` are zero until the run is closed; then they say how many turns there are and
     which checksum the last one has. ``status``, ``flags``, ``options``, ``outcome``, ``note``, ``stopped_at`` and
-    ``facts`` mean nothing here.
+    ``facts`` mean nothing here. ``indexed`` lists the rows by which the run is found: see ``attribute_rows``.
     """
 
     workflow_id: str
@@ -33,6 +33,7 @@ class RunHeader(NamedTuple):
     note: str
     stopped_at: int = 0
     facts: bytes = b""
+    indexed: bytes = b""
 
 
 class Turn(NamedTuple):

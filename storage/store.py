@@ -1,4 +1,4 @@
-"""The promise both stores keep: five ordered trees of bytes, read in short slices and changed by whole batches."""
+"""The promise both stores keep: six ordered trees of bytes, read in short slices and changed by whole batches."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Tree(IntEnum):
     DUE = 2
     IDS = 3
     DEAD = 4
+    ATTRIBUTES = 5
 
 
 Changes = Mapping[Tree, Mapping[bytes, bytes | None]]

@@ -127,8 +127,14 @@ class Commander(Continuing):
         """The durable timer behind a handle of the loop."""
         number = self._next("starting a timer")
         handle.on_cancel = lambda: self._cancel_timer(number)
+        if summary:
+            handle.summary = summary
         self._ask(number, StartTimer, summary, at_ns)
         self.timers[number] = handle
+
+    def timer_summaries(self) -> dict[int, str]:
+        """Number of each timer that has one and has not fired → its line for people."""
+        return {number: handle.summary for number, handle in self.timers.items() if hasattr(handle, "summary")}
 
     def side_effect(self, function: Callable[[], Any], result_type: Any) -> Any:
         """What ``function`` gave when the turn was live; a replay reads it from the history."""

@@ -32,6 +32,8 @@ __all__ = [
     "SignalWithStart",
     "StartChild",
     "StartTimer",
+    "UpsertMemo",
+    "UpsertSearchAttributes",
     "decode_commands",
     "encode_commands",
     "kind_of",
@@ -128,6 +130,18 @@ class RecordSideEffect(Command, frozen=True, array_like=True, gc=False, tag="rec
     failure: Failure | None = None
 
 
+class UpsertMemo(Command, frozen=True, array_like=True, gc=False, tag="upsert-memo"):
+    """Change the run's notes: names and payloads, nil for one that goes."""
+
+    changes: bytes
+
+
+class UpsertSearchAttributes(Command, frozen=True, array_like=True, gc=False, tag="upsert-search-attributes"):
+    """Change what the run is found by: names, types and values, nil for one that goes."""
+
+    changes: bytes
+
+
 class CompleteUpdate(Command, frozen=True, array_like=True, gc=False, tag="complete-update"):
     """The handler of the update ``name`` has ended: whoever asked gets the result or the failure."""
 
@@ -182,6 +196,8 @@ AnyCommand = (
     | SignalWithStart
     | StartChild
     | RequestCancelChild
+    | UpsertMemo
+    | UpsertSearchAttributes
 )
 
 encode_commands = msgspec.msgpack.Encoder().encode

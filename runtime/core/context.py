@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, Protocol
 
@@ -21,6 +21,7 @@ from ..model.errors import NotInWorkflowError
 from ..model.options import ActivityOptions, WorkflowIDReusePolicy, WorkflowOptions
 from ..model.payload_converter import PayloadConverter
 from ..model.retry import RetryPolicy
+from ..model.search_attributes import SearchAttributeUpdate, TypedSearchAttributes
 from .channels import SignalChannel
 from .handles import ActivityHandle, PendingHandle
 from .origins import RunReference
@@ -54,6 +55,7 @@ class Info(msgspec.Struct, frozen=True):
         parent: the run whose child this is; None if it is nobody's.
         root: the run at the top of the tree of children; None if this run is it.
         retry_policy: what is to be done if this run fails; None for nothing.
+        typed_search_attributes: as they are now, what was upserted before included.
     """
 
     workflow_id: str
@@ -70,6 +72,7 @@ class Info(msgspec.Struct, frozen=True):
     parent: RunReference | None = None
     root: RunReference | None = None
     retry_policy: RetryPolicy | None = None
+    typed_search_attributes: TypedSearchAttributes = TypedSearchAttributes.empty
 
     def get_current_history_length(self) -> int:
         """Turns in the history so far, this one included."""
@@ -163,6 +166,13 @@ class WorkflowContext(Protocol):
     def signal_channel(self) -> SignalChannel: ...
     def all_handlers_finished(self) -> bool: ...
     def current_update(self) -> UpdateInfo | None: ...
+    def memo(self) -> Mapping[str, bytes]: ...
+    def memo_value(self, payload: bytes, hint: Any) -> Any: ...
+    def memo_of(self, values: Mapping[str, Any]) -> bytes: ...
+    def upsert_memo(self, updates: Mapping[str, Any]) -> None: ...
+    def upsert_search_attributes(self, updates: Sequence[SearchAttributeUpdate[Any]]) -> None: ...
+    def current_details(self) -> str: ...
+    def set_current_details(self, details: str) -> None: ...
 
 
 def current_or_none() -> WorkflowContext | None:

@@ -41,6 +41,7 @@ from .messages import (
     WorkflowStarted,
     decode_message,
 )
+from .metadata import BUILT_IN
 from .relatives import Relatives
 from .replay import compare
 from .surroundings import Surroundings
@@ -161,7 +162,8 @@ class Execution(Surroundings):
             HandlerError: its handler has raised something; ``is_marred`` tells whether it has changed the run.
             Exception: as ``Queries.answer`` does.
         """
-        return self._handling.query(name, args)
+        built_in = BUILT_IN.get(name)
+        return self._handling.query(name, args) if built_in is None else self._converter.encode(built_in(self))
 
     def validate(self, update: UpdateReceived, time_ns: int) -> None:
         """Have an update looked at, just before it is applied.

@@ -24,6 +24,10 @@ class HandlerTable:
         """The names that have a handler of their own, in alphabetical order."""
         return sorted(self._named)
 
+    def descriptions(self) -> list[tuple[str, str | None]]:
+        """The names that have a handler of their own, in alphabetical order, with what is said of each."""
+        return [(name, handler.description) for name, handler in sorted(self._named.items())]
+
     def hearing(self, name: str) -> HandlerDefinition | None:
         """Who hears a name: its own handler, else the catch-all."""
         return self._named.get(name) or self._dynamic

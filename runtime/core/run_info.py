@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ..model.instants import instant
+from ..model.search_attributes import TypedSearchAttributes
 from .context import Info
 from .messages import WorkflowStarted
 from .origins import Origin
@@ -14,13 +15,16 @@ __all__ = ["info_of"]
 _NO_ORIGIN = Origin()
 
 
-def info_of(started: WorkflowStarted, started_ns: int, turns: int, size: int) -> Info:
+def info_of(
+    started: WorkflowStarted, started_ns: int, turns: int, size: int, attributes: TypedSearchAttributes
+) -> Info:
     """What ``workflow.info()`` gives.
 
     Args:
         started_ns: when the run took its first turn.
         turns: how many it has taken, this one included.
         size: bytes of the turns before this one.
+        attributes: its search attributes as they are now.
     """
     options, origin = started.options, started.origin or _NO_ORIGIN
     return Info(
@@ -38,6 +42,7 @@ def info_of(started: WorkflowStarted, started_ns: int, turns: int, size: int) ->
         parent=origin.parent,
         root=origin.root,
         retry_policy=options.retry_policy,
+        typed_search_attributes=attributes,
     )
 
 

@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.failure_reading import to_exception
 from ..model.handler_definitions import HandlerDefinition
+from ..model.memos import encode_start_memo
 from ..model.options import WorkflowOptions
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
+from ..model.search_attributes import SearchAttributeUpdate
 from .channels import SignalChannel
+from .commands import UpsertMemo, UpsertSearchAttributes
 from .conditions import Conditions
 from .context import Info
+from .handler_table import HandlerTable
 from .handling import Handling
 from .loop import WorkflowLoop
 from .messages import WorkflowStarted
+from .notes import Notes
 from .relatives import Relatives
 from .run_info import info_of
 from .updates import UpdateInfo, current_update
@@ -57,9 +62,11 @@ class Surroundings(Relatives):
         self._handling = self.HANDLING(self, self.loop, converter, self._context)
         self._signals = self._handling.signals
         self._instance: object = None
+        # Most runs note nothing.
+        self._notes: Notes | None = None
 
     def info(self) -> Info:
-        return info_of(self.started, self.loop.started_ns, self.turns, self.history_size)
+        return info_of(self.started, self.loop.started_ns, self.turns, self.history_size, self.notes.attributes)
 
     def options(self) -> WorkflowOptions:
         return self.started.options
@@ -109,6 +116,15 @@ class Surroundings(Relatives):
         handler = self._handling.table(kind).handler(name)
         return None if handler is None else handler.fn
 
+    def handlers(self, kind: str) -> HandlerTable:
+        """Those of one kind: "signal", "update" or "query"."""
+        return self._handling.table(kind)
+
+    @property
+    def workflow_type(self) -> str:
+        """The registered name."""
+        return self.started.workflow_type
+
     def signal_channel(self) -> SignalChannel:
         return SignalChannel(self._signals)
 
@@ -117,3 +133,45 @@ class Surroundings(Relatives):
 
     def current_update(self) -> UpdateInfo | None:
         return current_update()
+
+    # What the run notes of itself.
+
+    @property
+    def notes(self) -> Notes:
+        """Its memo, its search attributes and its current details."""
+        if self._notes is None:
+            self._notes = Notes(self.started.options)
+        return self._notes
+
+    def memo(self) -> Mapping[str, bytes]:
+        return self.notes.memo
+
+    def memo_value(self, payload: bytes, hint: Any) -> Any:
+        return self._converter.decode(payload, hint)
+
+    def memo_of(self, values: Mapping[str, Any]) -> bytes:
+        return encode_start_memo(values, self._converter)
+
+    def upsert_memo(self, updates: Mapping[str, Any]) -> None:
+        number = self._next("upserting the memo")
+        if self._recorded is None or not self._repeats(number, UpsertMemo, ""):
+            self._ask(number, UpsertMemo, "", self.notes.memo_changes(updates, self._converter))
+        # What is asked for after the end is dropped.
+        asked = self._turn.get(number)
+        if isinstance(asked, UpsertMemo):
+            self.notes.change_memo(asked.changes)
+
+    def upsert_search_attributes(self, updates: Sequence[SearchAttributeUpdate[Any]]) -> None:
+        number = self._next("upserting search attributes")
+        if self._recorded is None or not self._repeats(number, UpsertSearchAttributes, ""):
+            self._ask(number, UpsertSearchAttributes, "", self.notes.attribute_changes(updates))
+        asked = self._turn.get(number)
+        if isinstance(asked, UpsertSearchAttributes):
+            self.notes.change_attributes(asked.changes)
+
+    def current_details(self) -> str:
+        return "" if self._notes is None else self._notes.details
+
+    def set_current_details(self, details: str) -> None:
+        self.check_may_change("setting the current details")
+        self.notes.details = details

@@ -54,7 +54,9 @@ class Handle(asyncio.Handle):
 class TimerHandle(asyncio.TimerHandle):
     """A callback that waits for a durable timer; cancelling it takes the timer back."""
 
-    __slots__ = ("on_cancel",)
+    # Most timers have no summary, and nothing is set then.
+    __slots__ = ("on_cancel", "summary")
+    summary: str
     _callback: Callable[..., object]
     _context: contextvars.Context
     _when: float

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from .options import WorkflowExecutionStatus
+from .search_attributes import TypedSearchAttributes
 
 __all__ = ["PendingActivity", "PendingTimer", "WorkflowExecutionDescription"]
 
@@ -43,10 +46,12 @@ class PendingTimer(msgspec.Struct, frozen=True):
     Attributes:
         timer_id: its number in the run, as text.
         due_time: when it is due (aware, UTC).
+        summary: the line for people given where it was asked for; None as well if the run's code is not in memory.
     """
 
     timer_id: str
     due_time: datetime
+    summary: str | None
 
 
 class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
@@ -71,6 +76,13 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
         restarts: how often it was restarted of late because its code has raised a bug.
         python: the Python version that began it, such as "3.11".
         first_turn_time: when it begins, if its start is delayed.
+        memo: its notes by name, as plain data.
+        typed_search_attributes: what it is found by.
+        static_summary: the line for people given at its start.
+        static_details: more of that.
+        current_details: what its code has said last with ``workflow.set_current_details``. Only code that is in memory
+            can be asked for it, as that of open runs is; of a run that has ended or is suspended it is None here, and
+            the query ``__temporal_workflow_metadata`` replays its history for it.
     """
 
     id: str
@@ -90,4 +102,9 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
     stopped_at: str | None
     restarts: int
     python: str
+    memo: Mapping[str, Any]
+    typed_search_attributes: TypedSearchAttributes
+    static_summary: str | None
+    static_details: str | None
+    current_details: str | None
     first_turn_time: datetime | None = None

@@ -154,12 +154,13 @@ class WorkflowOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
         execution_timeout_ns: the whole chain of runs.
         run_timeout_ns: one run.
         retry_policy: None means that a failed run is not repeated.
-        memo: payload of a dict of notes, shown but not searchable.
-        search_attributes: payload of a dict of searchable values.
+        memo: notes that are shown but not searched, as ``memos`` stores them.
+        search_attributes: as ``attribute_values`` stores them.
         start_delay_ns: how long after the start the run takes its first turn.
         parent_close_policy: what becomes of it when its parent closes; without a parent it means nothing.
         cancellation_type: whether its parent waits for it after cancelling it.
         summary: a line for people.
+        details: more for people, of several lines.
     """
 
     execution_timeout_ns: int | None = None
@@ -171,6 +172,7 @@ class WorkflowOptions(msgspec.Struct, frozen=True, array_like=True, gc=False):
     parent_close_policy: ParentClosePolicy = ParentClosePolicy.TERMINATE
     cancellation_type: ChildWorkflowCancellationType = ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
     summary: str | None = None
+    details: str | None = None
 
 
 def change_options(options: WorkflowOptions, **changes: Any) -> WorkflowOptions:

@@ -19,8 +19,8 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         parent_item: the number of the command that did so.
         is_paused: whether somebody has suspended the run, so that opening the journal does not try it again.
         delayed: the first message of a run that begins later; empty once it has begun.
-        memo: payload of a dict of notes, as they are now.
-        attributes: payload of a dict of search attributes, as they are now.
+        memo: its notes as they are now, as ``memos`` stores them.
+        attributes: its search attributes as they are now, as ``attribute_values`` stores them.
     """
 
     next_run_id: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["clipped", "text_of", "writable"]
+__all__ = ["clipped", "note", "text_of", "writable"]
 
 
 def writable(text: object, what: str) -> str:
@@ -19,6 +19,19 @@ def writable(text: object, what: str) -> str:
         raise TypeError(f"{what} is a {type(text).__name__}; give a string")
     # A file name may bring lone surrogates into it, and those cannot be written.
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def note(text: object, what: str, most: int) -> str:
+    """A note of at most so many characters, as it can be written.
+
+    Raises:
+        TypeError: it is no string.
+        ValueError: it is too long.
+    """
+    written = writable(text, what)
+    if len(written) > most:
+        raise ValueError(f"{what} has {len(written):,} characters, allowed are {most:,}; shorten it")
+    return written
 
 
 def text_of(words: object) -> str:

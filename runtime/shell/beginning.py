@@ -11,7 +11,8 @@ from ..core.origins import Origin
 from ..core.replay import RUNNING_PYTHON
 from ..model.ids import run_id_of
 from ..model.options import WorkflowExecutionStatus, WorkflowOptions
-from ..model.run_facts import NO_FACTS, RunFacts, change_facts, encode_facts
+from ..model.run_facts import NO_FACTS, RunFacts, change_facts
+from .noting import noted_at_start
 from .run_state import RunState
 from .sweep import Sweep
 
@@ -45,6 +46,7 @@ def make_run(sweep: Sweep, store_uuid: bytes, now_ns: int, new: NewRun) -> tuple
     run_id = run_id_of(store_uuid, run_no)
     workflow_id, first_run_id = new.workflow_id or run_id, new.first_run_id or run_id
     chain_started_ns = 0 if new.origin is None else new.origin.chain_started_ns
+    facts, indexed = noted_at_start(new.options, new.facts)
     header = RunHeader(
         workflow_id=workflow_id,
         run_id=run_id,
@@ -61,7 +63,8 @@ def make_run(sweep: Sweep, store_uuid: bytes, now_ns: int, new: NewRun) -> tuple
         options=new.options_data,
         outcome=b"",
         note="",
-        facts=encode_facts(new.facts),
+        facts=facts,
+        indexed=indexed,
     )
     started = WorkflowStarted(
         *(new.workflow_type, new.args, workflow_id, run_id, first_run_id, new.options, RUNNING_PYTHON, NEW_RUN_FLAGS),

@@ -6,9 +6,15 @@ from collections.abc import Iterable
 
 from ...storage import Attempt
 from ..core.commands import ScheduleActivity
+from ..core.execution import Execution
+from ..model.attribute_values import decode_attributes
 from ..model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription
 from ..model.instants import instant
-from ..model.options import WorkflowExecutionStatus
+from ..model.memos import decode_memo
+from ..model.options import WorkflowExecutionStatus, decode_workflow_options
+from ..model.payload_converter import PayloadConverter
+from ..model.run_facts import decode_facts
+from ..model.search_attributes import typed_of
 from .attempts import Attempts
 from .flights import ActivityState
 from .run_state import RunState
@@ -20,20 +26,24 @@ __all__ = ["describe"]
 def describe(
     run: RunState,
     attempts: Attempts,
+    converter: PayloadConverter,
     *,
+    execution: Execution | None = None,
     rows: Iterable[Attempt] = (),
     waiting_messages: int = 0,
-    buffered_signals: int = 0,
     restarts: int = 0,
 ) -> WorkflowExecutionDescription:
     """What is known of a run.
 
     Args:
+        execution: its code, if it is in memory.
         rows: what the journal says of its activities, if it could not be brought back.
     """
     header = run.header
     message = message_at(run)
     known = {row.item: row for row in rows}
+    options, facts = decode_workflow_options(header.options), decode_facts(header.facts)
+    summaries = {} if execution is None else execution.timer_summaries()
     return WorkflowExecutionDescription(
         id=header.workflow_id,
         run_id=header.run_id,
@@ -48,15 +58,30 @@ def describe(
             _activity(command, scheduled_ns, attempts.state(run.run_no, item, known.get(item)))
             for item, (command, scheduled_ns) in sorted(run.activities.items())
         ],
-        pending_timers=[PendingTimer(str(item), instant(at_ns)) for item, at_ns in sorted(run.timers.items())],
+        pending_timers=[
+            PendingTimer(str(item), instant(at_ns), summaries.get(item)) for item, at_ns in sorted(run.timers.items())
+        ],
         waiting_messages=waiting_messages,
-        buffered_signals=buffered_signals,
+        buffered_signals=0 if execution is None else execution.unread_signals,
         suspended_error=header.note or None,
         stopped_at=None if message is None else told(message),
         restarts=restarts,
         python=header.python,
         first_turn_time=None if run.starts_ns is None else instant(run.starts_ns),
+        memo={key: _shown(converter, payload) for key, payload in decode_memo(facts.memo).items()},
+        typed_search_attributes=typed_of(decode_attributes(facts.attributes)),
+        static_summary=options.summary,
+        static_details=options.details,
+        current_details=None if execution is None else execution.current_details() or None,
     )
+
+
+def _shown(converter: PayloadConverter, payload: bytes) -> object:
+    try:
+        return converter.decode(payload)
+    except Exception:
+        # A run is described even where one of its notes cannot be read here.
+        return f"<{len(payload)} bytes that cannot be decoded>"
 
 
 def _activity(command: ScheduleActivity, scheduled_ns: int, state: ActivityState) -> PendingActivity:

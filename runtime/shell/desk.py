@@ -203,7 +203,7 @@ class Desk:
         actor = self._directory.of_run(run_no)
         if actor is None:
             closed = RunState(run_no, header, is_stored=True)
-            self._sweep.answer(future, describe(closed, self._attempts))
+            self._sweep.answer(future, describe(closed, self._attempts, self._tools.converter))
             return
         actor.ask(Question(WorkflowActor.describe, future))
 

@@ -29,6 +29,8 @@ from ..core.commands import (
     SignalWithStart,
     StartChild,
     StartTimer,
+    UpsertMemo,
+    UpsertSearchAttributes,
 )
 from ..core.messages import (
     ActivityCompleted,
@@ -51,6 +53,7 @@ from ..model.failure_writing import to_failure
 from ..model.options import WorkflowExecutionStatus
 from .closing import close_run
 from .headers import went_on
+from .noting import change_attributes, change_memo
 from .outcomes import Outcome
 from .relatives import cancel_external, request_cancel_child, signal_external, signal_with_start, start_child
 from .run_state import RunState
@@ -167,6 +170,14 @@ def _record(tools: Tools, peer: Peer, command: RecordSideEffect, time_ns: int) -
     """The value stands in the turn; nothing else is to be done."""
 
 
+def _upsert_memo(tools: Tools, peer: Peer, command: UpsertMemo, time_ns: int) -> None:
+    change_memo(tools.sweep, peer.run, command)
+
+
+def _upsert_attributes(tools: Tools, peer: Peer, command: UpsertSearchAttributes, time_ns: int) -> None:
+    change_attributes(tools.sweep, peer.run, command)
+
+
 def _complete_update(tools: Tools, peer: Peer, command: CompleteUpdate, time_ns: int) -> None:
     finish_update(tools, peer.run, command.update_id, Outcome(command.result, command.failure))
 
@@ -208,5 +219,7 @@ WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     FailWorkflow: _fail,
     CancelWorkflow: _cancel,
     ContinueAsNew: _continue,
+    UpsertMemo: _upsert_memo,
+    UpsertSearchAttributes: _upsert_attributes,
 }
 """What it means that a run wants something."""

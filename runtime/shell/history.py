@@ -11,9 +11,11 @@ from ...storage import Journal, RunHeader
 from ..core import commands, messages
 from ..core.commands import Command
 from ..core.messages import Message
+from ..model.attribute_values import decode_attributes, shown
 from ..model.failures import Failure
 from ..model.history import HistoryEvent, WorkflowHistory
 from ..model.instants import instant
+from ..model.memos import decode_memo_changes
 from ..model.payload_converter import PayloadConverter
 from .encoding import decode_turn
 
@@ -104,7 +106,31 @@ def _cancelled(converter: PayloadConverter, step: commands.CancelWorkflow) -> Ma
 
 
 def _started(converter: PayloadConverter, step: messages.WorkflowStarted) -> Mapping[str, Any]:
-    return {"type": step.workflow_type, "args": _args(converter, step.args)}
+    options = step.options
+    notes: dict[str, Any] = {
+        "summary": options.summary,
+        "memo": _memo(converter, decode_memo_changes(options.memo)),
+        "search_attributes": _attributes(options.search_attributes),
+    }
+    told = {name: value for name, value in notes.items() if value}
+    return {"type": step.workflow_type, "args": _args(converter, step.args), **told}
+
+
+def _memo(converter: PayloadConverter, changes: Mapping[str, bytes | None]) -> Mapping[str, Any]:
+    return {key: None if payload is None else _value(converter, payload) for key, payload in changes.items()}
+
+
+def _attributes(changes: bytes | None) -> Mapping[str, Any]:
+    stored = decode_attributes(changes)
+    return {name: None if value is None else shown(kind, value) for name, (kind, value) in stored.items()}
+
+
+def _memo_upserted(converter: PayloadConverter, step: commands.UpsertMemo) -> Mapping[str, Any]:
+    return {"memo": _memo(converter, decode_memo_changes(step.changes)), "at": step.site}
+
+
+def _attributes_upserted(converter: PayloadConverter, step: commands.UpsertSearchAttributes) -> Mapping[str, Any]:
+    return {"search_attributes": _attributes(step.changes), "at": step.site}
 
 
 def _continued(converter: PayloadConverter, step: commands.ContinueAsNew) -> Mapping[str, Any]:
@@ -131,7 +157,8 @@ def _update_completed(converter: PayloadConverter, step: commands.CompleteUpdate
 
 
 def _scheduled(converter: PayloadConverter, step: commands.ScheduleActivity) -> Mapping[str, Any]:
-    return {"id": step.id, "type": step.name, "args": _args(converter, step.args), "at": step.site}
+    summary = {"summary": step.options.summary} if step.options.summary else {}
+    return {"id": step.id, "type": step.name, "args": _args(converter, step.args), **summary, "at": step.site}
 
 
 def _timer(converter: PayloadConverter, step: commands.StartTimer) -> Mapping[str, Any]:
@@ -228,4 +255,6 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     ),
     commands.FailWorkflow: ("WorkflowFailed", lambda converter, step: {"failure": _why(step.failure)}),
     commands.CancelWorkflow: ("WorkflowCancelled", _cancelled),
+    commands.UpsertMemo: ("MemoUpserted", _memo_upserted),
+    commands.UpsertSearchAttributes: ("SearchAttributesUpserted", _attributes_upserted),
 }

@@ -124,9 +124,10 @@ class RunActor(Actor):
         return describe(
             self.run,
             self._tools.attempts,
+            self._tools.converter,
+            execution=self.execution,
             rows=() if self._back is None else self._back.attempts,
             waiting_messages=self.waiting_messages,
-            buffered_signals=0 if self.execution is None else self.execution.unread_signals,
             restarts=self._tools.supervisor.restarts(self.run.run_no),
         )
 

@@ -14,6 +14,7 @@ from ..model.retry import Retry, decide
 from ..model.run_facts import RunFacts, decode_facts
 from .beginning import NewRun, make_run
 from .delivery import Delivery, PinnedDelivery
+from .noting import options_of_next_run
 from .run_state import RunState
 from .tools import Peer, Tools
 
@@ -65,7 +66,7 @@ def retry_run(tools: Tools, run: RunState, started: WorkflowStarted | None, fail
         parent=before.parent,
         root=before.root,
     )
-    options = change_options(started.options, start_delay_ns=decided.delay_ns)
+    options = change_options(started.options, memo=None, search_attributes=None, start_delay_ns=decided.delay_ns)
     return _go_on(tools, run, started.workflow_type, started.args, options, origin, time_ns)
 
 
@@ -81,7 +82,7 @@ def _go_on(
     tools: Tools, run: RunState, name: str, args: bytes, options: WorkflowOptions, origin: Origin, time_ns: int
 ) -> str:
     header = run.header
-    facts = decode_facts(header.facts)
+    facts, options = decode_facts(header.facts), options_of_next_run(options, header)
     new = NewRun(
         name,
         args,

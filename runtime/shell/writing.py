@@ -47,6 +47,8 @@ def write_birth(tools: Tools, run: RunState) -> None:
     """The rows that make a new run known."""
     header, batch = run.header, tools.sweep.batch
     batch.put_header(run.run_no, header)
+    if header.indexed:
+        batch.put_attributes(run.run_no, b"", header.indexed)
     if header.workflow_id != header.run_id:
         batch.set_current(header.workflow_id, run.run_no)
     if header.deadline_ns is not None:

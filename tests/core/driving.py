@@ -209,6 +209,9 @@ def facts(execution: Execution) -> dict[str, object]:
         "unread": execution.unread_signals,
         "turns": execution.turns,
         "now": execution.now_ns(),
+        "memo": execution.memo(),
+        "attributes": execution.notes.attributes,
+        "details": execution.current_details(),
     }
 
 

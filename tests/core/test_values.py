@@ -80,6 +80,8 @@ def test_kinds_have_the_names_that_stand_on_disk() -> None:
         "signal-with-start",
         "start-child",
         "start-timer",
+        "upsert-memo",
+        "upsert-search-attributes",
     ]
 
 

@@ -29,6 +29,7 @@ from greenroom.storage import DueKind, Journal
 
 from .evidence import Evidence
 from .judged_endings import judge_endings
+from .judged_notes import judge_notes
 from .judged_updates import judge_updates
 from .load import ATTEMPTS
 from .runs import Run, Step, message_of, read_runs, result_of, token_of
@@ -52,6 +53,7 @@ def audit(journal: Journal, evidence: Evidence) -> list[str]:
     findings += places.findings(evidence)
     findings += _judge_promises(runs, places, evidence)
     findings += judge_updates(runs, evidence)
+    findings += judge_notes(runs, journal)
     findings += judge_endings(runs, journal.due(until_ns=2**63 - 1, limit=1 << 30), evidence)
     return findings
 

@@ -11,7 +11,7 @@ import json
 import os
 from typing import Any
 
-from greenroom import activity, workflow
+from greenroom import SearchAttributeKey, activity, workflow
 from greenroom.runtime.model.errors import ActivityError, ApplicationError
 from greenroom.runtime.model.retry import RetryPolicy
 
@@ -25,6 +25,9 @@ ATTEMPTS = 3
 
 SOON = RetryPolicy(initial_interval=0.005, maximum_interval=0.02)
 COUNTED = RetryPolicy(initial_interval=0.005, maximum_attempts=ATTEMPTS)
+
+TAKEN = SearchAttributeKey.for_int("Taken")
+LAST = SearchAttributeKey.for_keyword_list("Last")
 
 _effects: list[int] = []
 
@@ -108,6 +111,8 @@ class Order:
     async def item(self, token: str) -> None:
         """What is done for a token."""
         self.taken.append(token)
+        if dice(token) % 3 == 0:
+            self._note(token)
         match dice(token) % 8:
             case 0:
                 await workflow.execute_activity(effect, token)
@@ -127,6 +132,12 @@ class Order:
                 await self._send(self.peers[dice(token) % len(self.peers)], "item")
             case _:
                 pass
+
+    def _note(self, token: str) -> None:
+        """Be found by other attributes than before, or by none."""
+        taken = TAKEN.value_unset() if dice(token) % 2 else TAKEN.value_set(len(self.taken))
+        workflow.upsert_search_attributes([taken, LAST.value_set(self.taken[-3:])])
+        workflow.upsert_memo({token: len(self.taken), self.taken[0]: None})
 
     @workflow.signal
     async def ask(self, sender: str, token: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from greenroom import Runtime
 from greenroom.runtime.core.commands import encode_commands
-from greenroom.storage import Journal, MemoryStore
+from greenroom.storage import Journal, MemoryStore, pack_prefixes
 from tests.crash.audit import audit
 from tests.crash.evidence import Evidence
 from tests.crash.images import cut, images
@@ -131,6 +131,29 @@ def test_audit_names_a_doubled_signal_and_a_doubled_outcome(finished: tuple[Path
 
     assert any("signal c1.0 is there twice" in each for each in found)
     assert any("that is not waited for (any more)" in each for each in found)
+
+
+def test_audit_names_notes_that_are_not_those_of_the_history(finished: tuple[Path, bytes]) -> None:
+    path, _ = finished
+    original = Journal.open(path, read_only=True)
+    copy = Journal.on(MemoryStore())
+    [run] = read_runs(original)
+    batch = copy.batch()
+    crc = 0
+    for turn in original.turns(run.run_no):
+        crc = batch.append_turn(run.run_no, turn.turn_no, turn.time_ns, turn.message, turn.commands, crc)
+    batch.put_header(run.run_no, run.header._replace(facts=b""))
+    batch.put_attributes(run.run_no, b"", pack_prefixes([b"made up"]))
+    batch.put_attributes(99, b"", pack_prefixes([b"made up"]))
+    copy.commit(batch)
+    original.close()
+
+    found = audit(copy, Evidence())
+
+    assert any("'Last': (" in each and "and its header has {}" in each for each in found)
+    assert any("has noted the memo" in each for each in found)
+    assert any("is found by [b'made up'] and should be by" in each for each in found)
+    assert any("run 99 is found by its attributes and is not there" in each for each in found)
 
 
 def test_a_history_is_replayed_whole(finished: tuple[Path, bytes]) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from greenroom import SearchAttributeIndexedValueType
 from greenroom.runtime.core import commands, messages
 from greenroom.runtime.core.commands import DeadLetterSignal
 from greenroom.runtime.model import payload_tags
+from greenroom.runtime.model.attribute_index import type_prefix
 from greenroom.runtime.model.errors import (
     ApplicationError,
     NondeterminismError,
@@ -23,6 +25,7 @@ from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.storage import Journal, check
 from greenroom.storage.codec import FORMAT
 from greenroom.testing import RecordedRun, TestRuntime, replay
+from tests.histories import golden_notes
 from tests.histories.golden import FOLDER, golden_files, load, recording_of, runtime_on
 from tests.histories.golden_kinds import DAY, EVERYTHING, UNANNOTATED, Card, Everything, Host
 
@@ -34,6 +37,7 @@ RESULTS: dict[str, Any] = {
 RUNS = {
     "": {*RESULTS, "values", "failing", "greeter"},
     "-kinds": {"payloads", "cancelled", "run timed out", "execution timed out", "terminated", "host"},
+    "-notes": {"ended", "open"},
 }
 PYTHONS = ["3.11", "3.12", "3.13"]
 STATUSES = {
@@ -52,6 +56,7 @@ def name_of(path: Path) -> str:
 
 each = pytest.mark.parametrize("path", golden_files(), ids=name_of)
 each_first = pytest.mark.parametrize("path", golden_files(""), ids=name_of)
+each_of_notes = pytest.mark.parametrize("path", golden_files("-notes"), ids=name_of)
 each_of_kinds = pytest.mark.parametrize("path", golden_files("-kinds"), ids=name_of)
 
 
@@ -122,6 +127,23 @@ def test_a_golden_run_is_not_replayed_by_code_that_asks_for_something_else(path:
 
         with pytest.raises(NondeterminismError):
             replay(mixed, runtime.hands)
+
+
+@each_of_notes
+def test_golden_notes_are_described_and_found(path: Path) -> None:
+    with runtime_on(load(path)) as runtime:
+        ended = runtime.wait(runtime.get_workflow_handle("ended").describe())
+        still_open = runtime.wait(runtime.get_workflow_handle("open").describe())
+        tags = type_prefix("Tags", SearchAttributeIndexedValueType.KEYWORD_LIST)
+        found = [run_no for _, run_no in runtime.hands.journal.attribute_runs(tags)]
+        runtime.wait(runtime.get_workflow_handle("open").terminate())
+
+    assert ended.memo == still_open.memo == golden_notes.MEMO
+    assert ended.typed_search_attributes == golden_notes.AT_LAST
+    assert still_open.typed_search_attributes[golden_notes.WHEN] == golden_notes.NOON
+    assert (ended.static_summary, ended.static_details) == ("one line", "two\nlines")
+    assert still_open.current_details == "noting"
+    assert found == [1, 2, 1, 2]
 
 
 # Every kind of message, command and value.

@@ -14,17 +14,25 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from greenroom import ActivityCancellationType, activity, workflow
+from greenroom import ActivityCancellationType, SearchAttributeKey, activity, workflow
 from greenroom.runtime.client import WorkflowHandle
+from greenroom.runtime.core.commands import UpsertSearchAttributes
+from greenroom.runtime.model.attribute_index import prefixes_of
+from greenroom.runtime.model.attribute_values import Stored, decode_attributes, encode_attributes, merged
 from greenroom.runtime.model.errors import ActivityError, ApplicationError, WorkflowClosedError, WorkflowFailureError
 from greenroom.runtime.model.retry import RetryPolicy
+from greenroom.runtime.model.run_facts import decode_facts
+from greenroom.storage import check, unpack_prefixes
 from greenroom.testing import RecordedRun, TestRuntime
 
 Node = list[Any]
 
+COUNT = SearchAttributeKey.for_int("Count")
+TAGS = SearchAttributeKey.for_keyword_list("Tags")
+
 LEAVES = (
     *("ok", "ok", "ok_async", "flaky", "doomed", "counted", "sleep", "asleep", "receive", "condition"),
-    *("patient", "patient", "side", "random", "uuid", "raise", "nothing"),
+    *("patient", "patient", "side", "random", "uuid", "raise", "nothing", "note", "note"),
 )
 CONTAINERS = (
     *("gather", "group", "timeout", "wait_for", "first", "locked", "shield", "sequence", "completed"),
@@ -174,6 +182,18 @@ class Program:
     async def nothing(self) -> None:
         pass
 
+    async def note(self, value: int) -> list[Any]:
+        """Changes, adds or takes away what the run has noted; its own count is another in each place of the program."""
+        workflow.upsert_search_attributes(
+            [
+                COUNT.value_set(len(self.log)) if value % 4 else COUNT.value_unset(),
+                TAGS.value_set([f"t{place}" for place in range(value % 3)]),
+            ]
+        )
+        workflow.upsert_memo({f"n{value % 5}": None if value % 2 else self.log[-1]})
+        attributes = workflow.info().typed_search_attributes
+        return [attributes.get(COUNT), attributes.get(TAGS), dict(workflow.memo())]
+
     # Containers.
 
     async def sequence(self, children: list[Node]) -> None:
@@ -288,7 +308,7 @@ def _node(dice: Random, depth: int) -> Node:
 def _leaf(dice: Random) -> Node:
     kind = dice.choice(LEAVES)
     match kind:
-        case "ok" | "ok_async" | "raise":
+        case "ok" | "ok_async" | "raise" | "note":
             return [kind, dice.randrange(1000)]
         case "flaky" | "counted":
             return [kind, dice.randrange(1000), dice.randint(1, 3)]
@@ -343,6 +363,27 @@ def drive(runtime: TestRuntime, seed: int) -> RecordedRun:
     end(runtime, handle)
     (run,) = runtime.recorded()
     return run
+
+
+def index_problems(runtime: TestRuntime) -> list[str]:
+    """Where the index and the headers of runs disagree, or a header and what its history says was noted."""
+    problems = [str(problem) for problem in check(runtime.hands.journal)]
+    for run in runtime.recorded():
+        facts, noted = decode_facts(run.header.facts), noted_by(run)
+        places = unpack_prefixes(run.header.indexed)
+        if facts.attributes != noted or places != sorted(set(prefixes_of(noted))):
+            problems.append(f"run {run.header.run_id} has noted {noted!r} and its header says {facts.attributes!r}")
+    return problems
+
+
+def noted_by(run: RecordedRun) -> bytes:
+    """The attributes that a history leaves, as a header has them."""
+    stored: Stored = {}
+    for commands in run.commands():
+        for command in commands:
+            if isinstance(command, UpsertSearchAttributes):
+                stored = merged(stored, decode_attributes(command.changes))
+    return encode_attributes(stored)
 
 
 def digest(seeds: range) -> str:

@@ -10,7 +10,7 @@ import pytest
 from greenroom.runtime.core.messages import ActivityCompleted, ActivityFailed, ExternalSignalResolved, TimerFired
 from greenroom.runtime.model.errors import JournalError, WorkflowClosedError
 from greenroom.testing import Crash, RecordedRun, TestRuntime, replay_every_prefix, start_once
-from tests.property.programs import Program, case, end
+from tests.property.programs import Program, case, end, index_problems
 
 FEW = range(60)
 MANY = range(len(FEW), 300)
@@ -83,6 +83,7 @@ def survives(seed: int) -> None:
     run = drive_through_trouble(runtime, seed)
 
     assert set(outcomes(run).values()) <= {1}
+    assert index_problems(runtime) == []
     assert replay_every_prefix(runtime) == len(run.turns) + 1
     runtime.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from greenroom.testing import TestRuntime, replay_every_prefix
-from tests.property.programs import digest, drive
+from tests.property.programs import digest, drive, index_problems
 
 ROOT = Path(__file__).parents[2]
 FEW = range(60)
@@ -26,6 +26,7 @@ def ends_as_in_memory(seed: int) -> None:
     with TestRuntime(seed=seed, evict_after_every_turn=True) as runtime:
         evicted = drive(runtime, seed)
         assert runtime.evictions > 0 or len(evicted.turns) == 1
+        assert index_problems(runtime) == []
 
     assert evicted.turns == in_memory.turns
     assert evicted.header == in_memory.header

@@ -25,6 +25,7 @@ from greenroom.storage import (
     Update,
     check,
     keys,
+    pack_prefixes,
 )
 from greenroom.storage.codec import encode, encode_turn, seal
 from greenroom.storage.keys import Kind
@@ -33,6 +34,7 @@ from greenroom.storage.store import META_KEY, Changes
 Break = Callable[[MemoryStore, Batch], None]
 
 OPEN, CLOSED = 1, 2
+FOUND = pack_prefixes([b"kind=a", b"kind=b"])
 HEADER = RunHeader("open", "r1", "T", 1, 5, None, 90, "r1", "3.11", 0, 0, 0, b"", b"", "")
 
 
@@ -41,7 +43,8 @@ def fill(journal: Journal) -> None:
     batch = journal.batch()
     opened, closed = batch.new_run_no(), batch.new_run_no()
     assert (opened, closed) == (OPEN, CLOSED)
-    batch.put_header(OPEN, HEADER)
+    batch.put_header(OPEN, HEADER._replace(indexed=FOUND))
+    batch.put_attributes(OPEN, b"", FOUND)
     batch.set_current("open", OPEN)
     batch.set_active(OPEN)
     batch.put_timer(OPEN, DueKind.RUN_TIMEOUT, 0, 90)
@@ -177,6 +180,21 @@ def strange(tree: Tree, key: bytes) -> Break:
     return run
 
 
+def drop_attribute(store: MemoryStore, batch: Batch) -> None:
+    store.commit({Tree.ATTRIBUTES: {keys.attribute_key(b"kind=a", OPEN): None}})
+
+
+def attribute_of(run_no: int, prefix: bytes) -> Break:
+    def run(store: MemoryStore, batch: Batch) -> None:
+        batch.put_attributes(run_no, b"", pack_prefixes([prefix]))
+
+    return run
+
+
+def damage_list_of_attributes(store: MemoryStore, batch: Batch) -> None:
+    batch.put_header(OPEN, HEADER._replace(indexed=FOUND[:-1]))
+
+
 def id_of_nobody(store: MemoryStore, batch: Batch) -> None:
     batch.set_current("nobody", 1_000)
 
@@ -221,6 +239,28 @@ BREAKS: list[tuple[str, Break, str, int | None]] = [
     ("strange due", strange(Tree.DUE, b"\x09"), "the due row 09: no version of greenroom writes such a row", None),
     ("strange row", strange(Tree.RUNS, b"\0" * 7 + b"\1\x55"), "the row with the unknown key 000000000000000155", OPEN),
     ("short row", strange(Tree.RUNS, b"\0"), "the row with the unknown key 00: no version", None),
+    (
+        "attribute not found",
+        drop_attribute,
+        "run 1: nothing finds it by its attribute 6b696e643d61: the row is",
+        OPEN,
+    ),
+    ("attribute of nobody", attribute_of(1_000, b"a"), "it is one of run 1000, which has no header", 1_000),
+    ("attribute of another", attribute_of(CLOSED, b"a"), "the attribute row 61000000000000000", CLOSED),
+    ("unknown attribute", attribute_of(OPEN, b"kind=c"), "run 1 has no such attribute", OPEN),
+    (
+        "list of attributes",
+        damage_list_of_attributes,
+        "run 1: its list of attribute rows is cut off",
+        OPEN,
+    ),
+    (
+        "damaged attribute",
+        strange(Tree.ATTRIBUTES, b"a" * 9),
+        "attribute row 616161616161616161: the checksum",
+        None,
+    ),
+    ("short attribute", strange(Tree.ATTRIBUTES, b"a" * 8), "6161616161616161: no version of greenroom writes", None),
     ("id of nobody", id_of_nobody, "workflow id 'nobody': its current run 1000 does not exist", 1_000),
     ("id of another", id_of_another, "workflow id 'another': its current run 1 is one of 'open'", OPEN),
     ("damaged id", strange(Tree.IDS, b"open"), "workflow id 'open': the checksum does not match", None),

@@ -90,7 +90,7 @@ def test_a_flipped_bit_in_any_row_is_noticed_and_harms_no_other_run() -> None:
     dice = random.Random(20)
     tried = 0
 
-    for tree in (Tree.RUNS, Tree.DUE, Tree.IDS, Tree.DEAD):
+    for tree in (Tree.RUNS, Tree.DUE, Tree.IDS, Tree.DEAD, Tree.ATTRIBUTES):
         for key, value in store.scan(tree, *EVERYTHING, limit=1_000):
             for place in range(len(value)):
                 flipped = bytearray(value)

@@ -10,7 +10,21 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from greenroom.storage import Attempt, Due, DueKind, Journal, Mail, MemoryStore, RunHeader, Store, Timer, Turn, check
+from greenroom.storage import (
+    Attempt,
+    Due,
+    DueKind,
+    Journal,
+    Mail,
+    MemoryStore,
+    RunHeader,
+    Store,
+    Timer,
+    Turn,
+    check,
+    pack_prefixes,
+    unpack_prefixes,
+)
 from greenroom.storage.environment import Environment
 from greenroom.storage.settings import Settings
 
@@ -18,6 +32,7 @@ FOREVER = 2**64 - 2
 PICK = st.integers(0, 1000)
 TIMES = st.integers(0, 20)
 BYTES = st.binary(max_size=20)
+PREFIXES = st.sets(st.sampled_from([b"a", b"ab", b"b\xff", b"\xff", b"c" * 500]), max_size=4)
 
 
 class _Model:
@@ -119,6 +134,15 @@ class MemoryJournalMachine(RuleBasedStateMachine):
         self.batch.put_attempt(run_no, attempts[item], old.next_ns if old else None)
 
     @precondition(has_open_run)
+    @rule(number=PICK, prefixes=PREFIXES)
+    def set_attributes(self, number: int, prefixes: set[bytes]) -> None:
+        run_no = self.pick(number)
+        before = self.model.headers[run_no]
+        self.model.headers[run_no] = header = before._replace(indexed=pack_prefixes(prefixes))
+        self.batch.put_header(run_no, header)
+        self.batch.put_attributes(run_no, before.indexed, header.indexed)
+
+    @precondition(has_open_run)
     @rule(number=PICK)
     def toggle_active(self, number: int) -> None:
         run_no = self.pick(number)
@@ -188,6 +212,14 @@ class MemoryJournalMachine(RuleBasedStateMachine):
         assert [run_no for _, run_no in journal.active()] == sorted(model.active)
         assert journal.due(until_ns=FOREVER) == sorted(due)
         assert journal.due(until_ns=10) == sorted(item for item in due if item.at_ns <= 10)
+        index = sorted(
+            (prefix + run_no.to_bytes(8, "big"), run_no)
+            for run_no, header in model.headers.items()
+            for prefix in unpack_prefixes(header.indexed)
+        )
+        assert journal.attribute_runs(b"") == index
+        assert journal.attribute_runs(b"a") == [row for row in index if row[0].startswith(b"a")]
+        assert journal.attribute_runs(b"b", stop=b"c") == [row for row in index if b"b" <= row[0] < b"c"]
         assert check(journal) == []
 
 
