@@ -204,7 +204,7 @@ class _Walk:
     def _read_timer(self, run: _Run, key: bytes, row: bytes) -> None:
         run.items += 1
         timer = decode(Timer, key, row)
-        if timer.kind != DueKind.TIMER:
+        if timer.kind not in (DueKind.TIMER, DueKind.START):
             self._report(keys.describe(key), _STRANGE, run.run_no)
         self._expect_due(key, keys.DUE_KEY.pack(keys.DUE, timer.at_ns, run.run_no, timer.kind, timer.item))
 

@@ -19,7 +19,7 @@ from greenroom.runtime.model.retry import RetryPolicy
 from greenroom.storage import MemoryStore, Tree
 from greenroom.storage.codec import FORMAT
 from greenroom.testing import FaultyStore, TestRuntime
-from tests.histories import golden_kinds, golden_notes
+from tests.histories import golden_kinds, golden_notes, golden_relatives
 
 FOLDER = Path(__file__).parent
 
@@ -140,6 +140,7 @@ RECORDINGS: dict[str, Callable[[TestRuntime], None]] = {
     "": record,
     "-kinds": golden_kinds.record,
     "-notes": golden_notes.record,
+    "-relatives": golden_relatives.record,
 }
 """What is recorded, by the end of the names of its files; what is new gets a recording of its own."""
 

@@ -34,11 +34,17 @@ RESULTS: dict[str, Any] = {
     "waiting": ["early", "late", "timeout", "never"],
     "guest": 42,
 }
+FAMILY = ("", " goes on", " fails", " cancelled", " detached", " abandoned", " terminated")
 RUNS = {
     "": {*RESULTS, "values", "failing", "greeter"},
     "-kinds": {"payloads", "cancelled", "run timed out", "execution timed out", "terminated", "host"},
     "-notes": {"ended", "open"},
+    "-relatives": {
+        *("taken", "stubborn", "delayed", "signalled", "updated"),
+        *(f"{name}{child}" for name in ("ended", "open") for child in FAMILY),
+    },
 }
+MISSING = "ExternalWorkflowExecutionNotFound"
 PYTHONS = ["3.11", "3.12", "3.13"]
 STATUSES = {
     "payloads": WorkflowExecutionStatus.COMPLETED,
@@ -56,6 +62,7 @@ def name_of(path: Path) -> str:
 
 each = pytest.mark.parametrize("path", golden_files(), ids=name_of)
 each_first = pytest.mark.parametrize("path", golden_files(""), ids=name_of)
+each_of_relatives = pytest.mark.parametrize("path", golden_files("-relatives"), ids=name_of)
 each_of_notes = pytest.mark.parametrize("path", golden_files("-notes"), ids=name_of)
 each_of_kinds = pytest.mark.parametrize("path", golden_files("-kinds"), ids=name_of)
 
@@ -116,7 +123,8 @@ def test_the_history_of_a_golden_run_can_be_shown(path: Path) -> None:
         for run in runtime.recorded():
             history = runtime.wait(runtime.get_workflow_handle(run.header.workflow_id).fetch_history())
 
-            assert history.events[0].kind == "WorkflowStarted"
+            # One whose start is delayed has none yet.
+            assert [event.kind for event in history.events[:1]] == ["WorkflowStarted"] * bool(run.turns)
 
 
 @each_first
@@ -127,6 +135,19 @@ def test_a_golden_run_is_not_replayed_by_code_that_asks_for_something_else(path:
 
         with pytest.raises(NondeterminismError):
             replay(mixed, runtime.hands)
+
+
+@each_of_relatives
+def test_a_golden_family_goes_on(path: Path) -> None:
+    with runtime_on(load(path)) as runtime:
+        handles = {name: runtime.get_workflow_handle(name) for name in ("open", "delayed", "updated", "open abandoned")}
+        for name, signal in (("open", "finish"), ("updated", "tell"), ("open abandoned", "tell")):
+            runtime.wait(handles[name].signal(signal))
+        said, *numbers = [runtime.wait(handle.result()) for handle in handles.values()]
+
+        assert said == ["6", "not this child", "WorkflowAlreadyStartedError", "cancelled", MISSING]
+        assert numbers == [12, 6, 16]
+        assert runtime.wait(handles["updated"].get_update_handle("asked").result()) == -3
 
 
 @each_of_notes

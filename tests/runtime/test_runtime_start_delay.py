@@ -56,6 +56,7 @@ def test_a_run_begins_when_its_delay_is_over_and_not_before(evict: bool) -> None
         letter = runtime.start_workflow(Letter.run, id="letter", start_delay=HOUR).get()
 
         runtime.advance(HOUR - timedelta(seconds=1))
+        assert check(runtime.hands.journal) == []
         described = letter.describe().get()
         assert described.history_length == 0
         assert described.first_turn_time is not None
