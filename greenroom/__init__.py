@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .actors.several import wait_all, wait_first
     from .runtime import activity, workflow
     from .runtime.client import WorkflowHandle
+    from .runtime.core.versions import PatchActivationInput
     from .runtime.model.cancellation import ActivityCancellationDetails
     from .runtime.model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription
     from .runtime.model.errors import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         ApplicationErrorCategory,
         CancelledError,
         ChildWorkflowError,
+        ContractError,
         FailureError,
         GreenroomError,
         InternalError,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
         TimeoutError,
         TimeoutType,
         TurnDeadlineError,
+        UnsupportedVersionError,
         WorkflowAlreadyStartedError,
         WorkflowClosedError,
         WorkflowContinuedAsNewError,
@@ -97,6 +100,7 @@ _HOMES = {
     "CancelledError": ".runtime.model.errors",
     "ChildWorkflowCancellationType": ".runtime.model.options",
     "ChildWorkflowError": ".runtime.model.errors",
+    "ContractError": ".runtime.model.errors",
     "Converter": ".runtime.model.payloads",
     "FailureError": ".runtime.model.errors",
     "Future": ".actors.future",
@@ -122,6 +126,7 @@ _HOMES = {
     "NotInWorkflowError": ".runtime.model.errors",
     "NotRegisteredError": ".runtime.model.errors",
     "ParentClosePolicy": ".runtime.model.options",
+    "PatchActivationInput": ".runtime.core.versions",
     "PayloadConverter": ".runtime.model.payload_converter",
     "PayloadDecodeError": ".runtime.model.errors",
     "PayloadEncodeError": ".runtime.model.errors",
@@ -142,6 +147,7 @@ _HOMES = {
     "TimeoutType": ".runtime.model.errors",
     "TurnDeadlineError": ".runtime.model.errors",
     "TypeCodec": ".runtime.model.payload_codecs",
+    "UnsupportedVersionError": ".runtime.model.errors",
     "WaitTimeoutError": ".actors.errors",
     "WorkflowAlreadyStartedError": ".runtime.model.errors",
     "WorkflowClosedError": ".runtime.model.errors",
@@ -177,6 +183,7 @@ __all__ = [
     "CancelledError",
     "ChildWorkflowCancellationType",
     "ChildWorkflowError",
+    "ContractError",
     "Converter",
     "FailureError",
     "Future",
@@ -202,6 +209,7 @@ __all__ = [
     "NotInWorkflowError",
     "NotRegisteredError",
     "ParentClosePolicy",
+    "PatchActivationInput",
     "PayloadConverter",
     "PayloadDecodeError",
     "PayloadEncodeError",
@@ -222,6 +230,7 @@ __all__ = [
     "TimeoutType",
     "TurnDeadlineError",
     "TypeCodec",
+    "UnsupportedVersionError",
     "WaitTimeoutError",
     "WorkflowAlreadyStartedError",
     "WorkflowClosedError",

@@ -52,9 +52,11 @@ from .workflow_handlers import (
 from .workflow_logging import logger
 from .workflow_saga import Saga
 from .workflow_timeouts import Timeout, timeout, timeout_at
+from .workflow_versions import DEFAULT_VERSION, deprecate_patch, get_version, patched
 from .workflow_waiting import new_lock, sleep, sleep_until, wait_condition, wait_for
 
 __all__ = [
+    "DEFAULT_VERSION",
     "ActivityHandle",
     "ChildWorkflowCancellationType",
     "ChildWorkflowHandle",
@@ -74,6 +76,7 @@ __all__ = [
     "continue_as_new",
     "current_update_info",
     "defn",
+    "deprecate_patch",
     "execute_activity",
     "execute_activity_method",
     "execute_child_workflow",
@@ -87,6 +90,7 @@ __all__ = [
     "get_query_handler",
     "get_signal_handler",
     "get_update_handler",
+    "get_version",
     "has_last_completion_result",
     "in_workflow",
     "info",
@@ -95,6 +99,7 @@ __all__ = [
     "logger",
     "new_lock",
     "now",
+    "patched",
     "payload_converter",
     "query",
     "race",
