@@ -75,8 +75,7 @@ def continue_as_new(*args: object, **options: Unpack[ContinueOptions]) -> NoRetu
     problem = definition.signature.problem_with(args)
     if problem is not None:
         raise TypeError(f"workflow {definition.name!r} {problem}")
-    name = context.info().workflow_type if workflow is None else definition.name
-    context.continue_as_new(name, args, _next(context.options(), options), definition)
+    context.continue_as_new(definition.name, args, _next(context.options(), options), definition)
 
 
 def _next(options: WorkflowOptions, given: ContinueOptions) -> WorkflowOptions:

@@ -28,7 +28,7 @@ __all__ = ["DEFAULT_VERSION", "Activates", "PatchActivationInput", "Versions"]
 
 M = TypeVar("M", bound=Command)
 
-DEFAULT_VERSION = -1
+DEFAULT_VERSION: int = -1
 """The version of what a run has passed before anybody asked for one."""
 
 CALLBACK = "patch_activation_callback"

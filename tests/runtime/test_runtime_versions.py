@@ -239,9 +239,13 @@ def test_a_patch_is_rolled_out_to_the_runs_that_the_callback_chooses(evicted: bo
     assert asked.count(("b", "courier")) == 1
 
 
+def decline(asking: PatchActivationInput) -> bool:
+    return False
+
+
 def test_a_run_that_declined_a_patch_goes_on_with_the_code_before_it() -> None:
     shop = Shop()
-    with shop.opened(ordering("patched"), patch_activation_callback=lambda asking: False) as runtime:
+    with shop.opened(ordering("patched"), patch_activation_callback=decline) as runtime:
         start(runtime, "a")
         next_day(runtime, "a")
 
@@ -253,7 +257,10 @@ def test_a_run_that_declined_a_patch_goes_on_with_the_code_before_it() -> None:
 
 def test_a_callback_that_gives_no_bool_suspends_the_run() -> None:
     shop = Shop()
-    give: Any = lambda asking: "yes"  # noqa: E731
+
+    def give(asking: PatchActivationInput) -> Any:
+        return "yes"
+
     with shop.opened(ordering("patched"), patch_activation_callback=give) as runtime:
         start(runtime, "a")
         next_day(runtime, "a")
@@ -314,6 +321,43 @@ def test_runs_of_a_renamed_workflow_go_on_and_new_ones_have_the_new_name(evicted
         "versions.after",
         "versions.after",
     ]
+
+
+def continuing(name: str, *aliases: str) -> Any:
+    @workflow.defn(name=name, aliases=aliases)
+    class Continuing:
+        @workflow.run
+        async def run(self, left: int) -> str:
+            await workflow.signal_channel().receive("go on")
+            if left:
+                workflow.continue_as_new(left - 1)
+            return workflow.info().workflow_type
+
+        @workflow.query
+        def look(self) -> str:
+            return workflow.info().workflow_type
+
+    return Continuing
+
+
+@BOTH
+def test_a_chain_of_runs_has_the_new_name_from_its_next_run_on(evicted: bool) -> None:
+    shop = Shop(evicted=evicted)
+    with shop.opened(continuing("versions.short")) as runtime:
+        first = runtime.wait(runtime.start_workflow("versions.short", 2, id="chain"))
+        runtime.wait(first.signal("go on"))
+        runtime.run_until_idle()
+
+    with shop.opened(continuing("versions.long", "versions.short")) as runtime:
+        handle = runtime.get_workflow_handle("chain", result_type=str)
+        for name in ("versions.short", "versions.long"):
+            assert runtime.wait(handle.query("look")) == name
+            runtime.wait(handle.signal("go on"))
+            runtime.run_until_idle()
+        assert runtime.wait(handle.result()) == "versions.long"
+        # That of a run which has ended is answered by a replay.
+        ended = runtime.get_workflow_handle("chain", run_id=first.run_id)
+        assert runtime.wait(ended.query("look")) == "versions.short"
 
 
 @activity.defn(name="versions.work_harder", aliases=["versions.work"])
