@@ -19,7 +19,7 @@ from greenroom.runtime.model.retry import RetryPolicy
 from greenroom.storage import MemoryStore, Tree
 from greenroom.storage.codec import FORMAT
 from greenroom.testing import FaultyStore, TestRuntime
-from tests.histories import golden_kinds
+from tests.histories import golden_kinds, golden_versions
 
 FOLDER = Path(__file__).parent
 
@@ -136,7 +136,11 @@ def record(runtime: TestRuntime) -> None:
     runtime.run_until_idle()
 
 
-RECORDINGS: dict[str, Callable[[TestRuntime], None]] = {"": record, "-kinds": golden_kinds.record}
+RECORDINGS: dict[str, Callable[[TestRuntime], None]] = {
+    "": record,
+    "-kinds": golden_kinds.record,
+    "-versions": golden_versions.record,
+}
 """What is recorded, by the end of the names of its files; what is new gets a recording of its own."""
 
 

@@ -34,6 +34,7 @@ RESULTS: dict[str, Any] = {
 RUNS = {
     "": {*RESULTS, "values", "failing", "greeter"},
     "-kinds": {"payloads", "cancelled", "run timed out", "execution timed out", "terminated", "host"},
+    "-versions": {"versions", "versions to be"},
 }
 PYTHONS = ["3.11", "3.12", "3.13"]
 STATUSES = {
@@ -52,6 +53,7 @@ def name_of(path: Path) -> str:
 
 each = pytest.mark.parametrize("path", golden_files(), ids=name_of)
 each_first = pytest.mark.parametrize("path", golden_files(""), ids=name_of)
+each_of_versions = pytest.mark.parametrize("path", golden_files("-versions"), ids=name_of)
 each_of_kinds = pytest.mark.parametrize("path", golden_files("-kinds"), ids=name_of)
 
 
@@ -122,6 +124,17 @@ def test_a_golden_run_is_not_replayed_by_code_that_asks_for_something_else(path:
 
         with pytest.raises(NondeterminismError):
             replay(mixed, runtime.hands)
+
+
+@each_of_versions
+def test_a_golden_run_keeps_its_patches_and_versions(path: Path) -> None:
+    with runtime_on(load(path)) as runtime:
+        ended, still_open = (runtime.get_workflow_handle(name) for name in ("versions", "versions to be"))
+        runtime.wait(still_open.signal("go on"))
+
+        results = [runtime.wait(each.result()) for each in (ended, still_open)]
+
+    assert results == [[True, 3, True, 3, True, 1]] * 2
 
 
 # Every kind of message, command and value.
