@@ -73,9 +73,7 @@ class Commander(Continuing):
         declared: ActivityDefinition | None = None,
     ) -> ActivityHandle[Any]:
         number = self._next("starting an activity")
-        if self._recorded is None or not (
-            self._repeats(number, ScheduleActivity, name) or self._repeats_renamed(number, name, declared)
-        ):
+        if self._recorded is None or not self._repeats_activity(number, name, declared):
             data = self._converter.encode_args(args)
             # What is asked for after the end is dropped, and so never wrong.
             if self.closing is None:
@@ -100,20 +98,11 @@ class Commander(Continuing):
         self.pending[number] = handle
         return handle
 
-    def _repeats_renamed(self, number: int, name: str, declared: ActivityDefinition | None) -> bool:
-        """As ``_repeats``, for an activity that the history has under another of its names."""
-        definition = declared or (None if self._activities is None else self._activities.find(name))
-        if definition is None or not definition.aliases:
-            return False
-        names = [each for each in (definition.name, *definition.aliases) if each != name]
-        if any(self._repeats(number, ScheduleActivity, each) for each in names):
+    def _repeats_activity(self, number: int, name: str, declared: ActivityDefinition | None) -> bool:
+        if self._repeats(number, ScheduleActivity, name):
             return True
-        # In its place may stand something that is yet to be taken back.
-        for recorded in self._recorded or ():
-            if recorded.id == number and isinstance(recorded, ScheduleActivity) and recorded.name in names:
-                self._turn[number] = recorded
-                return True
-        return False
+        definition = declared or (None if self._activities is None else self._activities.find(name))
+        return definition is not None and self._repeats_renamed(number, ScheduleActivity, name, definition)
 
     def _handle_of(self, number: int, kind: ActivityCancellationType, result_type: Any) -> ActivityHandle[Any]:
         """The handle of an activity that is not simply taken back when it is cancelled."""
@@ -277,12 +266,12 @@ class Commander(Continuing):
         try:
             handle.set_result(None if result is None else self._converter.decode(result, handle.result_type))
         except Exception as error:
-            if self._recorded is not None and result is not None and isinstance(handle, ActivityHandle):
-                self._note_result(handle.name, handle.result_type, result, error)
+            if result is not None:
+                self._note_result(handle, result, error)
             handle.set_exception(error)
 
-    def _note_result(self, name: str, hint: Any, data: bytes, error: Exception) -> None:
-        """The result of an activity in the history does not fit what the code expects."""
+    def _note_result(self, handle: PendingHandle[Any], data: bytes, error: Exception) -> None:
+        """A result does not fit what the code expects."""
 
     def fire(self, number: int) -> None:
         """A timer is due; one that was cancelled is ignored."""

@@ -7,7 +7,10 @@ from typing import Any
 
 from ..model.errors import ContractError
 from ..model.misfits import argument_contract, result_contract
+from ..model.signatures import Signature
+from .child_handles import ChildWorkflowHandle
 from .commands import Command
+from .handles import ActivityHandle, PendingHandle
 from .messages import SignalReceived, UpdateReceived, WorkflowStarted
 from .versions import Versions
 
@@ -25,14 +28,9 @@ class Contracts(Versions):
             self._note_call("signal", signal, self._signals.hearing(signal.name), reason)
         super().dead_letter(signal, reason)
 
-    def _note_start(self, message: WorkflowStarted, names: Sequence[str], hints: Any, reason: object) -> None:
-        """The code does not take the arguments that the run was started with."""
-        self._note_misfit(
-            reason,
-            lambda: argument_contract(
-                f"workflow {message.workflow_type!r}", names, hints, self._plain_args(message.args), reason
-            ),
-        )
+    def _note_start(self, message: WorkflowStarted, signature: Signature, reason: object) -> None:
+        what, names, hints = f"workflow {message.workflow_type!r}", signature.names, signature.arg_types
+        self._note_misfit(reason, lambda: argument_contract(what, names, hints, self._plain_args(message.args), reason))
 
     def _note_update(self, update: UpdateReceived, reason: object) -> None:
         """The code does not take an update that the run has taken."""
@@ -45,8 +43,21 @@ class Contracts(Versions):
         what = f"{kind} {message.name!r} of workflow {self.started.workflow_type!r}"
         self._note_misfit(reason, lambda: argument_contract(what, names, hints, self._plain_args(message.args), reason))
 
-    def _note_result(self, name: str, hint: Any, data: bytes, error: Exception) -> None:
-        self._note_misfit(error, lambda: result_contract(name, hint, self._plain(data), error))
+    def _note_result(self, handle: PendingHandle[Any], data: bytes, error: Exception) -> None:
+        what = f"child workflow {handle.workflow_id!r}" if isinstance(handle, ChildWorkflowHandle) else ""
+        what = f"activity {handle.name!r}" if isinstance(handle, ActivityHandle) else what
+        self._note_misfit(error, lambda: result_contract(what, handle.result_type, self._plain(data), error))
+
+    def _arguments(self, message: WorkflowStarted, signature: Signature) -> list[Any]:
+        """What the run was started with, as its code takes it."""
+        try:
+            args = self._converter.decode_args(message.args, signature.arg_types)
+        except Exception as error:
+            self._note_start(message, signature, error)
+            raise
+        if self._recorded is not None and (problem := signature.problem_with(args)) is not None:
+            self._note_start(message, signature, f"it {problem}")
+        return args
 
     def _tell_misfit(self, recorded: Sequence[Command], error: Exception) -> None:
         """Raise what has been noted, if the turn of these commands cannot be replayed because of it.

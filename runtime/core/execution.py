@@ -238,7 +238,7 @@ class Execution(Contracts):
         self.loop.started_ns = self.loop.now_ns
         definition = self._definition
         try:
-            args = self._arguments(message)
+            args = self._arguments(message, definition.signature)
             if definition.is_dynamic:
                 args = [tuple(args)]
             run = self._prepare(definition, args)
@@ -255,17 +255,6 @@ class Execution(Contracts):
         signal = decode_message(data)
         if isinstance(signal, SignalReceived):
             self._signals.deliver(signal)
-
-    def _arguments(self, message: WorkflowStarted) -> list[Any]:
-        signature = self._definition.signature
-        try:
-            args = self._converter.decode_args(message.args, signature.arg_types)
-        except Exception as error:
-            self._note_start(message, signature.names, signature.arg_types, error)
-            raise
-        if self._recorded is not None and (problem := signature.problem_with(args)) is not None:
-            self._note_start(message, signature.names, signature.arg_types, f"it {problem}")
-        return args
 
     def _prepare(self, definition: WorkflowDefinition, args: list[Any]) -> Callable[..., Any]:
         if not definition.is_class:

@@ -6,7 +6,7 @@ One counter numbers all commands of a run. What is taken back in the turn that a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from ..model.errors import ReadOnlyContextError
 from ..model.payload_converter import PayloadConverter
@@ -21,6 +21,16 @@ T = TypeVar("T")
 
 # The frames between who asks and the command: `_ask` and the method of the commander that calls it.
 _COLLECTING = 2
+
+
+class Renamed(Protocol):
+    """What may be recorded under names that it had before."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
 
 
 class TurnBook:
@@ -131,6 +141,20 @@ class TurnBook:
             return False
         self._turn[number if key is None else key] = expected
         return True
+
+    def _repeats_renamed(self, number: int, command: type[Command], name: str, definition: Renamed) -> bool:
+        """As ``_repeats``, for what the history has under another name that it had or has got."""
+        if not definition.aliases:
+            return False
+        names = [each for each in (definition.name, *definition.aliases) if each != name]
+        if any(self._repeats(number, command, each) for each in names):
+            return True
+        # In its place may stand something that is yet to be taken back.
+        for recorded in self._recorded or ():
+            if recorded.id == number and isinstance(recorded, command) and recorded.name in names:
+                self._turn[number] = recorded
+                return True
+        return False
 
     def _pass_deprecated(self) -> None:
         """Take over the deprecated patches that the history has in this place, whether or not the code asks for them:

@@ -52,16 +52,16 @@ def argument_contract(
     return f"the history has {_shown(values[number])} for the argument{name} of {what}{wanted}: {text}; {_CURE}"
 
 
-def result_contract(name: str, hint: Any, value: object, error: Exception) -> str:
-    """Why the result of an activity in a history is not what the code expects now.
+def result_contract(what: str, hint: Any, value: object, error: Exception) -> str:
+    """Why a result in a history is not what the code expects now.
 
     Args:
-        name: the activity.
+        what: whose result it is ("activity 'charge'").
         hint: what the code expects.
         value: what the history has, as plain data.
         error: what came of reading it.
     """
-    has = f"the history has {_shown(value)} for the result of activity {name!r}"
+    has = f"the history has {_shown(value)} for the result of {what}"
     return f"{has}, and the code wants {label(hint)}: {error}; {_CURE}"
 
 

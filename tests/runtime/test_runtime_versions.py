@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -358,6 +359,65 @@ def test_a_chain_of_runs_has_the_new_name_from_its_next_run_on(evicted: bool) ->
         # That of a run which has ended is answered by a replay.
         ended = runtime.get_workflow_handle("chain", run_id=first.run_id)
         assert runtime.wait(ended.query("look")) == "versions.short"
+
+
+def child(name: str, *aliases: str) -> Any:
+    @workflow.defn(name=name, aliases=aliases)
+    async def waits(size: str) -> str:
+        await workflow.signal_channel().receive("go on")
+        return f"{size} {workflow.info().workflow_type}"
+
+    return waits
+
+
+def parent(called: Any, result_type: Any = None, *, takes_back: bool = False) -> Any:
+    @workflow.defn(name="versions.parent")
+    async def start() -> Any:
+        unwanted = workflow.start_activity(work, "nothing") if takes_back else None
+        result = asyncio.ensure_future(
+            workflow.execute_child_workflow(called, "tall", id="child", result_type=result_type)
+        )
+        await asyncio.sleep(0)
+        if unwanted is not None:
+            unwanted.cancel()
+        done = await result
+        await workflow.signal_channel().receive("go on")
+        return done
+
+    return start
+
+
+@BOTH
+@pytest.mark.parametrize("takes_back", [False, True])
+def test_a_child_that_was_started_under_an_old_name_is_the_same_child(evicted: bool, takes_back: bool) -> None:
+    shop = Shop(evicted=evicted)
+    old = child("versions.kid")
+    with shop.opened(old, parent(old, takes_back=takes_back)) as runtime:
+        runtime.wait(runtime.start_workflow("versions.parent", id="parent"))
+        runtime.run_until_idle()
+
+    new = child("versions.child", "versions.kid")
+    with shop.opened(new, parent(new, takes_back=takes_back)) as runtime:
+        for id in ("child", "parent"):
+            runtime.wait(runtime.get_workflow_handle(id).signal("go on"))
+
+        assert runtime.wait(runtime.get_workflow_handle("parent").result()) == "tall versions.kid"
+
+
+def test_the_result_of_a_child_that_no_longer_fits_is_told() -> None:
+    shop = Shop()
+    kid = child("versions.kid")
+    with shop.opened(kid, parent("versions.kid", str)) as runtime:
+        runtime.wait(runtime.start_workflow("versions.parent", id="parent"))
+        runtime.run_until_idle()
+        runtime.wait(runtime.get_workflow_handle("child").signal("go on"))
+        runtime.run_until_idle()
+
+    with shop.opened(kid, parent("versions.kid", New)) as runtime:
+        handle = runtime.get_workflow_handle("parent")
+        runtime.wait(handle.signal("go on"))
+        with pytest.raises(WorkflowSuspendedError, match="for the result of child workflow 'child', and the code"):
+            runtime.wait(handle.result())
 
 
 @activity.defn(name="versions.work_harder", aliases=["versions.work"])
