@@ -75,7 +75,10 @@ def continue_as_new(*args: object, **options: Unpack[ContinueOptions]) -> NoRetu
     problem = definition.signature.problem_with(args)
     if problem is not None:
         raise TypeError(f"workflow {definition.name!r} {problem}")
-    context.continue_as_new(definition.name, args, _next(context.options(), options), definition)
+    # One that runs every type goes on as what it was asked for; one that was renamed goes on under its new name.
+    is_itself = workflow is None and definition.is_dynamic
+    name = context.info().workflow_type if is_itself else definition.name
+    context.continue_as_new(name, args, _next(context.options(), options), definition)
 
 
 def _next(options: WorkflowOptions, given: ContinueOptions) -> WorkflowOptions:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import pytest
 
-from greenroom import InvalidActivityError, InvalidWorkflowError, activity, workflow
+from greenroom import InvalidActivityError, InvalidWorkflowError, RawValue, activity, workflow
 from greenroom.runtime.model.activity_definition import ActivityDefinition, define_activity
 from greenroom.runtime.model.registry import Registry
 
@@ -107,3 +108,11 @@ def test_the_own_name_of_a_class_is_no_alias_of_it() -> None:
 def test_aliases_of_an_activity_are_checked(aliases: list[str], words: str) -> None:
     with pytest.raises(InvalidActivityError, match=words):
         activity.defn(aliases=aliases)(work)
+
+
+def test_a_workflow_that_runs_every_type_has_no_alias() -> None:
+    async def every(args: Sequence[RawValue]) -> None:
+        """Never called."""
+
+    with pytest.raises(InvalidWorkflowError, match="leave out aliases=, or dynamic="):
+        workflow.defn(dynamic=True, aliases=["old"])(every)
