@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .actors.several import wait_all, wait_first
     from .runtime import activity, workflow
     from .runtime.client import WorkflowHandle
+    from .runtime.core.versions import PatchActivationInput
     from .runtime.model.attribute_values import SearchAttributeIndexedValueType
     from .runtime.model.cancellation import ActivityCancellationDetails
     from .runtime.model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         ApplicationErrorCategory,
         CancelledError,
         ChildWorkflowError,
+        ContractError,
         FailureError,
         GreenroomError,
         InternalError,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
         TimeoutError,
         TimeoutType,
         TurnDeadlineError,
+        UnsupportedVersionError,
         WorkflowAlreadyStartedError,
         WorkflowClosedError,
         WorkflowContinuedAsNewError,
@@ -104,6 +107,7 @@ _HOMES = {
     "CancelledError": ".runtime.model.errors",
     "ChildWorkflowCancellationType": ".runtime.model.options",
     "ChildWorkflowError": ".runtime.model.errors",
+    "ContractError": ".runtime.model.errors",
     "Converter": ".runtime.model.payloads",
     "FailureError": ".runtime.model.errors",
     "Future": ".actors.future",
@@ -129,6 +133,7 @@ _HOMES = {
     "NotInWorkflowError": ".runtime.model.errors",
     "NotRegisteredError": ".runtime.model.errors",
     "ParentClosePolicy": ".runtime.model.options",
+    "PatchActivationInput": ".runtime.core.versions",
     "PayloadConverter": ".runtime.model.payload_converter",
     "PayloadDecodeError": ".runtime.model.errors",
     "PayloadEncodeError": ".runtime.model.errors",
@@ -154,6 +159,7 @@ _HOMES = {
     "TurnDeadlineError": ".runtime.model.errors",
     "TypeCodec": ".runtime.model.payload_codecs",
     "TypedSearchAttributes": ".runtime.model.search_attributes",
+    "UnsupportedVersionError": ".runtime.model.errors",
     "WaitTimeoutError": ".actors.errors",
     "WorkflowAlreadyStartedError": ".runtime.model.errors",
     "WorkflowClosedError": ".runtime.model.errors",
@@ -189,6 +195,7 @@ __all__ = [
     "CancelledError",
     "ChildWorkflowCancellationType",
     "ChildWorkflowError",
+    "ContractError",
     "Converter",
     "FailureError",
     "Future",
@@ -214,6 +221,7 @@ __all__ = [
     "NotInWorkflowError",
     "NotRegisteredError",
     "ParentClosePolicy",
+    "PatchActivationInput",
     "PayloadConverter",
     "PayloadDecodeError",
     "PayloadEncodeError",
@@ -239,6 +247,7 @@ __all__ = [
     "TurnDeadlineError",
     "TypeCodec",
     "TypedSearchAttributes",
+    "UnsupportedVersionError",
     "WaitTimeoutError",
     "WorkflowAlreadyStartedError",
     "WorkflowClosedError",

@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Literal, TypeVar, overload
@@ -66,6 +66,7 @@ def defn(fn: F, /) -> F: ...
 def defn(
     *,
     name: str | None = None,
+    aliases: Iterable[str] = (),
     start_to_close_timeout: timedelta | float | None = None,
     schedule_to_close_timeout: timedelta | float | None = None,
     schedule_to_start_timeout: timedelta | float | None = None,
@@ -82,6 +83,7 @@ def defn(
     /,
     *,
     name: str | None = None,
+    aliases: Iterable[str] = (),
     start_to_close_timeout: timedelta | float | None = None,
     schedule_to_close_timeout: timedelta | float | None = None,
     schedule_to_start_timeout: timedelta | float | None = None,
@@ -102,6 +104,7 @@ def defn(
     Args:
         fn: what performs the activity, if the decorator is written without parentheses.
         name: the name to register it under; its own name if None.
+        aliases: names that it had before: what was scheduled under one of them is performed by this one.
         start_to_close_timeout: the limit of one attempt.
         schedule_to_close_timeout: the limit of all attempts and the waits between them.
         schedule_to_start_timeout: the limit of an attempt's wait for a thread.
@@ -124,6 +127,7 @@ def defn(
         definition = define_activity(
             target,
             name=name,
+            aliases=aliases,
             start_to_close_timeout=start_to_close_timeout,
             schedule_to_close_timeout=schedule_to_close_timeout,
             schedule_to_start_timeout=schedule_to_start_timeout,

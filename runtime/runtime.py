@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from ..actors import Clock, Closer, SystemClock
 from ..storage import Durability, Journal, MemoryStore
+from .core.versions import PatchActivationInput
 from .model import registry
 from .model.activity_definition import ActivityDefinition, definitions_of
 from .model.definitions import WorkflowDefinition
@@ -64,6 +65,9 @@ class Runtime(WithStartClient):
             None for the defaults of ``Supervision``.
         turn_deadline: how long a turn of a workflow may compute or block before it is ended and its run is suspended
             (seconds or timedelta); None for no limit, as a debugger needs it.
+        patch_activation_callback: asked before an open run takes a patch that is new to it, with a
+            ``PatchActivationInput``; the run takes the old way for good if it returns False. It must return a bool, and
+            may read only. None takes every patch.
         converter: turns values into payloads and back: a `Converter` with other limits or with codecs for types of
             yours, or any other object with the methods of a `PayloadConverter`.
         guard: "static": workflows are searched for calls that a replay could not repeat when they are declared.
@@ -101,6 +105,7 @@ class Runtime(WithStartClient):
         failure_exception_types: Iterable[type[BaseException]] = (),
         supervision: Supervision | None = None,
         turn_deadline: Duration | None = 2.0,
+        patch_activation_callback: Callable[[PatchActivationInput], bool] | None = None,
         converter: PayloadConverter | None = None,
         guard: str = "static",
         shutdown_grace: Duration = 5.0,
@@ -117,6 +122,8 @@ class Runtime(WithStartClient):
         level = Durability(durability)
         if guard not in ("static", "strict"):
             raise ValueError(f"guard is {guard!r}; give 'static' or 'strict'")
+        if patch_activation_callback is not None and not callable(patch_activation_callback):
+            raise TypeError(f"patch_activation_callback is {patch_activation_callback!r}; give a function or None")
         self._workflows = None if workflows is None else _workflows(workflows)
         self._activities = None if activities is None else _activities(activities)
         self._open_journal: Callable[[], Journal] = lambda: Journal.open(
@@ -137,6 +144,7 @@ class Runtime(WithStartClient):
             turn_deadline=_seconds_of(turn_deadline, "turn_deadline"),
             switch_interval=switch_interval,
             is_strict=guard == "strict",
+            activates=patch_activation_callback,
         )
         self._converter: PayloadConverter = _CONVERTER if converter is None else checked_converter(converter)
         self._grace = (to_ns(shutdown_grace, "shutdown_grace") or 0) / 1e9

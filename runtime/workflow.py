@@ -60,9 +60,11 @@ from .workflow_notes import (
 )
 from .workflow_saga import Saga
 from .workflow_timeouts import Timeout, timeout, timeout_at
+from .workflow_versions import DEFAULT_VERSION, deprecate_patch, get_version, patched
 from .workflow_waiting import new_lock, sleep, sleep_until, wait_condition, wait_for
 
 __all__ = [
+    "DEFAULT_VERSION",
     "ActivityHandle",
     "ChildWorkflowCancellationType",
     "ChildWorkflowHandle",
@@ -82,6 +84,7 @@ __all__ = [
     "continue_as_new",
     "current_update_info",
     "defn",
+    "deprecate_patch",
     "execute_activity",
     "execute_activity_method",
     "execute_child_workflow",
@@ -96,6 +99,7 @@ __all__ = [
     "get_query_handler",
     "get_signal_handler",
     "get_update_handler",
+    "get_version",
     "has_last_completion_result",
     "in_workflow",
     "info",
@@ -106,6 +110,7 @@ __all__ = [
     "memo_value",
     "new_lock",
     "now",
+    "patched",
     "payload_converter",
     "query",
     "race",

@@ -82,7 +82,9 @@ def continue_as_new(*args: object, **options: Unpack[ContinueOptions]) -> NoRetu
     problem = definition.signature.problem_with(args)
     if problem is not None:
         raise TypeError(f"workflow {definition.name!r} {problem}")
-    name = context.info().workflow_type if workflow is None else definition.name
+    # One that runs every type goes on as what it was asked for; one that was renamed goes on under its new name.
+    is_itself = workflow is None and definition.is_dynamic
+    name = context.info().workflow_type if is_itself else definition.name
     context.continue_as_new(name, args, _next(context.options(), options), definition)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
 
 from .model.definitions import DEFINITION, WorkflowDefinition, define_class, define_function
 from .model.errors import InvalidWorkflowError
 from .model.handler_definitions import mark
-from .model.ids import check_id
+from .model.ids import check_aliases, check_id
 from .model.registry import workflows
 
 __all__ = ["FunctionCoroutine", "FunctionWorkflow", "MethodCoroutine", "defn", "init", "run"]
@@ -58,6 +58,7 @@ def defn(target: Callable[P, Coroutine[Any, Any, R]], /) -> FunctionWorkflow[P, 
 def defn(
     *,
     name: str | None = None,
+    aliases: Iterable[str] = (),
     dynamic: bool = False,
     failure_exception_types: tuple[type[BaseException], ...] = (),
     static_check: bool = True,
@@ -67,6 +68,7 @@ def defn(
     /,
     *,
     name: str | None = None,
+    aliases: Iterable[str] = (),
     dynamic: bool = False,
     failure_exception_types: tuple[type[BaseException], ...] = (),
     static_check: bool = True,
@@ -79,7 +81,9 @@ def defn(
     Args:
         target: the class or the function, if the decorator is written without parentheses.
         name: the name it is registered and recorded under; the class's or function's own name if not given. It is part
-            of the contract with runs that are under way: keep it when the code is renamed.
+            of the contract with runs that are under way: keep it when the code is renamed, or list it in ``aliases``.
+        aliases: names that it had before: runs that were begun under one of them go on with this code. New runs are
+            recorded under its name.
         dynamic: whether it runs every workflow type that is not declared by name, such as an interpreter's scripts. Its
             run takes one ``Sequence[RawValue]``, ``workflow.info().workflow_type`` says what was asked for, and a
             runtime has one of them at most. It is started by the name of a type.
@@ -91,7 +95,7 @@ def defn(
     Raises:
         InvalidWorkflowError: it cannot be a workflow, or calls what a replay could not repeat; every reason is listed.
     """
-    declare = _Declare(name, failure_exception_types, dynamic=dynamic, static_check=static_check)
+    declare = _Declare(name, aliases, failure_exception_types, dynamic=dynamic, static_check=static_check)
     return declare if target is None else declare(target)
 
 
@@ -101,6 +105,7 @@ class _Declare:
     def __init__(
         self,
         name: str | None,
+        aliases: Iterable[str],
         failure_exception_types: tuple[type[BaseException], ...],
         *,
         dynamic: bool,
@@ -109,6 +114,7 @@ class _Declare:
         if name is not None:
             check_id(name, "workflow name")
         self._name = name
+        self._aliases = check_aliases(aliases, "a workflow")
         self._failures = tuple(failure_exception_types)
         self._is_dynamic = dynamic
         self._is_checked = static_check
@@ -120,7 +126,11 @@ class _Declare:
     def __call__(self, target: Any, /) -> Any:
         if isinstance(target, type):
             definition = define_class(
-                target, name=self._name, failure_exception_types=self._failures, is_dynamic=self._is_dynamic
+                target,
+                name=self._name,
+                failure_exception_types=self._failures,
+                is_dynamic=self._is_dynamic,
+                aliases=self._aliases,
             )
             self._check(definition)
             setattr(target, DEFINITION, definition)
@@ -131,7 +141,11 @@ class _Declare:
         if not callable(target):
             raise InvalidWorkflowError(repr(target), ["decorate a class or an async function with @workflow.defn"])
         definition = define_function(
-            target, name=self._name, failure_exception_types=self._failures, is_dynamic=self._is_dynamic
+            target,
+            name=self._name,
+            failure_exception_types=self._failures,
+            is_dynamic=self._is_dynamic,
+            aliases=self._aliases,
         )
         self._check(definition)
         declared: FunctionWorkflow[Any, Any] = FunctionWorkflow(definition)

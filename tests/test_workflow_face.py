@@ -93,7 +93,7 @@ def test_an_external_handle_needs_a_workflow_id() -> None:
 
 def test_what_a_call_of_an_activity_can_say_its_declaration_can_say_too() -> None:
     # Which code it is, where that can run and what its failures mean are no options of a call.
-    of_the_code = {"fn", "name", "executor", "is_retryable", "no_thread_cancel_exception"}
+    of_the_code = {"fn", "name", "aliases", "executor", "is_retryable", "no_thread_cancel_exception"}
     declared = set(inspect.signature(activity.defn).parameters) - of_the_code
 
     assert declared == set(ActivityCallOptions.__annotations__)

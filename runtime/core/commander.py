@@ -73,7 +73,7 @@ class Commander(Continuing):
         declared: ActivityDefinition | None = None,
     ) -> ActivityHandle[Any]:
         number = self._next("starting an activity")
-        if self._recorded is None or not self._repeats(number, ScheduleActivity, name):
+        if self._recorded is None or not self._repeats_activity(number, name, declared):
             data = self._converter.encode_args(args)
             # What is asked for after the end is dropped, and so never wrong.
             if self.closing is None:
@@ -94,8 +94,15 @@ class Commander(Continuing):
             )
         else:
             handle = self._handle_of(number, kind, result_type)
+        handle.name = name
         self.pending[number] = handle
         return handle
+
+    def _repeats_activity(self, number: int, name: str, declared: ActivityDefinition | None) -> bool:
+        if self._repeats(number, ScheduleActivity, name):
+            return True
+        definition = declared or (None if self._activities is None else self._activities.find(name))
+        return definition is not None and self._repeats_renamed(number, ScheduleActivity, name, definition)
 
     def _handle_of(self, number: int, kind: ActivityCancellationType, result_type: Any) -> ActivityHandle[Any]:
         """The handle of an activity that is not simply taken back when it is cancelled."""
@@ -156,23 +163,15 @@ class Commander(Continuing):
 
     def _perform(self, function: Callable[[], Any]) -> tuple[bytes, Failure | None]:
         # A replay does not call the function: what it changed in the run would be missing there.
-        loop, order = self.loop, self.loop.order
-        loop.read_only, loop.is_marred = "a side effect", False
         try:
-            outcome: tuple[bytes, Failure | None] = self._converter.encode(function()), None
+            value = self._only_reading("a side effect", lambda: self._converter.encode(function()))
+            outcome: tuple[bytes, Failure | None] = value, None
         except InWorkflowError:
             # A bug, and nothing to be recorded: mended code may do it again.
             raise
         except (Exception, asyncio.CancelledError) as error:
             outcome = b"", to_failure(error, self._converter)
-        finally:
-            loop.read_only = ""
-            loop.order = order
-        if loop.is_marred:
-            bug = ReadOnlyContextError("waking a task, or cancelling or starting something,", "a side effect")
-            # Also if the code catches it: the run is no longer what a replay would make of it.
-            self._bug = self._bug or bug
-            raise bug
+        self._check_is_unmarred("a side effect")
         return outcome
 
     def dead_letter(self, signal: SignalReceived, reason: str) -> None:
@@ -273,7 +272,12 @@ class Commander(Continuing):
         try:
             handle.set_result(None if result is None else self._converter.decode(result, handle.result_type))
         except Exception as error:
+            if result is not None:
+                self._note_result(handle, result, error)
             handle.set_exception(error)
+
+    def _note_result(self, handle: PendingHandle[Any], data: bytes, error: Exception) -> None:
+        """A result does not fit what the code expects."""
 
     def fire(self, number: int) -> None:
         """A timer is due; one that was cancelled is ignored."""

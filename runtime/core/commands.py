@@ -24,7 +24,9 @@ __all__ = [
     "ContinueAsNew",
     "DeadLetterSignal",
     "FailWorkflow",
+    "RecordPatch",
     "RecordSideEffect",
+    "RecordVersion",
     "RequestCancelActivity",
     "RequestCancelChild",
     "ScheduleActivity",
@@ -142,6 +144,18 @@ class UpsertSearchAttributes(Command, frozen=True, array_like=True, gc=False, ta
     changes: bytes
 
 
+class RecordPatch(Command, frozen=True, array_like=True, gc=False, tag="record-patch"):
+    """The run has taken the new way at the patch ``name``; ``id`` is 0, so that one which is not there shifts none."""
+
+    is_deprecated: bool = False
+
+
+class RecordVersion(Command, frozen=True, array_like=True, gc=False, tag="record-version"):
+    """The run has this version of the change ``name``; ``id`` is 0."""
+
+    version: int
+
+
 class CompleteUpdate(Command, frozen=True, array_like=True, gc=False, tag="complete-update"):
     """The handler of the update ``name`` has ended: whoever asked gets the result or the failure."""
 
@@ -187,6 +201,8 @@ AnyCommand = (
     | SignalExternal
     | DeadLetterSignal
     | RecordSideEffect
+    | RecordPatch
+    | RecordVersion
     | CompleteUpdate
     | CompleteWorkflow
     | FailWorkflow

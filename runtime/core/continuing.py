@@ -59,7 +59,13 @@ class Continuing(Endings):
         data = self._converter.encode_args(args)
         if declared is not None:
             self._converter.decode_args(data, declared.signature.arg_types)
+            name = self._name_of_old(declared, name)
         raise ContinueAsNewError(ContinueAsNew(0, name, call_site(1), data, options))
+
+    def _name_of_old(self, declared: WorkflowDefinition, name: str) -> str:
+        """The name, or that which the workflow had when the history was written."""
+        recorded = self._recorded[-1] if self._recorded else None
+        return recorded.name if isinstance(recorded, ContinueAsNew) and recorded.name in declared.aliases else name
 
     def raised(self, error: BaseException) -> None:
         continuation = continuation_in(error)

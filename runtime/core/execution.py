@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import FailureError
+from ..model.errors import FailureError, NondeterminismError
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .bugs import WorkflowBugError
 from .commands import Command
+from .contracts import Contracts
 from .flags import check_flags
 from .machines import Event
 from .messages import (
@@ -44,7 +45,7 @@ from .messages import (
 from .metadata import BUILT_IN
 from .relatives import Relatives
 from .replay import compare
-from .surroundings import Surroundings
+from .versions import Activates
 
 __all__ = ["Execution"]
 
@@ -52,7 +53,7 @@ __all__ = ["Execution"]
 _COMPLETE = Event.COMPLETE
 
 
-class Execution(Surroundings):
+class Execution(Contracts):
     """A live run.
 
     Args:
@@ -61,6 +62,7 @@ class Execution(Surroundings):
         converter: values to payloads and back.
         failure_types: exceptions, beside failures, that close the run as failed instead of being bugs.
         activities: those that can be performed; None if that is not known.
+        activates: asked before a patch is taken that is new to the run; None takes all.
 
     Raises:
         UnknownFlagsError: the run was begun by a release that decides in a way unknown here.
@@ -73,11 +75,13 @@ class Execution(Surroundings):
         converter: PayloadConverter,
         failure_types: tuple[type[BaseException], ...] = (),
         activities: Registry[ActivityDefinition] | None = None,
+        *,
+        activates: Activates | None = None,
     ) -> None:
         check_flags(started)
         failures = FailureError, TimeoutError, asyncio.CancelledError
         super().__init__(
-            started, converter, (*failures, *failure_types, *definition.failure_exception_types), activities
+            started, converter, (*failures, *failure_types, *definition.failure_exception_types), activities, activates
         )
         self._ended = False
         self._main_task: asyncio.Task[None] | None = None
@@ -126,6 +130,7 @@ class Execution(Surroundings):
 
         Raises:
             NondeterminismError: it asks for something else now.
+            ContractError: that, or a bug, comes from annotations that what is recorded does not fit.
             WorkflowBugError: the code raised something that is not a failure.
         """
         bug: WorkflowBugError | None = None
@@ -136,10 +141,19 @@ class Execution(Surroundings):
         finally:
             # What comes between turns, such as a query, is no replay.
             self._recorded = None
-        if produced != recorded:
-            self._compare(produced, recorded)
-        if bug is not None:
-            raise bug
+        if bug is None and produced == recorded:
+            return
+        try:
+            if isinstance(self._bug, NondeterminismError):
+                # It says more than the difference that follows from it.
+                raise self._bug
+            if produced != recorded:
+                self._compare(produced, recorded)
+            if bug is not None:
+                raise bug
+        except Exception as error:
+            self._tell_misfit(recorded, error)
+            raise
 
     def _compare(self, produced: Sequence[Command], recorded: Sequence[Command]) -> None:
         started = self.started
@@ -226,7 +240,7 @@ class Execution(Surroundings):
         self.loop.started_ns = self.loop.now_ns
         definition = self._definition
         try:
-            args = self._converter.decode_args(message.args, definition.signature.arg_types)
+            args = self._arguments(message, definition.signature)
             if definition.is_dynamic:
                 args = [tuple(args)]
             run = self._prepare(definition, args)
@@ -267,6 +281,7 @@ class Execution(Surroundings):
             self._context.run(self._handling.updates.start, message)
         except Exception as error:
             # It was looked at before it was taken: the code no longer fits what the history says.
+            self._note_update(message, error)
             self.raised(error)
 
     def _take_activity_completed(self, message: ActivityCompleted) -> None:

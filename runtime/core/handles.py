@@ -80,9 +80,15 @@ class PendingHandle(Future[T]):
 
 
 class ActivityHandle(PendingHandle[T]):
-    """The handle of a started activity: await it for the result, or cancel it."""
+    """The handle of a started activity: await it for the result, or cancel it.
 
-    __slots__ = ()
+    Attributes:
+        name: the activity.
+    """
+
+    __slots__ = ("name",)
+
+    name: str
 
 
 class AwaitedActivityHandle(ActivityHandle[T]):

@@ -55,7 +55,10 @@ class Relatives(Commander):
     ) -> tuple[PendingHandle[str], ChildWorkflowHandle[Any]]:
         """Start a child; gives what waits for its start, and what waits for its result."""
         number = self._next("starting a child workflow")
-        if self._recorded is None or not self._repeats(number, StartChild, name):
+        if self._recorded is None or not (
+            self._repeats(number, StartChild, name)
+            or (declared is not None and self._repeats_renamed(number, StartChild, name, declared))
+        ):
             data = self._converter.encode_args(args)
             if declared is not None:
                 self._converter.decode_args(data, declared.signature.arg_types)

@@ -18,8 +18,12 @@ from .fingerprints import difference, fingerprint
 from .handler_table import HandlerError
 from .handling import Handling
 from .loop import WorkflowLoop
+from .versions import CALLBACK, Activates
 
 __all__ = ["Net", "StrictExecution", "StrictLoop"]
+
+# What is decided there is recorded, or follows from what is.
+_OPEN = ("a side effect", CALLBACK)
 
 
 class Net(Protocol):
@@ -64,7 +68,7 @@ class StrictLoop(WorkflowLoop):
     @property
     def is_open(self) -> bool:
         """Whether the code that runs now may call anything: its value is recorded, or nobody wants it repeated."""
-        return self.read_only == "a side effect" or UNRESTRICTED.get()
+        return self.read_only in _OPEN or UNRESTRICTED.get()
 
 
 class StrictHandling(Handling):
@@ -96,9 +100,9 @@ class StrictExecution(Execution):
     LOOP: ClassVar[type[WorkflowLoop]] = StrictLoop
     HANDLING: ClassVar[type[Handling]] = StrictHandling
 
-    def __init__(self, *args: Any, net: Net) -> None:
+    def __init__(self, *args: Any, net: Net, activates: Activates | None = None) -> None:
         self.net = net
-        super().__init__(*args)
+        super().__init__(*args, activates=activates)
         net.know(self._definition.target.__module__)
 
     def note_bug(self, error: BaseException) -> None:

@@ -5,20 +5,32 @@ One counter numbers all commands of a run. What is taken back in the turn that a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from ..model.errors import ReadOnlyContextError
 from ..model.payload_converter import PayloadConverter
 from .call_sites import call_site
-from .commands import Command, CompleteUpdate, StartTimer
+from .commands import Command, CompleteUpdate, RecordPatch, StartTimer
 from .loop import WorkflowLoop
 from .tasks import RunPutAway
 
-__all__ = ["TurnBook"]
+__all__ = ["TurnBook", "patch_key"]
+
+T = TypeVar("T")
 
 # The frames between who asks and the command: `_ask` and the method of the commander that calls it.
 _COLLECTING = 2
+
+
+class Renamed(Protocol):
+    """What may be recorded under names that it had before."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def aliases(self) -> tuple[str, ...]: ...
 
 
 class TurnBook:
@@ -37,8 +49,11 @@ class TurnBook:
         self._bug: BaseException | None = None
         self._last_id = 0
         # What this turn has asked for, and what the history says it asked for if it is replayed.
-        self._turn: dict[int, Command] = {}
+        # By number; what has none, by what it is and its name.
+        self._turn: dict[int | str, Command] = {}
         self._recorded: Sequence[Command] | None = None
+        # What does not fit the code's annotations: in which replayed turn, why, and the words for it.
+        self._misfit: tuple[Sequence[Command], object, Callable[[], str]] | None = None
 
     def asked(self) -> list[Command]:
         """What the turn has asked for, in order; what closes the run comes last."""
@@ -68,6 +83,28 @@ class TurnBook:
             self._bug = bug
         raise bug
 
+    def _only_reading(self, where: str, function: Callable[[], T]) -> T:
+        """What ``function`` gives, which may read the run and do nothing to it."""
+        loop, order = self.loop, self.loop.order
+        loop.read_only, loop.is_marred = where, False
+        try:
+            return function()
+        finally:
+            loop.read_only = ""
+            loop.order = order
+
+    def _check_is_unmarred(self, where: str) -> None:
+        if self.loop.is_marred:
+            bug = ReadOnlyContextError("waking a task, or cancelling or starting something,", where)
+            # Also if the code catches it: the run is no longer what a replay would make of it.
+            self._bug = self._bug or bug
+            raise bug
+
+    def _note_misfit(self, reason: object, words: Callable[[], str]) -> None:
+        """A replay has met what it cannot read as the code wants it."""
+        if self._recorded is not None:
+            self._misfit = self._recorded, reason, words
+
     # How it is written down.
 
     def _next(self, action: str) -> int:
@@ -93,8 +130,43 @@ class TurnBook:
             return False
         expected = recorded[place]
         if expected.id != number or expected.__class__ is not command:
-            return False
+            self._pass_deprecated()
+            place = len(self._turn)
+            if place >= len(recorded):
+                return False
+            expected = recorded[place]
+            if expected.id != number or expected.__class__ is not command:
+                return False
         if expected.name != name and command is not StartTimer:
             return False
         self._turn[number if key is None else key] = expected
         return True
+
+    def _repeats_renamed(self, number: int, command: type[Command], name: str, definition: Renamed) -> bool:
+        """As ``_repeats``, for what the history has under another name that it had or has got."""
+        if not definition.aliases:
+            return False
+        names = [each for each in (definition.name, *definition.aliases) if each != name]
+        if any(self._repeats(number, command, each) for each in names):
+            return True
+        # In its place may stand something that is yet to be taken back.
+        for recorded in self._recorded or ():
+            if recorded.id == number and isinstance(recorded, command) and recorded.name in names:
+                self._turn[number] = recorded
+                return True
+        return False
+
+    def _pass_deprecated(self) -> None:
+        """Take over the deprecated patches that the history has in this place, whether or not the code asks for them:
+        it need not any more."""
+        recorded = self._recorded or ()
+        for place in range(len(self._turn), len(recorded)):
+            marker = recorded[place]
+            if not (isinstance(marker, RecordPatch) and marker.is_deprecated):
+                return
+            self._turn[patch_key(marker.name)] = marker
+
+
+def patch_key(patch_id: str) -> str:
+    """Under which key the marker of a patch stands in its turn."""
+    return f"patch {patch_id}"

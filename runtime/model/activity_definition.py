@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
 from .durations import to_limit
 from .errors import InvalidActivityError, PayloadDecodeError, PayloadError
-from .ids import check_id
+from .ids import check_aliases, check_id
 from .lazy import lazy
 from .options import ActivityCancellationType, ActivityOptions
 from .retry import RetryPolicy
@@ -31,6 +31,7 @@ class ActivityDefinition:
 
     Attributes:
         name: the name it is registered under and recorded with.
+        aliases: names that it was recorded with before.
         fn: what is called with the arguments: a function, a bound method, or a class until an instance of it is given.
         is_async: whether calling ``fn`` gives something to await.
         in_process: whether it is performed in a process of its own.
@@ -51,8 +52,10 @@ class ActivityDefinition:
         no_thread_cancel_exception: bool = False,
         in_process: bool = False,
         declared: Signature | None = None,
+        aliases: tuple[str, ...] = (),
     ) -> None:
         self.name = name
+        self.aliases = aliases
         self.fn = fn
         self.is_async = _is_async(fn)
         self.is_retryable = is_retryable
@@ -128,6 +131,7 @@ class ActivityDefinition:
             no_thread_cancel_exception=self.no_thread_cancel_exception,
             in_process=self.in_process,
             declared=self._signature,
+            aliases=self.aliases,
         )
 
     def __repr__(self) -> str:
@@ -138,6 +142,7 @@ def define_activity(
     fn: Callable[..., Any],
     *,
     name: str | None = None,
+    aliases: Iterable[str] = (),
     start_to_close_timeout: timedelta | float | None = None,
     schedule_to_close_timeout: timedelta | float | None = None,
     schedule_to_start_timeout: timedelta | float | None = None,
@@ -154,6 +159,7 @@ def define_activity(
     Args:
         fn: what performs the activity.
         name: the name to register it under; the function's or class's own name if None.
+        aliases: names that it had before.
         start_to_close_timeout: default limit of one attempt; this and the other lengths are ``timedelta`` or seconds.
         schedule_to_close_timeout: default limit of all attempts and the waits between them.
         schedule_to_start_timeout: default limit of an attempt's wait for a thread.
@@ -170,7 +176,8 @@ def define_activity(
     """
     problems = _problems_of_target(fn)
     own_name = name if name is not None else getattr(fn, "__name__", None)
-    problems += _problems_of_name(own_name) + _problems_of_executor(fn, executor)
+    old_names, wrong = _aliases(own_name, aliases)
+    problems += _problems_of_name(own_name) + wrong + _problems_of_executor(fn, executor)
     problems += _problems_of_predicate(is_retryable)
 
     def length(value: timedelta | float | None, option: str) -> int | None:
@@ -200,6 +207,7 @@ def define_activity(
         is_retryable=is_retryable,
         no_thread_cancel_exception=no_thread_cancel_exception,
         in_process=executor == "process",
+        aliases=old_names,
     )
 
 
@@ -316,6 +324,16 @@ def _problems_of_name(name: object) -> list[str]:
     except (TypeError, ValueError) as error:
         return [str(error)]
     return []
+
+
+def _aliases(name: object, aliases: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The names that it had before, and what is wrong with them."""
+    try:
+        checked = check_aliases(aliases, "an activity")
+    except (TypeError, ValueError) as error:
+        return (), [str(error)]
+    own = [f"the alias {name!r} is its name; aliases are names that it had before"] if name in checked else []
+    return checked, own
 
 
 def _problems_of_executor(fn: Callable[..., Any], executor: str) -> list[str]:

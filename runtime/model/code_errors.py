@@ -18,6 +18,7 @@ __all__ = [
     "NotRegisteredError",
     "ReadOnlyContextError",
     "TurnDeadlineError",
+    "UnsupportedVersionError",
 ]
 
 
@@ -33,6 +34,8 @@ class NondeterminismError(GreenroomError):
         recorded_python: Python version that wrote the history, such as "3.11".
         running_python: Python version that replayed it.
         raised: what the code let out in that turn, if it is a bug, in a line; it is the ``__cause__`` too.
+        site: ``file:line`` of what the code asked for instead, "" if it asked for nothing.
+        unasked: the call of a patch or a version that the history has and the code does not ask for, "" if it is none.
     """
 
     def __init__(
@@ -46,6 +49,8 @@ class NondeterminismError(GreenroomError):
         recorded_python: str | None = None,
         running_python: str | None = None,
         raised: str = "",
+        site: str = "",
+        unasked: str = "",
     ) -> None:
         super().__init__(workflow_id, run_id, turn_no)
         self.workflow_id = workflow_id
@@ -56,6 +61,8 @@ class NondeterminismError(GreenroomError):
         self.recorded_python = recorded_python
         self.running_python = running_python
         self.raised = raised
+        self.site = site
+        self.unasked = unasked
 
     def __str__(self) -> str:
         width = max((len(line) for line in self.expected), default=0)
@@ -73,10 +80,65 @@ class NondeterminismError(GreenroomError):
             )
         return (
             f"workflow {self.workflow_id!r} (run {self.run_id}) is not deterministic at turn {self.turn_no}\n{table}"
-            f"{raised}{versions}\nUndo the change, or keep the old code under its name and give the new code another "
-            "one (@workflow.defn(name=…)); then resume the run. If nothing was changed: does a query, a validator or a "
-            "wait condition change the run, or does the code ask for what differs between processes? "
-            "TestRuntime finds both."
+            f"{raised}{versions}\n{self._what_to_do()}"
+        )
+
+    def _what_to_do(self) -> str:
+        if self.unasked:
+            cure = f"The run needs {self.unasked} here: bring it back"
+            if self.unasked.startswith("workflow.patched"):
+                patch = self.unasked.removeprefix("workflow.patched")
+                cure += f", or put workflow.deprecate_patch{patch} in its place"
+            return f"{cure} until no such run is left; then resume the run."
+        place = f" (at {self.site})" if self.site else ""
+        return (
+            f'Wrap the new code{place} in `if workflow.patched("…"):` and keep the old in its else branch, or bring '
+            "the old code back; then resume the run. If nothing was changed: does a query, a validator or a wait "
+            "condition change the run, or does the code ask for what differs between processes? TestRuntime finds both."
+        )
+
+
+class UnsupportedVersionError(NondeterminismError):
+    """A run has a version of a change that its code does not support any more, or not yet.
+
+    Args:
+        workflow_id: the workflow.
+        run_id: the run.
+        turn_no: the turn in which it was asked for.
+        change_id: the change.
+        version: what the run has; -1 if it passed the place before the change.
+        min_supported: the oldest version that the code has.
+        max_supported: the newest.
+        site: ``file:line`` that asked, "" if it is not known.
+    """
+
+    def __init__(
+        self,
+        workflow_id: str,
+        run_id: str,
+        turn_no: int,
+        *,
+        change_id: str,
+        version: int,
+        min_supported: int,
+        max_supported: int,
+        site: str = "",
+    ) -> None:
+        super().__init__(
+            workflow_id, run_id, turn_no, [f"version {version}"], [f"{min_supported} to {max_supported}"], site=site
+        )
+        self.change_id = change_id
+        self.version = version
+        self.min_supported = min_supported
+        self.max_supported = max_supported
+
+    def __str__(self) -> str:
+        has = f"version {self.version}" if self.version >= 0 else f"version {self.version} (from before the change)"
+        place = f" at {self.site}" if self.site else ""
+        return (
+            f"workflow {self.workflow_id!r} (run {self.run_id}) has {has} of the change {self.change_id!r}, and its "
+            f"code supports {self.min_supported} to {self.max_supported}{place}; bring the code of that version back, "
+            f"and let workflow.get_version({self.change_id!r}, …) have it, until no such run is left; then resume it"
         )
 
 

@@ -23,6 +23,7 @@ class WorkflowDefinition:
 
     Attributes:
         name: the name it is registered under and recorded with; of one that runs every type, the type asked for.
+        aliases: names that runs were recorded with before.
         target: the class or function that the user wrote.
         run: the async function that is the workflow; of a class, without its instance.
         handlers: of a class: kind ("signal", "query", "update") to its handlers by name; None is the catch-all.
@@ -34,6 +35,7 @@ class WorkflowDefinition:
     """
 
     __slots__ = (
+        "aliases",
         "failure_exception_types",
         "handlers",
         "is_class",
@@ -58,8 +60,10 @@ class WorkflowDefinition:
         failure_exception_types: tuple[type[BaseException], ...],
         is_dynamic: bool = False,
         is_interface: bool = False,
+        aliases: tuple[str, ...] = (),
     ) -> None:
         self.name = name
+        self.aliases = aliases
         self.target = target
         self.run = run
         self.is_class = is_class
@@ -93,6 +97,7 @@ def define_function(
     name: str | None,
     failure_exception_types: tuple[type[BaseException], ...],
     is_dynamic: bool = False,
+    aliases: tuple[str, ...] = (),
 ) -> WorkflowDefinition:
     """A workflow from one async function.
 
@@ -105,7 +110,8 @@ def define_function(
     if next(iter(inspect.signature(function).parameters), "") == "self":
         problems.append("it is a method: decorate the class with @workflow.defn and this method with @workflow.run")
     if is_dynamic:
-        problems += problems_of_dynamic(function, "the function", name=name)
+        problems += problems_of_dynamic(function, "the function", name=name, aliases=aliases)
+    problems += _problems_of_aliases(name or function.__name__, aliases)
     if problems:
         raise InvalidWorkflowError(function.__qualname__, problems)
     return WorkflowDefinition(
@@ -117,6 +123,7 @@ def define_function(
         takes_input=False,
         failure_exception_types=failure_exception_types,
         is_dynamic=is_dynamic,
+        aliases=aliases,
     )
 
 
@@ -126,6 +133,7 @@ def define_class(
     name: str | None,
     failure_exception_types: tuple[type[BaseException], ...],
     is_dynamic: bool = False,
+    aliases: tuple[str, ...] = (),
 ) -> WorkflowDefinition:
     """A workflow from a class with one ``@workflow.run`` method; if that is abstract, an interface.
 
@@ -167,7 +175,8 @@ def define_class(
         if not abstract:
             problems += _problems_of_init(cls, runs[0], takes_input)
         if is_dynamic:
-            problems += problems_of_dynamic(runs[0], f"{runs[0].__name__}()", skip=1, name=name)
+            problems += problems_of_dynamic(runs[0], f"{runs[0].__name__}()", skip=1, name=name, aliases=aliases)
+    problems += _problems_of_aliases(name or cls.__name__, aliases)
     if problems:
         raise InvalidWorkflowError(cls.__qualname__, problems)
     return WorkflowDefinition(
@@ -180,6 +189,7 @@ def define_class(
         failure_exception_types=failure_exception_types,
         is_dynamic=is_dynamic,
         is_interface=abstract,
+        aliases=aliases,
     )
 
 
@@ -231,6 +241,10 @@ def _own(cls: type, run: Callable[..., Any]) -> Callable[..., Any]:
     mark(own, "run")
     setattr(cls, run.__name__, own)
     return own
+
+
+def _problems_of_aliases(name: str, aliases: tuple[str, ...]) -> list[str]:
+    return [f"the alias {name!r} is its name; aliases are names that it had before"] if name in aliases else []
 
 
 def _problems_of_run(function: Callable[..., Any], what: str) -> list[str]:

@@ -27,17 +27,22 @@ class RawSignature(Signature):
         return 0, sys.maxsize
 
 
-def problems_of_dynamic(function: Callable[..., Any], what: str, *, skip: int = 0, name: str | None) -> list[str]:
+def problems_of_dynamic(
+    function: Callable[..., Any], what: str, *, skip: int = 0, name: str | None, aliases: tuple[str, ...] = ()
+) -> list[str]:
     """Why a run function cannot be that of a workflow which runs every type.
 
     Args:
         what: the function, as messages name it.
         skip: how many leading parameters are not the workflow's (``self``).
         name: the name that was asked for.
+        aliases: the other names that were.
     """
     problems: list[str] = []
     if name is not None:
         problems.append("it is dynamic and runs every type that nobody else runs: leave out name=, or dynamic=")
+    if aliases:
+        problems.append("it is dynamic and has no name that it could have had before: leave out aliases=, or dynamic=")
     signature = Signature(function, skip=skip)
     taken = signature.arg_types
     if len(taken) != 1 or signature.arity[1] != 1 or not _is_raw(taken[0]):

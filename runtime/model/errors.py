@@ -12,6 +12,7 @@
     │   ├── TimeoutError                    a time limit passed
     │   └── WorkflowAlreadyStartedError     the caller: the workflow id is taken
     ├── NondeterminismError                 the author: the code no longer asks for what the history has
+    │   └── UnsupportedVersionError         the code has not the version that the run has
     ├── NondeterministicCallError           the author: workflow code called what a replay could not repeat
     ├── ReadOnlyContextError                the author: a query or validator tried to change something
     ├── TurnDeadlineError                   the author: a turn computes, or blocks
@@ -34,6 +35,7 @@
     ├── PayloadError                        the caller or the author
     │   ├── PayloadEncodeError              a value that cannot be stored
     │   ├── PayloadDecodeError              stored bytes that do not fit what is asked for
+    │   │   └── ContractError               the author: a history does not fit the annotations of the code
     │   └── PayloadTooLargeError            a value that is too large to be stored
     ├── MailboxFullError                    the caller: too much at once; try again later
     ├── RuntimeClosedError                  the caller: the runtime is no longer open
@@ -63,6 +65,7 @@ from .code_errors import (
     NotRegisteredError,
     ReadOnlyContextError,
     TurnDeadlineError,
+    UnsupportedVersionError,
 )
 from .guard_errors import NondeterministicCallError
 from .journal_errors import (
@@ -83,6 +86,7 @@ from .message_errors import (
     WorkflowUpdateNotFoundError,
 )
 from .payload_errors import (
+    ContractError,
     PayloadDecodeError,
     PayloadEncodeError,
     PayloadError,
@@ -119,6 +123,7 @@ __all__ = [
     "ApplicationErrorCategory",
     "CancelledError",
     "ChildWorkflowError",
+    "ContractError",
     "FailureError",
     "GreenroomError",
     "InWorkflowError",
@@ -151,6 +156,7 @@ __all__ = [
     "TimeoutError",
     "TimeoutType",
     "TurnDeadlineError",
+    "UnsupportedVersionError",
     "WorkflowAlreadyStartedError",
     "WorkflowClosedError",
     "WorkflowContinuedAsNewError",

@@ -50,6 +50,14 @@ class HandlerDefinition:
         self._signature = Signature(fn, skip=int(method) + int(self.dynamic))
 
     @property
+    def arg_names(self) -> tuple[str, ...]:
+        """The names of the arguments; none for a function that does not tell."""
+        try:
+            return self._signature.names
+        except ValueError:
+            return ()
+
+    @property
     def arg_types(self) -> tuple[Any, ...] | None:
         """The types of the arguments; None for a function that does not tell."""
         try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from hmac import compare_digest
 
-__all__ = ["MAX_ID_BYTES", "check_id", "is_run_id_of", "run_id_of", "run_no_of"]
+__all__ = ["MAX_ID_BYTES", "check_aliases", "check_id", "is_run_id_of", "run_id_of", "run_no_of"]
 
 MAX_ID_BYTES = 480  # an id is part of an LMDB key, which holds 511 bytes
 
@@ -34,6 +35,22 @@ def check_id(value: object, what: str) -> str:
     if size > MAX_ID_BYTES:
         raise ValueError(f"{what} has {size} bytes in UTF-8; {MAX_ID_BYTES} is the most (it starts {value[:40]!r})")
     return value
+
+
+def check_aliases(aliases: Iterable[str], kind: str) -> tuple[str, ...]:
+    """Return the names that something had before, each once.
+
+    Args:
+        aliases: the names.
+        kind: what it is, with its article ("a workflow").
+
+    Raises:
+        TypeError: they are one string, or one of them is none.
+        ValueError: one cannot be a name.
+    """
+    if isinstance(aliases, str):
+        raise TypeError(f"aliases is {aliases!r}; give a list of names, as in aliases=[{aliases!r}]")
+    return tuple(dict.fromkeys(check_id(alias, f"alias of {kind}") for alias in aliases))
 
 
 def run_id_of(store_uuid: bytes, run_no: int) -> str:

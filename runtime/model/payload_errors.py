@@ -5,6 +5,7 @@ from __future__ import annotations
 from .work_errors import GreenroomError
 
 __all__ = [
+    "ContractError",
     "PayloadDecodeError",
     "PayloadEncodeError",
     "PayloadError",
@@ -35,6 +36,10 @@ class PayloadEncodeError(PayloadError):
 
 class PayloadDecodeError(PayloadError):
     """Stored bytes are damaged, or are not what the annotation asks for."""
+
+
+class ContractError(PayloadDecodeError):
+    """What a history has does not fit the annotations that the code has now, and the run cannot go on with it."""
 
 
 class PayloadTooLargeError(PayloadError):

@@ -21,7 +21,9 @@ from ..core.commands import (
     ContinueAsNew,
     DeadLetterSignal,
     FailWorkflow,
+    RecordPatch,
     RecordSideEffect,
+    RecordVersion,
     RequestCancelActivity,
     RequestCancelChild,
     ScheduleActivity,
@@ -166,8 +168,8 @@ def _dead_letter(tools: Tools, peer: Peer, command: DeadLetterSignal, time_ns: i
     tools.sweep.batch.put_dead_letter(peer.run.run_no, time_ns, command.reason, encode_message(signal))
 
 
-def _record(tools: Tools, peer: Peer, command: RecordSideEffect, time_ns: int) -> None:
-    """The value stands in the turn; nothing else is to be done."""
+def _record(tools: Tools, peer: Peer, command: Command, time_ns: int) -> None:
+    """It stands in the turn; nothing else is to be done."""
 
 
 def _upsert_memo(tools: Tools, peer: Peer, command: UpsertMemo, time_ns: int) -> None:
@@ -214,6 +216,8 @@ WANTS: dict[type[Command], Callable[[Tools, Peer, Any, int], None]] = {
     RequestCancelChild: request_cancel_child,
     DeadLetterSignal: _dead_letter,
     RecordSideEffect: _record,
+    RecordPatch: _record,
+    RecordVersion: _record,
     CompleteUpdate: _complete_update,
     CompleteWorkflow: _complete,
     FailWorkflow: _fail,

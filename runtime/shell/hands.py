@@ -127,7 +127,7 @@ class Hands:
             failure_types=settings.failure_exception_types,
             journal=self.journal,
             mailbox_limit=settings.mailbox_limit,
-            make_execution=_strict_execution() if settings.is_strict else Execution,
+            make_execution=_execution(settings),
             path=path,
             retries=self.retries,
             supervisor=Supervisor(settings.supervision, clock),
@@ -291,6 +291,12 @@ class Hands:
         DueKind.RUN_TIMEOUT: _fire_timeout,
         DueKind.START: _fire_start,
     }
+
+
+def _execution(settings: Settings) -> Callable[..., Execution]:
+    """What makes the executions of a runtime."""
+    make: Callable[..., Execution] = _strict_execution() if settings.is_strict else Execution
+    return make if settings.activates is None else partial(make, activates=settings.activates)
 
 
 def _strict_execution() -> Callable[..., Execution]:

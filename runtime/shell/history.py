@@ -190,6 +190,11 @@ def _side_effect(converter: PayloadConverter, step: commands.RecordSideEffect) -
     return {"id": step.id, **outcome, "at": step.site}
 
 
+def _patched(converter: PayloadConverter, step: commands.RecordPatch) -> Mapping[str, Any]:
+    deprecated = {"deprecated": True} if step.is_deprecated else {}
+    return {"patch": step.name, **deprecated, "at": step.site}
+
+
 _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.WorkflowStarted: ("WorkflowStarted", _started),
     messages.SignalReceived: ("SignalReceived", _signalled),
@@ -248,6 +253,11 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
         lambda converter, step: {"name": step.name, "reason": step.reason},
     ),
     commands.RecordSideEffect: ("SideEffectRecorded", _side_effect),
+    commands.RecordPatch: ("PatchRecorded", _patched),
+    commands.RecordVersion: (
+        "VersionRecorded",
+        lambda converter, step: {"change": step.name, "version": step.version, "at": step.site},
+    ),
     commands.CompleteUpdate: ("UpdateCompleted", _update_completed),
     commands.CompleteWorkflow: (
         "WorkflowCompleted",

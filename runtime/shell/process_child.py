@@ -219,7 +219,7 @@ def _find(request: Perform) -> ActivityDefinition:
     definition = definition_of(found)
     if definition is None:
         raise LookupError("what stands there is not declared as an activity")
-    if definition.name != request.info.activity_type:
+    if request.info.activity_type not in (definition.name, *definition.aliases):
         raise LookupError(f"what stands there is activity {definition.name!r}")
     return definition
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ...actors import Future
+from ..core.versions import Activates
 from ..model.supervision import Supervision
 from .performer import Performer
 
@@ -26,6 +27,7 @@ class Settings(NamedTuple):
         turn_deadline: seconds that a turn may take; None for no limit.
         switch_interval: seconds that the runtime holds Python's switch interval at; None if it leaves it alone.
         is_strict: whether the calls of workflow code are watched.
+        activates: asked before a run takes a patch that is new to it; None takes all.
     """
 
     max_residents: int = 2000
@@ -37,6 +39,7 @@ class Settings(NamedTuple):
     turn_deadline: float | None = None
     switch_interval: float | None = None
     is_strict: bool = False
+    activates: Activates | None = None
 
 
 class Seams(NamedTuple):

@@ -26,6 +26,7 @@ from greenroom.runtime.core.messages import (
     decode_message,
     encode_message,
 )
+from greenroom.runtime.core.versions import Activates
 from greenroom.runtime.model.activity_definition import ActivityDefinition
 from greenroom.runtime.model.definitions import DEFINITION, WorkflowDefinition
 from greenroom.runtime.model.failure_reading import to_exception
@@ -67,6 +68,7 @@ class Drive:
         options: timeouts and the like.
         payload: the start's arguments as bytes, in place of ``args``.
         activities: all that are declared, if nobody has listed any.
+        activates: asked before a new patch is taken.
     """
 
     def __init__(
@@ -78,11 +80,13 @@ class Drive:
         options: WorkflowOptions | None = None,
         payload: bytes | None = None,
         activities: Registry[ActivityDefinition] | None = None,
+        activates: Activates | None = None,
     ) -> None:
         self.converter = Converter()
         self.definition = definition_of(target)
         self.failure_types = failure_types
         self.activities = activities
+        self.activates = activates
         self.turns: list[Turn] = []
         self.now_ns = STARTED_NS
         self.stubborn = 0
@@ -97,7 +101,9 @@ class Drive:
     def fresh(self, target: Any = None) -> Execution:
         """Another execution of the same run, of changed code if ``target`` is given."""
         definition = self.definition if target is None else definition_of(target)
-        return Execution(self.started, definition, self.converter, self.failure_types, self.activities)
+        return Execution(
+            self.started, definition, self.converter, self.failure_types, self.activities, activates=self.activates
+        )
 
     # What happens.
 

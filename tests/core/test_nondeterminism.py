@@ -15,7 +15,7 @@ from greenroom.runtime import workflow
 from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import StartTimer
 from greenroom.runtime.core.messages import ActivityCompleted
-from greenroom.runtime.model.errors import NondeterminismError
+from greenroom.runtime.model.errors import ContractError, NondeterminismError
 from tests.core.driving import Drive
 
 Start = Callable[..., Drive]
@@ -153,10 +153,11 @@ def test_a_signal_that_no_longer_fits_is_told_with_the_reason(drive: Start) -> N
     run = drive(Number)
     run.signal("put", 1)
 
-    with pytest.raises(NondeterminismError) as caught:
+    with pytest.raises(ContractError, match="an int where str is annotated") as caught:
         run.replayed(target=Text)
 
-    (line,) = caught.value.produced
+    assert isinstance(caught.value.__cause__, NondeterminismError)
+    (line,) = caught.value.__cause__.produced
     assert line.startswith("dead-letter-signal 'put' #1: args[0]: an int where str is annotated")
 
 

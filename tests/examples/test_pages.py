@@ -1,4 +1,4 @@
-"""The guide and the page on testing: each program runs alone in an empty folder."""
+"""The guide, the page on versions and the page on testing: each program runs alone in an empty folder."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+VERSIONING = (ROOT / "docs" / "versioning.md").read_text(encoding="utf-8")
 TESTING = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
 
 _PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -48,7 +49,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 @pytest.mark.aside
-@pytest.mark.parametrize("program", programs("guide.md", GUIDE))
+@pytest.mark.parametrize("program", [*programs("guide.md", GUIDE), *programs("versioning.md", VERSIONING)])
 def test_a_program_of_the_guide_runs(program: str, tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(program, encoding="utf-8")
 
@@ -70,4 +71,5 @@ def test_a_test_file_of_the_page_on_testing_passes(program: str, tmp_path: Path)
 
 def test_the_pages_have_programs() -> None:
     assert len(programs("guide.md", GUIDE)) >= 5
+    assert len(programs("versioning.md", VERSIONING)) >= 5
     assert len(programs("testing.md", TESTING)) >= 4

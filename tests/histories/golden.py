@@ -19,7 +19,7 @@ from greenroom.runtime.model.retry import RetryPolicy
 from greenroom.storage import MemoryStore, Tree
 from greenroom.storage.codec import FORMAT
 from greenroom.testing import FaultyStore, TestRuntime
-from tests.histories import golden_kinds, golden_notes, golden_relatives
+from tests.histories import golden_kinds, golden_notes, golden_relatives, golden_versions
 
 FOLDER = Path(__file__).parent
 
@@ -141,6 +141,7 @@ RECORDINGS: dict[str, Callable[[TestRuntime], None]] = {
     "-kinds": golden_kinds.record,
     "-notes": golden_notes.record,
     "-relatives": golden_relatives.record,
+    "-versions": golden_versions.record,
 }
 """What is recorded, by the end of the names of its files; what is new gets a recording of its own."""
 

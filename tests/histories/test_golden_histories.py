@@ -43,6 +43,7 @@ RUNS = {
         *("taken", "stubborn", "delayed", "signalled", "updated"),
         *(f"{name}{child}" for name in ("ended", "open") for child in FAMILY),
     },
+    "-versions": {"versions", "versions to be"},
 }
 MISSING = "ExternalWorkflowExecutionNotFound"
 PYTHONS = ["3.11", "3.12", "3.13"]
@@ -64,6 +65,7 @@ each = pytest.mark.parametrize("path", golden_files(), ids=name_of)
 each_first = pytest.mark.parametrize("path", golden_files(""), ids=name_of)
 each_of_relatives = pytest.mark.parametrize("path", golden_files("-relatives"), ids=name_of)
 each_of_notes = pytest.mark.parametrize("path", golden_files("-notes"), ids=name_of)
+each_of_versions = pytest.mark.parametrize("path", golden_files("-versions"), ids=name_of)
 each_of_kinds = pytest.mark.parametrize("path", golden_files("-kinds"), ids=name_of)
 
 
@@ -165,6 +167,17 @@ def test_golden_notes_are_described_and_found(path: Path) -> None:
     assert (ended.static_summary, ended.static_details) == ("one line", "two\nlines")
     assert still_open.current_details == "noting"
     assert found == [1, 2, 1, 2]
+
+
+@each_of_versions
+def test_a_golden_run_keeps_its_patches_and_versions(path: Path) -> None:
+    with runtime_on(load(path)) as runtime:
+        ended, still_open = (runtime.get_workflow_handle(name) for name in ("versions", "versions to be"))
+        runtime.wait(still_open.signal("go on"))
+
+        results = [runtime.wait(each.result()) for each in (ended, still_open)]
+
+    assert results == [[True, 3, True, 3, True, 1]] * 2
 
 
 # Every kind of message, command and value.

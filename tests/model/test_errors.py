@@ -146,6 +146,7 @@ def test_a_nondeterminism_error_shows_both_sides_and_both_versions() -> None:
         ["activity 'b'  app.py:9"],
         recorded_python="3.11",
         running_python="3.12",
+        site="app.py:9",
     )
 
     assert str(error).splitlines() == [
@@ -154,9 +155,9 @@ def test_a_nondeterminism_error_shows_both_sides_and_both_versions() -> None:
         "  ! activity 'a'  app.py:7 | activity 'b'  app.py:9",
         "  ! timer 2                | (nothing)",
         "The history was written by Python 3.11 and replayed by 3.12, whose asyncio may order tasks differently.",
-        "Undo the change, or keep the old code under its name and give the new code another one "
-        "(@workflow.defn(name=…)); then resume the run. If nothing was changed: does a query, a validator or a wait "
-        "condition change the run, or does the code ask for what differs between processes? TestRuntime finds both.",
+        'Wrap the new code (at app.py:9) in `if workflow.patched("…"):` and keep the old in its else branch, or bring '
+        "the old code back; then resume the run. If nothing was changed: does a query, a validator or a wait condition "
+        "change the run, or does the code ask for what differs between processes? TestRuntime finds both.",
     ]
 
 

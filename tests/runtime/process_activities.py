@@ -26,6 +26,11 @@ class Order:
     amounts: tuple[int, ...]
 
 
+@activity.defn(executor="process", retry_policy=ONCE, name="there.is", aliases=["there.was"])
+def renamed(number: int) -> int:
+    return 2 * number
+
+
 @activity.defn(executor="process", retry_policy=ONCE)
 def double(order: Order) -> Order:
     return Order(order.item * 2, order.amounts * 2)

@@ -288,7 +288,7 @@ def test_a_different_question_than_in_the_history_suspends_and_the_old_code_goes
                 runtime.wait(result)
             assert "in the history" in str(caught.value)
             assert "activity 'x'" in str(caught.value)
-            assert "Undo the change, or keep the old code under its name" in str(caught.value)
+            assert 'in `if workflow.patched("…"):` and keep the old' in str(caught.value)
             assert "in the history" in caught.value.stack
 
     with make(store, ordering("a", "b", "c")) as runtime:
