@@ -22,7 +22,6 @@ from .model.options import (
     encode_workflow_options,
 )
 from .model.payload_converter import PayloadConverter
-from .model.payload_errors import PayloadDecodeError
 from .model.registry import Registry
 from .model.retry import RetryPolicy, check_policy
 from .model.search_attributes import TypedSearchAttributes, checked_start
@@ -138,10 +137,7 @@ def start_request(
         raise TypeError(f"workflow {definition.name!r} {problem}")
     data = converter.encode_args(args)
     # The run would be suspended by arguments that its annotations do not allow: better to say so here.
-    try:
-        converter.decode_args(data, definition.signature.arg_types)
-    except PayloadDecodeError as error:
-        raise definition.signature.misfit(f"workflow {definition.name!r}", error) from None
+    definition.check(data, converter)
     signal = _signal(options, converter)
     # Who has something to say to a workflow means the one that is there.
     conflict = options.get("id_conflict_policy", FAIL if signal is None else USE_EXISTING)

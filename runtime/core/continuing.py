@@ -58,7 +58,7 @@ class Continuing(Endings):
             )
         data = self._converter.encode_args(args)
         if declared is not None:
-            self._converter.decode_args(data, declared.signature.arg_types)
+            declared.check(data, self._converter)
             name = self._name_of_old(declared, name)
         raise ContinueAsNewError(ContinueAsNew(0, name, call_site(1), data, options))
 

@@ -61,7 +61,7 @@ class Relatives(Commander):
         ):
             data = self._converter.encode_args(args)
             if declared is not None:
-                self._converter.decode_args(data, declared.signature.arg_types)
+                declared.check(data, self._converter)
             self._ask(number, StartChild, name, workflow_id, data, options, int(reuse))
         recorded = self._turn.get(number)
         if isinstance(recorded, StartChild):
@@ -101,7 +101,7 @@ class Relatives(Commander):
         if self._recorded is None or not self._repeats(number, SignalWithStart, signal):
             told, data = self._converter.encode_args(signal_args), self._converter.encode_args(args)
             if declared is not None:
-                self._converter.decode_args(data, declared.signature.arg_types)
+                declared.check(data, self._converter)
             self._ask(number, SignalWithStart, signal, workflow_id, told, name, data, options, int(reuse))
         handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL, None, self._cancel_wait)
         self.pending[number] = handle

@@ -13,6 +13,8 @@ from .errors import InvalidWorkflowError
 from .handler_definitions import HANDLER_KINDS, MARK, HandlerDefinition, mark, marks_of
 from .interfaces import DEFINITION, is_interface, name_of, problems_of_class
 from .options import HandlerUnfinishedPolicy
+from .payload_converter import PayloadConverter
+from .payload_errors import PayloadDecodeError
 from .signatures import Signature
 
 __all__ = ["DEFINITION", "WorkflowDefinition", "define_class", "define_function"]
@@ -86,6 +88,17 @@ class WorkflowDefinition:
     def place(self) -> str:
         """Where it stands: module and qualified name."""
         return f"{self.target.__module__}.{self.target.__qualname__}"
+
+    def check(self, data: bytes, converter: PayloadConverter) -> None:
+        """See that the arguments of a start, as they are stored, fit the annotations.
+
+        Raises:
+            PayloadError: they do not; it names the parameter.
+        """
+        try:
+            converter.decode_args(data, self.signature.arg_types)
+        except PayloadDecodeError as error:
+            raise self.signature.misfit(f"workflow {self.name!r}", error) from None
 
     def __repr__(self) -> str:
         return f"<workflow {self.name!r}>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -66,6 +66,33 @@ def test_a_start_is_refused_with_the_name_of_the_workflow_and_of_the_parameter()
 
     told = "args[0]: workflow 'misfits' cannot take its argument 'most': a str where int is annotated; "
     assert str(refused.value).startswith(told)
+
+
+@workflow.defn(name="misfits.begins")
+async def begins(how: str) -> str:
+    calls: dict[str, Callable[[], Awaitable[Any]]] = {
+        "child": lambda: workflow.start_child_workflow(Priced.run, TEXT),
+        "detached": lambda: workflow.signal_with_start(
+            Priced.run, TEXT, id="it", signal=Priced.note, signal_args=["tea", 1]
+        ),
+    }
+    try:
+        if how == "again":
+            workflow.continue_as_new(TEXT, workflow=Priced.run)
+        await calls[how]()
+    except PayloadDecodeError as error:
+        return str(error)
+    return "taken"
+
+
+@pytest.mark.parametrize("how", ["child", "detached", "again"])
+def test_a_start_by_a_workflow_is_refused_with_the_name_of_the_workflow_and_of_the_parameter(how: str) -> None:
+    with TestRuntime(workflows=[Priced, begins]) as runtime:
+        told = runtime.execute_workflow(begins, how).get()
+
+    assert told.startswith(
+        "args[0]: workflow 'misfits' cannot take its argument 'most': a str where int is annotated; "
+    )
 
 
 def test_by_name_the_handler_refuses_with_the_name_of_the_parameter() -> None:
