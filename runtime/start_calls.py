@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import IntEnum
-from typing import Any, TypedDict
+from functools import partial
+from typing import Any
 
 from .core.messages import SignalReceived
 from .message_calls import checked_call
-from .model.attribute_values import encode_attributes
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
 from .model.errors import NotRegisteredError
@@ -24,8 +24,7 @@ from .model.options import (
 from .model.payload_converter import PayloadConverter
 from .model.registry import Registry
 from .model.retry import RetryPolicy, check_policy
-from .model.search_attributes import TypedSearchAttributes, checked_start
-from .model.texts import note
+from .model.start_notes import NoteOptions, stored_notes
 from .model.workflow_reference import workflow_asked_for
 from .shell.starting import StartRequest
 
@@ -39,7 +38,7 @@ ALLOW_DUPLICATE = WorkflowIDReusePolicy.ALLOW_DUPLICATE
 TERMINATE_IF_RUNNING = WorkflowIDReusePolicy.TERMINATE_IF_RUNNING
 
 
-class StartOptions(TypedDict, total=False):
+class StartOptions(NoteOptions, total=False):
     """The options of a start, as ``Runtime.start_workflow`` explains them.
 
     Lengths of time are ``timedelta`` or seconds; None is no limit.
@@ -54,22 +53,11 @@ class StartOptions(TypedDict, total=False):
     start_delay: Duration | None
     start_signal: str | Callable[..., Any] | None
     start_signal_args: Sequence[Any]
-    memo: Mapping[str, Any] | None
-    search_attributes: TypedSearchAttributes | None
-    static_summary: str | None
-    static_details: str | None
 
 
 _NAMES = tuple(StartOptions.__annotations__)
 # What a start is told of ids is not kept with the run.
 _UNSTORED = frozenset(("id", "id_conflict_policy", "id_reuse_policy", "start_signal", "start_signal_args"))
-
-SUMMARY_LIMIT = 400
-"""Most characters of the line that says what a run is for."""
-
-DETAILS_LIMIT = 20_000
-"""Most characters of what is said of it beside."""
-
 _NO_OPTIONS = WorkflowOptions()
 _NO_OPTIONS_DATA = encode_workflow_options(_NO_OPTIONS)
 
@@ -173,25 +161,13 @@ def _signal(options: StartOptions, converter: PayloadConverter) -> SignalReceive
 
 def _stored_options(options: StartOptions, converter: PayloadConverter) -> WorkflowOptions:
     """What stands in the header and the first message of the run."""
-    memo = options.get("memo")
     return WorkflowOptions(
         run_timeout_ns=to_limit(options.get("run_timeout"), "run_timeout"),
         execution_timeout_ns=to_limit(options.get("execution_timeout"), "execution_timeout"),
         retry_policy=check_policy(options.get("retry_policy")),
-        memo=None if memo is None else encode_start_memo(memo, converter) or None,
-        search_attributes=_attributes(options.get("search_attributes")),
         start_delay_ns=to_ns(options.get("start_delay"), "start_delay") or 0,
-        summary=_note(options.get("static_summary"), "static_summary", SUMMARY_LIMIT),
-        details=_note(options.get("static_details"), "static_details", DETAILS_LIMIT),
+        **stored_notes(options, partial(encode_start_memo, converter=converter)),
     )
-
-
-def _attributes(given: TypedSearchAttributes | None) -> bytes | None:
-    return None if given is None else encode_attributes(checked_start(given)) or None
-
-
-def _note(given: str | None, option: str, most: int) -> str | None:
-    return None if given is None else note(given, option, most) or None
 
 
 def _no_policy(option: str, given: object, policies: type[IntEnum]) -> TypeError:

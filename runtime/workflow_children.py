@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import IntEnum
-from typing import Any, TypedDict, TypeVar, TypeVarTuple, Unpack, cast, overload
+from typing import Any, TypeVar, TypeVarTuple, Unpack, cast, overload
 
 from .core.child_handles import ChildWorkflowHandle
 from .core.context import current
@@ -20,6 +20,7 @@ from .model.options import (
     WorkflowOptions,
 )
 from .model.retry import RetryPolicy, check_policy
+from .model.start_notes import NoteOptions, stored_notes
 from .model.workflow_reference import workflow_definition_of
 from .workflow_declarations import FunctionCoroutine, MethodCoroutine
 
@@ -32,7 +33,7 @@ Ts = TypeVarTuple("Ts")
 Duration = timedelta | float
 
 
-class ChildOptions(TypedDict, total=False):
+class ChildOptions(NoteOptions, total=False):
     """The options of a child, as ``start_child_workflow`` explains them.
 
     Lengths of time are ``timedelta`` or seconds; None is no limit.
@@ -84,6 +85,8 @@ async def start_child_workflow(
         execution_timeout: how long all its runs may take (likewise).
         retry_policy: how often and how soon a run that has failed is repeated.
         start_delay: how long after the start it takes its first turn.
+        memo, search_attributes, static_summary, static_details: what is noted of it, as by a start of a client; nothing
+            of this run is passed on by itself.
 
     Raises:
         WorkflowAlreadyStartedError: its id is taken.
@@ -134,7 +137,7 @@ async def execute_child_workflow(workflow: Any, /, *args: object, **options: Any
     return await (await start_child_workflow(workflow, *args, **options))
 
 
-class DetachedOptions(TypedDict, total=False):
+class DetachedOptions(NoteOptions, total=False):
     """The options of ``signal_with_start``, as it explains them.
 
     Lengths of time are ``timedelta`` or seconds; None is no limit.
@@ -168,6 +171,7 @@ async def signal_with_start(
         signal_args: the signal's arguments.
         id_reuse_policy: what to do if the last workflow of that id has ended; the default allows another one.
         run_timeout, execution_timeout, retry_policy, start_delay: those of a start.
+        memo, search_attributes, static_summary, static_details: likewise.
 
     Raises:
         WorkflowAlreadyStartedError: the last workflow of that id has ended, and there may not be another one.
@@ -221,6 +225,7 @@ def _options(given: ChildOptions) -> tuple[WorkflowOptions, WorkflowIDReusePolic
         cancellation_type=_member(
             given, "cancellation_type", ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
         ),
+        **stored_notes(given, current().memo_of),
     )
     reuse = _member(given, "id_reuse_policy", WorkflowIDReusePolicy.ALLOW_DUPLICATE)
     if reuse is WorkflowIDReusePolicy.TERMINATE_IF_RUNNING:

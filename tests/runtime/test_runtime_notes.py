@@ -309,6 +309,31 @@ def test_a_run_whose_start_is_delayed_is_found_before_it_begins() -> None:
     assert (told.memo, told.typed_search_attributes[COUNT]) == ({"a": 1}, 1)
 
 
+@workflow.defn(name="notes.parent")
+async def parent() -> list[Any]:
+    workflow.upsert_memo({"of": "the parent"})
+    child = await workflow.execute_child_workflow(
+        chained,
+        3,
+        id="child",
+        memo={"of": "the child"},
+        search_attributes=attributes(SearchAttributePair(COUNT, 7)),
+        static_summary="a child",
+    )
+    return [child, await workflow.execute_child_workflow(chained, 3, id="another")]
+
+
+@pytest.mark.parametrize("evict", [False, True])
+def test_a_child_has_the_notes_that_it_is_given_and_none_of_its_parent(*, evict: bool) -> None:
+    with TestRuntime(evict_after_every_turn=evict) as runtime:
+        result = runtime.wait(runtime.execute_workflow(parent))
+        told = runtime.wait(runtime.get_workflow_handle("child").describe())
+
+        assert indexed(runtime) == expected_index(runtime.recorded())
+    assert result == [[{"of": "the child"}, [["Count", 7]]], [{}, []]]
+    assert told.static_summary == "a child"
+
+
 # On disk.
 
 
