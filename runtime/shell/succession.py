@@ -99,9 +99,15 @@ def _go_on(
 
 
 def successor_of(tools: Tools, run: RunState) -> Peer | None:
-    """The run that goes on where this one has ended, if there is one and it is open."""
+    """The run that goes on where this one has ended, or where that one has: the one that is open, if there is one."""
     next_run_no = run_no_of(decode_facts(run.header.facts).next_run_id)
-    return None if next_run_no is None else tools.directory.of_run(next_run_no)
+    while next_run_no is not None:
+        peer = tools.directory.of_run(next_run_no)
+        if peer is not None and peer.is_open:
+            return peer
+        header = tools.directory.header(next_run_no)
+        next_run_no = None if header is None else run_no_of(decode_facts(header.facts).next_run_id)
+    return None
 
 
 def carry_over(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[SignalReceived], time_ns: int) -> bool:
