@@ -45,7 +45,7 @@ class Supervisor(Keeping):
         TypeError, ValueError: an argument is of the wrong kind or out of range, or two children have one name.
     """
 
-    __slots__ = ("_actor_reply_to",)
+    __slots__ = ("_actor_stop",)
 
     def __init__(
         self,
@@ -74,8 +74,8 @@ class Supervisor(Keeping):
             decide=decide,
             dispatcher=dispatcher,
         )
-        # Who has told it to stop, and waits for the end of all children.
-        self._actor_reply_to: pykka.Future[Any] | None = None
+        # What has told it to stop, while the children end.
+        self._actor_stop: Envelope[Any] | None = None
 
     def start_child(self, spec: ChildSpec) -> ActorRef[Any]:
         """Start one more child, after all others; gives the reference to speak to it by, which outlives restarts.
@@ -142,7 +142,7 @@ class Supervisor(Keeping):
 
     def _actor_end(self, reply_to: pykka.Future[Any] | None) -> None:
         """Told to stop: the children end first, the last one first, each in the time that it has."""
-        self._actor_is_ending, self._actor_reply_to = True, reply_to
+        self._actor_is_ending, self._actor_stop = True, Envelope(ActorStop(), reply_to=reply_to)
         # What comes now is answered once this has ended; the children are heard.
         self.actor_inbox.hold(True)
         self._actor_end_next()
@@ -157,21 +157,20 @@ class Supervisor(Keeping):
             self._actor_let_go(child, self._actor_end_next)
             if name in self._actor_children:
                 return
-        reply_to, self._actor_reply_to = self._actor_reply_to, None
-        super()._actor_end(reply_to)
+        stop, self._actor_stop = self._actor_stop, None
+        super()._actor_end(None if stop is None else stop.reply_to)
 
-    # However it ends, who has told it to stop is answered.
+    # A stop under way is a message that was not handled: the next instance takes it, or it is answered with all that is
+    # left in the mailbox.
 
     def _actor_fail(self, reply_to: pykka.Future[Any] | None, error: BaseException) -> None:
-        try:
-            super()._actor_fail(reply_to, error)
-        finally:
-            self._actor_answer_stop()
+        self._actor_put_stop_back()
+        super()._actor_fail(reply_to, error)
 
     def retire_instance(self) -> None:
         """End the children, the last one first, then this instance."""
         super().retire_instance()
-        self._actor_answer_stop()
+        self._actor_put_stop_back()
 
     def abandon(self, reason: str, error: BaseException | None = None) -> None:
         """Stop for good, and the children before it, the last one first; whoever has told it to stop is answered.
@@ -180,13 +179,13 @@ class Supervisor(Keeping):
             reason: what is left in the mailboxes fails with it.
             error: what it stops of.
         """
+        self._actor_put_stop_back()
         super().abandon(reason, error)
-        self._actor_answer_stop()
 
-    def _actor_answer_stop(self) -> None:
-        reply_to, self._actor_reply_to = self._actor_reply_to, None
-        if reply_to is not None:
-            reply_to.set(None)
+    def _actor_put_stop_back(self) -> None:
+        stop, self._actor_stop = self._actor_stop, None
+        if stop is not None:
+            self.actor_inbox.put_back([stop])
 
     def _actor_let_go(self, child: Child, then: Callable[[], None]) -> None:
         """Have a child end in the time that it has, then go on."""

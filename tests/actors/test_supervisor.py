@@ -15,6 +15,7 @@ from pykka import ActorDeadError, ActorRef, ActorRegistry
 
 from greenroom.actors import (
     Actor,
+    ActorStop,
     Backoff,
     ChildSpec,
     Directive,
@@ -28,6 +29,7 @@ from greenroom.actors import (
     Supervisor,
     Terminated,
 )
+from greenroom.actors.children import Call
 from tests.actors.trees import Member, Tree
 
 
@@ -841,6 +843,40 @@ def test_who_told_a_supervisor_to_stop_is_answered_however_it_ends(tree: Tree) -
     tree.wait(1)
 
     assert stopping.get(timeout=0) is True
+
+
+@pytest.mark.parametrize("restart", Restart)
+@pytest.mark.parametrize("how", ["with a sibling", "by hand", "with its supervisor", "since it fails"])
+def test_a_stop_is_not_lost_on_a_supervisor_that_is_restarted_before_it_has_ended(
+    tree: Tree, restart: Restart, how: str
+) -> None:
+    inner = ChildSpec("inner", Supervisor, ([tree.spec("a", shutdown=None)],), restart=restart)
+    middle = ChildSpec("middle", Supervisor, ([tree.spec("sibling"), inner],), {"strategy": Strategy.ONE_FOR_ALL})
+    root = tree.grow(middle)
+    ref = tree.call(root, "child", "middle")
+    sibling, stopped = tree.call(ref, "children").values()
+    a = tree.call(stopped, "child", "a")
+    a.actor_inbox.hold(True)
+    stopping = stopped.stop(block=False)
+    tree.run()
+
+    def fail() -> None:
+        raise BOOM
+
+    if how == "with a sibling":
+        sibling.tell(BOOM)
+    elif how == "by hand":
+        ref.proxy().restart_child.defer("inner")
+    elif how == "with its supervisor":
+        root.proxy().restart_child.defer("middle")
+    else:
+        stopped.actor_inbox.put(Envelope(Call(fail)), Lane.SYSTEM)
+    tree.run()
+
+    # One that is to be there always comes back of its stop; any other one does not.
+    assert stopping.get(timeout=0) is True
+    assert stopped.is_alive() is (restart is Restart.PERMANENT)
+    assert not any(type(letter.message) is ActorStop for letter in tree.dispatcher.dead_letters.latest())
 
 
 def test_who_told_a_supervisor_to_stop_is_answered_when_the_dispatcher_ends(tree: Tree) -> None:
