@@ -209,12 +209,29 @@ class Dispatcher(Sweeping):
         Raises:
             RuntimeError: called from another thread; use ``call_soon(dispatcher.call_at, ...)`` there.
         """
+        self._refuse_other_threads("call_at", "at_ns")
+        return self._deadlines.add(at_ns, partial(fn, *args) if args else fn)
+
+    def call_after(self, delay_ns: int, fn: Callable[..., object], *args: Any) -> Deadline:
+        """Have ``fn(*args)`` called after a length of time, even if the clock is set back meanwhile; as ``call_at``.
+
+        Args:
+            delay_ns: nanoseconds from now; by wall time if the clock has no ``elapsed_ns``.
+            fn: what is called.
+            *args: its arguments.
+
+        Raises:
+            RuntimeError: called from another thread; use ``call_soon(dispatcher.call_after, ...)`` there.
+        """
+        self._refuse_other_threads("call_after", "delay_ns")
+        return self._waits.add(self._elapsed_ns() + delay_ns, partial(fn, *args) if args else fn)
+
+    def _refuse_other_threads(self, name: str, when: str) -> None:
         if self._thread is not None and not self.is_current():
             raise RuntimeError(
-                f"call_at() of dispatcher {self.name!r} called on thread {threading.current_thread().name!r}; "
-                "from other threads use call_soon(dispatcher.call_at, at_ns, fn)"
+                f"{name}() of dispatcher {self.name!r} called on thread {threading.current_thread().name!r}; "
+                f"from other threads use call_soon(dispatcher.{name}, {when}, fn)"
             )
-        return self._deadlines.add(at_ns, partial(fn, *args) if args else fn)
 
     def call_at_end(self, who: object, fn: Callable[[], None]) -> None:
         """Have ``fn()`` called on the dispatcher's thread when it has come to its end.
@@ -310,7 +327,7 @@ class Dispatcher(Sweeping):
         """Return the seconds to wait for more work, 0 if there is some."""
         if self._ready or self._intake or self._is_closing:
             return 0.0
-        at_ns = self._deadlines.next_ns()
+        at_ns = self.next_deadline_ns()
         if at_ns is None:
             return _LONGEST_WAIT_SECONDS
         left_ns = at_ns - self.clock.now_ns()

@@ -197,9 +197,8 @@ class Supervisor(Keeping):
         child.leaving = then
         child.actor.actor_inbox.put(Envelope(ActorStop()))
         if shutdown_ns is not None:
-            at_ns = self.dispatcher.clock.now_ns() + shutdown_ns
             call = Call(lambda: self._actor_is_overdue(child))
-            child.overdue = self.dispatcher.call_at(at_ns, self.post, call)
+            child.overdue = self.dispatcher.call_after(shutdown_ns, self.post_to_instance, call)
 
     def _actor_is_overdue(self, child: Child) -> None:
         if child.leaving is not None and self._actor_children.get(child.spec.name) is child:

@@ -25,6 +25,7 @@ from greenroom.actors import (
     Mailbox,
     Restart,
     RestartsExhaustedError,
+    RestartWindow,
     Strategy,
     Supervisor,
     Terminated,
@@ -547,6 +548,56 @@ def test_restarts_that_are_long_ago_do_not_count(tree: Tree) -> None:
         tree.wait(5)
 
     assert supervisor.is_alive()
+
+
+def test_a_clock_that_is_set_back_makes_no_restart_wait_and_none_count_for_longer(tree: Tree) -> None:
+    supervisor = tree.grow("a", max_restarts=3, period=5, backoff=Backoff(1, factor=1))
+    a = tree.call(supervisor, "child", "a")
+    for _ in range(3):
+        a.tell(BOOM)
+        tree.run()
+        tree.clock.jump(-3600)
+        tree.wait(1)
+
+    assert tree.ask(a, "back") == ("a4", 1)
+    tree.wait(5)
+    a.tell(BOOM)
+    tree.run()
+    tree.wait(1)
+
+    assert tree.ask(a, "back again") == ("a5", 1)
+
+
+def test_a_clock_that_is_set_back_gives_a_child_no_more_time_to_end(tree: Tree) -> None:
+    supervisor = tree.grow(tree.spec("slow", shutdown=2))
+    tree.call(supervisor, "child", "slow").actor_inbox.hold(True)
+    supervisor.stop(block=False)
+    tree.run()
+
+    tree.clock.jump(-3600)
+    tree.wait(2)
+
+    assert not supervisor.is_alive()
+
+
+def test_restarts_at_a_wall_time_that_was_set_back_are_forgotten() -> None:
+    window = RestartWindow(2, 10)
+    assert [window.note(now_ns) for now_ns in (100, 101, 102)] == [0, 1, None]
+
+    assert [window.note(now_ns) for now_ns in (50, 51, 52)] == [0, 1, None]
+
+
+def test_a_child_that_waits_for_its_restart_keeps_nobody_once_it_need_not(tree: Tree) -> None:
+    supervisor = tree.grow("a", "b", strategy=Strategy.ONE_FOR_ALL, backoff=Backoff(3600, maximum=3600))
+    tree.call(supervisor, "child", "a").tell(BOOM)
+    tree.run()
+    tree.call(supervisor, "stop_child", "a")
+    assert tree.dispatcher.next_deadline_ns() is not None
+
+    supervisor.stop(block=False)
+    tree.run()
+
+    assert tree.dispatcher.next_deadline_ns() is None
 
 
 def test_without_restarts_the_first_failure_is_one_too_many(tree: Tree) -> None:
