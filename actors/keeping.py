@@ -308,6 +308,12 @@ class Keeping(Actor):
         if before.instance_has_begun:
             try:
                 actor = child.make()
+                if isinstance(before, Keeping) and not isinstance(actor, Keeping):
+                    actor.abandon("it cannot take its place")
+                    raise TypeError(
+                        f"child {child.spec.name!r} was a {type(before).__name__} and is now a {type(actor).__name__}, "
+                        "which keeps no children; what makes it is to make a supervisor each time"
+                    )
             except BaseException as fault:
                 # As a failure of the instance that could not be made.
                 self._actor_log_failure(fault)

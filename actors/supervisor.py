@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -49,7 +49,7 @@ class Supervisor(Keeping):
 
     def __init__(
         self,
-        children: Iterable[ChildSpec] = (),
+        children: Sequence[ChildSpec] = (),
         *,
         strategy: Strategy = Strategy.ONE_FOR_ONE,
         max_restarts: int = 3,
@@ -58,7 +58,7 @@ class Supervisor(Keeping):
         decide: Callable[[BaseException], Directive] | None = None,
         dispatcher: Dispatcher | None = None,
     ) -> None:
-        specs = list(children)
+        specs = _specs_of(children)
         for name, times in Counter(spec.name for spec in specs).items():
             if times > 1:
                 raise ValueError(
@@ -81,7 +81,7 @@ class Supervisor(Keeping):
         """Start one more child, after all others; gives the reference to speak to it by, which outlives restarts.
 
         Raises:
-            ValueError: there is a child of that name.
+            ValueError: there is a child of that name, be it one that is ending.
             RuntimeError: the supervisor is ending.
             BaseException: what its ``__init__`` raises; then there is no such child. What ``on_start`` raises is a
                 failure of the child, like any later one.
@@ -89,7 +89,11 @@ class Supervisor(Keeping):
         if self._actor_is_ending:
             raise RuntimeError(f"{self} is ending and starts no more children")
         if spec.name in self._actor_children:
-            raise ValueError(f"{self} has a child called {spec.name!r}; stop it first, or give another name")
+            if self._actor_children[spec.name].leaving is None:
+                raise ValueError(f"{self} has a child called {spec.name!r}; stop it first, or give another name")
+            raise ValueError(
+                f"child {spec.name!r} of {self} is ending; watch it, and start the other one when Terminated comes"
+            )
         child = self._actor_add(spec)
         child.is_added = True
         self._actor_start([child])
@@ -97,6 +101,8 @@ class Supervisor(Keeping):
 
     def stop_child(self, name: str) -> None:
         """Have a child end, in the time that its spec gives it, and keep it no longer.
+
+        It does not wait for that: until then the child is among ``children``, and its name is taken. ``watch`` tells.
 
         Raises:
             KeyError: there is no such child.
@@ -209,3 +215,18 @@ class Supervisor(Keeping):
 
 def _nothing() -> None:
     """Nobody waits for the end of a child."""
+
+
+def _specs_of(children: Sequence[ChildSpec]) -> list[ChildSpec]:
+    if isinstance(children, Iterator):
+        raise TypeError(
+            f"the children are a {type(children).__name__}, which gives them once, and a supervisor that is restarted "
+            "asks again; give a list or a tuple"
+        )
+    for spec in children:
+        if not isinstance(spec, ChildSpec):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
+            name = getattr(spec, "__name__", repr(spec))
+            raise TypeError(
+                f"{name} is no ChildSpec; say what it is called and how it is made: ChildSpec('name', {name})"
+            )
+    return list(children)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import weakref
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any, cast
@@ -398,6 +399,19 @@ def test_a_temporary_child_is_ended_with_a_sibling_and_does_not_come_back(tree: 
     assert not b.is_alive()
 
 
+def test_who_asked_one_that_goes_on_is_not_told_that_it_was_stopped(tree: Tree) -> None:
+    def decide(error: BaseException) -> Directive:
+        return Directive.RESUME
+
+    supervisor = tree.grow("a", decide=decide)
+    a = tree.call(supervisor, "child", "a")
+
+    with pytest.raises(ActorDeadError, match=r"has gone on without an answer after SystemExit"):
+        tree.ask(a, SystemExit())
+
+    assert tree.ask(a, "hello") == ("a1", 1)
+
+
 def test_a_failure_to_be_escalated_is_though_a_sibling_is_restarted_first(tree: Tree) -> None:
     def decide(error: BaseException) -> Directive:
         return Directive.ESCALATE if isinstance(error, LookupError) else Directive.RESTART
@@ -728,6 +742,20 @@ def test_two_children_of_one_name_are_refused(tree: Tree) -> None:
         Supervisor([tree.spec("a"), tree.spec("a")])
 
 
+def test_the_name_of_a_child_that_is_ending_is_taken_until_it_has(tree: Tree) -> None:
+    supervisor = tree.grow("a")
+    a = tree.call(supervisor, "child", "a")
+    a.actor_inbox.hold(True)
+    tree.call(supervisor, "stop_child", "a")
+
+    with pytest.raises(ValueError, match="is ending; watch it"):
+        tree.call(supervisor, "start_child", tree.spec("a"))
+
+    a.actor_inbox.hold(False)
+    tree.run()
+    assert tree.ask(tree.call(supervisor, "start_child", tree.spec("a")), "hello") == ("a2", 1)
+
+
 def test_a_child_that_cannot_be_made_is_not_there(tree: Tree) -> None:
     supervisor = tree.grow("a")
 
@@ -983,6 +1011,20 @@ def test_a_supervisor_that_was_restarted_leaves_nothing_behind_on_its_dispatcher
     assert first() is None
 
 
+def test_one_without_children_does_not_take_the_place_of_a_supervisor(
+    tree: Tree, caplog: pytest.LogCaptureFixture
+) -> None:
+    made: Iterator[Actor] = iter([Supervisor([tree.spec("leaf")]), Member("x", tree.log)])
+    root = tree.grow(ChildSpec("x", lambda: next(made)), max_restarts=0)
+    leaf = tree.call(tree.call(root, "child", "x"), "child", "leaf")
+
+    tree.call(root, "restart_child", "x")
+
+    assert "child 'x' was a Supervisor and is now a Member" in caplog.text
+    assert not leaf.is_alive()
+    assert not root.is_alive()
+
+
 def test_a_supervisor_abandoned_before_its_first_turn_starts_nobody(tree: Tree) -> None:
     actor = Supervisor([tree.spec("a")], dispatcher=tree.dispatcher)
     actor.launch()
@@ -1106,6 +1148,24 @@ def test_a_supervisor_that_cannot_make_its_children_stops(tree: Tree, caplog: py
     assert "missing 2 required positional arguments" in caplog.text
 
 
+class Unmade(Actor):
+    def __init__(self) -> None:
+        """Forgets what it should call."""
+
+
+def test_a_child_that_forgets_its_superclass_is_told_so(tree: Tree) -> None:
+    supervisor = tree.grow()
+
+    with pytest.raises(TypeError, match=r"Unmade.__init__\(\) has not called super\(\).__init__\(\)"):
+        tree.call(supervisor, "start_child", ChildSpec("a", Unmade))
+
+
+@pytest.mark.parametrize("begin", [Unmade.start, lambda: Unmade().launch()])
+def test_an_actor_that_forgets_its_superclass_is_told_so(begin: Any) -> None:
+    with pytest.raises(TypeError, match=r"Unmade.__init__\(\) has not called super\(\).__init__\(\)"):
+        begin()
+
+
 @pytest.mark.parametrize(
     ("make", "error", "told"),
     [
@@ -1120,6 +1180,13 @@ def test_a_supervisor_that_cannot_make_its_children_stops(tree: Tree, caplog: py
         (lambda: Backoff(1, jitter=2), ValueError, "jitter is 2"),
         (lambda: Backoff(1, maximum=timedelta(days=2)), ValueError, "the longest wait is a day"),
         (lambda: Supervisor(max_restarts=-1), ValueError, "max_restarts is -1"),
+        (lambda: Supervisor(cast("Any", [Member])), TypeError, r"ChildSpec\('name', Member\)"),
+        (lambda: Supervisor(cast("Any", iter([]))), TypeError, "a list_iterator, which gives them once"),
+        (
+            lambda: Supervisor(cast("Any", (tree for tree in [Tree()]))),
+            TypeError,
+            "a generator.*give a list or a tuple",
+        ),
         (lambda: Supervisor(period=-1), ValueError, "period is -1"),
     ],
 )
