@@ -22,6 +22,7 @@ from .dispatcher import Dispatcher
 from .future import Future
 from .mailbox import Mailbox
 from .pykka_seam import ActorStop, Envelope, follow, handle_receive, redirect
+from .reference import Reference
 from .stopped_flag import StoppedFlag
 from .watching import Terminated, flag_of
 
@@ -90,7 +91,7 @@ class Actor(pykka.Actor):
         self.actor_inbox: Mailbox = self._actor_make_inbox()  # pyright: ignore[reportIncompatibleVariableOverride]  # by one of its kind alone
         self.actor_stopped: StoppedFlag = StoppedFlag()  # pyright: ignore[reportIncompatibleVariableOverride]  # likewise
         self._actor_dispatcher = dispatcher
-        self._actor_own_ref: ActorRef[Any] | None = None
+        self._actor_own_ref: Reference[Any] | None = None
         self._actor_urn: str | None = None
         self._actor_keeper: Keeper | None = None
         self._actor_watches: dict[StoppedFlag, Callable[[], object]] | None = None
@@ -114,7 +115,7 @@ class Actor(pykka.Actor):
         self.launch()
 
     @property
-    def actor_ref(self) -> ActorRef[Self]:  # pyright: ignore[reportIncompatibleMethodOverride]  # it is the same type
+    def actor_ref(self) -> Reference[Self]:  # pyright: ignore[reportIncompatibleMethodOverride]  # it is the same type
         """A reference for others to speak to this actor by."""
         try:
             ref = self._actor_own_ref
@@ -122,7 +123,7 @@ class Actor(pykka.Actor):
             _refuse_unmade(self)
             raise
         if ref is None:
-            ref = self._actor_own_ref = ActorRef(self)
+            ref = self._actor_own_ref = Reference(self)
         return ref
 
     @property
