@@ -44,7 +44,7 @@ class Dispatcher(Sweeping):
         on_sweep: called at the end of each sweep in which anything ran.
         is_full: asked after each turn; True ends the sweep.
         on_idle: called on the dispatcher's thread just before it waits.
-        on_end: called on the dispatcher's thread when it has come to its end.
+        on_end: called once, on the dispatcher's thread, when it has come to its end.
         on_error: told what escapes an actor, a callback or a hook (default: it is logged as critical).
         dead_letters: where mail to nobody goes (default: its own).
     """
@@ -129,7 +129,8 @@ class Dispatcher(Sweeping):
         """Take no more from outside, finish what is queued, then end.
 
         On the dispatcher's own thread it only asks. What is queued by the work being finished is finished too; what
-        is still left after ``timeout`` is abandoned: its actors stop and their mail fails.
+        is still left after ``timeout`` is abandoned: its actors stop and their mail fails. A supervisor is abandoned
+        with its tree, without ``on_stop``; an actor that has nothing to do is not seen to, and stops when mail comes.
 
         Args:
             timeout: seconds to wait at most; None waits until all is done.
@@ -349,8 +350,9 @@ class Dispatcher(Sweeping):
             self._guarded(self._at_end.popitem()[1])
         # Who was told of that, and cannot see to it any more.
         self._abandon_ready()
-        if self._on_end is not None:
-            self._guarded(self._on_end)
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            self._guarded(on_end)
 
     def _take_back(self, call: tuple[Callable[..., object], tuple[Any, ...]]) -> None:
         """It ended while ``call`` was being handed in: if the last look did not see it, nobody will."""

@@ -155,7 +155,9 @@ class Supervisor(Keeping):
 
     def _actor_end_next(self) -> None:
         while self._actor_children:
-            name, child = next(reversed(self._actor_children.items()))
+            # The last one of a dict is found by a look at all that were behind it, unless it is taken out.
+            name, child = self._actor_children.popitem()
+            self._actor_children[name] = child
             if child.leaving is not None:
                 # It was told to already: go on when it has ended.
                 child.leaving = self._actor_end_next

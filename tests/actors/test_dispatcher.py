@@ -455,6 +455,29 @@ def test_a_call_after_a_while_does_not_wait_for_a_clock_that_was_set_back() -> N
     assert not after.is_pending
 
 
+def test_a_dispatcher_comes_to_its_end_once(closing: Callable[..., Dispatcher]) -> None:
+    ends: list[str] = []
+    dispatcher = closing(on_end=lambda: ends.append("end"))
+
+    for _ in range(3):
+        assert dispatcher.close(timeout=30)
+
+    assert ends == ["end"]
+
+
+def test_an_actor_that_has_nothing_to_do_stops_when_mail_comes_after_the_end(
+    closing: Callable[..., Dispatcher],
+) -> None:
+    dispatcher = closing()
+    (actor,) = launched(dispatcher, [], "idle")
+    assert dispatcher.close(timeout=30)
+    assert actor.actor_ref.is_alive()
+
+    actor.actor_ref.tell("late")
+
+    assert not actor.actor_ref.is_alive()
+
+
 def test_a_thread_with_the_number_of_one_that_has_ended_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     dispatcher = Dispatcher()
     dispatcher.start()

@@ -651,6 +651,12 @@ def test_waits_are_spread_by_the_jitter() -> None:
     assert all(500_000_000 <= wait <= 1_500_000_000 for wait in waits)
 
 
+def test_no_wait_is_longer_than_the_longest_whatever_the_jitter() -> None:
+    backoff = Backoff(10, maximum=10, jitter=1.0)
+
+    assert max(backoff.wait_ns(5) for _ in range(100)) == 10 * 10**9
+
+
 def test_a_wait_that_would_be_endless_is_the_longest() -> None:
     assert Backoff(1, factor=10.0, maximum=60).wait_ns(1000) == 60_000_000_000
 
@@ -1092,6 +1098,17 @@ def test_when_the_dispatcher_ends_those_that_wait_to_be_restarted_are_over(tree:
     assert not supervisor.is_alive()
     with pytest.raises(ActorDeadError, match="closed"):
         waiting.get(timeout=0)
+
+
+def test_when_the_dispatcher_ends_a_tree_is_over_without_a_word_to_its_actors(tree: Tree) -> None:
+    supervisor = tree.grow("a")
+    a = tree.call(supervisor, "child", "a")
+    tree.notes()
+
+    tree.dispatcher.close()
+
+    assert tree.notes() == []
+    assert [ref.is_alive() for ref in (supervisor, a)] == [False, False]
 
 
 def test_who_is_told_of_the_end_of_a_tree_when_the_dispatcher_ends_is_over_too(tree: Tree) -> None:
