@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from .actor import Actor, Keeper, default_dispatcher
+from .actor import Actor, Keeper
 from .bounded_mailbox import BoundedMailbox
 from .bounds import Overflow
 from .clock import Clock, ManualClock, SystemClock
 from .closer import Closer
 from .dead_letters import DeadLetter, DeadLetters
 from .deadlines import Deadline, Deadlines
+from .default_dispatcher import default_dispatcher
 from .dispatcher import Dispatcher
 from .dispatcher_threads import on_dispatcher_thread
 from .errors import (

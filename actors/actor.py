@@ -7,7 +7,6 @@ What pykka promises about an actor holds, with two exceptions: a blocking wait o
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import uuid
 from collections.abc import Callable
@@ -18,42 +17,18 @@ from pykka import ActorDeadError, ActorRef, ActorRegistry
 
 from .bounded_mailbox import BoundedMailbox
 from .bounds import Overflow
+from .default_dispatcher import default_dispatcher
 from .dispatcher import Dispatcher
 from .future import Future
 from .mailbox import Mailbox
 from .pykka_seam import ActorStop, Envelope, follow, handle_receive, redirect
+from .reference import Reference
 from .stopped_flag import StoppedFlag
 from .watching import Terminated, flag_of
 
-__all__ = ["Actor", "Keeper", "default_dispatcher"]
+__all__ = ["Actor", "Keeper"]
 
 logger = logging.getLogger("greenroom.actors")
-
-
-class _Default:
-    """The dispatcher of actors that name none: made when the first of them starts."""
-
-    lock = threading.Lock()
-    dispatcher: Dispatcher | None = None
-
-    @classmethod
-    def forget(cls) -> None:
-        # In a forked child the thread is gone, and the lock may have been held.
-        cls.lock = threading.Lock()
-        cls.dispatcher = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Default.forget)
-
-
-def default_dispatcher() -> Dispatcher:
-    """Return the started dispatcher that actors without one of their own share."""
-    with _Default.lock:
-        if _Default.dispatcher is None or _Default.dispatcher.is_closed:
-            _Default.dispatcher = Dispatcher(name="greenroom-actors")
-            _Default.dispatcher.start()
-        return _Default.dispatcher
 
 
 _URN = "A universally unique name, made when it is first asked for."
@@ -116,7 +91,7 @@ class Actor(pykka.Actor):
         self.actor_inbox: Mailbox = self._actor_make_inbox()  # pyright: ignore[reportIncompatibleVariableOverride]  # by one of its kind alone
         self.actor_stopped: StoppedFlag = StoppedFlag()  # pyright: ignore[reportIncompatibleVariableOverride]  # likewise
         self._actor_dispatcher = dispatcher
-        self._actor_own_ref: ActorRef[Any] | None = None
+        self._actor_own_ref: Reference[Any] | None = None
         self._actor_urn: str | None = None
         self._actor_keeper: Keeper | None = None
         self._actor_watches: dict[StoppedFlag, Callable[[], object]] | None = None
@@ -140,11 +115,16 @@ class Actor(pykka.Actor):
         self.launch()
 
     @property
-    def actor_ref(self) -> ActorRef[Self]:  # pyright: ignore[reportIncompatibleMethodOverride]  # it is the same type
+    def actor_ref(self) -> Reference[Self]:  # pyright: ignore[reportIncompatibleMethodOverride]  # it is the same type
         """A reference for others to speak to this actor by."""
-        if self._actor_own_ref is None:
-            self._actor_own_ref = ActorRef(self)
-        return self._actor_own_ref
+        try:
+            ref = self._actor_own_ref
+        except AttributeError:
+            _refuse_unmade(self)
+            raise
+        if ref is None:
+            ref = self._actor_own_ref = Reference(self)
+        return ref
 
     @property
     def instance_can_go_on(self) -> bool:
@@ -173,7 +153,9 @@ class Actor(pykka.Actor):
 
         Raises:
             RuntimeError: the actor has been launched already.
+            TypeError: its ``__init__`` has not called that of its superclass.
         """
+        _refuse_unmade(self)
         self.actor_inbox.attach(self.dispatcher, self)
 
     # Watching others.
@@ -292,7 +274,8 @@ class Actor(pykka.Actor):
             self.actor_inbox.hold(True, all_lanes=True)
             self._actor_forget_watches()
         if reply_to is not None:
-            dead = ActorDeadError(f"{self} was stopped by {error!r} while handling the message")
+            end = "has gone on without an answer after" if goes_on else "was stopped by"
+            dead = ActorDeadError(f"{self} {end} {error!r} while handling the message")
             dead.__cause__ = error
             reply_to.set_exception((ActorDeadError, dead, None))
         if goes_on:
@@ -322,7 +305,9 @@ class Actor(pykka.Actor):
         Raises:
             ValueError: it has chosen another dispatcher.
             RuntimeError: it has been launched already.
+            TypeError: its ``__init__`` has not called that of its superclass.
         """
+        _refuse_unmade(self)
         if self._actor_dispatcher not in (None, dispatcher):
             raise ValueError(
                 f"{self} is to be kept by an actor of dispatcher {dispatcher.name!r}, and was made for another one: a "
@@ -388,6 +373,12 @@ class Actor(pykka.Actor):
                 # Just now the last of them has stopped, on another thread.
                 return
             flag.forget(callback)
+
+
+def _refuse_unmade(actor: Actor) -> None:
+    if not hasattr(actor, "_actor_is_begun"):
+        kind = type(actor).__name__
+        raise TypeError(f"{kind}.__init__() has not called super().__init__(), so it has no mailbox; call it first")
 
 
 def _pass_on_interrupt(error: BaseException | None) -> None:

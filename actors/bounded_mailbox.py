@@ -129,7 +129,8 @@ class BoundedMailbox(Mailbox):
     def _wait_for_room(self, gate: threading.Lock, until: float | None) -> None:
         is_let_in = False
         try:
-            is_let_in = gate.acquire(timeout=-1 if until is None else max(0.0, until - monotonic()))
+            seconds = -1 if until is None else min(max(0.0, until - monotonic()), threading.TIMEOUT_MAX)
+            is_let_in = gate.acquire(timeout=seconds)
         finally:
             if not is_let_in:
                 with self._lock:

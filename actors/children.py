@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from .actor import Actor
@@ -10,7 +10,7 @@ from .deadlines import Deadline
 from .dispatcher import Dispatcher
 from .supervision import ChildSpec, Directive
 
-__all__ = ["Call", "Child", "Ended"]
+__all__ = ["Again", "Call", "Child", "Ended"]
 
 
 class Parent(Protocol):
@@ -19,11 +19,11 @@ class Parent(Protocol):
     @property
     def dispatcher(self) -> Dispatcher: ...
 
-    def directive(self, error: BaseException) -> tuple[Directive, BaseException]:
+    def judge_for_instance(self, error: BaseException) -> tuple[Directive, BaseException]:
         """What is to become of a child that has failed of ``error``, and of what."""
         ...
 
-    def post(self, message: Ended | Call) -> None:
+    def post_to_instance(self, message: Ended | Call) -> None:
         """Have something seen to in a turn of the supervisor, before its mail."""
         ...
 
@@ -34,8 +34,8 @@ class Child:
     Attributes:
         actor: the instance that is there, or the last one that was.
         is_down: whether that one has ended, and another is to take its place.
-        again: stands for the moment at which the next one is to come, once that is settled.
-        begun_ns: when the instance began.
+        again: the beginning at which the next one is to come, once that is settled.
+        begun_ns: when the instance began, in elapsed time.
         failures: how many restarts there were in a row.
         is_added: whether it was started later, and is none of those that its supervisor begins with.
         leaving: how to go on once it has ended, if it was told to.
@@ -62,7 +62,7 @@ class Child:
         self.actor = self.make()
         self.is_down = True
         self.is_added = False
-        self.again: object | None = None
+        self.again: Again | None = None
         self.begun_ns = 0
         self.failures = 0
         self.leaving: Callable[[], None] | None = None
@@ -84,11 +84,17 @@ class Child:
         """Another supervisor keeps it, whose instances are to come."""
         self._parent, self.spec, self.failures = parent, spec, 0
 
+    def begin_no_more(self) -> None:
+        """No next one is to come, as far as is settled."""
+        again, self.again = self.again, None
+        if again is not None:
+            again.leave()
+
     # As the keeper of its actor: in the turns of that, which takes them on the same thread.
 
     def failed(self, actor: Actor, error: BaseException) -> bool:
         """An instance has failed; whether it goes on all the same."""
-        directive, of = self._parent.directive(error)
+        directive, of = self._parent.judge_for_instance(error)
         if directive is Directive.RESUME and actor.instance_can_go_on:
             return True
         self._is_over(Ended(self, actor, of, directive))
@@ -100,7 +106,37 @@ class Child:
 
     def _is_over(self, end: Ended) -> None:
         self.over = end
-        self._parent.post(end)
+        self._parent.post_to_instance(end)
+
+
+class Again:
+    """Children that are to begin together, in their order; whoever is to do something else by then leaves.
+
+    Attributes:
+        deadline: when, if they wait.
+    """
+
+    __slots__ = ("_children", "_left", "deadline")
+
+    def __init__(self, children: Iterable[Child]) -> None:
+        self.deadline: Deadline | None = None
+        self._children = list(children)
+        self._left = len(self._children)
+        for child in self._children:
+            child.again = self
+
+    def leave(self) -> None:
+        """One of them does not begin; nothing waits for the last of them."""
+        self._left -= 1
+        if not self._left and self.deadline is not None:
+            self.deadline.cancel()
+
+    def take(self) -> list[Child]:
+        """Who is still to begin, and does now."""
+        due = [child for child in self._children if child.again is self]
+        for child in due:
+            child.again = None
+        return due
 
 
 class Ended(NamedTuple):

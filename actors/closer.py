@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pykka
-from pykka import ActorDeadError, ActorRef, ActorRegistry
+from pykka import ActorDeadError, ActorRegistry
 
 from .future import Future
 from .pykka_seam import ActorStop, Envelope
@@ -23,6 +23,7 @@ class _Door:
     closer: Closer
 
     def put(self, envelope: Envelope[Any]) -> None:
+        """Close if it is a stop, refuse a question; what is only told is dropped, since nobody could handle it."""
         if type(envelope.message) is ActorStop:
             self.closer.stop_soon(envelope.reply_to)
         elif envelope.reply_to is not None:
@@ -48,10 +49,8 @@ class Closer(pykka.Actor):
         super().__init__()
         self._name = name
         self._close = close
-        door = self._create_actor_inbox()
-        door.closer = self
-        self.actor_inbox = door
-        self._actor_ref = ActorRef(self)
+        assert isinstance(self.actor_inbox, _Door)
+        self.actor_inbox.closer = self
 
     @staticmethod
     def _create_actor_inbox() -> _Door:

@@ -17,7 +17,7 @@ class Deadline:
     """One call to be made at a time, unless it is cancelled before; ``Deadlines.add`` makes it.
 
     Attributes:
-        at_ns: when, in nanoseconds since the epoch, UTC.
+        at_ns: when, in nanoseconds since the epoch, UTC; of ``Dispatcher.call_after`` in nanoseconds of elapsed time.
     """
 
     __slots__ = ("_callback", "_owner", "at_ns")

@@ -44,7 +44,7 @@ class Dispatcher(Sweeping):
         on_sweep: called at the end of each sweep in which anything ran.
         is_full: asked after each turn; True ends the sweep.
         on_idle: called on the dispatcher's thread just before it waits.
-        on_end: called on the dispatcher's thread when it has come to its end.
+        on_end: called once, on the dispatcher's thread, when it has come to its end.
         on_error: told what escapes an actor, a callback or a hook (default: it is logged as critical).
         dead_letters: where mail to nobody goes (default: its own).
     """
@@ -129,7 +129,8 @@ class Dispatcher(Sweeping):
         """Take no more from outside, finish what is queued, then end.
 
         On the dispatcher's own thread it only asks. What is queued by the work being finished is finished too; what
-        is still left after ``timeout`` is abandoned: its actors stop and their mail fails.
+        is still left after ``timeout`` is abandoned: its actors stop and their mail fails. A supervisor is abandoned
+        with its tree, without ``on_stop``; an actor that has nothing to do is not seen to, and stops when mail comes.
 
         Args:
             timeout: seconds to wait at most; None waits until all is done.
@@ -209,12 +210,29 @@ class Dispatcher(Sweeping):
         Raises:
             RuntimeError: called from another thread; use ``call_soon(dispatcher.call_at, ...)`` there.
         """
+        self._refuse_other_threads("call_at", "at_ns")
+        return self._deadlines.add(at_ns, partial(fn, *args) if args else fn)
+
+    def call_after(self, delay_ns: int, fn: Callable[..., object], *args: Any) -> Deadline:
+        """Have ``fn(*args)`` called after a length of time, even if the clock is set back meanwhile; as ``call_at``.
+
+        Args:
+            delay_ns: nanoseconds from now; by wall time if the clock has no ``elapsed_ns``.
+            fn: what is called.
+            *args: its arguments.
+
+        Raises:
+            RuntimeError: called from another thread; use ``call_soon(dispatcher.call_after, ...)`` there.
+        """
+        self._refuse_other_threads("call_after", "delay_ns")
+        return self._waits.add(self._elapsed_ns() + delay_ns, partial(fn, *args) if args else fn)
+
+    def _refuse_other_threads(self, name: str, when: str) -> None:
         if self._thread is not None and not self.is_current():
             raise RuntimeError(
-                f"call_at() of dispatcher {self.name!r} called on thread {threading.current_thread().name!r}; "
-                "from other threads use call_soon(dispatcher.call_at, at_ns, fn)"
+                f"{name}() of dispatcher {self.name!r} called on thread {threading.current_thread().name!r}; "
+                f"from other threads use call_soon(dispatcher.{name}, {when}, fn)"
             )
-        return self._deadlines.add(at_ns, partial(fn, *args) if args else fn)
 
     def call_at_end(self, who: object, fn: Callable[[], None]) -> None:
         """Have ``fn()`` called on the dispatcher's thread when it has come to its end.
@@ -310,7 +328,7 @@ class Dispatcher(Sweeping):
         """Return the seconds to wait for more work, 0 if there is some."""
         if self._ready or self._intake or self._is_closing:
             return 0.0
-        at_ns = self._deadlines.next_ns()
+        at_ns = self.next_deadline_ns()
         if at_ns is None:
             return _LONGEST_WAIT_SECONDS
         left_ns = at_ns - self.clock.now_ns()
@@ -332,8 +350,9 @@ class Dispatcher(Sweeping):
             self._guarded(self._at_end.popitem()[1])
         # Who was told of that, and cannot see to it any more.
         self._abandon_ready()
-        if self._on_end is not None:
-            self._guarded(self._on_end)
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            self._guarded(on_end)
 
     def _take_back(self, call: tuple[Callable[..., object], tuple[Any, ...]]) -> None:
         """It ended while ``call`` was being handed in: if the last look did not see it, nobody will."""

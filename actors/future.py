@@ -72,7 +72,8 @@ class Future(pykka.Future[T]):
     def __init__(self) -> None:
         self._value: T = _PENDING
         self._error: tuple[BaseException, Any] | None = None
-        self._waiters: list[Callable[[Future[T]], object]] | None = None
+        # By their ids: thousands may wait for one future, and each gives up by itself.
+        self._waiters: dict[object, Callable[[Future[T]], object]] | None = None
         self._hook: _Hook | None = None
         self._driver: Driver | None = None
 
@@ -126,7 +127,7 @@ class Future(pykka.Future[T]):
             waiters = self._waiters
             self._waiters = None
         if waiters is not None:
-            self._call(waiters)
+            self._call(waiters.values())
 
     def set_exception(self, exc_info: OptExcInfo | None = None) -> None:
         """Set an exception that ``get()`` will raise, by default the one being handled now.
@@ -173,9 +174,10 @@ class Future(pykka.Future[T]):
             is_pending = self._value is _PENDING
             if is_pending:
                 if self._waiters is None:
-                    self._waiters = [fn]
+                    self._waiters = {id(fn): fn}
                 else:
-                    self._waiters.append(fn)
+                    # One that is added twice is called twice.
+                    self._waiters[object() if id(fn) in self._waiters else id(fn)] = fn
         if not is_pending:
             self._call([fn])
         elif self._hook is not None:
@@ -271,7 +273,7 @@ class Future(pykka.Future[T]):
             waiters = self._waiters
             self._waiters = None
         if waiters is not None:
-            self._call(waiters)
+            self._call(waiters.values())
 
     def _wait(self, timeout: float | None) -> None:
         """Block this thread until there is an outcome."""
@@ -299,10 +301,10 @@ class Future(pykka.Future[T]):
 
     def _forget(self, fn: Callable[[Future[T]], object]) -> None:
         with _LOCKS[id(self) >> 6 & 63]:
-            if self._waiters is not None and fn in self._waiters:
-                self._waiters.remove(fn)
+            if self._waiters is not None:
+                self._waiters.pop(id(fn), None)
 
-    def _call(self, waiters: list[Callable[[Future[T]], object]]) -> None:
+    def _call(self, waiters: Iterable[Callable[[Future[T]], object]]) -> None:
         interrupt: BaseException | None = None
         for fn in waiters:
             try:
@@ -342,7 +344,7 @@ class Future(pykka.Future[T]):
             waiters = self._waiters
             self._waiters = None
         if waiters is not None:
-            self._call(waiters)
+            self._call(waiters.values())
 
     def _watch(self, hook: _Hook) -> None:
         """See to it that the waiters of a derived future are called."""
@@ -383,4 +385,4 @@ class Future(pykka.Future[T]):
             waiters = self._waiters
             self._waiters = None
         if waiters is not None:
-            self._call(waiters)
+            self._call(waiters.values())

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from .actor import Actor
-from .children import Call, Child, Ended
+from .children import Again, Call, Child, Ended
 from .dispatcher import Dispatcher
 from .errors import RestartsExhaustedError
 from .mailbox import Lane
@@ -173,7 +173,7 @@ class Keeping(Actor):
             # A hook of the user's, or a fault of ours: a supervisor that cannot go on fails, as every actor does.
             self._actor_escalate(error)
 
-    def post(self, message: object) -> None:
+    def post_to_instance(self, message: object) -> None:
         """Have something seen to in a turn of this supervisor, before its mail; not if it is no more."""
         if self.actor_inbox.is_dead:
             return
@@ -202,7 +202,7 @@ class Keeping(Actor):
 
     # Failures.
 
-    def directive(self, error: BaseException) -> tuple[Directive, BaseException]:
+    def judge_for_instance(self, error: BaseException) -> tuple[Directive, BaseException]:
         """What is to become of a child that has failed of ``error``, and of what."""
         if self._actor_decide is None:
             return Directive.RESTART, error
@@ -216,10 +216,10 @@ class Keeping(Actor):
     def _actor_has_failed(self, child: Child, error: BaseException, directive: Directive) -> None:
         if self._actor_is_ending or (child.spec.restart is Restart.TEMPORARY and directive is not Directive.ESCALATE):
             directive = Directive.STOP
-        self._DO[directive](self, child, error)
+        self._actor_do[directive](self, child, error)
 
     def _actor_restart(self, child: Child, error: BaseException | None) -> None:
-        now_ns = self.dispatcher.clock.now_ns()
+        now_ns = self.dispatcher.elapsed_ns()
         if self._actor_window.note(now_ns) is None:
             exhausted = RestartsExhaustedError(child.spec.name, len(self._actor_window))
             exhausted.__cause__ = error
@@ -235,21 +235,13 @@ class Keeping(Actor):
             if other.spec.restart is Restart.TEMPORARY:
                 self._actor_drop(other, "its supervisor has ended it", None)
         logger.warning("%s restarts %s in %g s: %r", self, child.actor, wait_ns / 1e9, error)
-        again = object()
-        for other in group:
-            other.again = again
-
-        def start() -> None:
-            due = [other for other in group if other.again is again]
-            for other in due:
-                other.again = None
-            self._actor_start(due)
-
+        again = Again(other for other in group if other.spec.restart is not Restart.TEMPORARY)
         # Never here: a child that fails whenever it begins would take us deeper and deeper.
+        start = Call(lambda: self._actor_start(again.take()))
         if wait_ns:
-            self.dispatcher.call_at(now_ns + wait_ns, self.post, Call(start))
+            again.deadline = self.dispatcher.call_after(wait_ns, self.post_to_instance, start)
         else:
-            self.post(Call(start))
+            self.post_to_instance(start)
 
     def _actor_escalate(self, error: BaseException) -> None:
         """Fail: the children end, the last one first, and whoever keeps this supervisor decides."""
@@ -260,7 +252,7 @@ class Keeping(Actor):
         if self._actor_is_begun:
             self._actor_fail(None, error)
 
-    _DO: ClassVar[dict[Directive, Callable[[Keeping, Child, BaseException], None]]] = {
+    _actor_do: ClassVar[dict[Directive, Callable[[Keeping, Child, BaseException], None]]] = {
         # One that goes on has not ended; one that could not even begin has nothing to go on with.
         Directive.RESUME: _actor_restart,
         Directive.RESTART: _actor_restart,
@@ -307,15 +299,21 @@ class Keeping(Actor):
                 continue
             error = self._actor_begin_instance(child)
             if error is not None:
-                directive, of = self.directive(error)
+                directive, of = self.judge_for_instance(error)
                 self._actor_has_failed(child, of, directive)
 
     def _actor_begin_instance(self, child: Child) -> BaseException | None:
         before = child.actor
-        child.begun_ns = self.dispatcher.clock.now_ns()
+        child.begun_ns = self.dispatcher.elapsed_ns()
         if before.instance_has_begun:
             try:
                 actor = child.make()
+                if isinstance(before, Keeping) and not isinstance(actor, Keeping):
+                    actor.abandon("it cannot take its place")
+                    raise TypeError(
+                        f"child {child.spec.name!r} was a {type(before).__name__} and is now a {type(actor).__name__}, "
+                        "which keeps no children; what makes it is to make a supervisor each time"
+                    )
             except BaseException as fault:
                 # As a failure of the instance that could not be made.
                 self._actor_log_failure(fault)
@@ -331,7 +329,7 @@ class Keeping(Actor):
 
     def _actor_down(self, child: Child) -> None:
         """See to it that no instance of a child is there."""
-        child.again = None
+        child.begin_no_more()
         if not child.is_down:
             child.is_down = True
             if child.over is None:
@@ -345,7 +343,7 @@ class Keeping(Actor):
         child.actor.abandon(reason, error)
 
     def _actor_forget(self, child: Child) -> None:
-        child.again = None
+        child.begin_no_more()
         if child.overdue is not None:
             child.overdue.cancel()
             child.overdue = None

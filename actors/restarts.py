@@ -32,13 +32,15 @@ class RestartWindow:
         """Note that there is to be a restart.
 
         Args:
-            now_ns: the wall time; one that went back counts as it is.
+            now_ns: the time. If it is a wall time that was set back, what is later than it is forgotten.
 
         Returns:
             How many there were within the window before this one; None if this one would be too many, and it does not
             count then.
         """
         recent = self._at_ns
+        while recent and recent[-1] > now_ns:
+            recent.pop()
         while recent and recent[0] <= now_ns - self._period_ns:
             recent.popleft()
         if len(recent) >= self._most:

@@ -29,7 +29,8 @@ class StoppedFlag(threading.Event):
     def __init__(self) -> None:
         self.error: BaseException | None = None
         self._is_set_now = False
-        self._callbacks: list[Callable[[], object]] | None = None
+        # As keys: thousands may watch one actor, and each forgets it by itself.
+        self._callbacks: dict[Callable[[], object], None] | None = None
 
     def __repr__(self) -> str:
         return f"<StoppedFlag {'set' if self._is_set_now else 'unset'}>"
@@ -86,19 +87,19 @@ class StoppedFlag(threading.Event):
         return self._is_set_now
 
     def call_when_set(self, callback: Callable[[], object]) -> None:
-        """Have ``callback()`` called when the actor stops, on the thread where it does; at once if it has stopped."""
+        """Have ``callback()`` called once, when the actor stops, on the thread where it does; at once if it has."""
         with self._lock:
             if not self._is_set_now:
-                self._callbacks = self._callbacks or []
-                self._callbacks.append(callback)
+                self._callbacks = self._callbacks or {}
+                self._callbacks[callback] = None
                 return
         _tell(callback)
 
     def forget(self, callback: Callable[[], object]) -> None:
         """Do not call ``callback`` any more."""
         with self._lock:
-            if self._callbacks is not None and callback in self._callbacks:
-                self._callbacks.remove(callback)
+            if self._callbacks is not None:
+                self._callbacks.pop(callback, None)
 
 
 def _tell(callback: Callable[[], object]) -> None:

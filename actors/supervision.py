@@ -109,7 +109,9 @@ class Backoff:
             wait_ns = min(self._initial_ns * self._factor**restarts, self._maximum_ns)
         except OverflowError:
             wait_ns = self._maximum_ns if self._initial_ns else 0
-        return round(wait_ns * random.uniform(1 - self._jitter, 1 + self._jitter) if self._jitter else wait_ns)
+        if self._jitter:
+            wait_ns = min(wait_ns * random.uniform(1 - self._jitter, 1 + self._jitter), self._maximum_ns)
+        return round(wait_ns)
 
 
 class ChildSpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -45,11 +45,11 @@ class Supervisor(Keeping):
         TypeError, ValueError: an argument is of the wrong kind or out of range, or two children have one name.
     """
 
-    __slots__ = ("_actor_reply_to",)
+    __slots__ = ("_actor_stop",)
 
     def __init__(
         self,
-        children: Iterable[ChildSpec] = (),
+        children: Sequence[ChildSpec] = (),
         *,
         strategy: Strategy = Strategy.ONE_FOR_ONE,
         max_restarts: int = 3,
@@ -58,7 +58,7 @@ class Supervisor(Keeping):
         decide: Callable[[BaseException], Directive] | None = None,
         dispatcher: Dispatcher | None = None,
     ) -> None:
-        specs = list(children)
+        specs = _specs_of(children)
         for name, times in Counter(spec.name for spec in specs).items():
             if times > 1:
                 raise ValueError(
@@ -74,14 +74,14 @@ class Supervisor(Keeping):
             decide=decide,
             dispatcher=dispatcher,
         )
-        # Who has told it to stop, and waits for the end of all children.
-        self._actor_reply_to: pykka.Future[Any] | None = None
+        # What has told it to stop, while the children end.
+        self._actor_stop: Envelope[Any] | None = None
 
     def start_child(self, spec: ChildSpec) -> ActorRef[Any]:
         """Start one more child, after all others; gives the reference to speak to it by, which outlives restarts.
 
         Raises:
-            ValueError: there is a child of that name.
+            ValueError: there is a child of that name, be it one that is ending.
             RuntimeError: the supervisor is ending.
             BaseException: what its ``__init__`` raises; then there is no such child. What ``on_start`` raises is a
                 failure of the child, like any later one.
@@ -89,7 +89,11 @@ class Supervisor(Keeping):
         if self._actor_is_ending:
             raise RuntimeError(f"{self} is ending and starts no more children")
         if spec.name in self._actor_children:
-            raise ValueError(f"{self} has a child called {spec.name!r}; stop it first, or give another name")
+            if self._actor_children[spec.name].leaving is None:
+                raise ValueError(f"{self} has a child called {spec.name!r}; stop it first, or give another name")
+            raise ValueError(
+                f"child {spec.name!r} of {self} is ending; watch it, and start the other one when Terminated comes"
+            )
         child = self._actor_add(spec)
         child.is_added = True
         self._actor_start([child])
@@ -97,6 +101,8 @@ class Supervisor(Keeping):
 
     def stop_child(self, name: str) -> None:
         """Have a child end, in the time that its spec gives it, and keep it no longer.
+
+        It does not wait for that: until then the child is among ``children``, and its name is taken. ``watch`` tells.
 
         Raises:
             KeyError: there is no such child.
@@ -142,14 +148,16 @@ class Supervisor(Keeping):
 
     def _actor_end(self, reply_to: pykka.Future[Any] | None) -> None:
         """Told to stop: the children end first, the last one first, each in the time that it has."""
-        self._actor_is_ending, self._actor_reply_to = True, reply_to
+        self._actor_is_ending, self._actor_stop = True, Envelope(ActorStop(), reply_to=reply_to)
         # What comes now is answered once this has ended; the children are heard.
         self.actor_inbox.hold(True)
         self._actor_end_next()
 
     def _actor_end_next(self) -> None:
         while self._actor_children:
-            name, child = next(reversed(self._actor_children.items()))
+            # The last one of a dict is found by a look at all that were behind it, unless it is taken out.
+            name, child = self._actor_children.popitem()
+            self._actor_children[name] = child
             if child.leaving is not None:
                 # It was told to already: go on when it has ended.
                 child.leaving = self._actor_end_next
@@ -157,21 +165,20 @@ class Supervisor(Keeping):
             self._actor_let_go(child, self._actor_end_next)
             if name in self._actor_children:
                 return
-        reply_to, self._actor_reply_to = self._actor_reply_to, None
-        super()._actor_end(reply_to)
+        stop, self._actor_stop = self._actor_stop, None
+        super()._actor_end(None if stop is None else stop.reply_to)
 
-    # However it ends, who has told it to stop is answered.
+    # A stop under way is a message that was not handled: the next instance takes it, or it is answered with all that is
+    # left in the mailbox.
 
     def _actor_fail(self, reply_to: pykka.Future[Any] | None, error: BaseException) -> None:
-        try:
-            super()._actor_fail(reply_to, error)
-        finally:
-            self._actor_answer_stop()
+        self._actor_put_stop_back()
+        super()._actor_fail(reply_to, error)
 
     def retire_instance(self) -> None:
         """End the children, the last one first, then this instance."""
         super().retire_instance()
-        self._actor_answer_stop()
+        self._actor_put_stop_back()
 
     def abandon(self, reason: str, error: BaseException | None = None) -> None:
         """Stop for good, and the children before it, the last one first; whoever has told it to stop is answered.
@@ -180,13 +187,13 @@ class Supervisor(Keeping):
             reason: what is left in the mailboxes fails with it.
             error: what it stops of.
         """
+        self._actor_put_stop_back()
         super().abandon(reason, error)
-        self._actor_answer_stop()
 
-    def _actor_answer_stop(self) -> None:
-        reply_to, self._actor_reply_to = self._actor_reply_to, None
-        if reply_to is not None:
-            reply_to.set(None)
+    def _actor_put_stop_back(self) -> None:
+        stop, self._actor_stop = self._actor_stop, None
+        if stop is not None:
+            self.actor_inbox.put_back([stop])
 
     def _actor_let_go(self, child: Child, then: Callable[[], None]) -> None:
         """Have a child end in the time that it has, then go on."""
@@ -198,9 +205,8 @@ class Supervisor(Keeping):
         child.leaving = then
         child.actor.actor_inbox.put(Envelope(ActorStop()))
         if shutdown_ns is not None:
-            at_ns = self.dispatcher.clock.now_ns() + shutdown_ns
             call = Call(lambda: self._actor_is_overdue(child))
-            child.overdue = self.dispatcher.call_at(at_ns, self.post, call)
+            child.overdue = self.dispatcher.call_after(shutdown_ns, self.post_to_instance, call)
 
     def _actor_is_overdue(self, child: Child) -> None:
         if child.leaving is not None and self._actor_children.get(child.spec.name) is child:
@@ -211,3 +217,18 @@ class Supervisor(Keeping):
 
 def _nothing() -> None:
     """Nobody waits for the end of a child."""
+
+
+def _specs_of(children: Sequence[ChildSpec]) -> list[ChildSpec]:
+    if isinstance(children, Iterator):
+        raise TypeError(
+            f"the children are a {type(children).__name__}, which gives them once, and a supervisor that is restarted "
+            "asks again; give a list or a tuple"
+        )
+    for spec in children:
+        if not isinstance(spec, ChildSpec):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
+            name = getattr(spec, "__name__", repr(spec))
+            raise TypeError(
+                f"{name} is no ChildSpec; say what it is called and how it is made: ChildSpec('name', {name})"
+            )
+    return list(children)

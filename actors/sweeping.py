@@ -10,7 +10,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Protocol
 
-from .clock import Clock, SystemClock
+from .clock import Clock, SystemClock, stopwatch
 from .deadlines import Deadlines
 from .mailbox import Mailbox
 from .turn_deadline import ThreadAbandoned
@@ -59,6 +59,7 @@ class Sweeping:
     ) -> None:
         self.name = name
         self.clock: Clock = SystemClock() if clock is None else clock
+        self._elapsed_ns = stopwatch(self.clock)
         self._max_turns = max_turns
         self._max_seconds = self._seconds = max_seconds
         self._on_sweep = on_sweep
@@ -67,6 +68,8 @@ class Sweeping:
         self._ready: deque[Runnable] = deque()
         self._intake: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._deadlines = Deadlines()
+        # By elapsed time.
+        self._waits = Deadlines()
         self._holding: hold_wakeups | None = None
 
     @property
@@ -76,7 +79,15 @@ class Sweeping:
 
     def next_deadline_ns(self) -> int | None:
         """Return when the next deadline is due (nanoseconds since the epoch), or None."""
-        return self._deadlines.next_ns()
+        at_ns, wait_ns = self._deadlines.next_ns(), self._waits.next_ns()
+        if wait_ns is None:
+            return at_ns
+        wait_ns += self.clock.now_ns() - self._elapsed_ns()
+        return wait_ns if at_ns is None else min(at_ns, wait_ns)
+
+    def elapsed_ns(self) -> int:
+        """Return nanoseconds for lengths of time: they only grow, if the clock can tell such ones."""
+        return self._elapsed_ns()
 
     def _sweep(self, max_turns: int, max_seconds: float) -> bool:
         """Run one sweep: this is the hot loop."""
@@ -95,6 +106,10 @@ class Sweeping:
                     self._report(error)
             if self._deadlines:
                 for callback in self._deadlines.pop_due(self.clock.now_ns()):
+                    has_run = True
+                    self._guarded(callback)
+            if self._waits:
+                for callback in self._waits.pop_due(self._elapsed_ns()):
                     has_run = True
                     self._guarded(callback)
             if ready:

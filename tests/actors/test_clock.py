@@ -45,6 +45,17 @@ def test_jump_may_go_back() -> None:
     assert clock.now_ns() == 9 * 10**9
 
 
+def test_time_that_has_passed_is_not_changed_by_a_step() -> None:
+    clock = ManualClock()
+
+    clock.advance(2)
+    clock.jump(-1)
+    clock.advance_to(clock.now_ns() + 3 * 10**9)
+    clock.jump(3600)
+
+    assert clock.elapsed_ns() == 5 * 10**9
+
+
 def test_subscribers_hear_of_each_move_though_one_of_them_raises(caplog: pytest.LogCaptureFixture) -> None:
     clock = ManualClock(start_ns=0)
     heard: list[int] = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,13 @@ def launched(dispatcher: Dispatcher, log: list[Any], *names: str) -> list[Record
 def tell(actor: Actor, *messages: Any) -> None:
     for message in messages:
         actor.actor_inbox.put(Envelope(message))
+
+
+class WallClock:
+    """A clock that tells the wall time and nothing else."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.now_ns = clock.now_ns
 
 
 # By hand
@@ -412,6 +420,62 @@ def test_mail_for_an_actor_of_a_closed_dispatcher_is_answered(closing: Callable[
     assert not asked.actor_ref.is_alive()
     assert [letter.message for letter in dispatcher.dead_letters.latest()] == [2]
     assert log == []
+
+
+@pytest.mark.parametrize("clock", [None, WallClock])
+def test_a_call_after_a_while_is_made_by_the_thread_of_its_own(clock: type[WallClock] | None) -> None:
+    dispatcher = Dispatcher(clock=clock and clock(ManualClock(time.time_ns())))
+    dispatcher.start()
+    called = Future[str]()
+
+    dispatcher.call_soon(dispatcher.call_after, 1 if clock is None else 0, called.set, "called")
+
+    assert called.get(timeout=30) == "called"
+    with pytest.raises(RuntimeError, match=r"call_soon\(dispatcher.call_after, delay_ns, fn\)"):
+        dispatcher.call_after(1, print)
+    assert dispatcher.close(timeout=30)
+
+
+def test_a_call_after_a_while_does_not_wait_for_a_clock_that_was_set_back() -> None:
+    clock = ManualClock()
+    dispatcher = Dispatcher(clock=clock)
+    called: list[str] = []
+    dispatcher.call_at(clock.now_ns() + 20, called.append, "at")
+    after = dispatcher.call_after(10, called.append, "after")
+    assert dispatcher.next_deadline_ns() == clock.now_ns() + 10
+
+    clock.jump(-1)
+    assert dispatcher.next_deadline_ns() == clock.now_ns() + 10
+    clock.advance_to(clock.now_ns() + 9)
+    assert not dispatcher.sweep()
+    clock.advance_to(clock.now_ns() + 1)
+    assert dispatcher.sweep()
+
+    assert called == ["after"]
+    assert not after.is_pending
+
+
+def test_a_dispatcher_comes_to_its_end_once(closing: Callable[..., Dispatcher]) -> None:
+    ends: list[str] = []
+    dispatcher = closing(on_end=lambda: ends.append("end"))
+
+    for _ in range(3):
+        assert dispatcher.close(timeout=30)
+
+    assert ends == ["end"]
+
+
+def test_an_actor_that_has_nothing_to_do_stops_when_mail_comes_after_the_end(
+    closing: Callable[..., Dispatcher],
+) -> None:
+    dispatcher = closing()
+    (actor,) = launched(dispatcher, [], "idle")
+    assert dispatcher.close(timeout=30)
+    assert actor.actor_ref.is_alive()
+
+    actor.actor_ref.tell("late")
+
+    assert not actor.actor_ref.is_alive()
 
 
 def test_a_thread_with_the_number_of_one_that_has_ended_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

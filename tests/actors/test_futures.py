@@ -18,7 +18,7 @@ from typing import Any, TypeVarTuple
 import pykka
 import pytest
 
-from greenroom.actors import BlockingCallError, Dispatcher, Future, hold_wakeups
+from greenroom.actors import Actor, BlockingCallError, Dispatcher, Future, hold_wakeups
 
 Ts = TypeVarTuple("Ts")
 
@@ -169,6 +169,30 @@ def test_a_waiter_that_timed_out_leaves_nothing_behind() -> None:
     assert seen == [future]
 
 
+def test_one_of_many_waiters_is_forgotten_without_a_look_at_the_others() -> None:
+    times = 0
+
+    class Waiter:
+        def __call__(self, future: object) -> None: ...
+
+        __hash__ = object.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal times
+            times += 1
+            return self is other
+
+    future, waiters = Future[int](), [Waiter() for _ in range(100)]
+    for waiter in waiters:
+        future.add_done_callback(waiter)
+
+    for waiter in reversed(waiters):
+        getattr(future, "_forget")(waiter)  # noqa: B009  # what get() and await do at their end
+
+    assert not getattr(future, "_waiters")  # noqa: B009  # likewise
+    assert times == 0
+
+
 def test_a_failed_get_leaves_no_cycle() -> None:
     gc.disable()
     try:
@@ -305,6 +329,42 @@ def test_await_raises_the_same_exception_as_get() -> None:
             assert caught.value is error
 
     asyncio.run(main())
+
+
+def test_stops_of_many_actors_are_awaited_without_a_thread_for_each() -> None:
+    by_hand = Dispatcher()
+    refs = [Actor.start(dispatcher=by_hand) for _ in range(20)]
+    before = threading.active_count()
+
+    async def stop_all() -> list[bool]:
+        stopping = [asyncio.ensure_future(awaited(ref.stop(block=False))) for ref in refs]
+        await asyncio.sleep(0)
+        assert threading.active_count() == before
+        while by_hand.sweep():
+            pass
+        return await asyncio.gather(*stopping)
+
+    async def awaited(stopping: pykka.Future[bool]) -> bool:
+        return await stopping
+
+    assert asyncio.run(stop_all()) == [True] * 20
+    assert [ref.stop(block=False).get() for ref in refs] == [False] * 20
+
+
+def test_a_callback_is_called_as_often_as_it_was_added_and_needs_no_hash() -> None:
+    called: list[object] = []
+
+    class Callback(list[object]):
+        def __call__(self, future: object) -> None:
+            called.append(future)
+
+    future, callback = Future[int](), Callback()
+    future.add_done_callback(callback)
+    future.add_done_callback(callback)
+
+    future.set(1)
+
+    assert called == [future, future]
 
 
 def test_a_cancelled_waiter_leaves_the_future_alone() -> None:

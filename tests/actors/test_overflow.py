@@ -20,6 +20,7 @@ from greenroom.actors import (
     Terminated,
 )
 from greenroom.actors.bounded_mailbox import BoundedMailbox
+from greenroom.actors.bounds import Bounds
 from greenroom.actors.pykka_seam import ActorStop
 
 
@@ -160,6 +161,20 @@ def test_a_sender_waits_until_there_is_room() -> None:
 
     assert came == ["sent"]
     assert taken == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("patience", [float("inf"), 1e12])
+def test_a_sender_may_have_any_patience(patience: float) -> None:
+    mailbox = bounded(Overflow.WAIT, patience)
+    thread, came = waiting(mailbox, "third")
+    bounds: Bounds = getattr(mailbox, "_bounds")  # noqa: B009  # its own business
+    while thread.is_alive() and not getattr(bounds, "_gates"):  # noqa: B009  # likewise
+        pass
+
+    mailbox.take()
+    thread.join(30)
+
+    assert came == ["sent"]
 
 
 def test_a_sender_that_has_waited_long_enough_is_told() -> None:

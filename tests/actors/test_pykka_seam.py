@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pykka
 from pykka.messages import ProxyCall
 
 import greenroom.actors
-from greenroom.actors import Actor, ActorStop, Dispatcher, Envelope, Future
+from greenroom.actors import Actor, ActorStop, Dispatcher, Envelope, Future, Supervisor
 from greenroom.actors.pykka_seam import handle_receive
 
 
@@ -65,7 +67,7 @@ def test_a_ref_has_the_documented_attributes_of_its_actor() -> None:
 
 
 def test_pykka_has_the_hooks_that_the_actor_overrides() -> None:
-    hooks = {name for name in ("_create_actor_inbox", "_create_future", "_start_actor_loop") if name in vars(Actor)}
+    hooks = {name for name in HOOKS if name in vars(Actor)}
 
     assert hooks == getattr(pykka.Actor, "__abstractmethods__")  # noqa: B009  # not known to type checkers
     assert list(inspect.signature(pykka.Actor.on_failure).parameters) == [
@@ -76,13 +78,42 @@ def test_pykka_has_the_hooks_that_the_actor_overrides() -> None:
     ]
 
 
+# What pykka documents for whoever makes a new kind of actor.
+HOOKS = {"_create_actor_inbox", "_create_future", "_start_actor_loop"}
+
+
+def private(names: Iterable[str]) -> set[str]:
+    return {name for name in names if name.startswith("_") and not name.startswith("__")}
+
+
+def names_in(source: str) -> set[str]:
+    """What stands behind a dot."""
+    return {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
+
+
+def private_names_of_pykka() -> set[str]:
+    """Of the things of pykka that actors have to do with."""
+    kinds = (pykka.Actor, pykka.ActorRef, pykka.ActorRegistry, Envelope, pykka.messages)
+    told = {name for kind in kinds for name in (*vars(kind), *names_in(inspect.getsource(kind)))}
+    return private(told) - HOOKS - {"_abc_impl"}
+
+
 def test_private_names_of_pykka_stand_in_one_file_only() -> None:
-    folder = Path(greenroom.actors.__file__).parent
+    names = private_names_of_pykka()
+    assert {"_ActorStop", "_actor_ref", "_actor_refs_lock", "_actor_weakref", "_handle_receive", "_stop"} <= names
 
     users = {
         path.name
-        for path in folder.glob("*.py")
-        if any(name in path.read_text() for name in ("pykka._", "_ActorStop", "_handle_receive", "_actor_weakref"))
+        for path in Path(greenroom.actors.__file__).parent.glob("*.py")
+        if names & names_in(path.read_text()) or "pykka._" in path.read_text()
     }
 
     assert users == {"pykka_seam.py"}
+
+
+def test_no_private_name_of_an_actor_is_one_of_pykkas() -> None:
+    kinds = [kind for kind in Supervisor.__mro__ if kind.__module__.startswith("greenroom.")]
+    assert Actor in kinds
+    own = {name for kind in kinds for name in vars(kind)}
+
+    assert private(own) & private_names_of_pykka() == set()

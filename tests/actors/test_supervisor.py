@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import weakref
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any, cast
@@ -15,6 +16,7 @@ from pykka import ActorDeadError, ActorRef, ActorRegistry
 
 from greenroom.actors import (
     Actor,
+    ActorStop,
     Backoff,
     ChildSpec,
     Directive,
@@ -24,10 +26,12 @@ from greenroom.actors import (
     Mailbox,
     Restart,
     RestartsExhaustedError,
+    RestartWindow,
     Strategy,
     Supervisor,
     Terminated,
 )
+from greenroom.actors.children import Call
 from tests.actors.trees import Member, Tree
 
 
@@ -395,6 +399,19 @@ def test_a_temporary_child_is_ended_with_a_sibling_and_does_not_come_back(tree: 
     assert not b.is_alive()
 
 
+def test_who_asked_one_that_goes_on_is_not_told_that_it_was_stopped(tree: Tree) -> None:
+    def decide(error: BaseException) -> Directive:
+        return Directive.RESUME
+
+    supervisor = tree.grow("a", decide=decide)
+    a = tree.call(supervisor, "child", "a")
+
+    with pytest.raises(ActorDeadError, match=r"has gone on without an answer after SystemExit"):
+        tree.ask(a, SystemExit())
+
+    assert tree.ask(a, "hello") == ("a1", 1)
+
+
 def test_a_failure_to_be_escalated_is_though_a_sibling_is_restarted_first(tree: Tree) -> None:
     def decide(error: BaseException) -> Directive:
         return Directive.ESCALATE if isinstance(error, LookupError) else Directive.RESTART
@@ -547,6 +564,56 @@ def test_restarts_that_are_long_ago_do_not_count(tree: Tree) -> None:
     assert supervisor.is_alive()
 
 
+def test_a_clock_that_is_set_back_makes_no_restart_wait_and_none_count_for_longer(tree: Tree) -> None:
+    supervisor = tree.grow("a", max_restarts=3, period=5, backoff=Backoff(1, factor=1))
+    a = tree.call(supervisor, "child", "a")
+    for _ in range(3):
+        a.tell(BOOM)
+        tree.run()
+        tree.clock.jump(-3600)
+        tree.wait(1)
+
+    assert tree.ask(a, "back") == ("a4", 1)
+    tree.wait(5)
+    a.tell(BOOM)
+    tree.run()
+    tree.wait(1)
+
+    assert tree.ask(a, "back again") == ("a5", 1)
+
+
+def test_a_clock_that_is_set_back_gives_a_child_no_more_time_to_end(tree: Tree) -> None:
+    supervisor = tree.grow(tree.spec("slow", shutdown=2))
+    tree.call(supervisor, "child", "slow").actor_inbox.hold(True)
+    supervisor.stop(block=False)
+    tree.run()
+
+    tree.clock.jump(-3600)
+    tree.wait(2)
+
+    assert not supervisor.is_alive()
+
+
+def test_restarts_at_a_wall_time_that_was_set_back_are_forgotten() -> None:
+    window = RestartWindow(2, 10)
+    assert [window.note(now_ns) for now_ns in (100, 101, 102)] == [0, 1, None]
+
+    assert [window.note(now_ns) for now_ns in (50, 51, 52)] == [0, 1, None]
+
+
+def test_a_child_that_waits_for_its_restart_keeps_nobody_once_it_need_not(tree: Tree) -> None:
+    supervisor = tree.grow("a", "b", strategy=Strategy.ONE_FOR_ALL, backoff=Backoff(3600, maximum=3600))
+    tree.call(supervisor, "child", "a").tell(BOOM)
+    tree.run()
+    tree.call(supervisor, "stop_child", "a")
+    assert tree.dispatcher.next_deadline_ns() is not None
+
+    supervisor.stop(block=False)
+    tree.run()
+
+    assert tree.dispatcher.next_deadline_ns() is None
+
+
 def test_without_restarts_the_first_failure_is_one_too_many(tree: Tree) -> None:
     supervisor = tree.grow("a", max_restarts=0)
     tree.call(supervisor, "child", "a").tell(BOOM)
@@ -582,6 +649,12 @@ def test_waits_are_spread_by_the_jitter() -> None:
 
     assert len(waits) > 50
     assert all(500_000_000 <= wait <= 1_500_000_000 for wait in waits)
+
+
+def test_no_wait_is_longer_than_the_longest_whatever_the_jitter() -> None:
+    backoff = Backoff(10, maximum=10, jitter=1.0)
+
+    assert max(backoff.wait_ns(5) for _ in range(100)) == 10 * 10**9
 
 
 def test_a_wait_that_would_be_endless_is_the_longest() -> None:
@@ -673,6 +746,20 @@ def test_two_children_of_one_name_are_refused(tree: Tree) -> None:
         tree.call(supervisor, "start_child", tree.spec("a"))
     with pytest.raises(ValueError, match="2 children are called 'a'"):
         Supervisor([tree.spec("a"), tree.spec("a")])
+
+
+def test_the_name_of_a_child_that_is_ending_is_taken_until_it_has(tree: Tree) -> None:
+    supervisor = tree.grow("a")
+    a = tree.call(supervisor, "child", "a")
+    a.actor_inbox.hold(True)
+    tree.call(supervisor, "stop_child", "a")
+
+    with pytest.raises(ValueError, match="is ending; watch it"):
+        tree.call(supervisor, "start_child", tree.spec("a"))
+
+    a.actor_inbox.hold(False)
+    tree.run()
+    assert tree.ask(tree.call(supervisor, "start_child", tree.spec("a")), "hello") == ("a2", 1)
 
 
 def test_a_child_that_cannot_be_made_is_not_there(tree: Tree) -> None:
@@ -843,6 +930,40 @@ def test_who_told_a_supervisor_to_stop_is_answered_however_it_ends(tree: Tree) -
     assert stopping.get(timeout=0) is True
 
 
+@pytest.mark.parametrize("restart", Restart)
+@pytest.mark.parametrize("how", ["with a sibling", "by hand", "with its supervisor", "since it fails"])
+def test_a_stop_is_not_lost_on_a_supervisor_that_is_restarted_before_it_has_ended(
+    tree: Tree, restart: Restart, how: str
+) -> None:
+    inner = ChildSpec("inner", Supervisor, ([tree.spec("a", shutdown=None)],), restart=restart)
+    middle = ChildSpec("middle", Supervisor, ([tree.spec("sibling"), inner],), {"strategy": Strategy.ONE_FOR_ALL})
+    root = tree.grow(middle)
+    ref = tree.call(root, "child", "middle")
+    sibling, stopped = tree.call(ref, "children").values()
+    a = tree.call(stopped, "child", "a")
+    a.actor_inbox.hold(True)
+    stopping = stopped.stop(block=False)
+    tree.run()
+
+    def fail() -> None:
+        raise BOOM
+
+    if how == "with a sibling":
+        sibling.tell(BOOM)
+    elif how == "by hand":
+        ref.proxy().restart_child.defer("inner")
+    elif how == "with its supervisor":
+        root.proxy().restart_child.defer("middle")
+    else:
+        stopped.actor_inbox.put(Envelope(Call(fail)), Lane.SYSTEM)
+    tree.run()
+
+    # One that is to be there always comes back of its stop; any other one does not.
+    assert stopping.get(timeout=0) is True
+    assert stopped.is_alive() is (restart is Restart.PERMANENT)
+    assert not any(type(letter.message) is ActorStop for letter in tree.dispatcher.dead_letters.latest())
+
+
 def test_who_told_a_supervisor_to_stop_is_answered_when_the_dispatcher_ends(tree: Tree) -> None:
     supervisor = tree.grow(tree.spec("a", shutdown=None))
     tree.call(supervisor, "child", "a").actor_inbox.hold(True)
@@ -894,6 +1015,20 @@ def test_a_supervisor_that_was_restarted_leaves_nothing_behind_on_its_dispatcher
     gc.collect()
 
     assert first() is None
+
+
+def test_one_without_children_does_not_take_the_place_of_a_supervisor(
+    tree: Tree, caplog: pytest.LogCaptureFixture
+) -> None:
+    made: Iterator[Actor] = iter([Supervisor([tree.spec("leaf")]), Member("x", tree.log)])
+    root = tree.grow(ChildSpec("x", lambda: next(made)), max_restarts=0)
+    leaf = tree.call(tree.call(root, "child", "x"), "child", "leaf")
+
+    tree.call(root, "restart_child", "x")
+
+    assert "child 'x' was a Supervisor and is now a Member" in caplog.text
+    assert not leaf.is_alive()
+    assert not root.is_alive()
 
 
 def test_a_supervisor_abandoned_before_its_first_turn_starts_nobody(tree: Tree) -> None:
@@ -965,6 +1100,17 @@ def test_when_the_dispatcher_ends_those_that_wait_to_be_restarted_are_over(tree:
         waiting.get(timeout=0)
 
 
+def test_when_the_dispatcher_ends_a_tree_is_over_without_a_word_to_its_actors(tree: Tree) -> None:
+    supervisor = tree.grow("a")
+    a = tree.call(supervisor, "child", "a")
+    tree.notes()
+
+    tree.dispatcher.close()
+
+    assert tree.notes() == []
+    assert [ref.is_alive() for ref in (supervisor, a)] == [False, False]
+
+
 def test_who_is_told_of_the_end_of_a_tree_when_the_dispatcher_ends_is_over_too(tree: Tree) -> None:
     supervisor = tree.grow("a")
     outside = Member("outside", tree.log, dispatcher=tree.dispatcher)
@@ -1019,6 +1165,24 @@ def test_a_supervisor_that_cannot_make_its_children_stops(tree: Tree, caplog: py
     assert "missing 2 required positional arguments" in caplog.text
 
 
+class Unmade(Actor):
+    def __init__(self) -> None:
+        """Forgets what it should call."""
+
+
+def test_a_child_that_forgets_its_superclass_is_told_so(tree: Tree) -> None:
+    supervisor = tree.grow()
+
+    with pytest.raises(TypeError, match=r"Unmade.__init__\(\) has not called super\(\).__init__\(\)"):
+        tree.call(supervisor, "start_child", ChildSpec("a", Unmade))
+
+
+@pytest.mark.parametrize("begin", [Unmade.start, lambda: Unmade().launch()])
+def test_an_actor_that_forgets_its_superclass_is_told_so(begin: Any) -> None:
+    with pytest.raises(TypeError, match=r"Unmade.__init__\(\) has not called super\(\).__init__\(\)"):
+        begin()
+
+
 @pytest.mark.parametrize(
     ("make", "error", "told"),
     [
@@ -1033,6 +1197,13 @@ def test_a_supervisor_that_cannot_make_its_children_stops(tree: Tree, caplog: py
         (lambda: Backoff(1, jitter=2), ValueError, "jitter is 2"),
         (lambda: Backoff(1, maximum=timedelta(days=2)), ValueError, "the longest wait is a day"),
         (lambda: Supervisor(max_restarts=-1), ValueError, "max_restarts is -1"),
+        (lambda: Supervisor(cast("Any", [Member])), TypeError, r"ChildSpec\('name', Member\)"),
+        (lambda: Supervisor(cast("Any", iter([]))), TypeError, "a list_iterator, which gives them once"),
+        (
+            lambda: Supervisor(cast("Any", (tree for tree in [Tree()]))),
+            TypeError,
+            "a generator.*give a list or a tuple",
+        ),
         (lambda: Supervisor(period=-1), ValueError, "period is -1"),
     ],
 )

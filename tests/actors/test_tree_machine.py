@@ -337,6 +337,11 @@ class Trees(RuleBasedStateMachine):
         else:
             self.step(turns)
 
+    @rule(seconds=st.sampled_from([-3600.0, -1.0, 3600.0]))
+    def set_the_clock(self, seconds: float) -> None:
+        """Which is no time that passes."""
+        self.world.clock.jump(seconds)
+
     def step(self, turns: int) -> None:
         for _ in range(turns):
             self.world.dispatcher.step()

@@ -121,7 +121,7 @@ class _Instance:
     restarts: list[float] = field(default_factory=list)
     error: Error | None = None
     ending: bool = False
-    asked_to_stop: int | None = None
+    stop: _Mail | None = None
 
     def __str__(self) -> str:
         return f"{self.node.plan.name}{self.number}"
@@ -325,7 +325,7 @@ class Model:
             if node.plan.children is None:
                 self._end(node, instance, mail.asked)
             else:
-                instance.ending, instance.asked_to_stop = True, mail.asked
+                instance.ending, instance.stop = True, mail
                 node.held = True
                 self._end_next(node, instance)
             return
@@ -368,6 +368,7 @@ class Model:
             self.answers[asked] = error.name
             return
         instance = node.instance
+        self._put_stop_back(instance)
         resumes = False
         if node.keeper is not None:
             resumes = error.directive is Directive.RESUME and instance.error is None
@@ -387,7 +388,6 @@ class Model:
         self.notes.append(f"fail {instance}")
         if node.keeper is None:
             self._abandon(node, error)
-        self._answer_stop(instance)
 
     def _end(self, node: Node, instance: _Instance, asked: int | None) -> None:
         if node.keeper is None:
@@ -548,7 +548,7 @@ class Model:
             node.held = node.shut = True
             self.notes.append(f"stop {instance}")
             self._forget_watches(instance)
-            self._answer_stop(instance)
+            self._put_stop_back(instance)
 
     def _end_children(self, instance: _Instance) -> None:
         for child in reversed(list(instance.children.values())):
@@ -556,6 +556,7 @@ class Model:
 
     def _abandon(self, node: Node, error: Error | None) -> None:
         instance = node.instance
+        self._put_stop_back(instance)
         children, instance.children = instance.children, {}
         for child in reversed(list(children.values())):
             self._forget(child)
@@ -572,12 +573,12 @@ class Model:
                     self.answers[mail.asked] = "True"
             else:
                 self._refuse(mail, "ActorDeadError")
-        self._answer_stop(instance)
 
-    def _answer_stop(self, instance: _Instance) -> None:
-        if instance.asked_to_stop is not None:
-            self.answers[instance.asked_to_stop] = "True"
-            instance.asked_to_stop = None
+    def _put_stop_back(self, instance: _Instance) -> None:
+        """A stop is answered once it has been carried out and not before: this instance cannot, the next one may."""
+        if instance.stop is not None:
+            instance.node.mail.appendleft(instance.stop)
+            instance.stop = None
 
     # Keeping.
 
@@ -723,8 +724,8 @@ class Model:
             self._let_go(instance, child, "then the next one")
             if name in instance.children:
                 return
-        asked, instance.asked_to_stop = instance.asked_to_stop, None
-        self._end(node, instance, asked)
+        stop, instance.stop = instance.stop, None
+        self._end(node, instance, None if stop is None else stop.asked)
 
     def _let_go(self, keeper: _Instance, node: Node, leaving: str) -> None:
         if node.down or node.plan.shutdown == 0:
