@@ -22,12 +22,13 @@ from ..runtime.shell.performance import Performance
 from ..runtime.shell.performer import Performer
 from ..runtime.shell.settings import Seams
 from ..runtime.shell.targets import Target
-from ..storage import Journal, RunHeader, Store, check
+from ..storage import Journal, RunHeader, Store
 from .activity_loop import ActivityLoop
 from .errors import LeakError, StuckError
 from .executor import ManualExecutor
 from .faults import FaultyStore
-from .leaks import LeakCheck
+from .leaks import LeakCheck, broken_promises
+from .looking import account_of
 from .performer import ManualPerformer
 from .recorded import RecordedRun, recorded_runs
 from .repetition import repeated_alone
@@ -136,8 +137,11 @@ class TestRuntime(Runtime):
         hands.recover()
         return self
 
-    def close(self) -> int:
+    def close(self, *, check_leaks: bool | None = None) -> int:
         """Close as a runtime does, then see to it that nothing was left behind.
+
+        Args:
+            check_leaks: as for ``TestRuntime``; None leaves it at what was said there.
 
         Returns:
             How many async activities were cancelled.
@@ -154,7 +158,8 @@ class TestRuntime(Runtime):
             self._drop()
             self._process_settings.release()
             return 0
-        problems = [str(problem) for problem in check(hands.journal)] if self._checks else []
+        checks = self._checks if check_leaks is None else check_leaks
+        problems = broken_promises(hands.journal) if checks else []
         leak_check = LeakCheck(hands)
         left = super().close()
         if self.store.is_crashed:
@@ -163,7 +168,7 @@ class TestRuntime(Runtime):
             return 0
         problems += [f"an error that escaped: {error!r}" for error in self._escaped]
         self._escaped.clear()
-        if self._checks and (problems := problems + leak_check.leaks()):
+        if checks and (problems := problems + leak_check.leaks()):
             raise LeakError(problems)
         return left
 
@@ -171,8 +176,7 @@ class TestRuntime(Runtime):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         # A test that fails is told why, not what that left behind.
-        self._checks = self._checks and kind is None
-        self.close()
+        self.close(check_leaks=self._checks and kind is None)
 
     async def __aenter__(self) -> Self:
         return self.open()
@@ -339,8 +343,14 @@ class TestRuntime(Runtime):
 
     def account(self) -> list[str]:
         """How the runs stand, for a person: a line each, the oldest first, and why those that have failed or are
-        suspended did so. Nothing but what is asked for that is driven."""
-        return [] if self._hands is None else self._standings(self._hands).all_runs()
+        suspended did so. Of many, these come first, and then the newest.
+
+        Nothing is driven for it: a message that nobody has driven is told of as one that the run has not taken yet.
+        """
+        if self._hands is None:
+            return []
+        with self.store.undisturbed():
+            return account_of(self._hands, instant(self.clock.now_ns()))
 
     @property
     def next_deadline_ns(self) -> int | None:

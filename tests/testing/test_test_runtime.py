@@ -17,7 +17,7 @@ from greenroom.runtime.model.errors import (
     WorkflowFailureError,
 )
 from greenroom.runtime.model.retry import RetryPolicy
-from greenroom.storage import MemoryStore
+from greenroom.storage import LocationError, MemoryStore, Tree
 from greenroom.testing import Crash, LeakError, StuckError, TestRuntime
 from greenroom.testing.faults import When
 
@@ -491,6 +491,29 @@ def test_a_damaged_journal_is_reported_at_close() -> None:
 
     with pytest.raises(LeakError, match="left behind at close"):
         runtime.close()
+
+
+def test_a_journal_that_cannot_be_read_does_not_keep_a_runtime_open() -> None:
+    runtime = TestRuntime().open()
+    runtime.start_workflow(listener, 1, id="w").get()
+    runtime.store.fail_read()
+
+    with pytest.raises(LeakError, match="the journal could not be checked: .*the test asked for it"):
+        runtime.close()
+
+    assert not runtime.is_open
+
+
+def test_a_runtime_without_checks_does_not_walk_the_journal_at_close() -> None:
+    runtime = TestRuntime(check_leaks=False).open()
+    runtime.start_workflow(listener, 1, id="w").get()
+    runtime.store.fail_read(5)  # closing reads less than that, and a walk more
+
+    runtime.close()
+
+    with pytest.raises(LocationError):
+        for _ in range(5):
+            runtime.store.get(Tree.META, b"")
 
 
 def test_a_fault_of_ours_in_a_commit_is_told_to_who_waits_and_nothing_is_written() -> None:
