@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from datetime import datetime
 
 from ..runtime.core.messages import Message
@@ -65,14 +63,12 @@ class _Look:
             ValueError: it has what this release does not know.
         """
         run_no = run_no_of(header.run_id) or 0
-        actor = self._actors.get(run_no)
+        actor, untaken = self._actors.get(run_no), self._untaken(run_no, header)
         if actor is None or actor.standing in _NOT_IN_MEMORY:
-            described = self._read(run_no, header)
-        else:
-            described = actor.describe()
-        return replace(described, waiting_messages=self._untaken(run_no, header))
+            return self._read(run_no, header, untaken)
+        return actor.describe(untaken)
 
-    def _read(self, run_no: int, header: RunHeader) -> WorkflowExecutionDescription:
+    def _read(self, run_no: int, header: RunHeader, untaken: int) -> WorkflowExecutionDescription:
         """The same by what the journal alone has."""
         journal = self._hands.journal
         run = RunState(run_no, header, is_stored=True)
@@ -81,7 +77,7 @@ class _Look:
         for turn in turns_of(journal, run_no):
             run.note(*decode_turn(turn), turn.time_ns)
             run.turn_no = turn.turn_no + 1
-        return describe(run, self._hands.attempts, rows=items.attempts)
+        return describe(run, self._hands.attempts, rows=items.attempts, waiting_messages=untaken)
 
     def _untaken(self, run_no: int, header: RunHeader) -> int:
         """How many messages it has not taken: those of its mailbox, and those that nobody has put there yet."""

@@ -107,6 +107,8 @@ class TestRuntime(Runtime):
         self._escaped: list[BaseException] = []
         self._performer: ManualPerformer | None = None
         self._seams = Seams(performer=self._make_performer, on_error=self._escaped.append, driver=self._drive)
+        self._is_lent = False
+        self._account_at_exit: list[str] = []
         self._open_journal = lambda: Journal.on(self.store)
 
     def _make_performer(self, **arguments: Any) -> Performer:
@@ -136,6 +138,18 @@ class TestRuntime(Runtime):
         self._process_settings.hold()
         hands.recover()
         return self
+
+    def lend(self) -> Self:
+        """Open it for somebody who may do so again, by ``with``; ``account`` is there after a ``with`` that fails, too.
+
+        Raises:
+            Crash, RuntimeError: as for ``open``.
+        """
+        self._is_lent = True
+        return self.open()
+
+    def __enter__(self) -> Self:
+        return self if self._is_lent and self._hands is not None else self.open()
 
     def close(self, *, check_leaks: bool | None = None) -> int:
         """Close as a runtime does, then see to it that nothing was left behind.
@@ -176,10 +190,12 @@ class TestRuntime(Runtime):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         # A test that fails is told why, not what that left behind.
+        if self._is_lent and kind is not None:
+            self._account_at_exit = self.account()
         self.close(check_leaks=self._checks and kind is None)
 
     async def __aenter__(self) -> Self:
-        return self.open()
+        return self.__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -348,7 +364,7 @@ class TestRuntime(Runtime):
         Nothing is driven for it: a message that nobody has driven is told of as one that the run has not taken yet.
         """
         if self._hands is None:
-            return []
+            return self._account_at_exit
         with self.store.undisturbed():
             return account_of(self._hands, instant(self.clock.now_ns()))
 
