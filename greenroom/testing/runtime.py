@@ -25,6 +25,7 @@ from ..runtime.shell.targets import Target
 from ..storage import Journal, RunHeader, Store
 from .activity_loop import ActivityLoop
 from .errors import LeakError, StuckError
+from .escapes import meant_for_the_test, watched_executions
 from .executor import ManualExecutor
 from .faults import FaultyStore
 from .leaks import LeakCheck, broken_promises
@@ -106,7 +107,12 @@ class TestRuntime(Runtime):
         self._chooser = None if shuffle is None else Random(shuffle)
         self._escaped: list[BaseException] = []
         self._performer: ManualPerformer | None = None
-        self._seams = Seams(performer=self._make_performer, on_error=self._escaped.append, driver=self._drive)
+        self._seams = Seams(
+            performer=self._make_performer,
+            executions=watched_executions(self._escaped.append),
+            on_error=self._escaped.append,
+            driver=self._drive,
+        )
         self._is_lent = False
         self._account_at_exit: list[str] = []
         self._open_journal = lambda: Journal.on(self.store)
@@ -114,7 +120,8 @@ class TestRuntime(Runtime):
     def _make_performer(self, **arguments: Any) -> Performer:
         make: Callable[..., ManualPerformer] = partial(ManualPerformer, **arguments)
         loop = ActivityLoop(self.clock.now_ns)
-        self._performer = make(queue=ManualExecutor(self._chooser), loop=loop, drive=self._drive_for_activity)
+        queue, escaped = ManualExecutor(self._chooser), self._escaped.append
+        self._performer = make(queue=queue, loop=loop, drive=self._drive_for_activity, escaped=escaped)
         return self._performer
 
     # Opening and closing.
@@ -180,8 +187,11 @@ class TestRuntime(Runtime):
             # The last commit was the one that was to crash.
             self._escaped.clear()
             return 0
-        problems += [f"an error that escaped: {error!r}" for error in self._escaped]
+        escaped = list(self._escaped)
         self._escaped.clear()
+        for error in filter(meant_for_the_test, escaped):
+            raise error
+        problems += [f"an error that escaped: {error!r}" for error in escaped]
         if checks and (problems := problems + leak_check.leaks()):
             raise LeakError(problems)
         return left
@@ -242,10 +252,11 @@ class TestRuntime(Runtime):
         performer = self._performer
         if performer is None:
             return False
-        if performer.queue.perform_next():
-            self.performed += 1
-            return True
-        return performer.loop.spin()
+        has_performed = performer.queue.perform_next()
+        self.performed += has_performed
+        has_run = has_performed or performer.loop.spin()
+        self._raise_escaped()
+        return has_run
 
     def run_until_idle(self) -> None:
         """Go on, activities included, until nothing can happen before some time has passed."""

@@ -751,7 +751,7 @@ class Raises:
 
     @workflow.query
     def raises(self, what: str) -> None:
-        raise {"cancelled": asyncio.CancelledError, "exit": SystemExit, "unspeakable": Unspeakable}[what]("no")
+        raise {"cancelled": asyncio.CancelledError, "exit": GeneratorExit, "unspeakable": Unspeakable}[what]("no")
 
     @workflow.query
     def wakes(self) -> None:
