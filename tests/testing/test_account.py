@@ -108,7 +108,7 @@ def test_runs_that_are_on_disk_only_are_told_of_too() -> None:
 
         sleeping, stopped = runtime.account()
 
-        assert sleeping.startswith("workflow 'sleeps' (account.sleeps) waits for 1 timer")
+        assert sleeping.startswith("workflow 'sleeps' (account.sleeps) waits for a timer until ")
         assert stopped.endswith("KeyError: 'a bug'")
         assert len(runtime.hands.directory) == 0
 
@@ -152,7 +152,9 @@ def test_a_run_that_cannot_be_looked_at_has_a_line_that_says_so() -> None:
     first, second, third = runtime.account()
 
     assert second.startswith("workflow 'second' (account.sleeps) could not be looked at: CorruptError(")
-    assert [first, third] == [f"workflow {each!r} (account.ends) has ended: completed" for each in ("first", "third")]
+    assert [first, third] == [
+        f"workflow {each!r} (account.ends) has ended: completed with None" for each in ("first", "third")
+    ]
     runtime.close(check_leaks=False)
 
 
