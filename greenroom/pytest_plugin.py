@@ -7,14 +7,16 @@ until a test asks for a runtime.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import pytest
 
 if TYPE_CHECKING:
     from pluggy import Result
 
+    from .storage import Store
     from .testing import TestRuntime
+    from .testing.options import TestRuntimeOptions
 
 __all__ = ["Runtimes", "greenroom_runtime"]
 
@@ -31,19 +33,23 @@ class Runtimes:
     """
 
     def __init__(self, seed: int, is_evicting: bool) -> None:
-        self._defaults = {"seed": seed, "evict_after_every_turn": is_evicting}
+        self._defaults: TestRuntimeOptions = {"seed": seed, "evict_after_every_turn": is_evicting}
         self.opened: list[TestRuntime] = []
 
-    def __call__(self, *args: Any, **options: Any) -> TestRuntime:
+    def __call__(self, store: Store | None = None, **options: Unpack[TestRuntimeOptions]) -> TestRuntime:
         """Open one more.
 
         Args:
-            *args: those of ``TestRuntime``.
+            store: that of ``TestRuntime``.
             **options: those of ``TestRuntime``, before what the command line says.
+
+        Raises:
+            TypeError: there is no such option.
         """
         from .testing import TestRuntime
 
-        runtime = TestRuntime(*args, **{**self._defaults, **options})
+        given: TestRuntimeOptions = {**self._defaults, **options}
+        runtime = TestRuntime(store, **given)
         # Before it is open: what cannot be opened to the end is to be closed all the same.
         self.opened.append(runtime)
         return runtime.lend()

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from ..actors import ManualClock
 from ..runtime.model.errors import RuntimeClosedError
 from ..runtime.model.instants import instant
 from ..runtime.model.supervision import Supervision
+from ..runtime.runtime_options import RuntimeOptions
 from ..runtime.shell.hands import Hands
 from ..runtime.shell.performer import Performer
 from ..runtime.shell.settings import Seams
@@ -24,6 +25,7 @@ from .executor import ManualExecutor
 from .faults import FaultyStore
 from .leaks import LeakCheck, broken_promises
 from .looking import account_of
+from .options import TestRuntimeOptions
 from .performer import ManualPerformer
 from .recorded import RecordedRun, recorded_runs
 from .stores import seeded_store
@@ -50,6 +52,9 @@ class TestRuntime(DrivenRuntime):
         check_leaks: whether closing looks for what was left behind, and walks the journal for broken promises.
         **options: those of ``Runtime`` that make sense without a directory; ``guard`` is "strict" unless given.
 
+    Raises:
+        TypeError: there is no such option, or as for ``Runtime``.
+
     Attributes:
         clock: the time; ``advance`` moves it with everything that becomes due.
         store: makes commits fail or crash.
@@ -72,8 +77,13 @@ class TestRuntime(DrivenRuntime):
         evict_after_every_turn: bool = False,
         shuffle: int | None = None,
         check_leaks: bool = True,
-        **options: Any,
+        **options: Unpack[RuntimeOptions],
     ) -> None:
+        if unknown := options.keys() - RuntimeOptions.__annotations__.keys():
+            raise TypeError(
+                f"TestRuntime has no option {min(unknown)!r} (there are: "
+                f"{', '.join(sorted(TestRuntimeOptions.__annotations__))})"
+            )
         # A sweep of crashes runs the same code hundreds of times: it is watched once, unless this was asked for.
         self.is_watched_by_choice = "guard" in options
         options.setdefault("guard", "strict")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from greenroom import InternalError, activity, workflow
+from greenroom import InternalError, Runtime, activity, workflow
 from greenroom.actors import ManualClock, WaitTimeoutError
 from greenroom.runtime.model.errors import (
     ActivityError,
@@ -17,9 +18,11 @@ from greenroom.runtime.model.errors import (
     WorkflowFailureError,
 )
 from greenroom.runtime.model.retry import RetryPolicy
+from greenroom.runtime.runtime_options import RuntimeOptions
 from greenroom.storage import LocationError, MemoryStore, Tree
-from greenroom.testing import Crash, LeakError, StuckError, TestRuntime
+from greenroom.testing import Crash, LeakError, StuckError, TestRuntime, options
 from greenroom.testing.faults import When
+from tests.examples.test_pages import options_of
 
 NS = 1_000_000_000
 performed: list[str] = []
@@ -414,6 +417,20 @@ def test_a_store_may_outlive_the_runtime() -> None:
 
     with TestRuntime(store, clock=clock) as runtime:
         runtime.wait(runtime.get_workflow_handle("w").result())
+
+
+def test_an_option_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    misspelt: Any = {"wrkflows": []}
+
+    with pytest.raises(TypeError, match=r"no option 'wrkflows' \(there are: activities, .*seed, .*workflows\)"):
+        TestRuntime(**misspelt)
+
+
+def test_the_options_that_checkers_know_are_those_of_the_runtimes() -> None:
+    assert list(RuntimeOptions.__annotations__) == options_of(Runtime)
+    assert [*RuntimeOptions.__annotations__, *options_of(TestRuntime)] == list(
+        options.TestRuntimeOptions.__annotations__
+    )
 
 
 def test_many_runtimes_are_open_in_one_process() -> None:
