@@ -84,6 +84,11 @@ class Mailbox:
         return len(self._system or ()) + len(self._mail or ()) + len(self._queries or ())
 
     @property
+    def waiting_mail(self) -> int:
+        """How many messages wait in the lane of mail: not those that go before it, nor questions."""
+        return len(self._mail or ())
+
+    @property
     def is_dead(self) -> bool:
         """Whether the mailbox has been closed."""
         return self._is_dead

@@ -77,6 +77,10 @@ class Sweeping:
         """Whether nothing is queued; a deadline that is not due yet does not count."""
         return not self._ready and not self._intake
 
+    def handed_in(self) -> list[tuple[Callable[..., object], tuple[Any, ...]]]:
+        """Return the calls that were handed in and are still to be made, with their arguments, the oldest first."""
+        return list(self._intake)
+
     def next_deadline_ns(self) -> int | None:
         """Return when the next deadline is due (nanoseconds since the epoch), or None."""
         at_ns, wait_ns = self._deadlines.next_ns(), self._waits.next_ns()

@@ -7,12 +7,16 @@ until a test asks for a runtime.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import pytest
 
 if TYPE_CHECKING:
+    from pluggy import Result
+
+    from .storage import Store
     from .testing import TestRuntime
+    from .testing.options import TestRuntimeOptions
 
 __all__ = ["Runtimes", "greenroom_runtime"]
 
@@ -29,21 +33,26 @@ class Runtimes:
     """
 
     def __init__(self, seed: int, is_evicting: bool) -> None:
-        self._defaults = {"seed": seed, "evict_after_every_turn": is_evicting}
+        self._defaults: TestRuntimeOptions = {"seed": seed, "evict_after_every_turn": is_evicting}
         self.opened: list[TestRuntime] = []
 
-    def __call__(self, *args: Any, **options: Any) -> TestRuntime:
+    def __call__(self, store: Store | None = None, **options: Unpack[TestRuntimeOptions]) -> TestRuntime:
         """Open one more.
 
         Args:
-            *args: those of ``TestRuntime``.
+            store: that of ``TestRuntime``.
             **options: those of ``TestRuntime``, before what the command line says.
+
+        Raises:
+            TypeError: there is no such option.
         """
         from .testing import TestRuntime
 
-        runtime = TestRuntime(*args, **{**self._defaults, **options})
-        self.opened.append(runtime.open())
-        return runtime
+        given: TestRuntimeOptions = {**self._defaults, **options}
+        runtime = TestRuntime(store, **given)
+        # Before it is open: what cannot be opened to the end is to be closed all the same.
+        self.opened.append(runtime)
+        return runtime.lend()
 
     if not TYPE_CHECKING:
         # A type checker would take any name for one that is there.
@@ -57,8 +66,16 @@ class Runtimes:
             )
 
     def account(self) -> str:
-        """How all runs stand, for a person."""
-        return "\n".join(line for runtime in self.opened for line in runtime.account())
+        """How all runs stand, for a person; of several runtimes each has a heading."""
+        several = len(self.opened) > 1
+        lines: list[str] = []
+        for number, runtime in enumerate(self.opened, 1):
+            account = runtime.account()
+            lines += [f"runtime {number} of {len(self.opened)}, in the order of opening:"] if several else []
+            if several and not account:
+                account = ["no runs" if runtime.is_open else "it is closed"]
+            lines += account
+        return "\n".join(lines)
 
     def close(self, *, check_leaks: bool) -> None:
         """Close them, the last one first.
@@ -69,19 +86,16 @@ class Runtimes:
         Raises:
             LeakError: something was left behind; the others are closed all the same.
         """
-        from contextlib import ExitStack, suppress
-
-        from .testing import LeakError
+        from contextlib import ExitStack
 
         with ExitStack() as stack:
             for runtime in self.opened:
-                if not check_leaks:
-                    stack.enter_context(suppress(LeakError))
-                stack.callback(runtime.close)
+                # None: as it was said when it was made.
+                stack.callback(runtime.close, check_leaks=None if check_leaks else False)
 
 
 _RUNTIMES = pytest.StashKey[Runtimes]()
-_HAS_FAILED = pytest.StashKey[bool]()
+_HAS_PASSED = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -110,19 +124,30 @@ def greenroom_runtime(request: pytest.FixtureRequest) -> Generator[Runtimes]:
     runtimes = Runtimes(option.greenroom_seed, option.greenroom_evict)
     request.node.stash[_RUNTIMES] = runtimes
     yield runtimes
-    # What was left behind by a test that has failed is of no interest beside why it has.
-    runtimes.close(check_leaks=not request.node.stash.get(_HAS_FAILED, False))
+    # What a test left behind that was skipped, has failed or was broken off is of no interest beside why.
+    runtimes.close(check_leaks=request.node.stash.get(_HAS_PASSED, False))
 
 
-@pytest.hookimpl(wrapper=True)
+# The old kind of wrapper: pytest 7 knows no other.
+@pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+) -> Generator[None, Result[pytest.TestReport], None]:
     """Say in the report of a failed test how its runs stand."""
-    report = yield
+    outcome = yield
     runtimes = item.stash.get(_RUNTIMES, None)
-    if runtimes is not None and call.when == "call" and report.failed:
-        item.stash[_HAS_FAILED] = True
-        if text := runtimes.account():
-            report.sections.append(("greenroom: the runs of this test", text))
-    return report
+    if runtimes is None or call.when == "teardown":
+        return
+    report = outcome.get_result()
+    if call.when == "call" and report.passed:
+        item.stash[_HAS_PASSED] = True
+    elif report.failed and (text := _account(runtimes)):
+        report.sections.append(("greenroom: the runs of this test", text))
+
+
+def _account(runtimes: Runtimes) -> str:
+    try:
+        return runtimes.account()
+    except BaseException as error:
+        # Whatever it is, the test has failed of something else, and pytest would end the session for it.
+        return f"they could not be looked at: {error!r}"

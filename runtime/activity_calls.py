@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypedDict, TypeVar, TypeVarTuple, Unpack, overload
@@ -93,6 +94,8 @@ def start_activity(activity: Any, *args: object, result_type: Any = None, **opti
     if definition is None:
         refuse_a_call("activity", activity)
         raise TypeError(f"{activity!r} is not an activity; declare it with @activity.defn")
+    if definition.needs_instance and args:
+        _refuse_an_instance(activity, args[0])
     stored = _stored(definition.options, options) if options else definition.options
     least, most = definition.arity
     if not least <= len(args) <= most:
@@ -142,8 +145,10 @@ def start_activity_method(activity: Any, *args: object, **options: Any) -> Activ
         *args, **options: those of ``start_activity``.
 
     Raises:
-        TypeError, ValueError, PayloadError, NotInWorkflowError, ReadOnlyContextError: as for ``start_activity``.
+        TypeError: it is not a method that is named by its class.
+        ValueError, PayloadError, NotInWorkflowError, ReadOnlyContextError: as for ``start_activity``.
     """
+    _refuse_no_method(activity, "start_activity")
     return start_activity(activity, *args, **options)
 
 
@@ -163,9 +168,38 @@ async def execute_activity_method(activity: Any, *args: object, **options: Any) 
 
     Raises:
         ActivityError: it failed for good; its ``cause`` says why.
-        TypeError, ValueError, PayloadError, NotInWorkflowError, ReadOnlyContextError: as for ``start_activity``.
+        TypeError: it is not a method that is named by its class.
+        ValueError, PayloadError, NotInWorkflowError, ReadOnlyContextError: as for ``start_activity``.
     """
+    _refuse_no_method(activity, "execute_activity")
     return await start_activity(activity, *args, **options)
+
+
+def _refuse_no_method(activity: object, instead: str) -> None:
+    """Refuse what has no place for an instance: checkers take its first parameter for one, and the call would not."""
+    definition = definition_of(activity)
+    if isinstance(activity, str):
+        what = f"{activity!r} is the name of an activity"
+    elif definition is None or (definition.needs_instance and not isinstance(activity, type)):
+        # What is no activity at all is told so by the call.
+        return
+    elif isinstance(activity, type):
+        what = f"activity {definition.name!r} is a class"
+    elif inspect.ismethod(activity):
+        what = f"activity {definition.name!r} is a method that has its instance already"
+    else:
+        what = f"activity {definition.name!r} is a function"
+    raise TypeError(f"{what} and no method that is named by its class, such as Shop.charge; use {instead}")
+
+
+def _refuse_an_instance(activity: Any, first: object) -> None:
+    """Refuse the instance of a method as its first argument: whichever instance performs it is the runtime's."""
+    name = activity.__name__
+    if any(vars(base).get(name) is activity for base in type(first).__mro__):
+        raise TypeError(
+            f"{activity.__qualname__} was given an instance of {type(first).__name__} as its first argument; pass the "
+            f"method of the instance, or use start_activity_method or execute_activity_method, without an instance"
+        )
 
 
 # Option -> the field of the stored options: time is stored in nanoseconds, under a name that says so.

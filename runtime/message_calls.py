@@ -7,6 +7,7 @@ from typing import Any
 
 from .model.handler_definitions import handler_name, handler_signature
 from .model.ids import check_id
+from .model.mistakes import refuse_an_instance
 from .model.payload_converter import PayloadConverter
 from .model.payload_errors import PayloadDecodeError
 from .model.signatures import Signature
@@ -27,6 +28,7 @@ def checked_call(
         ValueError: the name cannot be one.
         PayloadError: an argument cannot be stored, or is not of the type that the handler's annotation allows.
     """
+    refuse_an_instance(handler)
     name = check_id(handler_name(kind, handler), f"{kind} name")
     data = converter.encode_args(args)
     signature = handler_signature(kind, handler)

@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, Unpack
 
 from ..actors import Clock, Closer, SystemClock
 from ..storage import Durability, Journal, MemoryStore
@@ -25,6 +25,7 @@ from .model.payloads import Converter
 from .model.registry import Registry
 from .model.supervision import Supervision
 from .model.workflow_reference import workflow_definition_of
+from .runtime_options import RuntimeOptions
 from .shell.hands import Hands
 from .shell.journal_seam import translated
 from .shell.preparing import refuse_while_prepared
@@ -155,7 +156,7 @@ class Runtime(WithStartClient):
         self._closing = threading.Lock()
 
     @classmethod
-    def in_memory(cls, **options: Any) -> Self:
+    def in_memory(cls, **options: Unpack[RuntimeOptions]) -> Self:
         """A runtime whose journal is in memory, for trying things out: it ends with the runtime. Options are those of
         ``Runtime``."""
         runtime = cls("memory", **options)

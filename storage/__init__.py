@@ -1,4 +1,9 @@
-"""Bytes on disk, in order: the journal and the stores under it. Knows nothing of actors or workflows."""
+"""Bytes on disk, in order: the journal and the stores under it. Knows nothing of actors or workflows.
+
+Public are ``Journal`` with ``open`` and ``close``, ``check`` and ``Problem``, ``Durability``, ``MemoryStore``, what is
+read of a run (``RunHeader``, ``Turn``), and the errors: ``StorageError`` and all that derive from it. The rest is what
+the runtime works with, and changes with it.
+"""
 
 from __future__ import annotations
 

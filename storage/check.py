@@ -30,7 +30,13 @@ _UPDATE_SIZES = range(keys.HEADER_KEY.size + 1, keys.HEADER_KEY.size + keys.ID_L
 
 
 class Problem(NamedTuple):
-    """One broken promise; ``run_no`` is the run it belongs to, or None if it is nobody's alone."""
+    """One broken promise.
+
+    Attributes:
+        where: what is broken, in words.
+        what: what is wrong with it.
+        run_no: the number of the run it belongs to, or None if it is nobody's alone.
+    """
 
     where: str
     what: str
@@ -48,6 +54,7 @@ def check(source: Journal | str | os.PathLike[str], *, allow_remote: bool = Fals
 
     Args:
         source: an open journal, or the directory of one.
+        allow_remote: check a journal on a network file system all the same.
 
     Raises:
         InUseError: this process has the directory open; check the open journal instead.

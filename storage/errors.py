@@ -37,7 +37,13 @@ class StorageError(Exception):
 
 
 class InUseError(StorageError):
-    """Another runtime, in this process or another, owns the journal."""
+    """Another runtime, in this process or another, owns the journal.
+
+    Attributes:
+        path: the journal's directory.
+        pid: the process that owns it, or None if that is not known.
+        host: the machine of that process.
+    """
 
     def __init__(self, path: str, pid: int | None, host: str) -> None:
         super().__init__(path, pid, host)
@@ -54,7 +60,13 @@ class InUseError(StorageError):
 
 
 class LocationError(StorageError):
-    """The directory cannot hold a journal, or is no longer the one that was opened."""
+    """The directory cannot hold a journal, or is no longer the one that was opened.
+
+    Attributes:
+        path: the directory.
+        why: what is wrong with it.
+        cure: what to do.
+    """
 
     def __init__(self, path: str, why: str, cure: str) -> None:
         super().__init__(path, why, cure)
@@ -67,7 +79,13 @@ class LocationError(StorageError):
 
 
 class FormatError(StorageError):
-    """The bytes are sound, but of a kind or version that this greenroom does not read."""
+    """The bytes are sound, but of a kind or version that this greenroom does not read.
+
+    Attributes:
+        where: what was read.
+        why: what is wrong with it.
+        cure: what to do.
+    """
 
     def __init__(self, where: str, why: str, cure: str) -> None:
         super().__init__(where, why, cure)
@@ -82,7 +100,9 @@ class FormatError(StorageError):
 class CorruptError(StorageError):
     """Stored bytes are not what was written.
 
-    Args:
+    Attributes:
+        where: what was read.
+        why: what is wrong with it.
         run_no: the run the damage belongs to, or None if it is nobody's alone.
     """
 
@@ -97,7 +117,12 @@ class CorruptError(StorageError):
 
 
 class FullError(StorageError):
-    """There is no room; nothing of the batch was written, and it may be committed again."""
+    """There is no room; nothing of the batch was written, and it may be committed again.
+
+    Attributes:
+        path: the journal's directory.
+        why: what there is no room in.
+    """
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(path, why)
@@ -109,7 +134,12 @@ class FullError(StorageError):
 
 
 class WriteError(StorageError):
-    """The disk refused the batch; nothing of it was written, and it may be committed again."""
+    """The disk refused the batch; nothing of it was written, and it may be committed again.
+
+    Attributes:
+        path: the journal's directory.
+        why: what the disk said.
+    """
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(path, why)
@@ -121,7 +151,12 @@ class WriteError(StorageError):
 
 
 class OutcomeUnknownError(StorageError):
-    """The last step of a commit failed and the journal could not be reopened to see what it kept."""
+    """The last step of a commit failed and the journal could not be reopened to see what it kept.
+
+    Attributes:
+        path: the journal's directory.
+        why: what the disk said.
+    """
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(path, why)
@@ -136,7 +171,11 @@ class OutcomeUnknownError(StorageError):
 
 
 class FencedError(StorageError):
-    """Another owner has taken the journal over; this one may not write any more."""
+    """Another owner has taken the journal over; this one may not write any more.
+
+    Attributes:
+        where: what has been taken over.
+    """
 
     def __init__(self, where: str) -> None:
         super().__init__(where)
@@ -147,7 +186,11 @@ class FencedError(StorageError):
 
 
 class ForkedError(StorageError):
-    """The journal was opened before a fork and used in the child."""
+    """The journal was opened before a fork and used in the child.
+
+    Attributes:
+        path: its directory.
+    """
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -161,7 +204,11 @@ class ForkedError(StorageError):
 
 
 class ClosedError(StorageError):
-    """The journal was used after it had been closed."""
+    """The journal was used after it had been closed.
+
+    Attributes:
+        where: what is closed.
+    """
 
     def __init__(self, where: str) -> None:
         super().__init__(where)

@@ -60,6 +60,7 @@ class Journal:
         """Open the journal in a directory, and make it if there is none.
 
         Args:
+            path: the directory.
             durability: ``full`` (default): what is committed survives a power cut. ``relaxed``: it survives the death
                 of the process; a power cut may undo the last commits, and never damages anything.
             read_only: take no ownership; a running owner is not disturbed.

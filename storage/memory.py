@@ -70,14 +70,27 @@ class MemoryStore:
         self._closed = False
 
     def get(self, tree: Tree, key: bytes) -> bytes | None:
-        """Return the value of a key, or None."""
+        """Return the value of a key, or None.
+
+        Args:
+            tree: the tree that has it.
+            key: the key.
+        """
         self._check_open()
         return self._trees[tree].values.get(key)
 
     def scan(
         self, tree: Tree, start: bytes, stop: bytes, *, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        """Return at most ``limit`` pairs of the half-open range [start, stop), in key order or against it."""
+        """Return the first (key, value) pairs of a range of keys, in key order.
+
+        Args:
+            tree: the tree that has them.
+            start: the first key of the range.
+            stop: the key behind the range.
+            limit: how many pairs to return at most.
+            reverse: from the last key of the range downwards.
+        """
         with self._lock:
             self._check_open()
             rows = self._trees[tree]
@@ -92,8 +105,13 @@ class MemoryStore:
     def commit(self, changes: Changes, *, expect: bytes | None = None) -> None:
         """Take a batch over, everything or nothing.
 
+        Args:
+            changes: tree → key → new value, None to delete the key.
+            expect: what the row of the store's owner must still hold; None skips the comparison.
+
         Raises:
             FencedError: the row ``META_KEY`` no longer holds what was expected.
+            ValueError: a key is empty or too long.
         """
         for rows in changes.values():
             if b"" in rows or max(map(len, rows), default=0) > KEY_LIMIT:

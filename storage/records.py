@@ -11,9 +11,21 @@ __all__ = ["Attempt", "DeadLetter", "Due", "Items", "Mail", "Meta", "RunHeader",
 class RunHeader(NamedTuple):
     """What is known of a run without replaying it.
 
-    ``turns`` and ``crc`` are zero until the run is closed; then they say how many turns there are and
-    which checksum the last one has. ``status``, ``flags``, ``options``, ``outcome``, ``note``, ``stopped_at`` and
-    ``facts`` mean nothing here. ``indexed`` lists the rows by which the run is found: see ``attribute_rows``.
+    Attributes:
+        workflow_id: the workflow.
+        run_id: the run.
+        workflow_type: the registered name.
+        status: the number of a ``WorkflowExecutionStatus``.
+        started_ns: when it began (ns since 1970, like all times here).
+        closed_ns: when it ended, or None.
+        deadline_ns: when it times out, or None.
+        first_run_id: the first run of its chain.
+        python: the Python version that began it, such as "3.11".
+        turns: how many turns there are; 0 until it has ended.
+        crc: the checksum of the last turn; 0 until it has ended.
+        flags, options, outcome, stopped_at, facts: the runtime's own; they mean nothing to the storage.
+        note: why it is stopped, if it is.
+        indexed: the rows by which the run is found; see ``attribute_rows``.
     """
 
     workflow_id: str
@@ -37,7 +49,15 @@ class RunHeader(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One message and the commands it caused; ``crc`` is chained to the turn before."""
+    """One message and the commands it caused.
+
+    Attributes:
+        turn_no: its place in the history; the first is 0.
+        time_ns: when it was taken (ns since 1970).
+        message: as it is stored; ``RecordedRun.messages`` decodes it.
+        commands: as they are stored; ``RecordedRun.commands`` decodes them.
+        crc: the checksum, chained to that of the turn before.
+    """
 
     turn_no: int
     time_ns: int

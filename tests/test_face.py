@@ -18,7 +18,7 @@ from typing import Any, Unpack, get_args, get_origin, get_overloads, get_type_hi
 import pytest
 
 import greenroom
-from greenroom import Runtime, activity, actors, storage, testing, workflow
+from greenroom import Runtime, activity, actors, pytest_plugin, storage, testing, workflow
 from greenroom.runtime.model import errors as errors_module
 from greenroom.runtime.model.errors import GreenroomError
 from greenroom.testing import TestRuntime
@@ -32,6 +32,8 @@ FACES: dict[str, ModuleType] = {
     "greenroom": greenroom,
     "greenroom.activity": activity,
     "greenroom.actors": actors,
+    "greenroom.pytest_plugin": pytest_plugin,
+    "greenroom.storage": storage,
     "greenroom.testing": testing,
     "greenroom.workflow": workflow,
     "greenroom.workflow.unsafe": workflow.unsafe,
@@ -57,6 +59,20 @@ def members(cls: type) -> Iterator[tuple[str, Any]]:
                 yield name, plain
 
 
+# Of the storage only a part is public, as it says itself; all other faces are so to the last name.
+OF_STORAGE = {"Durability", "Journal", "MemoryStore", "Problem", "RunHeader", "Turn", "check"} | {
+    name for name in storage.__all__ if name.endswith("Error")
+}
+OF_JOURNAL = {"close", "open"}
+
+
+def is_public(name: str) -> bool:
+    """Whether something that a face has belongs to its users."""
+    _, _, of_storage = name.partition("greenroom.storage.")
+    first, _, member = of_storage.partition(".")
+    return not first or (first in OF_STORAGE and (first != "Journal" or member in OF_JOURNAL))
+
+
 def everything() -> dict[str, Any]:
     """All that is public, members of classes too: what has several names is there under the first."""
     named: dict[str, Any] = {}
@@ -67,7 +83,7 @@ def everything() -> dict[str, Any]:
             if isinstance(value, type):
                 named |= {f"{face}.{name}.{key}": each for key, each in members(value)}
     first = {id(value): name for name, value in reversed(named.items())}
-    return {name: value for name, value in named.items() if first[id(value)] == name}
+    return {name: value for name, value in named.items() if first[id(value)] == name and is_public(name)}
 
 
 EVERYTHING = {name: value for name, value in everything().items() if not isinstance(value, ModuleType)}
@@ -155,6 +171,14 @@ def test_the_names_of_a_face_are_sorted_and_there(face: str) -> None:
 
     assert names == sorted(set(names), key=lambda name: (not name.isupper(), name))
     assert [name for name in names if getattr(FACES[face], name, None) is None or name not in dir(FACES[face])] == []
+
+
+def test_the_storage_says_which_part_of_it_is_public() -> None:
+    told = set(re.findall(r"``(\w+)``", storage.__doc__ or ""))
+
+    assert told == OF_JOURNAL | {name for name in OF_STORAGE if not name.endswith("Error")} | {"StorageError"}
+    for name in OF_STORAGE:
+        assert getattr(storage, name).__doc__
 
 
 def test_the_face_refuses_an_unknown_name() -> None:

@@ -8,6 +8,8 @@ from functools import partial
 from random import Random
 from typing import Any, ParamSpec, TypeVar
 
+from .escapes import meant_for_the_test
+
 __all__ = ["ManualExecutor"]
 
 P = ParamSpec("P")
@@ -47,7 +49,12 @@ class ManualExecutor(Executor):
         return future
 
     def perform_next(self) -> bool:
-        """Perform one call; False if none waits."""
+        """Perform one call; False if none waits.
+
+        Raises:
+            BaseException: what the call has raised, if that is meant for the test: Ctrl-C, an exit, an outcome of
+                pytest. Anything else is for the future alone.
+        """
         while self._queue:
             place = 0 if self._chooser is None else self._chooser.randrange(len(self._queue))
             future, call = self._queue.pop(place)
@@ -58,6 +65,8 @@ class ManualExecutor(Executor):
             except BaseException as error:
                 # As every executor does: the error belongs to the future.
                 future.set_exception(error)
+                if meant_for_the_test(error) is not None:
+                    raise
             else:
                 future.set_result(result)
             return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Literal
 
 from ..storage import Changes, LocationError, OutcomeUnknownError, Store, Tree, WriteError
@@ -71,6 +73,15 @@ class FaultyStore:
             when: "before" the disk has the batch, or "after".
         """
         self._plan[self.commits + n] = None, when
+
+    @contextmanager
+    def undisturbed(self) -> Generator[None]:
+        """Within this, reads use up nothing of what was planned."""
+        left, self._reads_left = self._reads_left, None
+        try:
+            yield
+        finally:
+            self._reads_left = left
 
     def revive(self) -> None:
         """Take commits again, as the store of a process that was started anew; what was planned is forgotten."""

@@ -9,8 +9,18 @@ from collections.abc import Iterable
 from ..runtime.core.execution import Execution
 from ..runtime.shell.hands import Hands
 from ..runtime.shell.workflow_actor import WorkflowActor
+from ..storage import Journal, check
 
-__all__ = ["LeakCheck"]
+__all__ = ["LeakCheck", "broken_promises"]
+
+
+def broken_promises(journal: Journal) -> list[str]:
+    """What is wrong with a journal, or why that cannot be known, a line each."""
+    try:
+        return [str(problem) for problem in check(journal)]
+    except Exception as error:
+        # The runtime must be closed all the same.
+        return [f"the journal could not be checked: {error!r}"]
 
 
 class LeakCheck:

@@ -11,6 +11,7 @@ from ..runtime.shell.performance import Performance
 from ..runtime.shell.performer import Key, Outcome, Performer, Task
 from ..runtime.shell.task import Permit
 from .activity_loop import ActivityLoop
+from .escapes import Escaped, WatchedCaller
 from .executor import ManualExecutor
 
 __all__ = ["ManualPerformer"]
@@ -28,6 +29,7 @@ class ManualPerformer(Performer):
         queue: where sync attempts wait.
         loop: where async ones run.
         drive: goes on with everything else until something has happened that a sync one waits for.
+        escaped: told what an attempt has raised that is meant for the test.
 
     Attributes:
         last: the attempt that was handed over last.
@@ -45,6 +47,7 @@ class ManualPerformer(Performer):
         queue: ManualExecutor,
         loop: ActivityLoop,
         drive: Callable[[Callable[[], bool], float | None], object],
+        escaped: Escaped,
     ) -> None:
         super().__init__(
             converter=converter,
@@ -58,6 +61,7 @@ class ManualPerformer(Performer):
         self.loop = loop
         self.last: Task | None = None
         self._asking: dict[Key, Task] = {}
+        self._caller = WatchedCaller(converter, clock, escaped)
         self._caller.drive = drive
         self.use_loop(loop)
 

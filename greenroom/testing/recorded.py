@@ -11,7 +11,7 @@ from ..storage import Journal, Meta, RunHeader, Tree, Turn
 from ..storage.codec import decode
 from ..storage.store import META_KEY
 
-__all__ = ["RecordedRun", "recorded_run", "recorded_runs", "run_headers"]
+__all__ = ["RecordedRun", "recorded_run", "recorded_runs", "run_headers", "turns_of"]
 
 SLICE = 1000
 
@@ -50,7 +50,7 @@ def recorded_runs(journal: Journal) -> list[RecordedRun]:
 
 def recorded_run(journal: Journal, run_no: int, header: RunHeader) -> RecordedRun:
     """One run of a journal."""
-    return RecordedRun(run_no, header, _turns(journal, run_no))
+    return RecordedRun(run_no, header, turns_of(journal, run_no))
 
 
 def run_headers(journal: Journal) -> Iterator[tuple[int, RunHeader]]:
@@ -64,7 +64,8 @@ def run_headers(journal: Journal) -> Iterator[tuple[int, RunHeader]]:
             yield run_no, header
 
 
-def _turns(journal: Journal, run_no: int) -> list[Turn]:
+def turns_of(journal: Journal, run_no: int) -> list[Turn]:
+    """The turns of a run, oldest first."""
     turns: list[Turn] = []
     while True:
         page = journal.turns(run_no, first=len(turns), limit=SLICE)

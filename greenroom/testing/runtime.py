@@ -3,50 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from random import Random
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, Unpack
 
-from ..actors import Future, ManualClock, WaitTimeoutError
-from ..runtime.attempt import CURRENT
-from ..runtime.model.description import WorkflowExecutionDescription
-from ..runtime.model.durations import to_ns
+from ..actors import ManualClock
 from ..runtime.model.errors import RuntimeClosedError
 from ..runtime.model.instants import instant
 from ..runtime.model.supervision import Supervision
-from ..runtime.runtime import Runtime
+from ..runtime.runtime_options import RuntimeOptions
 from ..runtime.shell.hands import Hands
-from ..runtime.shell.performance import Performance
 from ..runtime.shell.performer import Performer
 from ..runtime.shell.settings import Seams
-from ..runtime.shell.targets import Target
-from ..storage import Journal, RunHeader, Store, check
+from ..storage import Journal, Store
 from .activity_loop import ActivityLoop
-from .errors import LeakError, StuckError
+from .driven import DrivenRuntime
+from .errors import LeakError
+from .escapes import meant_for_the_test, watched_executions
 from .executor import ManualExecutor
 from .faults import FaultyStore
-from .leaks import LeakCheck
+from .leaks import LeakCheck, broken_promises
+from .looking import account_of
+from .options import TestRuntimeOptions
 from .performer import ManualPerformer
 from .recorded import RecordedRun, recorded_runs
-from .repetition import repeated_alone
-from .standings import Standings
 from .stores import seeded_store
 
 __all__ = ["TestRuntime"]
 
-T = TypeVar("T")
-
-Duration = timedelta | float
-
 _NO_RESTARTS = Supervision(max_restarts=0)
 
-LIMIT = timedelta(days=36525)
-MOST_SKIPS = 10_000
 
-
-class TestRuntime(Runtime):
+class TestRuntime(DrivenRuntime):
     """A runtime for tests: deterministic, without threads, and as fast as the code under test.
 
     Nothing happens until it is driven: with ``step``, ``run_until_idle``, ``advance``, or by waiting for one of its
@@ -62,6 +51,9 @@ class TestRuntime(Runtime):
         shuffle: a seed that decides which of the waiting activities is performed next; None keeps their order.
         check_leaks: whether closing looks for what was left behind, and walks the journal for broken promises.
         **options: those of ``Runtime`` that make sense without a directory; ``guard`` is "strict" unless given.
+
+    Raises:
+        TypeError: there is no such option, or as for ``Runtime``.
 
     Attributes:
         clock: the time; ``advance`` moves it with everything that becomes due.
@@ -85,8 +77,13 @@ class TestRuntime(Runtime):
         evict_after_every_turn: bool = False,
         shuffle: int | None = None,
         check_leaks: bool = True,
-        **options: Any,
+        **options: Unpack[RuntimeOptions],
     ) -> None:
+        if unknown := options.keys() - RuntimeOptions.__annotations__.keys():
+            raise TypeError(
+                f"TestRuntime has no option {min(unknown)!r} (there are: "
+                f"{', '.join(sorted(TestRuntimeOptions.__annotations__))})"
+            )
         # A sweep of crashes runs the same code hundreds of times: it is watched once, unless this was asked for.
         self.is_watched_by_choice = "guard" in options
         options.setdefault("guard", "strict")
@@ -97,21 +94,27 @@ class TestRuntime(Runtime):
         self.clock = self._clock = ManualClock() if clock is None else clock
         self.store = FaultyStore(seeded_store(seed) if store is None else store)
         self.auto_skip = auto_skip
-        self.evictions = 0
-        self.crashes = 0
-        self.performed = 0
+        self.evictions = self.crashes = self.performed = 0
         self._evicts = evict_after_every_turn
         self._checks = check_leaks
         self._chooser = None if shuffle is None else Random(shuffle)
         self._escaped: list[BaseException] = []
         self._performer: ManualPerformer | None = None
-        self._seams = Seams(performer=self._make_performer, on_error=self._escaped.append, driver=self._drive)
+        self._seams = Seams(
+            performer=self._make_performer,
+            executions=watched_executions(self._escaped.append),
+            on_error=self._escaped.append,
+            driver=self._drive,
+        )
+        self._is_lent = False
+        self._account_at_exit: list[str] = []
         self._open_journal = lambda: Journal.on(self.store)
 
     def _make_performer(self, **arguments: Any) -> Performer:
         make: Callable[..., ManualPerformer] = partial(ManualPerformer, **arguments)
         loop = ActivityLoop(self.clock.now_ns)
-        self._performer = make(queue=ManualExecutor(self._chooser), loop=loop, drive=self._drive_for_activity)
+        queue, escaped = ManualExecutor(self._chooser), self._escaped.append
+        self._performer = make(queue=queue, loop=loop, drive=self._drive_for_activity, escaped=escaped)
         return self._performer
 
     # Opening and closing.
@@ -136,8 +139,23 @@ class TestRuntime(Runtime):
         hands.recover()
         return self
 
-    def close(self) -> int:
+    def lend(self) -> Self:
+        """Open it for somebody who may do so again, by ``with``; ``account`` is there after a ``with`` that fails, too.
+
+        Raises:
+            Crash, RuntimeError: as for ``open``.
+        """
+        self._is_lent = True
+        return self.open()
+
+    def __enter__(self) -> Self:
+        return self if self._is_lent and self._hands is not None else self.open()
+
+    def close(self, *, check_leaks: bool | None = None) -> int:
         """Close as a runtime does, then see to it that nothing was left behind.
+
+        Args:
+            check_leaks: as for ``TestRuntime``; None leaves it at what was said there.
 
         Returns:
             How many async activities were cancelled.
@@ -154,16 +172,20 @@ class TestRuntime(Runtime):
             self._drop()
             self._process_settings.release()
             return 0
-        problems = [str(problem) for problem in check(hands.journal)] if self._checks else []
+        checks = self._checks if check_leaks is None else check_leaks
+        problems = broken_promises(hands.journal) if checks else []
         leak_check = LeakCheck(hands)
         left = super().close()
         if self.store.is_crashed:
             # The last commit was the one that was to crash.
             self._escaped.clear()
             return 0
-        problems += [f"an error that escaped: {error!r}" for error in self._escaped]
+        escaped = list(self._escaped)
         self._escaped.clear()
-        if self._checks and (problems := problems + leak_check.leaks()):
+        for error in filter(meant_for_the_test, escaped):
+            raise error
+        problems += [f"an error that escaped: {error!r}" for error in escaped]
+        if checks and (problems := problems + leak_check.leaks()):
             raise LeakError(problems)
         return left
 
@@ -171,11 +193,12 @@ class TestRuntime(Runtime):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         # A test that fails is told why, not what that left behind.
-        self._checks = self._checks and kind is None
-        self.close()
+        if self._is_lent and kind is not None:
+            self._account_at_exit = self.account()
+        self.close(check_leaks=self._checks and kind is None)
 
     async def __aenter__(self) -> Self:
-        return self.open()
+        return self.__enter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -202,184 +225,18 @@ class TestRuntime(Runtime):
             hands.updating.fail_all(RuntimeClosedError("waiting for an update", was_open=True))
         self._escaped.clear()
 
-    # Driving.
-
-    def step(self) -> bool:
-        """Take exactly one turn, then its commit; False if there was nothing to do.
-
-        Raises:
-            Crash: the commit was to crash; ``crash`` goes on from what the disk has.
-        """
-        hands = self._opened
-        has_run = hands.dispatcher.step()
-        self._raise_escaped()
-        if has_run and self._evicts:
-            self.evictions += hands.directory.evict()
-        return has_run
-
-    def perform_activity(self) -> bool:
-        """Perform one waiting attempt, or one round of the async ones; False if there is nothing to perform."""
-        performer = self._performer
-        if performer is None:
-            return False
-        if performer.queue.perform_next():
-            self.performed += 1
-            return True
-        return performer.loop.spin()
-
-    def run_until_idle(self) -> None:
-        """Go on, activities included, until nothing can happen before some time has passed."""
-        while self.step() or self.perform_activity():
-            pass
-
-    def advance(self, by: Duration) -> None:
-        """Let time pass, and let everything happen that becomes due meanwhile, at its own time and in its order.
-
-        Args:
-            by: seconds or timedelta.
-        """
-        until_ns = self.clock.now_ns() + (to_ns(by, "by") or 0)
-        self.run_until_idle()
-        while self._skip(until_ns):
-            self.run_until_idle()
-        self.clock.advance_to(until_ns)
-        self.run_until_idle()
-
-    def wait(self, future: Future[T], *, limit: Duration | None = None, most_skips: int | None = None) -> T:
-        """Drive until a future is done, and give its value.
-
-        Args:
-            future: of any call of this runtime or of a handle.
-            limit: how far the clock may be moved for it (seconds or timedelta); None for a hundred years.
-            most_skips: how often the clock may be moved for it; None for 10,000 times. With neither given it ends
-                earlier if all that can happen is an activity that has failed a hundred times and is tried for ever.
-
-        Raises:
-            StuckError: it cannot be done: nothing is left to do, or ``limit`` is over, or the same is tried for ever.
-            BaseException: what the future failed with.
-        """
-        why = self._drive_until(future.done, self._until(limit, "limit"), most_skips, is_bounded=limit is not None)
-        if why:
-            raise self._stuck(why)
-        return future.get()
-
-    def _drive(self, future: Future[Any], timeout: float | None) -> None:
-        """Somebody waits for a future of this runtime by ``get(timeout=…)`` or ``await``: the clock is the runtime's.
-
-        Raises:
-            StuckError: it cannot be done.
-            WaitTimeoutError: it is not done within ``timeout`` seconds of the runtime's clock, which have passed then.
-        """
-        performer = self._performer
-        if performer is not None and performer.loop.is_current():
-            # An async activity asks: whoever drives this runtime drives the activity too.
-            return
-        until_ns = self._until(timeout, "timeout")
-        why = self._drive_until(future.done, until_ns, is_bounded=timeout is not None)
-        attempt = CURRENT.get(None)
-        if isinstance(attempt, Performance):
-            # A sync activity has waited here, and was cancelled meanwhile.
-            attempt.raise_if_due()
-        if why:
-            next_ns = self.next_deadline_ns
-            if timeout is None or not self.auto_skip or next_ns is None or next_ns <= until_ns:
-                raise self._stuck(why)
-            self.clock.advance_to(until_ns)
-            raise WaitTimeoutError(timeout)
-
-    def _drive_for_activity(self, is_there: Callable[[], bool], timeout: float | None) -> None:
-        """A sync activity waits for something to happen, and stands in the way of everything else.
-
-        Raises:
-            StuckError: it waits without a limit for what cannot happen.
-        """
-        until_ns = self._until(timeout, "timeout")
-        why = self._drive_until(is_there, until_ns, is_bounded=timeout is not None)
-        if why and timeout is None:
-            raise self._stuck(why)
-        if why:
-            self.clock.advance_to(max(until_ns, self.clock.now_ns()))
-
-    def _until(self, limit: Duration | None, name: str) -> int:
-        return self.clock.now_ns() + (to_ns(LIMIT if limit is None else limit, name) or 0)
-
-    def _drive_until(
-        self, is_there: Callable[[], bool], until_ns: int, most_skips: int | None = None, *, is_bounded: bool
-    ) -> str:
-        """Go on until something is there; "" then, or why it cannot be.
-
-        Args:
-            is_bounded: whether ``until_ns`` was chosen by somebody, who wants to see what happens until then.
-        """
-        skips, may_be_alone = 0, not is_bounded and most_skips is None
-        most_skips = MOST_SKIPS if most_skips is None else most_skips
-        while not is_there():
-            if self.step() or self.perform_activity():
-                continue
-            if skips == most_skips:
-                return f"the clock was moved {skips} times for it; is something repeated for ever?"
-            if may_be_alone and (why := self._repeated()):
-                return why
-            if not (self.auto_skip and self._skip(until_ns)):
-                return self._why_stuck(until_ns)
-            skips += 1
-        return ""
-
-    def _stuck(self, why: str) -> StuckError:
-        return StuckError(why, self._standings(self._opened).open_runs())
-
-    def _standings(self, hands: Hands) -> Standings:
-        return Standings(hands.journal, self._describe, instant(self.clock.now_ns()), hands.converter)
-
-    def _describe(self, header: RunHeader) -> WorkflowExecutionDescription | None:
-        future = self._opened.desk.describe(Target(header.workflow_id, header.run_id))
-        while not future.done() and self.step():
-            pass
-        return future.get() if future.done() and future.exception() is None else None
+    # Looking.
 
     def account(self) -> list[str]:
         """How the runs stand, for a person: a line each, the oldest first, and why those that have failed or are
-        suspended did so. Nothing but what is asked for that is driven."""
-        return [] if self._hands is None else self._standings(self._hands).all_runs()
+        suspended did so. Of many, these come first, and then the newest.
 
-    @property
-    def next_deadline_ns(self) -> int | None:
-        """When something is due next (ns since 1970), or None."""
-        deadlines = [self._opened.dispatcher.next_deadline_ns()]
-        if self._performer is not None:
-            deadlines.append(self._performer.loop.next_ns())
-        return min((each for each in deadlines if each is not None), default=None)
-
-    def _skip(self, until_ns: int) -> bool:
-        """Move the clock to the next deadline, if that is not after ``until_ns``."""
-        next_ns = self.next_deadline_ns
-        if next_ns is None or next_ns > until_ns:
-            return False
-        self.clock.advance_to(next_ns)
-        return True
-
-    def _repeated(self) -> str:
-        performer = self._performer
-        if performer is None or performer.last is None or performer.loop.next_ns() is not None:
-            return ""
-        return repeated_alone(performer.last, self._opened.journal)
-
-    def _why_stuck(self, until_ns: int) -> str:
-        next_ns = self.next_deadline_ns
-        if next_ns is None:
-            why = "no message, no activity and no timer is left"
-            return f"{why}; a future from before a crash is never done" if self.crashes else why
-        if next_ns > until_ns:
-            return "the next thing is due after the limit"
-        return f"the next thing is due in {(next_ns - self.clock.now_ns()) / 1e9} s and auto_skip is off; use advance()"
-
-    def _raise_escaped(self) -> None:
-        if self._escaped:
-            error = self._escaped[0]
-            self._escaped.clear()
-            raise error
-
-    # Looking.
+        Nothing is driven for it: a message that nobody has driven is told of as one that the run has not taken yet.
+        """
+        if self._hands is None:
+            return self._account_at_exit
+        with self.store.undisturbed():
+            return account_of(self._hands, instant(self.clock.now_ns()))
 
     def recorded(self) -> list[RecordedRun]:
         """Every run as the journal has it, the first one first."""

@@ -24,6 +24,10 @@ MOST_IN_ALL = 20
 MOST_OF_A_KIND = 3
 MOST_LETTERS = 300
 
+_WRONG = frozenset(
+    {WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.TIMED_OUT, WorkflowExecutionStatus.SUSPENDED}
+)
+
 Describe = Callable[[RunHeader], WorkflowExecutionDescription | None]
 Header = tuple[int, RunHeader]
 
@@ -49,16 +53,25 @@ class Standings:
         return _lines(found, MOST_RUNS, lambda run_no, header: self._open_run(run_no, header, self._describe(header)))
 
     def all_runs(self) -> list[str]:
-        """All runs, oldest first, and why those that have failed or stopped did so."""
+        """All runs, oldest first, and why those that have failed or stopped did so; of many those first, then the
+        newest. What cannot be looked at has a line that says so."""
 
         def line(run_no: int, header: RunHeader) -> str:
-            if header.closed_ns is not None:
-                return self._closed_run(header)
-            described = self._describe(header)
-            why = "" if described is None else described.suspended_error or ""
-            return self._open_run(run_no, header, described) + (why and f"\n{why.rstrip()}")
+            try:
+                if header.closed_ns is not None:
+                    return self._closed_run(header)
+                described = self._describe(header)
+                why = "" if described is None else described.suspended_error or ""
+                return self._open_run(run_no, header, described) + (why and f"\n{why.rstrip()}")
+            except Exception as error:
+                # A damaged journal, or code of the user's: the other runs are told of all the same.
+                return f"could not be looked at: {error!r}"
 
-        return _lines(self._headers(), MOST_IN_ALL, line)
+        try:
+            headers = list(run_headers(self._journal))
+        except StorageError as error:
+            return [f"the journal could not be looked at: {error}"]
+        return _lines(headers if len(headers) <= MOST_IN_ALL else _most_telling(headers), MOST_IN_ALL, line)
 
     def _headers(self) -> list[Header]:
         try:
@@ -94,6 +107,13 @@ class Standings:
         return f"has ended: {told}"
 
 
+def _most_telling(headers: list[Header]) -> list[Header]:
+    """Those that have gone wrong first, oldest first; then the others, newest first."""
+    wrong = [each for each in headers if each[1].status in _WRONG or each[1].note]
+    others = [each for each in headers if not (each[1].status in _WRONG or each[1].note)]
+    return wrong + others[::-1]
+
+
 def _lines(headers: Sequence[Header], most: int, rest: Callable[[int, RunHeader], str]) -> list[str]:
     lines = [
         f"workflow {header.workflow_id!r} ({header.workflow_type}) {rest(run_no, header)}"
@@ -116,9 +136,14 @@ def waits_for(described: WorkflowExecutionDescription, now: datetime, summaries:
     waits += _first(timers, lambda timer: _timer(timer, now, summaries), "more timers")
     if not waits:
         waits.append("a signal or a condition, since it has no activity and no timer")
-    unread = described.buffered_signals
-    untaken = f"; it has {unread} signal{'' if unread == 1 else 's'} that nothing has taken" if unread else ""
-    return f"waits for {', '.join(waits)}{untaken}"
+    unread, untaken = described.buffered_signals, described.waiting_messages
+    left = f"; it has {_count(unread, 'signal')} that nothing has taken" if unread else ""
+    left += f"; {_count(untaken, 'message')} it has not taken yet" if untaken else ""
+    return f"waits for {', '.join(waits)}{left}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _first(things: Sequence[T], told: Callable[[T], str], more: str) -> list[str]:

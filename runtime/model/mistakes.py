@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-__all__ = ["refuse_a_call"]
+__all__ = ["refuse_a_call", "refuse_an_instance"]
 
 
 def refuse_a_call(kind: str, target: object) -> None:
@@ -21,4 +21,18 @@ def refuse_a_call(kind: str, target: object) -> None:
         raise TypeError(
             f"this is a call of {target.__qualname__}(); pass {target.__name__} itself and then its arguments: the "
             f"runtime calls the {kind}"
+        )
+
+
+def refuse_an_instance(target: object) -> None:
+    """Refuse the method of an instance where that of a workflow class is expected.
+
+    Raises:
+        TypeError: it is one, and its instance would be no run's.
+    """
+    if inspect.ismethod(target) and not isinstance(target.__self__, type):
+        kind = type(target.__self__).__name__
+        raise TypeError(
+            f"this is {target.__name__} of an instance of {kind}, and each run makes its own; "
+            f"pass {kind}.{target.__name__}"
         )

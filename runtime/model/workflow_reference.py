@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .definitions import DEFINITION, WorkflowDefinition
-from .mistakes import refuse_a_call
+from .mistakes import refuse_a_call, refuse_an_instance
 
 __all__ = ["workflow_asked_for", "workflow_definition_of"]
 
@@ -12,7 +12,8 @@ def workflow_definition_of(target: object) -> WorkflowDefinition:
     """The definition of a class, a function or a run method.
 
     Raises:
-        TypeError: it was never declared as a workflow (its base may be), or it is an instance of a workflow class.
+        TypeError: it was never declared as a workflow (its base may be), or it is an instance of a workflow class or
+            the method of one.
     """
     kind = type(target)
     refuse_a_call("workflow", target)
@@ -21,6 +22,7 @@ def workflow_definition_of(target: object) -> WorkflowDefinition:
             f"this is an instance of the workflow class {kind.__name__}, and each run makes its own; "
             f"pass {kind.__name__} or {kind.__name__}.{getattr(kind, DEFINITION).run.__name__}"
         )
+    refuse_an_instance(target)
     definition = getattr(target, DEFINITION, None)
     if not isinstance(definition, WorkflowDefinition) or (isinstance(target, type) and definition.target is not target):
         raise TypeError(f"{target!r} is not a workflow; declare its class or function with @workflow.defn")

@@ -139,6 +139,10 @@ class Desk:
         """The number and the header of a run."""
         return self._ask(Future(), self._find, target)
 
+    def unheard(self) -> list[tuple[Any, ...]]:
+        """What was asked for and no sweep has heard yet, the oldest first: the arguments of each request."""
+        return [args[2] for call, args in self._dispatcher.handed_in() if call == self._handle]
+
     @property
     def is_forked(self) -> bool:
         """Whether this process was forked from the one that made it: there is no dispatcher here."""

@@ -111,13 +111,13 @@ class Hands:
             converter=converter,
             deliver=self.directory.deliver,
         )
-        self.directory.tools = self._tools(clock, path, settings)
+        self.directory.tools = self._tools(clock, path, settings, seams)
         self.desk = self._desk(clock, path, settings, seams)
         self.overdue: Overdue | None = None
         self._turn_seconds = settings.turn_deadline
         self._path = path
 
-    def _tools(self, clock: Clock, path: str, settings: Settings) -> Tools:
+    def _tools(self, clock: Clock, path: str, settings: Settings, seams: Seams) -> Tools:
         return Tools(
             attempts=self.attempts,
             clock=clock,
@@ -127,7 +127,7 @@ class Hands:
             failure_types=settings.failure_exception_types,
             journal=self.journal,
             mailbox_limit=settings.mailbox_limit,
-            make_execution=_execution(settings),
+            make_execution=_making(settings, seams),
             path=path,
             retries=self.retries,
             supervisor=Supervisor(settings.supervision, clock),
@@ -293,13 +293,15 @@ class Hands:
     }
 
 
-def _execution(settings: Settings) -> Callable[..., Execution]:
+def _making(settings: Settings, seams: Seams) -> Callable[..., Execution]:
     """What makes the executions of a runtime."""
-    make: Callable[..., Execution] = _strict_execution() if settings.is_strict else Execution
+    make = (seams.executions or _executions)(settings.is_strict)
     return make if settings.activates is None else partial(make, activates=settings.activates)
 
 
-def _strict_execution() -> Callable[..., Execution]:
+def _executions(is_strict: bool) -> Callable[..., Execution]:
+    if not is_strict:
+        return Execution
     # Only tests, and runtimes that ask for it, need what this loads.
     from ..core.strictness import StrictExecution
     from .strict_net import StrictNet

@@ -119,15 +119,15 @@ class RunActor(Actor):
         """Put a question behind the mail that is there."""
         self.actor_inbox.put(question, Lane.QUERY)
 
-    def describe(self) -> WorkflowExecutionDescription:
-        """How the run stands."""
+    def describe(self, waiting_messages: int | None = None) -> WorkflowExecutionDescription:
+        """How the run stands; ``waiting_messages`` is the number to be told, if another than its own."""
         return describe(
             self.run,
             self._tools.attempts,
             self._tools.converter,
             execution=self.execution,
             rows=() if self._back is None else self._back.attempts,
-            waiting_messages=self.waiting_messages,
+            waiting_messages=self.waiting_messages if waiting_messages is None else waiting_messages,
             restarts=self._tools.supervisor.restarts(self.run.run_no),
         )
 

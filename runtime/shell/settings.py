@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ...actors import Future
+from ..core.execution import Execution
 from ..core.versions import Activates
 from ..model.supervision import Supervision
 from .performer import Performer
@@ -47,6 +48,7 @@ class Seams(NamedTuple):
 
     Attributes:
         performer: makes what performs activities; called with the arguments of ``Performer``.
+        executions: makes what makes executions; told whether they are watched. None for those of the core.
         on_error: told what escapes an actor, a callback or a commit; None has it logged.
         driver: brings about what callers wait for, in place of the dispatcher's thread: ``driver(future, timeout)``.
     """
@@ -54,6 +56,7 @@ class Seams(NamedTuple):
     performer: Callable[..., Performer] = Performer
     on_error: Callable[[BaseException], None] | None = None
     driver: Callable[[Future[Any], float | None], None] | None = None
+    executions: Callable[[bool], Callable[..., Execution]] | None = None
 
 
 NO_SEAMS = Seams()

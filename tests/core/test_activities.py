@@ -117,6 +117,7 @@ def undeclared(item: str) -> str:
 
 
 start_anything: Any = workflow.start_activity
+start_any_method: Any = workflow.start_activity_method
 
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "undeclared": (lambda: start_anything(undeclared, "x"), "is not an activity; declare it with @activity.defn"),
@@ -148,6 +149,27 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         lambda: workflow.start_activity_method(Shop.pack, cast("Any", 1)),
         "args[0]: activity 'core tests: pack' cannot take its argument 'item': an int where str is annotated",
     ),
+    "an instance as an argument": (
+        lambda: start_anything(Shop.pack, Shop(), "x"),
+        "Shop.pack was given an instance of Shop as its first argument; pass the method of the instance, or use "
+        "start_activity_method or execute_activity_method, without an instance",
+    ),
+    "a function for a method": (
+        lambda: workflow.start_activity_method(ship, cast("Any", "x")),
+        "activity 'core tests: ship' is a function and no method that is named by its class, such as Shop.charge; use "
+        "start_activity",
+    ),
+    "a function for a method, awaited": (
+        lambda: workflow.execute_activity_method(ship, cast("Any", "x")).send(None),
+        "activity 'core tests: ship' is a function and no method that is named by its class, such as Shop.charge; use "
+        "execute_activity",
+    ),
+    "a method of an instance for one of a class": (
+        lambda: start_any_method(Shop().pack, "x"),
+        "activity 'core tests: pack' is a method that has its instance already",
+    ),
+    "a name for a method": (lambda: start_any_method("ship", "x"), "'ship' is the name of an activity"),
+    "what is no activity for a method": (lambda: start_any_method(undeclared, "x"), "is not an activity; declare it"),
 }
 
 

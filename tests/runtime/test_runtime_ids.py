@@ -345,6 +345,13 @@ def test_a_workflow_that_is_not_registered_is_refused_with_the_names_that_are(ru
         runtime.start_workflow("Errant")
 
 
+def test_the_run_method_of_an_instance_is_refused_since_each_run_makes_its_own(runtime: Runtime) -> None:
+    run_of_one: Any = Errand().run
+
+    with pytest.raises(TypeError, match=r"run of an instance of Errand, and each run makes its own; pass Errand\.run$"):
+        runtime.start_workflow(run_of_one, "well")
+
+
 def test_what_is_no_workflow_is_refused(runtime: Runtime) -> None:
     with pytest.raises(TypeError, match=r"is not a workflow; declare"):
         runtime.start_workflow(Converter)

@@ -666,6 +666,13 @@ def test_who_asks_for_what_cannot_be_asked_is_told_at_once() -> None:
             handle.query(Shop.what, "one")
         with pytest.raises(TypeError, match=r"is not a query handler: decorate it with @workflow\.query"):
             handle.query(Shop.add)
+        of_one: Any = Shop()
+        with pytest.raises(
+            TypeError, match=r"total of an instance of Shop, and each run makes its own; pass Shop\.total"
+        ):
+            handle.query(of_one.total)
+        with pytest.raises(TypeError, match=r"add of an instance of Shop, and each run makes its own; pass Shop\.add"):
+            handle.signal(of_one.add, "tea", 1)
         with pytest.raises(TypeError, match="reject_condition is 2; give a member of QueryRejectCondition"):
             handle.query(Shop.total, reject_condition=2)
         with pytest.raises(WorkflowNotFoundError):
@@ -751,7 +758,7 @@ class Raises:
 
     @workflow.query
     def raises(self, what: str) -> None:
-        raise {"cancelled": asyncio.CancelledError, "exit": SystemExit, "unspeakable": Unspeakable}[what]("no")
+        raise {"cancelled": asyncio.CancelledError, "exit": GeneratorExit, "unspeakable": Unspeakable}[what]("no")
 
     @workflow.query
     def wakes(self) -> None:

@@ -153,8 +153,8 @@ def test_without_a_policy_whatever_is_raised_is_tried_again_for_ever_with_waits_
     raised = [
         ValueError("no"),
         builtins.TimeoutError("slow"),
-        SystemExit(3),
-        KeyboardInterrupt(),
+        GeneratorExit(),
+        BaseException("of the user's"),
         MemoryError(),
         ExceptionGroup("both", [OSError("no")]),
         ApplicationError("no"),

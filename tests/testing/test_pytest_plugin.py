@@ -79,6 +79,107 @@ def test_leaks(greenroom_runtime):
 """
 
 
+ENDINGS = """
+import asyncio
+
+import pytest
+from greenroom import workflow
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@workflow.defn
+async def stubborn():
+    for _ in range(100):
+        try:
+            await asyncio.Event().wait()
+        except BaseException:
+            continue
+
+
+@workflow.defn
+async def patient():
+    await workflow.wait_condition(lambda: False)
+
+
+def leak(greenroom_runtime):
+    greenroom_runtime(workflows=[stubborn]).start_workflow(stubborn, id="stubborn").get()
+
+
+@pytest.fixture
+def broken(greenroom_runtime):
+    leak(greenroom_runtime)
+    raise RuntimeError("the fixture")
+
+
+def test_fails(greenroom_runtime):
+    leak(greenroom_runtime)
+    raise RuntimeError("the test")
+
+
+@pytest.mark.xfail(raises=RuntimeError)
+def test_fails_as_expected(greenroom_runtime):
+    leak(greenroom_runtime)
+    raise RuntimeError("the test")
+
+
+def test_is_skipped(greenroom_runtime):
+    leak(greenroom_runtime)
+    pytest.skip("no more")
+
+
+def test_has_a_broken_fixture(broken):
+    pass
+
+
+def test_crashes(greenroom_runtime):
+    runtime = greenroom_runtime(workflows=[patient])
+    runtime.start_workflow(patient, id="patient").get().signal("hello")
+    runtime.store.crash_at_commit(1)
+    raise RuntimeError("the test")
+
+
+def test_the_second_leaks(greenroom_runtime):
+    greenroom_runtime(workflows=[patient]).start_workflow(patient).get()
+    leak(greenroom_runtime)
+
+
+def test_with(greenroom_runtime):
+    with greenroom_runtime(workflows=[patient]) as runtime:
+        runtime.start_workflow(patient, id="with").get()
+    assert not runtime.is_open
+
+
+def test_fails_with(greenroom_runtime):
+    with greenroom_runtime(workflows=[patient]) as runtime:
+        greenroom_runtime(workflows=[patient])
+        runtime.start_workflow(patient, id="entered").get()
+        raise RuntimeError("the test")
+
+
+class Unreadable:
+    def account(self):
+        raise SystemExit("no account")
+
+    def close(self, **_):
+        pass
+
+
+def test_cannot_be_looked_at(greenroom_runtime):
+    greenroom_runtime.opened.append(Unreadable())
+    raise RuntimeError("the test")
+
+
+def test_seed(greenroom_runtime):
+    def random(**options):
+        return greenroom_runtime(workflows=[patient], **options).start_workflow(patient).get().run_id
+
+    print("seeds:", random(seed=3), random(seed=3), random())
+
+
+"""
+
+
 @pytest.fixture
 def session(tmp_path: Path) -> Path:
     (tmp_path / "test_orders.py").write_text(TESTS, encoding="utf-8")
@@ -88,6 +189,7 @@ def session(tmp_path: Path) -> Path:
 def run(folder: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", "--no-header", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    environment["COLUMNS"] = "200"  # of each line of the summary so much is told
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, env=environment)
     return done.stdout + done.stderr
 
@@ -121,6 +223,47 @@ def test_a_session_has_runtimes_that_are_closed_and_accounted_for(session: Path)
         r"Traceback [^\x00]*KeyError: 'parcel'\n",
         account,
     ), said
+
+
+def section(said: str, test: str) -> str:
+    """What a session says of one test that has failed."""
+    return said.partition(f"_ {test} _")[2].partition("\n____")[0]
+
+
+@pytest.mark.slow
+def test_what_is_left_behind_counts_for_a_test_that_has_passed_alone(tmp_path: Path) -> None:
+    (tmp_path / "test_endings.py").write_text(ENDINGS, encoding="utf-8")
+
+    said = run(tmp_path, "--greenroom-seed=7")
+
+    assert "4 failed, 3 passed, 1 skipped, 1 xfailed, 2 errors" in said, said
+    assert re.findall(r"^ERROR test_endings.py::(\w+) - ([\w.]*\w)", said, re.MULTILINE) == [
+        ("test_has_a_broken_fixture", "RuntimeError"),
+        ("test_the_second_leaks", "greenroom.testing.errors.LeakError"),
+    ], said
+    waiting = "workflow {!r} ({}) waits for a signal or a condition, since it has no activity and no timer"
+    assert waiting.format("stubborn", "stubborn") in section(said, "ERROR at setup of test_has_a_broken_fixture")
+    assert waiting.format("patient", "patient") + "; 1 message it has not taken yet" in section(said, "test_crashes")
+    assert (
+        f"runtime 1 of 2, in the order of opening:\n{waiting.format('entered', 'patient')}\n"
+        "runtime 2 of 2, in the order of opening:\nno runs"
+    ) in section(said, "test_fails_with"), said
+    assert "they could not be looked at: SystemExit('no account')" in section(said, "test_cannot_be_looked_at")
+    assert "the runs of this test" not in section(said, "ERROR at teardown of test_the_second_leaks")
+    first, again, other = printed(said, "seeds")[0].split()
+    assert first == again != other
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["raise KeyboardInterrupt", "pytest.exit('enough')"])
+def test_a_session_that_is_broken_off_says_nothing_of_what_is_left_behind(tmp_path: Path, ending: str) -> None:
+    broken_off = f"def test_broken_off(greenroom_runtime):\n    leak(greenroom_runtime)\n    {ending}\n"
+    (tmp_path / "test_endings.py").write_text(ENDINGS + broken_off, encoding="utf-8")
+
+    said = run(tmp_path, "-k", "broken_off")
+
+    assert "KeyboardInterrupt" in said or "enough" in said, said
+    assert "LeakError" not in said, said
 
 
 @pytest.mark.slow

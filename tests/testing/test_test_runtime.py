@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from greenroom import InternalError, activity, workflow
+from greenroom import InternalError, Runtime, activity, workflow
 from greenroom.actors import ManualClock, WaitTimeoutError
 from greenroom.runtime.model.errors import (
     ActivityError,
@@ -17,9 +18,11 @@ from greenroom.runtime.model.errors import (
     WorkflowFailureError,
 )
 from greenroom.runtime.model.retry import RetryPolicy
-from greenroom.storage import MemoryStore
-from greenroom.testing import Crash, LeakError, StuckError, TestRuntime
+from greenroom.runtime.runtime_options import RuntimeOptions
+from greenroom.storage import LocationError, MemoryStore, Tree
+from greenroom.testing import Crash, LeakError, StuckError, TestRuntime, options
 from greenroom.testing.faults import When
+from tests.examples.test_pages import options_of
 
 NS = 1_000_000_000
 performed: list[str] = []
@@ -416,6 +419,20 @@ def test_a_store_may_outlive_the_runtime() -> None:
         runtime.wait(runtime.get_workflow_handle("w").result())
 
 
+def test_an_option_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    misspelt: Any = {"wrkflows": []}
+
+    with pytest.raises(TypeError, match=r"no option 'wrkflows' \(there are: activities, .*seed, .*workflows\)"):
+        TestRuntime(**misspelt)
+
+
+def test_the_options_that_checkers_know_are_those_of_the_runtimes() -> None:
+    assert list(RuntimeOptions.__annotations__) == options_of(Runtime)
+    assert [*RuntimeOptions.__annotations__, *options_of(TestRuntime)] == list(
+        options.TestRuntimeOptions.__annotations__
+    )
+
+
 def test_many_runtimes_are_open_in_one_process() -> None:
     runtimes = [TestRuntime(seed=seed).open() for seed in range(50)]
     results = [runtime.execute_workflow(waits, 1.0) for runtime in runtimes]
@@ -491,6 +508,28 @@ def test_a_damaged_journal_is_reported_at_close() -> None:
 
     with pytest.raises(LeakError, match="left behind at close"):
         runtime.close()
+
+
+def test_a_journal_that_cannot_be_read_does_not_keep_a_runtime_open() -> None:
+    runtime = TestRuntime().open()
+    runtime.start_workflow(listener, 1, id="w").get()
+    runtime.store.fail_read()
+
+    with pytest.raises(LeakError, match=r"the journal could not be checked: .*the test asked for it"):
+        runtime.close()
+
+    assert not runtime.is_open
+
+
+def test_a_runtime_without_checks_does_not_walk_the_journal_at_close() -> None:
+    runtime = TestRuntime(check_leaks=False).open()
+    runtime.start_workflow(listener, 1, id="w").get()
+    runtime.store.fail_read(5)  # closing reads less than that, and a walk more
+
+    runtime.close()
+
+    with pytest.raises(LocationError):
+        any(runtime.store.get(Tree.META, b"") for _ in range(5))
 
 
 def test_a_fault_of_ours_in_a_commit_is_told_to_who_waits_and_nothing_is_written() -> None:

@@ -189,6 +189,13 @@ async def an_instance_is_no_argument_of_a_method(shop: Shop) -> None:
     await workflow.execute_activity(Shop.send, "a")  # type: ignore[arg-type]
 
 
+async def methods_of_an_instance_are_called_like_functions(shop: Shop) -> None:
+    assert_type(workflow.start_activity(shop.pack, "a"), ActivityHandle[bytes])
+    assert_type(workflow.start_activity(shop.send, "a"), ActivityHandle[int])
+    workflow.start_activity_method(shop.pack, "a")  # type: ignore[arg-type]
+    await workflow.execute_activity_method(shop.send, "a")  # type: ignore[arg-type]
+
+
 async def arguments_of_the_activity_by_keyword_are_refused() -> None:
     workflow.start_activity(charge, order="a")  # type: ignore[call-overload]
     workflow.start_activity(page, "a", 1, None, wide=True)  # type: ignore[call-overload]
