@@ -1,11 +1,12 @@
 """The options of a ``Runtime``, for calls that pass them on: type checkers hold these to the same list."""
 
 # No `from __future__ import annotations`: each annotation would be compiled whenever this is imported.
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from datetime import timedelta
 from typing import TypedDict
 
+from .core.versions import PatchActivationInput
 from .model.payload_converter import PayloadConverter
 from .model.supervision import Supervision
 
@@ -26,6 +27,7 @@ class RuntimeOptions(TypedDict, total=False):
     failure_exception_types: Iterable[type[BaseException]]
     supervision: Supervision | None
     turn_deadline: timedelta | float | None
+    patch_activation_callback: Callable[[PatchActivationInput], bool] | None
     converter: PayloadConverter | None
     guard: str
     shutdown_grace: timedelta | float

@@ -61,6 +61,7 @@ def test_a_benchmark_prints_one_line_of_json(name: str) -> None:
     assert report["quick"] is True
 
 
+@pytest.mark.aside
 @pytest.mark.slow
 def test_the_large_benchmarks_print_a_line_of_json_each() -> None:
     done = run("--quick", package="benchmarks.large")

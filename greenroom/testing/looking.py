@@ -77,7 +77,8 @@ class _Look:
         for turn in turns_of(journal, run_no):
             run.note(*decode_turn(turn), turn.time_ns)
             run.turn_no = turn.turn_no + 1
-        return describe(run, self._hands.attempts, rows=items.attempts, waiting_messages=untaken)
+        hands = self._hands
+        return describe(run, hands.attempts, hands.converter, rows=items.attempts, waiting_messages=untaken)
 
     def _untaken(self, run_no: int, header: RunHeader) -> int:
         """How many messages it has not taken: those of its mailbox, and those that nobody has put there yet."""

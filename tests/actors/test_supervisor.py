@@ -702,6 +702,7 @@ def test_those_that_need_a_child_that_cannot_start_wait_for_it(tree: Tree) -> No
     assert tree.notes() == ["make b2", "start b2", "start c1"]
 
 
+@pytest.mark.aside
 def test_a_child_that_never_can_start_ends_its_supervisor_and_not_the_stack(tree: Tree) -> None:
     supervisor = tree.grow(tree.spec("a", ill=range(10_000)), max_restarts=3000, period=60)
 

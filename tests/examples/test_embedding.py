@@ -14,6 +14,8 @@ import pytest
 
 from tests.examples.test_pages import run
 
+pytestmark = pytest.mark.aside
+
 SERVING = str(Path(__file__).with_name("serving.py"))
 PAGE = "docs/embedding.md"
 

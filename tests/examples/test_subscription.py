@@ -157,4 +157,6 @@ def test_a_subscription_outlives_any_crash() -> None:
         subscription = subscribed(runtime)
         return subscription.result().get().partition(":")[0], subscription.query(Subscription.billed).get()
 
-    assert crash_sweep(scenario, make=lambda: TestRuntime(activities=[PoorBank()])).points > 0
+    # A crash in the middle of a charge loses that attempt, and the reason why the last one failed is another then.
+    swept = crash_sweep(scenario, make=lambda: TestRuntime(activities=[PoorBank()]), compare_results=False)
+    assert swept.points > 0

@@ -271,6 +271,7 @@ class Waiting:
         await workflow.execute_activity(fail, retry_policy=RetryPolicy(initial_interval=timedelta(days=1)))
 
 
+@pytest.mark.aside
 @pytest.mark.parametrize(("which", "count", "page"), [(Sleeper, 60, PAGE), (Waiting, 1200, BLOCK)])
 def test_runs_are_woken_no_faster_than_they_take_their_turns(
     which: type[Sleeper | Waiting], count: int, page: int

@@ -184,6 +184,7 @@ def test_the_next_mark_in_a_damaged_row_mends_it_and_forgets_no_run() -> None:
     assert [run_no for _, run_no in journal.active()] == [run_no for run_no in range(256) if run_no != 7]
 
 
+@pytest.mark.aside
 @pytest.mark.slow
 def test_a_flipped_bit_in_the_file_is_noticed_or_makes_no_difference(tmp_path: Path) -> None:
     path = tmp_path / "store"

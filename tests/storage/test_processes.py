@@ -17,6 +17,8 @@ import pytest
 from greenroom.storage import FormatError, FullError, InUseError, Journal, RunHeader, check
 from greenroom.storage.environment import Environment
 
+pytestmark = pytest.mark.aside
+
 HEADER = RunHeader("w", "r", "T", 1, 0, None, None, "r", "", 0, 0, 0, b"", b"", "")
 ROOT = Path(__file__).parents[2]
 Start = Callable[..., "subprocess.Popen[str]"]
