@@ -131,8 +131,25 @@ async def ends_another(workflow_id: str) -> str:
     return "asked"
 
 
+@workflow.defn
+async def says_why() -> str | None:
+    try:
+        await workflow.wait_condition(lambda: False)
+    except asyncio.CancelledError:
+        return workflow.cancellation_reason()
+    return None
+
+
+@workflow.defn
+async def is_told_why() -> str | None:
+    child = await workflow.start_child_workflow(says_why, id="says why")
+    await workflow.get_external_workflow_handle("says why").cancel("enough")
+    return await child
+
+
 WORKFLOWS = [
     *(Child, parent, tells, leaves, waits, cancels, is_cancelled, knows, grandchild, many, ends_another),
+    *(says_why, is_told_why),
 ]
 
 
@@ -269,6 +286,7 @@ def test_another_workflow_is_asked_to_end_and_knows_why(evict: bool) -> None:
         with pytest.raises(WorkflowFailureError) as ended:
             other.result().get()
         assert isinstance(ended.value.cause, CancelledError)
+        assert runtime.execute_workflow(is_told_why).get() == "enough"
         assert runtime.execute_workflow(ends_another, "other").get() == "ExternalWorkflowExecutionNotFound"
 
 

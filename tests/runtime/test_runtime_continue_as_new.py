@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from greenroom import WorkflowExecutionStatus, workflow
+from greenroom import (
+    RetryPolicy,
+    TimeoutError,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateStage,
+    workflow,
+)
 from greenroom.runtime.model.errors import WorkflowContinuedAsNewError
 from greenroom.storage import check
 from greenroom.testing import TestRuntime, crash_sweep, start_once
@@ -130,3 +140,146 @@ def test_wherever_the_process_dies_no_signal_is_lost_or_doubled() -> None:
     swept = crash_sweep(scenario, make=make)
 
     assert swept.points > 10
+
+
+@workflow.defn
+class Relay:
+    """Is taken on by its handlers, as each of them tries to."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    @workflow.run
+    async def run(self, number: int) -> list[str]:
+        await workflow.wait_condition(lambda: "end" in self.words)
+        return [str(number), *self.words]
+
+    @workflow.signal
+    def go_on(self, number: int) -> None:
+        try:
+            workflow.continue_as_new(number)
+        except Exception:
+            self.words.append("caught")
+
+    @workflow.signal
+    async def linger(self) -> None:
+        await workflow.sleep(60)
+
+    @workflow.update
+    def go_on_asked(self, number: int) -> None:
+        workflow.continue_as_new(number)
+
+    @workflow.update
+    async def say(self, word: str) -> str:
+        self.words.append(word)
+        return word
+
+
+@workflow.defn
+async def facts(step: int) -> list[object]:
+    """What the second and the third run of a chain are told of its limits and of its retries."""
+    info = workflow.info()
+    policy = None if info.retry_policy is None else info.retry_policy.maximum_attempts
+    await workflow.sleep(20)
+    if step == 1:
+        workflow.continue_as_new(2)
+    if step == 2:
+        workflow.continue_as_new(3, run_timeout=30, retry_policy=None, backoff_start_interval=5)
+    limits = (info.run_timeout, info.execution_timeout)
+    return [*limits, policy, info.attempt, info.continued_run_id not in (None, info.first_run_id)]
+
+
+@workflow.defn
+async def shifts(step: int) -> int:
+    await workflow.sleep(20)
+    workflow.continue_as_new(step + 1)
+
+
+def test_what_catches_exceptions_does_not_hold_up_a_signal_handler_that_goes_on_as_new() -> None:
+    with TestRuntime(workflows=[Relay]) as runtime:
+        relay = runtime.start_workflow(Relay.run, 1, id="relay").get()
+        relay.signal(Relay.go_on, 2).get()
+        relay.execute_update(Relay.say, "end").get()
+
+        assert relay.result().get() == ["2", "end"]
+
+
+def test_an_update_handler_cannot_go_on_as_new_and_is_told_what_to_do() -> None:
+    with TestRuntime(workflows=[Relay]) as runtime:
+        relay = runtime.start_workflow(Relay.run, 1, id="relay").get()
+
+        with pytest.raises(WorkflowUpdateFailedError) as failed:
+            relay.execute_update(Relay.go_on_asked, 2).get()
+        assert "have the main function wait for it" in str(failed.value.cause)
+        relay.execute_update(Relay.say, "end").get()
+        assert relay.result().get() == ["1", "end"]
+        assert len(runtime.recorded()) == 1
+
+
+def test_an_update_that_is_admitted_and_not_taken_goes_on_with_its_id() -> None:
+    with TestRuntime(workflows=[Relay]) as runtime:
+        relay = runtime.start_workflow(Relay.run, 1, id="relay").get()
+        runtime.run_until_idle()
+        relay.signal(Relay.go_on, 2)
+        waits = relay.start_update(Relay.say, "end", id="last", wait_for_stage=WorkflowUpdateStage.COMPLETED)
+
+        assert waits.get().result().get() == "end"
+        assert relay.result().get() == ["2", "end"]
+        assert len(runtime.recorded()) == 2
+
+
+def test_a_run_that_goes_on_as_new_while_handlers_are_at_work_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    with TestRuntime(workflows=[Relay]) as runtime, caplog.at_level(logging.WARNING, "greenroom"):
+        relay = runtime.start_workflow(Relay.run, 1, id="relay").get()
+        relay.signal(Relay.linger).get()
+        relay.signal(Relay.go_on, 2).get()
+        runtime.run_until_idle()
+
+        assert any("while a handler was at work" in record.message for record in caplog.records)
+        relay.terminate().get()
+
+
+def test_the_next_run_has_the_limits_and_the_policy_of_this_one_unless_it_is_given_others() -> None:
+    with TestRuntime(workflows=[facts]) as runtime:
+        begun, policy = runtime.clock.now_ns(), RetryPolicy(maximum_attempts=7)
+
+        result = runtime.execute_workflow(facts, 1, run_timeout=25, execution_timeout=90, retry_policy=policy).get()
+        kept = runtime.execute_workflow(facts, 3, run_timeout=25, execution_timeout=90, retry_policy=policy).get()
+
+        assert result == [timedelta(seconds=30), timedelta(seconds=90), None, 1, True]
+        assert kept == [timedelta(seconds=25), timedelta(seconds=90), 7, 1, False]
+        assert runtime.clock.now_ns() - begun == (20 + 20 + 5 + 20 + 20) * 10**9
+
+
+def test_the_limit_of_a_chain_goes_on_over_its_runs_and_that_of_a_run_begins_anew() -> None:
+    with TestRuntime(workflows=[shifts]) as runtime:
+        begun = runtime.clock.now_ns()
+
+        with pytest.raises(WorkflowFailureError) as failed:
+            runtime.execute_workflow(shifts, 0, run_timeout=25, execution_timeout=90).get()
+
+        assert isinstance(failed.value.cause, TimeoutError)
+        assert runtime.clock.now_ns() - begun == 90 * 10**9
+        assert len(runtime.recorded()) == 5
+
+
+@workflow.defn
+async def long_lived(runs: int) -> int:
+    """Reads until it is told that its history is long."""
+    channel, read = workflow.signal_channel(), 0
+    while not workflow.info().is_continue_as_new_suggested():
+        await channel.receive("page", result_type=str)
+        read += 1
+    if runs > 1:
+        workflow.continue_as_new(runs - 1)
+    return read
+
+
+def test_a_run_is_told_when_its_history_is_long_and_the_next_one_begins_anew() -> None:
+    with TestRuntime(workflows=[long_lived]) as runtime:
+        reader = runtime.start_workflow(long_lived, 2, id="reader").get()
+        for _ in range(36):
+            reader.signal("page", "x" * 10**6).get()
+
+        assert reader.result().get() == 18
+        assert len(runtime.recorded()) == 2
