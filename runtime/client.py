@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
-from .core.messages import CancelRequested, RunTerminated, SignalReceived
+from .core.messages import CancelRequested, RunTerminated, SignalReceived, SignalReceivedOnce
 from .message_calls import checked_call
 from .model.description import WorkflowExecutionDescription
 from .model.handler_definitions import handler_name, handler_signature
@@ -91,18 +91,27 @@ class WorkflowHandle(Generic[R]):
         return self._desk.result(target, self._result_type, follow_runs=follow_runs)
 
     @overload
-    def signal(self, signal: Callable[[Any, *Ts], Awaitable[None] | None], /, *args: *Ts) -> Future[None]: ...
+    def signal(
+        self,
+        signal: Callable[[Any, *Ts], Awaitable[None] | None],
+        /,
+        *args: *Ts,
+        idempotency_key: str | None = None,
+    ) -> Future[None]: ...
     @overload
-    def signal(self, signal: str, /, *args: Any) -> Future[None]: ...
-    def signal(self, signal: Any, /, *args: object) -> Future[None]:
+    def signal(self, signal: str, /, *args: Any, idempotency_key: str | None = None) -> Future[None]: ...
+    def signal(self, signal: Any, /, *args: object, idempotency_key: str | None = None) -> Future[None]:
         """Send a signal; done once it is on disk, as part of the run's history or in its mailbox.
 
         Args:
             signal: the signal's name, or a reference to its handler.
             *args: its arguments.
+            idempotency_key: the sender's own name for this signal, up to 480 bytes: another one with it to the same run
+                is acknowledged and not delivered, whatever it says.
 
         Raises:
-            TypeError: the arguments do not fit the handler that is referred to.
+            TypeError: the arguments do not fit the handler that is referred to, or the key is no string.
+            ValueError: the key cannot be one.
             PayloadError: an argument cannot be stored, or is not of the type that the handler's annotation allows.
 
         Raises (from the future):
@@ -113,6 +122,8 @@ class WorkflowHandle(Generic[R]):
         # The run would put the signal aside as a dead letter: better to say so here.
         name, data, _ = checked_call(self._converter, "signal", signal, args)
         message = SignalReceived(name, data)
+        if idempotency_key is not None:
+            message = SignalReceivedOnce(name, data, key=check_id(idempotency_key, "idempotency key"))
         return self._desk.send(self._target, message)
 
     @overload

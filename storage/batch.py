@@ -9,7 +9,7 @@ from .active import ActiveRuns
 from .attribute_rows import changed_rows
 from .codec import chain_start, encode, encode_pointer, encode_turn, seal
 from .keys import DueKind, Kind
-from .records import Attempt, DeadLetter, Mail, RunHeader, Timer, Update
+from .records import Attempt, DeadLetter, Mail, RunHeader, SignalKey, Timer, Update
 from .store import Tree
 
 __all__ = ["Batch", "Numbers"]
@@ -192,6 +192,15 @@ class Batch:
         if changes:
             self.changes.setdefault(Tree.ATTRIBUTES, {}).update(changes)
             self.size += sum(map(len, changes)) + 4 * len(changes)
+
+    def put_signal_key(self, run_no: int, idempotency_key: str) -> None:
+        """Write that a run has taken a signal with that key.
+
+        Raises:
+            ValueError: the key is empty or longer than 480 bytes of UTF-8.
+        """
+        key = keys.signal_key(run_no, idempotency_key)
+        self._put(key, encode(key, SignalKey(idempotency_key)))
 
     def put_dead_letter(self, run_no: int, time_ns: int, reason: str, message: bytes) -> int:
         """Keep a message that nobody could take.

@@ -16,7 +16,7 @@ from .files import Files
 from .journal import Journal
 from .keys import DueKind, Kind
 from .ownership import OwnerLock
-from .records import Attempt, DeadLetter, Mail, Meta, RunHeader, Timer, Update
+from .records import Attempt, DeadLetter, Mail, Meta, RunHeader, SignalKey, Timer, Update
 from .store import META_KEY, Store, Tree
 
 __all__ = ["Problem", "check"]
@@ -26,7 +26,7 @@ _END = b"\xff" * 512
 _STRANGE = "no version of greenroom writes such a row"
 _UNREADABLE = (CorruptError, FormatError)
 _NO_SIZE = range(0)
-_UPDATE_SIZES = range(keys.HEADER_KEY.size + 1, keys.HEADER_KEY.size + keys.ID_LIMIT + 1)
+_ID_SIZES = range(keys.HEADER_KEY.size + 1, keys.HEADER_KEY.size + keys.ID_LIMIT + 1)
 
 
 class Problem(NamedTuple):
@@ -135,7 +135,8 @@ class _Walk:
             int(Kind.MAIL): (_only(keys.MAIL_KEY.size), self._read_mail),
             int(Kind.ATTEMPT): (_only(keys.ATTEMPT_KEY.size), self._read_attempt),
             int(Kind.TIMER): (_only(keys.TIMER_KEY.size), self._read_timer),
-            int(Kind.UPDATE): (_UPDATE_SIZES, self._read_update),
+            int(Kind.UPDATE): (_ID_SIZES, self._read_update),
+            int(Kind.SIGNAL_KEY): (_ID_SIZES, self._read_signal_key),
         }
         self._judges = {
             keys.WAITING: (keys.WAITING_KEY.size, self._judge_mail),
@@ -220,6 +221,11 @@ class _Walk:
         run.open_updates += not update.outcome
         if keys.update_key(run.run_no, update.update_id) != key:
             self._report(keys.describe(key), f"the row is that of update {update.update_id!r}", run.run_no)
+
+    def _read_signal_key(self, run: _Run, key: bytes, row: bytes) -> None:
+        found = decode(SignalKey, key, row).key
+        if keys.signal_key(run.run_no, found) != key:
+            self._report(keys.describe(key), f"the row is that of signal key {found!r}", run.run_no)
 
     def _expect_due(self, key: bytes, due: bytes) -> None:
         if self._store.get(Tree.DUE, due) is None:

@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from . import keys
 from .active import ActiveRuns, rows_of, runs_in
@@ -16,7 +16,7 @@ from .codec import FORMAT, chain_start, decode, decode_bits, decode_pointer, dec
 from .environment import Environment
 from .errors import ClosedError, CorruptError, FormatError, LocationError
 from .keys import Kind
-from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, Timer, Turn, Update
+from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, SignalKey, Timer, Turn, Update
 from .settings import Durability, Settings
 from .store import META_KEY, Store, Tree
 
@@ -26,6 +26,9 @@ _SLICE = 1000
 # A damaged row of marks: each of its runs may be active.
 _ALL = (1 << keys.BLOCK) - 1
 _T = TypeVar("_T")
+# What stands beside a history, in the order of Items: kind of row → the record in it.
+_KINDS = Kind.MAIL, Kind.ATTEMPT, Kind.TIMER, Kind.UPDATE, Kind.SIGNAL_KEY
+_BESIDE: dict[int, Any] = dict(zip(_KINDS, (Mail, Attempt, Timer, Update, SignalKey), strict=True))
 
 
 class Journal:
@@ -230,22 +233,18 @@ class Journal:
         row = self._get(Tree.RUNS, key)
         return None if row is None else decode(Update, key, row)
 
+    def has_signal_key(self, run_no: int, idempotency_key: str) -> bool:
+        """Return whether a run has taken a signal with that key."""
+        return self._get(Tree.RUNS, keys.signal_key(run_no, idempotency_key)) is not None
+
     def items(self, run_no: int) -> Items:
         """Return all that stands beside the history of a run."""
-        items = Items([], [], [], [])
-        for key, row in self._walk(run_no, Kind.MAIL, Kind.UPDATE):
-            match key[8]:
-                case Kind.MAIL:
-                    items.mail.append(decode(Mail, key, row))
-                case Kind.ATTEMPT:
-                    items.attempts.append(decode(Attempt, key, row))
-                case Kind.TIMER:
-                    items.timers.append(decode(Timer, key, row))
-                case Kind.UPDATE:
-                    items.updates.append(decode(Update, key, row))
-                case _:
-                    raise CorruptError(keys.describe(key), "no version of greenroom writes such a row", run_no)
-        return items
+        lists: dict[int, list[Any]] = {kind: [] for kind in _BESIDE}
+        for key, row in self._walk(run_no, Kind.MAIL, Kind.SIGNAL_KEY):
+            if key[8] not in lists:
+                raise CorruptError(keys.describe(key), "no version of greenroom writes such a row", run_no)
+            lists[key[8]].append(decode(_BESIDE[key[8]], key, row))
+        return Items(*lists.values())
 
     def waiting(
         self, *, after: bytes = b"", limit: int = _SLICE, damaged: list[CorruptError] | None = None

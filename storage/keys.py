@@ -10,6 +10,7 @@ RUNS        ``run_no(8) ‖ 0x20 ‖ seq(8)``                            mail
 RUNS        ``run_no(8) ‖ 0x30 ‖ item(4)``                           attempt of an activity
 RUNS        ``run_no(8) ‖ 0x40 ‖ timer_kind(1) ‖ item(4)``           timer
 RUNS        ``run_no(8) ‖ 0x50 ‖ update id, UTF-8``                  update
+RUNS        ``run_no(8) ‖ 0x60 ‖ idempotency key, UTF-8``            key of a signal
 DUE         ``0x00 ‖ seq(8) ‖ run_no(8)``                            mail waits
 DUE         ``0x01 ‖ block(8)``                                      which of 256 runs are active
 DUE         ``0x02 ‖ at_ns(8) ‖ run_no(8) ‖ due_kind(1) ‖ item(4)``  something is due at a time
@@ -52,13 +53,14 @@ __all__ = [
     "prefix_end",
     "run_of",
     "run_range",
+    "signal_key",
     "split_attribute",
     "update_key",
     "workflow_key",
 ]
 
 ID_LIMIT = 480
-"""Longest id of a workflow or an update in bytes of UTF-8; LMDB's keys end at 511."""
+"""Longest id of a workflow or an update, or key of a signal, in bytes of UTF-8; LMDB's keys end at 511."""
 
 RUN_NO_SIZE = 8
 """Bytes of a run number, the end of an attribute's key."""
@@ -92,6 +94,7 @@ class Kind(IntEnum):
     ATTEMPT = 0x30
     TIMER = 0x40
     UPDATE = 0x50
+    SIGNAL_KEY = 0x60
 
 
 class DueKind(IntEnum):
@@ -135,6 +138,15 @@ def prefix_end(prefix: bytes) -> bytes:
     """Return where the range of all keys with a prefix ends: a key greater than each of them."""
     head = prefix.rstrip(b"\xff")
     return head[:-1] + bytes([head[-1] + 1]) if head else b"\xff" * 512
+
+
+def signal_key(run_no: int, key: str) -> bytes:
+    """Return the key of the row for the idempotency key of a signal that a run has taken.
+
+    Raises:
+        ValueError: the idempotency key is empty, longer than ``ID_LIMIT`` bytes, or no text that UTF-8 can write.
+    """
+    return HEADER_KEY.pack(run_no, Kind.SIGNAL_KEY) + _id_bytes("signal", key)
 
 
 def _id_bytes(what: str, text: str) -> bytes:
@@ -186,6 +198,8 @@ def describe(key: bytes) -> str:
     """Say in words what a key of RUNS stands for."""
     if len(key) > HEADER_KEY.size and key[8] == Kind.UPDATE:
         return f"update {key[9:].decode(errors='replace')!r} of run {run_of(key)}"
+    if len(key) > HEADER_KEY.size and key[8] == Kind.SIGNAL_KEY:
+        return f"signal key {key[9:].decode(errors='replace')!r} of run {run_of(key)}"
     layout, words = _LAYOUTS.get(key[8] if len(key) > 8 else -1, (LETTER_KEY, ""))
     if not words or layout.size != len(key):
         return f"the row with the unknown key {key.hex()}"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from .keys import DueKind
 
-__all__ = ["Attempt", "DeadLetter", "Due", "Items", "Mail", "Meta", "RunHeader", "Timer", "Turn", "Update"]
+__all__ = ["Attempt", "DeadLetter", "Due", "Items", "Mail", "Meta", "RunHeader", "SignalKey", "Timer", "Turn", "Update"]
 
 
 class RunHeader(NamedTuple):
@@ -117,6 +117,12 @@ class Update(NamedTuple):
     outcome: bytes
 
 
+class SignalKey(NamedTuple):
+    """The idempotency key of a signal that a run has taken. Kept as long as the run: no other one with it is taken."""
+
+    key: str
+
+
 class DeadLetter(NamedTuple):
     """A message that nobody could take, with the reason."""
 
@@ -150,3 +156,4 @@ class Items(NamedTuple):
     attempts: list[Attempt]
     timers: list[Timer]
     updates: list[Update]
+    signal_keys: list[SignalKey]

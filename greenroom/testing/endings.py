@@ -13,6 +13,7 @@ from ..runtime.core.messages import (
     ExternalSignalResolved,
     Message,
     SignalReceived,
+    SignalReceivedOnce,
     TimerFired,
     UpdateReceived,
     WorkflowStarted,
@@ -157,6 +158,7 @@ _TOLD: dict[type[Message], Callable[[Any], Fact]] = {
     TimerFired: lambda message: (message.id,),
     ExternalSignalResolved: lambda message: (message.id, message.failure is None),
     SignalReceived: lambda message: (message.name, message.args, message.sender),
+    SignalReceivedOnce: lambda message: (message.name, message.args, message.key),
     UpdateReceived: lambda message: (message.name, message.args),
     WorkflowStarted: lambda message: (message.workflow_type, message.args),
 }

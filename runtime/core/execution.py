@@ -37,6 +37,7 @@ from .messages import (
     RunTerminated,
     RunTimedOut,
     SignalReceived,
+    SignalReceivedOnce,
     TimerFired,
     UpdateReceived,
     WorkflowStarted,
@@ -360,6 +361,7 @@ class Execution(Contracts):
     _TAKE: ClassVar[dict[type[Message], Callable[[Execution, Any], None]]] = {
         WorkflowStarted: _take_started,
         SignalReceived: _take_signal,
+        SignalReceivedOnce: _take_signal,
         UpdateReceived: _take_update,
         ActivityCompleted: _take_activity_completed,
         ActivityFailed: _take_activity_failed,

@@ -26,12 +26,13 @@ __all__ = [
     "RunTerminated",
     "RunTimedOut",
     "SignalReceived",
+    "SignalReceivedOnce",
     "TimerFired",
     "UpdateReceived",
     "WorkflowStarted",
+    "asked_once_in",
     "decode_message",
     "encode_message",
-    "update_id_in",
 ]
 
 
@@ -59,6 +60,12 @@ class SignalReceived(Message, frozen=True, array_like=True, gc=False, tag="signa
     name: str
     args: bytes
     sender: str = ""
+
+
+class SignalReceivedOnce(SignalReceived, frozen=True, array_like=True, gc=False, tag="signal-once"):
+    """A signal came in that is not to come in again: no other one with its key does, as long as the run is kept."""
+
+    key: str = ""
 
 
 class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="update"):
@@ -171,6 +178,7 @@ class RunTerminated(Message, frozen=True, array_like=True, gc=False, tag="run-te
 AnyMessage = (
     WorkflowStarted
     | SignalReceived
+    | SignalReceivedOnce
     | UpdateReceived
     | ActivityCompleted
     | ActivityFailed
@@ -205,14 +213,20 @@ def decode_message(data: bytes) -> Message:
     return message
 
 
-def update_id_in(data: bytes) -> str | None:
-    """The id of the update that a record holds, or None if it holds another message."""
+def asked_once_in(data: bytes) -> tuple[str, str] | None:
+    """What a record asks for that is not to be asked for again: "update" and its id, or "signal" and its key; None if
+    it holds another message."""
     # Its name on disk is looked for first: most messages are something else.
-    if not data.startswith(b"update", 2):
+    if not data.startswith(_ONCE, 2):
         return None
     try:
         message = decode_message(data)
     except ValueError:
         # A newer release may have written it; whoever takes it says so.
         return None
-    return message.update_id if isinstance(message, UpdateReceived) else None
+    if isinstance(message, SignalReceivedOnce):
+        return "signal", message.key
+    return ("update", message.update_id) if isinstance(message, UpdateReceived) else None
+
+
+_ONCE = b"update", b"signal-once"

@@ -14,7 +14,7 @@ from .activity_definition import DEFINITION, ActivityDefinition
 from .resolving import Found, Kind, Scope, resolve
 from .source_files import FunctionNode
 
-__all__ = ["class_of", "functions_of", "is_activity", "is_declared", "is_ours"]
+__all__ = ["class_of", "functions_of", "gives_a_coroutine", "is_activity", "is_declared", "is_ours"]
 
 _LIBRARY = __name__.rpartition(".model.")[0]
 _DEEPEST = 16
@@ -51,6 +51,19 @@ def functions_of(value: Any, cls: type | None) -> Iterator[tuple[FunctionType, t
             value = value.func
         else:
             value = getattr(value, "__dict__", {}).get("__wrapped__")
+
+
+def gives_a_coroutine(found: Found) -> bool:
+    """Whether a call of something only makes a coroutine, of which nothing is done until it is awaited."""
+    value: Any = found.value
+    if found.kind is Kind.CODE:
+        if not isinstance(value, ast.AsyncFunctionDef) or value.decorator_list:
+            return False
+        return not any(isinstance(each, ast.Yield) for each in ast.walk(value))
+    if _is_unbound(value):
+        value = getattr(value, "__func__", None)
+    is_function = type(value) in (FunctionType, MethodType, partial)
+    return found.kind is Kind.OBJECT and is_function and inspect.iscoroutinefunction(value)
 
 
 def is_declared(node: FunctionNode, scope: Scope) -> bool:

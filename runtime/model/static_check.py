@@ -13,7 +13,7 @@ import logging
 from types import FunctionType
 from typing import Any
 
-from .called import class_of, functions_of, is_activity, is_declared, is_ours
+from .called import class_of, functions_of, gives_a_coroutine, is_activity, is_declared, is_ours
 from .definitions import DEFINITION as WORKFLOW
 from .definitions import WorkflowDefinition
 from .errors import InvalidWorkflowError
@@ -29,6 +29,7 @@ __all__ = ["check", "findings"]
 logger = logging.getLogger("greenroom")
 
 _DECLARED = {WORKFLOW, MARK}
+_NOT_AWAITED = "gives a coroutine that nothing awaits, so that nothing of it is done"
 _CALLED = Instead("is an activity, and a replay would perform it again", "await workflow.execute_activity(…) with it")
 
 # Of the library: what takes a function that is not run as workflow code.
@@ -213,6 +214,17 @@ class _Visitor(ast.NodeVisitor):
                 self.visit(node.func.value if isinstance(node.func, ast.Attribute) else node.func)
         for argument in (*rest, *(keyword.value for keyword in node.keywords)):
             self.visit(argument)
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        call = node.value
+        called = resolve(call.func, self.scope) if isinstance(call, ast.Call) else None
+        # One of an activity is refused for what it is.
+        if called is not None and gives_a_coroutine(called) and not is_activity(called.value):
+            name = ast.unparse(call).partition("(")[0]
+            self._tell(
+                call, f"{name} {_NOT_AWAITED}; use await {name}(…), or asyncio.create_task(…) to go on meanwhile"
+            )
+        self.visit(call)
 
     def _refer(self, node: ast.expr, call: ast.Call | None = None) -> bool:
         """Look at what an expression refers to; True if it has been told of."""

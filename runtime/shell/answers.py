@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...actors import Envelope, Future
-from ..core.messages import UpdateReceived
+from ..core.messages import SignalReceivedOnce, UpdateReceived
 from ..model.errors import GreenroomError
 from .delivery import Delivery, Question
 from .run_state import RunState
@@ -42,6 +42,8 @@ def refuse(tools: Tools, actor: TurnTaker, run: RunState, delivery: Delivery) ->
     if isinstance(message, UpdateReceived):
         tools.updating.arrived(run, delivery, message)
         tools.updating.refused(run, message)
+    elif reply is not None and isinstance(message, SignalReceivedOnce) and run.has_heard(message.key):
+        tools.sweep.after(reply.set, delivery.answer)
     elif reply is not None:
         tools.sweep.after(fail_if_pending, reply, closed_error(run.header))
 

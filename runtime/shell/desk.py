@@ -29,6 +29,7 @@ from .delivery import Delivery, PinnedDelivery, Query, Question
 from .describing import describe
 from .directory import Directory
 from .mail_rows import leave_row
+from .once import was_heard
 from .outcomes import ResultFuture
 from .run_state import RunState
 from .standing_errors import closed_error
@@ -194,7 +195,13 @@ class Desk:
             future.fail(error)
 
     def _send(self, future: Future[None], target: Target, message: Message) -> None:
-        actor = self._open_actor(target)
+        run_no, header = self._known(target)
+        actor = self._directory.of_run(run_no)
+        if actor is None:
+            if not was_heard(self._tools, run_no, message):
+                raise closed_error(header)
+            self._sweep.answer(future, None)
+            return
         if actor.waiting_messages >= self._mailbox_limit and not isinstance(message, RunTerminated):
             raise MailboxFullError(target.workflow_id, self._mailbox_limit)
         actor.accept((PinnedDelivery if target.run_id else Delivery)(message, future))

@@ -45,6 +45,7 @@ from ..core.messages import (
     RunTerminated,
     RunTimedOut,
     SignalReceived,
+    SignalReceivedOnce,
     TimerFired,
     UpdateReceived,
     encode_message,
@@ -56,6 +57,7 @@ from ..model.options import WorkflowExecutionStatus
 from .closing import close_run
 from .headers import went_on
 from .noting import change_attributes, change_memo
+from .once import hear_once
 from .outcomes import Outcome
 from .relatives import cancel_external, request_cancel_child, signal_external, signal_with_start, start_child
 from .run_state import RunState
@@ -87,6 +89,10 @@ def _took_update(tools: Tools, run: RunState, message: UpdateReceived) -> None:
     tools.sweep.batch.put_update(run.run_no, Update(message.update_id, b""))
 
 
+def _took_signal_once(tools: Tools, run: RunState, message: SignalReceivedOnce) -> None:
+    hear_once(tools, run, message.key)
+
+
 def _took_timer(tools: Tools, run: RunState, message: TimerFired) -> None:
     tools.sweep.batch.drop_timer(run.run_no, DueKind.TIMER, message.id, run.timers.pop(message.id))
     went_on(tools, run, -message.id)
@@ -116,6 +122,7 @@ TOOK: dict[type[Message], Callable[[Tools, RunState, Any], None]] = {
     ChildFailed: _took_child_end,
     ChildStartFailed: _took_child_end,
     TimerFired: _took_timer,
+    SignalReceivedOnce: _took_signal_once,
     UpdateReceived: _took_update,
     CancelRequested: _took_cancel,
     RunTimedOut: _took_timeout,

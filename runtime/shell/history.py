@@ -147,6 +147,10 @@ def _signalled(converter: PayloadConverter, step: messages.SignalReceived) -> Ma
     return {"name": step.name, "args": _args(converter, step.args), **sender}
 
 
+def _signalled_once(converter: PayloadConverter, step: messages.SignalReceivedOnce) -> Mapping[str, Any]:
+    return {**_signalled(converter, step), "idempotency_key": step.key}
+
+
 def _updated(converter: PayloadConverter, step: messages.UpdateReceived) -> Mapping[str, Any]:
     return {"name": step.name, "id": step.update_id, "args": _args(converter, step.args)}
 
@@ -198,6 +202,7 @@ def _patched(converter: PayloadConverter, step: commands.RecordPatch) -> Mapping
 _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.WorkflowStarted: ("WorkflowStarted", _started),
     messages.SignalReceived: ("SignalReceived", _signalled),
+    messages.SignalReceivedOnce: ("SignalReceived", _signalled_once),
     messages.UpdateReceived: ("UpdateAccepted", _updated),
     messages.ActivityCompleted: (
         "ActivityCompleted",

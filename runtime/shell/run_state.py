@@ -19,10 +19,11 @@ from ..core.messages import (
     ChildStartFailed,
     Message,
     MessageSkipped,
+    SignalReceivedOnce,
     TimerFired,
     UpdateReceived,
+    asked_once_in,
     decode_message,
-    update_id_in,
 )
 from ..model.options import WorkflowExecutionStatus
 from .flights import Owner
@@ -53,6 +54,7 @@ class RunState:
 
     __slots__ = (
         "_admitted",
+        "_keys",
         "activities",
         "cancelling",
         "children",
@@ -78,8 +80,8 @@ class RunState:
         self.owner = Owner(run_no, header.workflow_id, header.run_id, header.workflow_type)
         self.is_stored = is_stored
         self.rows: dict[int, bytes] = {}
-        # Update id → in how many of the rows it stands; None for most runs, which have none that waits.
-        self._admitted: dict[str, int] | None = None
+        # What is not to be asked for twice → in how many of the rows it stands; None for most runs, which have none.
+        self._admitted: dict[tuple[str, str], int] | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -93,6 +95,8 @@ class RunState:
         self.starts_ns: int | None = None
         self.timers: dict[int, int] = {}
         self.updates: dict[str, bool] = {}
+        # None for most runs, whose signals have no keys.
+        self._keys: set[str] | None = None
         self.is_active = False
         self.is_cancel_requested = False
         self.knows_its_end = not self.is_stored
@@ -123,6 +127,7 @@ class RunState:
         self.timers = {timer.item: timer.at_ns for timer in items.timers if timer.kind == DueKind.TIMER}
         self.starts_ns = next((timer.at_ns for timer in items.timers if timer.kind == DueKind.START), None)
         self.updates = {update.update_id: bool(update.outcome) for update in items.updates}
+        self._keys = {row.key for row in items.signal_keys} or None
 
     def note(self, message: Message, commands: list[Command], time_ns: int) -> None:
         """Follow a turn of the history: what it asked for is waited for, what it brought no longer."""
@@ -155,26 +160,39 @@ class RunState:
 
     def has_admitted(self, update_id: str) -> bool:
         """Whether an update waits on disk to be taken."""
-        return self._admitted is not None and update_id in self._admitted
+        return self._admitted is not None and ("update", update_id) in self._admitted
+
+    def has_admitted_signal(self, key: str) -> bool:
+        """Whether a signal with that key waits on disk to be taken."""
+        return self._admitted is not None and ("signal", key) in self._admitted
+
+    def has_heard(self, key: str) -> bool:
+        """Whether a signal with that key was taken."""
+        return self._keys is not None and key in self._keys
+
+    def hear(self, key: str) -> None:
+        """A signal with that key is taken, and no other one will be."""
+        self._keys = self._keys or set()
+        self._keys.add(key)
 
     def add_row(self, seq: int, data: bytes) -> None:
         """A message waits on disk."""
         self.rows[seq] = data
-        update_id = update_id_in(data)
-        if update_id is not None:
+        asked = asked_once_in(data)
+        if asked is not None:
             admitted = self._admitted = self._admitted or {}
-            admitted[update_id] = admitted.get(update_id, 0) + 1
+            admitted[asked] = admitted.get(asked, 0) + 1
 
     def take_row(self, seq: int) -> None:
         """A message waits on disk no longer, if it did."""
         data = self.rows.pop(seq, None)
         if data is None or self._admitted is None:
             return
-        update_id = update_id_in(data)
-        if update_id is not None:
-            self._admitted[update_id] -= 1
-            if not self._admitted[update_id]:
-                del self._admitted[update_id]
+        asked = asked_once_in(data)
+        if asked is not None:
+            self._admitted[asked] -= 1
+            if not self._admitted[asked]:
+                del self._admitted[asked]
 
     def clear_rows(self) -> None:
         """Know nothing of what waits on disk."""
@@ -190,6 +208,7 @@ class RunState:
         ChildFailed: lambda run, message: message.id not in run.children,
         ChildCancelRequested: lambda run, message: message.id not in run.children,
         TimerFired: lambda run, message: message.id not in run.timers,
+        SignalReceivedOnce: lambda run, message: run.has_heard(message.key),
         UpdateReceived: lambda run, message: message.update_id in run.updates,
         CancelRequested: lambda run, message: run.is_cancel_requested,
     }

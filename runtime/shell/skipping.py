@@ -10,12 +10,14 @@ from ..core.messages import (
     ActivityFailed,
     Message,
     MessageSkipped,
+    SignalReceivedOnce,
     TimerFired,
     WorkflowStarted,
     encode_message,
 )
 from .encoding import encode_turn
 from .headers import put_header
+from .once import hear_once
 from .run_state import RunState
 from .stopping import message_at, told
 from .tools import Peer, Tools
@@ -48,6 +50,8 @@ def skip(tools: Tools, peer: Peer) -> None:
     else:
         batch.take_mail(run.run_no, run.header.stopped_at)
         run.take_row(run.header.stopped_at)
+    if isinstance(message, SignalReceivedOnce):
+        hear_once(tools, run, message.key)
     if isinstance(message, (ActivityCompleted, ActivityFailed)):
         tools.attempts.drop_row(run.run_no, message.id)
     put_header(tools.sweep, run, run.header._replace(stopped_at=0))

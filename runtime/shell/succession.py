@@ -54,7 +54,7 @@ def retry_run(tools: Tools, run: RunState, started: WorkflowStarted | None, fail
     before = started.origin or Origin()
     chain_started_ns = before.chain_started_ns or run.header.started_ns
     limit_ns = started.options.execution_timeout_ns
-    decided = decide(policy, before.attempt, failure, time_ns - chain_started_ns, limit_ns)
+    decided = decide(policy, before.attempt, failure, time_ns - chain_started_ns, limit_ns, run.header.run_id)
     if not isinstance(decided, Retry):
         return ""
     origin = Origin(

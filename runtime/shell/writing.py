@@ -13,6 +13,7 @@ from ..core.messages import (
     ActivityCompleted,
     ActivityFailed,
     SignalReceived,
+    SignalReceivedOnce,
     TimerFired,
     UpdateReceived,
     encode_message,
@@ -128,6 +129,8 @@ def keep_message(tools: Tools, run: RunState, delivery: Delivery) -> int:
         is_known = run.is_stale(message) or run.has_admitted(message.update_id)
     else:
         acknowledge(tools, run, delivery)
+    if isinstance(message, SignalReceivedOnce):
+        is_known = run.is_stale(message) or run.has_admitted_signal(message.key)
     if isinstance(message, TimerFired):
         # It has its own row and fires again.
         return -message.id

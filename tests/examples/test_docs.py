@@ -10,7 +10,7 @@ import pytest
 from greenroom.runtime.core import commands, messages
 from greenroom.runtime.core.commands import Command
 from greenroom.runtime.core.messages import Message
-from greenroom.storage import Attempt, DeadLetter, Mail, Meta, RunHeader, Timer, Tree, Turn
+from greenroom.storage import Attempt, DeadLetter, Mail, Meta, RunHeader, SignalKey, Timer, Tree, Turn
 from greenroom.storage.codec import chain_start, encode_turn
 from greenroom.storage.keys import TURN_KEY, Kind
 
@@ -57,7 +57,7 @@ def test_the_architecture_names_every_file_of_the_library() -> None:
     assert [str(path) for path in files if path.name != "__init__.py" and f"`{path}`" not in text] == []
 
 
-@pytest.mark.parametrize("record", [Meta, RunHeader, Mail, Attempt, Timer, DeadLetter])
+@pytest.mark.parametrize("record", [Meta, RunHeader, Mail, Attempt, Timer, SignalKey, DeadLetter])
 def test_the_format_lists_the_fields_of_a_record_in_their_order(record: type) -> None:
     fields: tuple[str, ...] = getattr(record, "_fields", ())
 

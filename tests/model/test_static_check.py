@@ -544,7 +544,84 @@ FINE = {
     ),
     "a generator of numpy with a seed": ("", "import numpy\nnumpy.random.default_rng(4).integers(3)"),
     "annotations": ("import threading, random", "x: random.SystemRandom | None = None"),
+    "a coroutine that is assigned": ("", "later = workflow.sleep(1)\nawait later"),
+    "a coroutine that is returned": ("", "return workflow.sleep(1)"),
+    "a coroutine that is handed over": (
+        "import asyncio",
+        "asyncio.create_task(workflow.sleep(1))\nworkflow.gather(workflow.sleep(1), asyncio.sleep(1))\n"
+        "asyncio.gather(workflow.sleep(1))",
+    ),
+    "a coroutine in a list": ("", "await workflow.gather(*[workflow.sleep(x) for x in range(3)])"),
+    "a coroutine in a lambda": ("", "begin = lambda: workflow.sleep(1)\nawait begin()"),
+    "an activity that is begun": ("", "workflow.start_activity('pay')"),
+    "a function that begins a task": (
+        "import asyncio\nasync def later(): await workflow.sleep(1)\n"
+        "def begin(f):\n    def call(*args): return asyncio.create_task(f(*args))\n    return call\n"
+        "@begin\nasync def pay(): await workflow.sleep(1)",
+        "pay()\ndef inner(): return asyncio.create_task(later())\ninner()",
+    ),
+    "an async generator": ("async def steps():\n    yield 1", "steps()"),
+    "a coroutine with the comment": ("", "workflow.sleep(1)  # greenroom: allow"),
+    "a name of a variable": ("", "sleep = print\nsleep(1)"),
 }
+
+# How it is imported, and what stands alone in a line.
+NOT_AWAITED = {
+    "sleep": ("", "workflow.sleep(1)"),
+    "sleep_until": ("", "workflow.sleep_until(workflow.now())"),
+    "wait_condition": ("", "workflow.wait_condition(lambda: True)"),
+    "wait_for": ("import asyncio", "workflow.wait_for(asyncio.Future(), 1)"),
+    "execute_activity": ("", "workflow.execute_activity('pay', 1)"),
+    "execute_activity_method": (
+        "class Bank:\n    @activity.defn\n    def pay(self): return 1",
+        "workflow.execute_activity_method(Bank.pay)",
+    ),
+    "another name": ("from greenroom.runtime.workflow import execute_activity as perform", "perform('pay')"),
+    "asyncio's": ("import asyncio", "asyncio.sleep(1)"),
+    "a function of the module": ("async def later(): await workflow.sleep(1)", "later()"),
+    "a nested function": ("", "async def later(): await workflow.sleep(1)\nlater()"),
+    "a method": ("class Bank:\n    async def pay(self): return 1\nbank = Bank()", "bank.pay()"),
+    "a function that takes it": ("import functools", "functools.partial(workflow.sleep, 1)\nworkflow.sleep(1)"),
+    "in a branch": ("", "if workflow.random().random() < 1: workflow.sleep(1)"),
+    "in a handler of the run": ("", "def hear(): workflow.sleep(1)\nworkflow.set_signal_handler('go', hear)"),
+}
+
+
+@pytest.mark.parametrize("what", NOT_AWAITED)
+def test_a_coroutine_that_nothing_awaits_is_refused(declare: Declare, what: str) -> None:
+    top, body = NOT_AWAITED[what]
+
+    [reason] = declare(f"{top}\n@workflow.defn\nasync def order():\n{indent(body, '    ')}\n")
+    assert "gives a coroutine that nothing awaits, so that nothing of it is done; use await " in reason
+
+
+def test_it_is_told_where_it_stands_and_what_to_write(declare: Declare) -> None:
+    reasons = declare(
+        """
+        @workflow.defn
+        class Order:
+            @workflow.run
+            async def run(self):
+                self.later()
+                await self.later()
+                workflow.execute_activity(
+                    "pay",
+                )
+            @workflow.signal
+            def hear(self):
+                workflow.sleep(1)
+            async def later(self):
+                pass
+        """
+    )
+
+    wrong = "gives a coroutine that nothing awaits, so that nothing of it is done; use await"
+    instead = "or asyncio.create_task(…) to go on meanwhile"
+    assert reasons == [
+        f"7: self.later {wrong} self.later(…), {instead}",
+        f"9: workflow.execute_activity {wrong} workflow.execute_activity(…), {instead}",
+        f"14: workflow.sleep {wrong} workflow.sleep(…), {instead}",
+    ]
 
 
 @pytest.mark.parametrize("what", FINE)

@@ -34,6 +34,8 @@ from greenroom.storage import MemoryStore
 from greenroom.testing import TestRuntime
 from tests.runtime.rig import error_of, runtime_on
 
+S = 1_000_000_000
+
 begun: list[tuple[int, float]] = []
 """Which attempts began, and how many seconds after the start."""
 
@@ -514,3 +516,16 @@ def test_the_log_has_each_attempt_that_failed_and_where_in_its_code(caplog: pyte
         logging.DEBUG,
         logging.WARNING,
     ]
+
+
+def test_runs_that_failed_together_come_again_apart() -> None:
+    with make() as runtime:
+        policy = RetryPolicy(initial_interval=100, jitter=0.5)
+        for number in range(20):
+            runtime.wait(runtime.start_workflow(fails, id=f"flow-{number}", retry_policy=policy))
+        begun_ns = clocks[0].now_ns()
+        runtime.run_until_idle()
+        begins = {due.at_ns - begun_ns for due in runtime.hands.journal.due(until_ns=2**62)}
+
+    assert len(begins) == 20
+    assert all(50 * S <= wait <= 101 * S for wait in begins)

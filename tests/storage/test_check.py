@@ -20,6 +20,7 @@ from greenroom.storage import (
     Meta,
     Problem,
     RunHeader,
+    SignalKey,
     Timer,
     Tree,
     Update,
@@ -55,6 +56,8 @@ def fill(journal: Journal) -> None:
     batch.put_mail(OPEN, 7, b"hello")
     batch.put_update(OPEN, Update("under way", b""))
     batch.put_update(CLOSED, Update("done", b"outcome"))
+    batch.put_signal_key(OPEN, "heard")
+    batch.put_signal_key(CLOSED, "heard")
     for run_no in (OPEN, CLOSED):
         crc = 0
         for turn_no in range(3):
@@ -120,6 +123,11 @@ def unfinished_update_of_closed(store: MemoryStore, batch: Batch) -> None:
 def update_of_another_id(store: MemoryStore, batch: Batch) -> None:
     key = keys.update_key(OPEN, "one")
     store.commit({Tree.RUNS: {key: encode(key, Update("other", b""))}})
+
+
+def signal_key_of_another_signal(store: MemoryStore, batch: Batch) -> None:
+    key = keys.signal_key(OPEN, "one")
+    store.commit({Tree.RUNS: {key: encode(key, SignalKey("other"))}})
 
 
 def activate_nobody(store: MemoryStore, batch: Batch) -> None:
@@ -221,6 +229,12 @@ BREAKS: list[tuple[str, Break, str, int | None]] = [
     ("mail for closed", add_mail_to_closed, "run 2: it is closed, yet 1 items wait for it", CLOSED),
     ("update without outcome", unfinished_update_of_closed, "run 2: it is closed, yet 1 updates have no", CLOSED),
     ("update of another id", update_of_another_id, "update 'one' of run 1: the row is that of update 'other'", OPEN),
+    (
+        "signal key of another signal",
+        signal_key_of_another_signal,
+        "signal key 'one' of run 1: the row is that of signal key 'other'",
+        OPEN,
+    ),
     ("nobody is active", activate_nobody, "run 1000: it is marked active and has no header", 1_000),
     ("closed is active", activate_closed, "run 2: it is marked active and is closed", CLOSED),
     ("closed has timeout", timeout_of_closed, "run 2: item 0 (kind 3) is due at 90 and does not wait", CLOSED),

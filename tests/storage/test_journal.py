@@ -20,6 +20,7 @@ from greenroom.storage import (
     Mail,
     MemoryStore,
     RunHeader,
+    SignalKey,
     Store,
     Timer,
     Tree,
@@ -295,6 +296,19 @@ def test_an_update_is_found_by_its_id_with_its_last_outcome(journal: Journal) ->
     assert journal.items(1).updates == [Update("u", b"done"), Update("ü" * 240, b"long")]
     with pytest.raises(ValueError, match=r"update id '.*' has 482 bytes"):
         batch.put_update(1, Update("ü" * 241, b""))
+
+
+def test_the_key_of_a_signal_is_found_in_its_run_alone(journal: Journal) -> None:
+    batch = journal.batch()
+    for key in ("a", "ü" * 240):
+        batch.put_signal_key(1, key)
+    batch.put_signal_key(2, "b")
+    journal.commit(batch)
+
+    assert [journal.has_signal_key(1, key) for key in ("a", "b", "ü" * 240)] == [True, False, True]
+    assert journal.items(1).signal_keys == [SignalKey("a"), SignalKey("ü" * 240)]
+    with pytest.raises(ValueError, match=r"signal id '.*' has 482 bytes"):
+        batch.put_signal_key(1, "ü" * 241)
 
 
 def test_more_items_than_a_slice_are_all_returned(journal: Journal) -> None:

@@ -54,6 +54,9 @@ def a_signal_gives_nothing(handle: WorkflowHandle[int]) -> None:
     assert_type(handle.signal("the prices", "tea", 1, 2, 3), Future[None])
     assert_type(handle.signal("close"), Future[None])
     assert_type(handle.signal("close").get(timeout=1), None)
+    assert_type(handle.signal(Shop.buy, "tea", 1, idempotency_key="order-7"), Future[None])
+    assert_type(handle.signal("close", idempotency_key=None), Future[None])
+    handle.signal(Shop.buy, "tea", idempotency_key=7)  # type: ignore[call-overload]
 
 
 async def it_takes_the_same_in_a_workflow() -> None:
