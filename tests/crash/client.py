@@ -25,7 +25,7 @@ from greenroom.runtime.model.errors import (
 from greenroom.runtime.model.retry import RetryPolicy
 
 from .asking import Asking
-from .fates import ENDING, Limits
+from .fates import ENDING, RELAY, Limits
 from .load import Order, courier
 from .orders import Orders
 from .relay import Relay
@@ -168,7 +168,7 @@ class Client:
 
     def _start_relay(self) -> None:
         """Start a relay that is repeated whenever it fails, perhaps a little later."""
-        workflow_id = f"relay-{self._orders.generation}-{self._started}"
+        workflow_id = f"{RELAY}-{self._orders.generation}-{self._started}"
         peers = self._random.sample(self._relays, min(3, len(self._relays)))
         self._relays.append(workflow_id)
         delay = timedelta(milliseconds=self._random.choice((0, 0, 5, 50)))

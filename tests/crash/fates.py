@@ -9,6 +9,7 @@ from typing import NamedTuple
 __all__ = [
     "ADMITTED_ONLY",
     "ENDING",
+    "RELAY",
     "UNFINISHED",
     "Change",
     "Errand",
@@ -27,6 +28,9 @@ UNFINISHED = "AcceptedUpdateCompletedWorkflow"
 ADMITTED_ONLY = "AdmittedUpdateCompletedWorkflow"
 """The type of the outcome of an update whose run ended before it took it."""
 
+
+RELAY = "relay"
+"""How the workflow ids of relays begin."""
 
 ENDING = "e"
 """The first letter of the tokens that end a relay."""

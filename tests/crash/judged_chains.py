@@ -48,6 +48,8 @@ def _judge_link(lineage: Lineage, run: Run, successor: Run | None, origin: Origi
     wanted = next((each for each in commands if isinstance(each, ContinueAsNew)), None)
     failed = next((each for each in commands if isinstance(each, FailWorkflow)), None)
     is_repeated = failed is not None and run.header.workflow_type == "Relay"
+    if failed is not None and is_repeated and not failed.failure.message.isdigit():
+        return [f"it has failed: {failed.failure.message}"]
     if (wanted is not None) is not (run.status is CONTINUED):
         return [f"it is {run.status} after {last}"]
     if successor is None:

@@ -92,8 +92,8 @@ def read_by(run: Run) -> list[str]:
             case CompleteWorkflow():
                 return list(_converter.decode(command.result))
             case FailWorkflow():
-                here = int(command.failure.message)
-                return [*read_before(run), *told_of(run)[:here]]
+                here = command.failure.message
+                return [*read_before(run), *told_of(run)[: int(here) if here.isdigit() else 0]]
             case _:
                 pass
     return read_before(run)

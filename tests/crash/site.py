@@ -17,6 +17,7 @@ from greenroom.storage import FormatError, Journal, LocationError, check
 
 from .audit import audit
 from .evidence import Evidence
+from .fates import RELAY
 from .orders import Orders
 from .replays import replay
 from .runs import read_runs
@@ -96,7 +97,7 @@ class Site:
         effects = os.open(self._effects, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         acks, child_acks = os.pipe()
         updates = self.evidence.updates.values()
-        again = [(told.workflow_id, told.update_id) for told in updates if not told.workflow_id.startswith("relay")]
+        again = [(told.workflow_id, told.update_id) for told in updates if not told.workflow_id.startswith(RELAY)]
         again = again[-(ASKED_AGAIN_AT_LAST if orders.get("heal") else ASKED_AGAIN) :]
         wish = Orders(str(self.journal), effects, child_acks, self.seed, self.generation, self.known, again, **orders)
         marks = {"GREENROOM_CRASH_MARKS": f"{child_acks},{effects}", **(environment or {})}
