@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-measured test-aside check bench bench-large crash fuzz soak-actors build clean
+.PHONY: help demo test test-measured test-aside check bench bench-large crash fuzz soak-actors soak-chains build clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -19,6 +19,7 @@ help:
 	@echo "make crash   kill processes at every named point and check what is left"
 	@echo "make fuzz    try far more random payloads and trees of actors than the tests do (FUZZ=100 times as many)"
 	@echo "make soak-actors   tell 100,000 actors eleven million messages, and count what comes (minutes)"
+	@echo "make soak-chains   signal 200,000 times between two workflows that continue as new and are killed, and count (minutes)"
 	@echo "make build   make the source archive and the wheel in dist/"
 	@echo "make clean   remove everything that was made"
 
@@ -69,6 +70,9 @@ fuzz: $(READY)
 
 soak-actors: $(READY)
 	@$(BIN)/python -m tests.actors.soak
+
+soak-chains: $(READY)
+	@$(BIN)/python -m tests.chains
 
 build: $(READY_TO_CHECK)
 	@rm -rf build dist

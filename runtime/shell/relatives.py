@@ -6,8 +6,8 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-from ...storage import RunHeader
-from ..core.commands import CancelExternal, RequestCancelChild, SignalExternal, SignalWithStart, StartChild
+from ...storage import CorruptError, RunHeader
+from ..core.commands import CancelExternal, Command, RequestCancelChild, SignalExternal, SignalWithStart, StartChild
 from ..core.messages import (
     CancelRequested,
     ChildCancelRequested,
@@ -18,8 +18,10 @@ from ..core.messages import (
     ExternalCancelResolved,
     ExternalSignalResolved,
     Message,
+    MessageSkipped,
     RunTerminated,
     SignalReceived,
+    decode_message,
     encode_message,
 )
 from ..core.origins import Origin, RunReference
@@ -36,6 +38,7 @@ from ..model.options import (
 )
 from ..model.run_facts import RunFacts, decode_facts
 from .beginning import NewRun, make_run
+from .encoding import decode_turn
 from .mail_rows import leave_row
 from .outcomes import Outcome
 from .policies import may_reuse
@@ -45,6 +48,7 @@ from .tools import Peer, Tools
 __all__ = [
     "cancel_external",
     "close_children",
+    "find_children",
     "request_cancel_child",
     "signal_external",
     "signal_with_start",
@@ -191,6 +195,39 @@ def close_children(tools: Tools, run: RunState, time_ns: int) -> None:
         target = None if message is None else _child(tools, run, child)
         if target is not None and message is not None:
             leave_row(tools, target, message, time_ns)
+
+
+def find_children(tools: Tools, run: RunState) -> None:
+    """Find in a history that nobody replays which children its run still has.
+
+    Raises:
+        StorageError: the disk does not answer.
+        ValueError: a turn is of a kind that this release does not know.
+    """
+    first, crc = 0, 0
+    try:
+        while turns := tools.journal.turns(run.run_no, first=first, crc=crc):
+            for turn in turns:
+                # To decode the others would take long if there are many.
+                if _SAYS_CHILD in turn.commands or _SAYS_CHILD in turn.message:
+                    _note_children(run, *decode_turn(turn))
+            first, crc = turns[-1].turn_no + 1, turns[-1].crc
+    except CorruptError as damage:
+        # It must be possible to end it all the same.
+        logger.error("the history of run %d is damaged, and not all its children are known: %s", run.run_no, damage)
+
+
+_SAYS_CHILD = b"child"
+
+
+def _note_children(run: RunState, message: Message, commands: list[Command]) -> None:
+    if isinstance(message, MessageSkipped):
+        message = decode_message(message.message)
+    if isinstance(message, (ChildCompleted, ChildFailed, ChildStartFailed)):
+        run.children.pop(message.id, None)
+    for command in commands:
+        if isinstance(command, StartChild):
+            run.children[command.id] = command
 
 
 _LAST_WORDS: dict[ParentClosePolicy, Message | None] = {

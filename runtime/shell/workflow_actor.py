@@ -23,6 +23,7 @@ from .journal_seam import is_passing
 from .outcomes import Refusal
 from .overdue import LEFT_BEHIND, overdue
 from .query_failures import query_failure
+from .relatives import find_children
 from .run_actor import ENDS, RunActor
 from .standing import Standing
 from .succession import carry_over, pass_on
@@ -227,12 +228,14 @@ class WorkflowActor(RunActor):
         tools.sweep.took_turn(self, delivery)
         try:
             if not run.knows_its_end:
+                find_children(tools, run)
                 run.go_to_end(tools.journal.last_turn(run.run_no))
             tools.attempts.forget_run(run.run_no, [] if self._back is None else self._back.attempts)
             time_ns = max(tools.clock.now_ns(), run.last_ns)
             if self.standing is Standing.NEW:
                 self._be_born()
             write_turn(tools, self, delivery, encode_turn(delivery.message, []), [], time_ns)
+            self._give_up_mail([], time_ns)
             self._leave()
         except Exception as error:
             # As for a turn: what stands in the batch is not whole.

@@ -36,6 +36,8 @@ ANEW = (
 )
 """Ways in which an update is asked for at the same time."""
 
+ONCE = ("execute", "accepted", "admitted")
+
 AGAIN = ("execute", "accepted", "admitted", "handle", "handle")
 
 
@@ -64,6 +66,11 @@ class Asking:
         update_id = f"u{self._generation}.{self._asks}"
         for way in self._dice.choice(ANEW):
             self._ask(workflow_id, update_id, way)
+
+    def once(self, workflow_id: str) -> None:
+        """Ask for an update that nobody asks for again: another run of the workflow would not know of it."""
+        update_id = f"u{self._generation}.{self._asks}"
+        self._ask(workflow_id, update_id, self._dice.choice(ONCE))
 
     def again(self, workflow_id: str, update_id: str) -> None:
         """Ask for an update that somebody has asked for."""

@@ -18,19 +18,24 @@ from greenroom.runtime.core.messages import (
     ActivityFailed,
     ExternalSignalResolved,
     Message,
+    RunTerminated,
     SignalReceived,
     TimerFired,
     UpdateReceived,
     WorkflowStarted,
 )
+from greenroom.runtime.model.ids import run_no_of
 from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.runtime.shell.writing import UNREAD
 from greenroom.storage import DueKind, Journal
 
 from .evidence import Evidence
+from .judged_chains import judge_chains, judge_starts
 from .judged_endings import judge_endings
+from .judged_families import judge_families
 from .judged_notes import judge_notes
 from .judged_updates import judge_updates
+from .lineage import Lineage, started_of
 from .load import ATTEMPTS
 from .runs import Run, Step, message_of, read_runs, result_of, token_of
 
@@ -42,7 +47,8 @@ def audit(journal: Journal, evidence: Evidence) -> list[str]:
     runs = read_runs(journal)
     active = {run_no for _, run_no in journal.active(limit=1 << 30)}
     findings: list[str] = [f"a child complained: {error}" for error in evidence.errors]
-    places = _Places()
+    lineage = Lineage(runs)
+    places = _Places(lineage)
     for run in runs:
         findings += _Judge(run, evidence, active).findings()
         places.visit(run)
@@ -51,17 +57,24 @@ def audit(journal: Journal, evidence: Evidence) -> list[str]:
         if not letter.reason.endswith(UNREAD):
             places.put(message_of(letter.message), letter.run_no)
     findings += places.findings(evidence)
-    findings += _judge_promises(runs, places, evidence)
+    findings += _judge_promises(lineage, places, evidence)
     findings += judge_updates(runs, evidence)
     findings += judge_notes(runs, journal)
-    findings += judge_endings(runs, journal.due(until_ns=2**63 - 1, limit=1 << 30), evidence)
+    due = journal.due(until_ns=2**63 - 1, limit=1 << 30)
+    findings += judge_endings(lineage, due, evidence)
+    findings += judge_chains(lineage, journal)
+    findings += judge_starts(runs, due)
+    findings += judge_families(lineage)
     return findings
 
 
 class _Places:
     """Where each token lies: every signal must lie in exactly one place."""
 
-    def __init__(self) -> None:
+    def __init__(self, lineage: Lineage) -> None:
+        self._lineage = lineage
+        self._chains = {run.header.run_id: run.header.first_run_id for run in lineage.runs.values()}
+        self._newest: dict[tuple[str, str], tuple[int, int]] = {}
         self._doubled: list[str] = []
         self._requested: dict[str, str] = {}
         self._unsent: set[str] = set()
@@ -71,8 +84,9 @@ class _Places:
     def visit(self, run: Run) -> None:
         """Take note of the signals that a run has taken, has waiting, and has sent."""
         sent: dict[int, str] = {}
-        newest: dict[str, int] = {}
         waiting = [message_of(mail.message) for mail in run.items.mail]
+        # What it did not read lies in the run that goes on, which is held against this one.
+        unread = set(self._lineage.unread_of(run))
         for step in run.steps:
             for command in step.commands:
                 if isinstance(command, SignalExternal):
@@ -83,15 +97,21 @@ class _Places:
                 self._unsent.add(sent.pop(message.id))
             elif isinstance(message, ExternalSignalResolved):
                 del sent[message.id]
-            elif isinstance(message, SignalReceived):
-                token = self.put(message, run.run_no)
-                sender, number = token.split("/" if "/" in token else ".")
-                if int(number) <= newest.get(sender, -1):
-                    self._doubled.append(f"{run.name} has {token} behind a later one of the same sender")
-                newest[sender] = int(number)
+            elif isinstance(message, SignalReceived) and token_of(message.args) not in unread:
+                self._put_in_order(message, run)
         if not run.status.is_open:
             # It was ended before it heard whether they could be sent.
             self._unheard.update(sent.values())
+
+    def _put_in_order(self, message: SignalReceived, run: Run) -> None:
+        """The signals of one chain to another one, or of a client, come in the order in which they were sent."""
+        token = self.put(message, run.run_no)
+        sender, number = token.split("/" if "/" in token else ".")
+        ordinal = run_no_of(sender) or 0, int(number)
+        way = self._chains.get(sender, sender), run.header.first_run_id
+        if ordinal <= self._newest.get(way, (0, -1)):
+            self._doubled.append(f"{run.name} has {token} behind a later one of the same sender")
+        self._newest[way] = ordinal
 
     def put(self, message: Message, run_no: int) -> str:
         """Note one place of a signal, and give its token."""
@@ -136,7 +156,9 @@ class _Judge:
         """Walk the history."""
         run = self._run
         for number, step in enumerate(run.steps):
-            if (number == 0) is not isinstance(step.message, WorkflowStarted):
+            # One that was to begin later may be ended before it does.
+            is_first = number == 0 and not (isinstance(step.message, RunTerminated) and len(run.steps) == 1)
+            if is_first is not isinstance(step.message, WorkflowStarted):
                 self._say(f"turn {number} is {step.message!r}")
             if step.time_ns < self._last_ns:
                 self._say(f"time goes back in turn {number}")
@@ -144,8 +166,8 @@ class _Judge:
             self._take(step)
             for command in step.commands:
                 self._want(command)
-        if not run.steps:
-            self._say("it has no turn")
+        if not run.steps and started_of(run) is None:
+            self._say("it has no turn, and no first message waits for it")
         if run.status is WorkflowExecutionStatus.SUSPENDED:
             self._say(f"it is suspended: {run.header.note}")
         elif run.status.is_open:
@@ -217,10 +239,10 @@ class _Judge:
             self._say(f"it waits for signals {self._signals} to be resolved, and {coming} are on their way")
 
 
-def _judge_promises(runs: list[Run], places: _Places, evidence: Evidence) -> list[str]:
+def _judge_promises(lineage: Lineage, places: _Places, evidence: Evidence) -> list[str]:
     """What was acknowledged is there, and what happened outside was asked for."""
+    runs = list(lineage.runs.values())
     by_id = {run.header.run_id: run for run in runs}
-    by_name = {run.header.workflow_id: run for run in runs}
     numbers = {run.run_no: run.header.workflow_id for run in runs}
     findings: list[str] = []
     for workflow_id, run_id in evidence.started:
@@ -230,7 +252,7 @@ def _judge_promises(runs: list[Run], places: _Places, evidence: Evidence) -> lis
         if numbers.get(places.run_of.get(token, 0)) != workflow_id:
             findings.append(f"signal {token} to {workflow_id} was acknowledged and is not there")
     for (workflow_id, asked), value in evidence.results.items():
-        run = by_id.get(asked) if asked else by_name.get(workflow_id)
+        run = lineage.meant(workflow_id, asked)
         if run is None or run.status is not WorkflowExecutionStatus.COMPLETED or result_of(run) != value:
             findings.append(f"the result of {workflow_id} was given out and is not there")
     wanted = {
@@ -243,8 +265,8 @@ def _judge_promises(runs: list[Run], places: _Places, evidence: Evidence) -> lis
     for performer, item in evidence.effects.keys() - wanted:
         findings.append(f"activity {item} of run {performer} was performed and nobody asked for it")
     for run in runs:
-        if run.header.workflow_id not in evidence.starting:
-            findings.append(f"{run.name} is there and no client has started it")
+        if run.header.workflow_id not in evidence.starting and lineage.parent_of(run) is None:
+            findings.append(f"{run.name} is there and neither a client nor a parent has started it")
         if run.header.workflow_type == "Order" and run.status is WorkflowExecutionStatus.COMPLETED:
             taken = [
                 token_of(step.message.args)

@@ -22,11 +22,13 @@ from greenroom.runtime.model.errors import (
     WorkflowFailureError,
     WorkflowNotFoundError,
 )
+from greenroom.runtime.model.retry import RetryPolicy
 
 from .asking import Asking
-from .fates import Limits
+from .fates import ENDING, RELAY, Limits
 from .load import Order, courier
 from .orders import Orders
+from .relay import Relay
 
 __all__ = ["Client"]
 
@@ -34,6 +36,10 @@ IN_FLIGHT = 100
 WAIT_S = 30.0
 LONG_MS = 120_000
 MS = 1_000_000
+FEW_RELAYS = 2
+MANY_RELAYS = 6
+PARCELS = 9
+REPEATED = RetryPolicy(initial_interval=0.005, maximum_interval=0.02)
 
 
 class Client:
@@ -51,6 +57,7 @@ class Client:
         self._slots = threading.Semaphore(IN_FLIGHT)
         self._asking = Asking(runtime, orders.generation, self._random, say, self._slots)
         self._open = [workflow_id for workflow_id, kind in orders.known if kind == "Order"]
+        self._relays = [workflow_id for workflow_id, kind in orders.known if kind == "Relay"]
         self._couriers: list[str] = []
         self._over: set[str] = set()
         self._tokens = 0
@@ -62,15 +69,17 @@ class Client:
         self._ask_again()
         for _ in range(self._orders.operations):
             choice = self._random.random()
-            if choice < 0.09 or len(self._open) < 3:
+            if choice < 0.07 or len(self._open) < 3:
                 self._start_order()
-            elif choice < 0.16:
+            elif choice < 0.12:
                 self._start_courier()
-            elif choice < 0.20:
+            elif choice < 0.15:
                 self._finish_one()
-            elif choice < 0.23:
+            elif choice < 0.18:
                 self._end_one()
-            elif choice < 0.45:
+            elif choice < 0.40:
+                self._relay()
+            elif choice < 0.57:
                 self._asking.anew(self._one())
             else:
                 self._signal(self._one(), "item")
@@ -85,6 +94,8 @@ class Client:
         for workflow_id, kind in self._orders.known:
             if kind == "Order":
                 self._signal(workflow_id, "finish")
+            elif kind == "Relay":
+                self._signal(workflow_id, "parcel", ENDING)
             results.append((workflow_id, self._watch(self._runtime.get_workflow_handle(workflow_id))))
         for workflow_id, result in results:
             try:
@@ -111,6 +122,24 @@ class Client:
                 return workflow_id
             self._open.remove(workflow_id)
 
+    def _relay(self) -> None:
+        """Start a relay, or send one of them parcels, an update or its end."""
+        self._relays = [workflow_id for workflow_id in self._relays if workflow_id not in self._over]
+        choice = self._random.random()
+        if len(self._relays) < MANY_RELAYS and (choice < 0.1 or len(self._relays) < FEW_RELAYS):
+            self._start_relay()
+            return
+        workflow_id = self._random.choice(self._relays)
+        if choice < 0.2:
+            self._asking.once(workflow_id)
+        elif choice < 0.23:
+            self._end(workflow_id)
+        elif choice < 0.27:
+            self._signal(workflow_id, "parcel", ENDING)
+        else:
+            for _ in range(self._random.randrange(1, PARCELS)):
+                self._signal(workflow_id, "parcel")
+
     def _finish_one(self) -> None:
         workflow_id = self._one()
         self._open.remove(workflow_id)
@@ -119,7 +148,9 @@ class Client:
 
     def _end_one(self) -> None:
         """Ask a run to end, perhaps twice, or end it."""
-        workflow_id = self._couriers.pop() if self._couriers and self._random.random() < 0.3 else self._one()
+        self._end(self._couriers.pop() if self._couriers and self._random.random() < 0.3 else self._one())
+
+    def _end(self, workflow_id: str) -> None:
         handle = self._runtime.get_workflow_handle(workflow_id)
         for kind in self._random.choice((("cancel",), ("cancel", "cancel"), ("terminate",), ("cancel", "terminate"))):
             self._slots.acquire()
@@ -133,20 +164,29 @@ class Client:
         workflow_id = f"order-{self._orders.generation}-{self._started}"
         peers = self._random.sample(self._open, min(3, len(self._open)))
         self._open.append(workflow_id)
-        self._start(Order.run, peers, workflow_id, self._limits())
+        self._start(Order.run, [peers], workflow_id, self._limits())
+
+    def _start_relay(self) -> None:
+        """Start a relay that is repeated whenever it fails, perhaps a little later."""
+        workflow_id = f"{RELAY}-{self._orders.generation}-{self._started}"
+        peers = self._random.sample(self._relays, min(3, len(self._relays)))
+        self._relays.append(workflow_id)
+        delay = timedelta(milliseconds=self._random.choice((0, 0, 5, 50)))
+        args: list[Any] = [peers, []]
+        self._start(Relay.run, args, workflow_id, Limits(), retry_policy=REPEATED, start_delay=delay)
 
     def _start_courier(self) -> None:
         workflow_id = f"courier-{self._orders.generation}-{self._started}"
         self._couriers.append(workflow_id)
-        self._start(courier, self._one(), workflow_id, Limits())
+        self._start(courier, [self._one()], workflow_id, Limits())
 
-    def _start(self, workflow: Any, argument: Any, workflow_id: str, limits: Limits) -> None:
+    def _start(self, workflow: Any, args: list[Any], workflow_id: str, limits: Limits, **options: Any) -> None:
         self._slots.acquire()
         self._started += 1
         self._say("starting", workflow_id, *limits)
         run, execution = (None if limit is None else timedelta(milliseconds=limit // MS) for limit in limits)
         start = self._runtime.start_workflow(
-            workflow, argument, id=workflow_id, run_timeout=run, execution_timeout=execution
+            workflow, *args, id=workflow_id, run_timeout=run, execution_timeout=execution, **options
         )
         start.add_done_callback(partial(self._acknowledged, ["start", workflow_id]))
 
@@ -158,9 +198,9 @@ class Client:
         limits = (Limits(short), Limits(None, short), Limits(short, other), Limits(long, short), Limits(long, long))
         return self._random.choice((*limits, *[none] * 15))
 
-    def _signal(self, workflow_id: str, name: str) -> None:
+    def _signal(self, workflow_id: str, name: str, kind: str = "c") -> None:
         self._slots.acquire()
-        token = f"c{self._orders.generation}.{self._tokens}"
+        token = f"{kind}{self._orders.generation}.{self._tokens}"
         self._tokens += 1
         self._say("sending", token, workflow_id)
         sent = self._runtime.get_workflow_handle(workflow_id).signal(name, token)

@@ -8,12 +8,16 @@ from typing import NamedTuple
 
 __all__ = [
     "ADMITTED_ONLY",
+    "ENDING",
+    "RELAY",
     "UNFINISHED",
     "Change",
+    "Errand",
     "Limits",
     "Parting",
     "change_of",
     "dice",
+    "errand_of",
     "outcome_of",
     "parting_of",
 ]
@@ -23,6 +27,13 @@ UNFINISHED = "AcceptedUpdateCompletedWorkflow"
 
 ADMITTED_ONLY = "AdmittedUpdateCompletedWorkflow"
 """The type of the outcome of an update whose run ended before it took it."""
+
+
+RELAY = "relay"
+"""How the workflow ids of relays begin."""
+
+ENDING = "e"
+"""The first letter of the tokens that end a relay."""
 
 
 class Change(IntEnum):
@@ -55,6 +66,20 @@ class Parting(IntEnum):
     GOES_ON = 2
 
 
+class Errand(IntEnum):
+    """What a relay does with a parcel."""
+
+    NOTHING = 0
+    EFFECT = 1
+    CHILD = 2
+    CHILD_LEFT = 3
+    GOES_ON = 4
+    GOES_ON_LATER = 5
+    FAILS = 6
+    SENDS = 7
+    ENDS = 8
+
+
 class Limits(NamedTuple):
     """How long a run may take, in nanoseconds; None is no limit."""
 
@@ -82,6 +107,14 @@ def outcome_of(token: str) -> str:
             return f"RuntimeError: {update_id}"
         case change:
             return f"Failed: {token}" if change.is_failure else f"done: {token}"
+
+
+def errand_of(token: str) -> Errand:
+    """What a relay does with a parcel; a parcel from another relay is not sent on."""
+    if token.startswith(ENDING):
+        return Errand.ENDS
+    errand = Errand(dice(token) % Errand.ENDS)
+    return Errand.NOTHING if errand is Errand.SENDS and "/" in token else errand
 
 
 def parting_of(workflow_id: str) -> Parting:

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 import lmdb
 
-from greenroom.actors import Future
-from greenroom.runtime.core.messages import CancelRequested, Message
+from greenroom.actors import Future, Mailbox
+from greenroom.runtime.core.messages import CancelRequested, Message, SignalReceived
+from greenroom.runtime.shell import workflow_actor
 from greenroom.runtime.shell.run_state import RunState
 from greenroom.runtime.shell.sweep import Sweep
 from greenroom.runtime.shell.timekeeper import Timekeeper
+from greenroom.runtime.shell.tools import Tools
 from greenroom.runtime.shell.updating import Updating
 from greenroom.storage import Items
 
@@ -107,6 +109,26 @@ def _count_every_request() -> None:
     wrap(RunState, "is_stale", make)
 
 
+def _carry(change: Callable[[list[SignalReceived]], list[SignalReceived]]) -> None:
+    """Give the run that goes on other signals than the one before it has left unread."""
+
+    def make(carry: Callable[..., bool]) -> Callable[..., bool]:
+        def wrapped(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[SignalReceived], time_ns: int) -> bool:
+            return carry(tools, run, mailbox, change(unread), time_ns)
+
+        return wrapped
+
+    wrap(workflow_actor, "carry_over", make)
+
+
+def _lose_carried() -> None:
+    _carry(lambda unread: unread[1:])
+
+
+def _double_carried() -> None:
+    _carry(lambda unread: [*unread[:1], *unread])
+
+
 def _ring_early() -> None:
     def make(arm: Callable[..., None]) -> Callable[..., None]:
         def wrapped(timekeeper: Timekeeper, run_no: int, kind: int, item: int, at_ns: int) -> None:
@@ -123,6 +145,8 @@ FAULTS: dict[str, Fault] = {
     "updates told before commit": Fault(_tell_updates_early, "does not have that", point=LET_GO),
     "update ids forgotten": Fault(_forget_updates, "is in the history twice", 80),
     "every request to end counts": Fault(_count_every_request, "it was asked to end", 300),
+    "a carried signal is lost": Fault(_lose_carried, "to be carried over", 80),
+    "a carried signal is doubled": Fault(_double_carried, "to be carried over", 80),
     "timers ring early": Fault(_ring_early, "ns early"),
     "sync=False": Fault(_never_sync, "was acknowledged and is not there"),
 }

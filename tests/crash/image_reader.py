@@ -112,11 +112,8 @@ def _heal(folder: Path, seed: str, number: int, evidence: Evidence) -> list[str]
         if run.status is WorkflowExecutionStatus.RUNNING
     ]
     site = Site(folder, f"{seed}/{number}", generation=HEALER, evidence=deepcopy(evidence), known=known)
-    end = site.run(heal=True)
+    findings = site.heal().findings
     (folder / "effects.log").unlink()
-    findings = [f"healing: {finding}" for finding in end.findings]
-    if not end.is_done or site.known:
-        findings.append(f"healing: {len(site.known)} runs did not come to their end: {site.known[:5]}")
     return findings
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from greenroom.runtime.core.commands import CancelWorkflow, CompleteWorkflow, FailWorkflow
+from greenroom.runtime.core.commands import CancelWorkflow, CompleteWorkflow, ContinueAsNew, FailWorkflow
 from greenroom.runtime.core.messages import CancelRequested, RunTerminated, RunTimedOut
 from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.storage import Due, DueKind
 
 from .evidence import Evidence
 from .fates import Limits, Parting, parting_of
+from .judged_families import requests_of_parent
+from .lineage import Lineage, waiting_of
 from .runs import Run, Step
 
 __all__ = ["judge_endings"]
 
+ENDS = (CompleteWorkflow, ContinueAsNew, FailWorkflow, CancelWorkflow)
 CANCELLED, TERMINATED, TIMED_OUT = (
     WorkflowExecutionStatus.CANCELLED,
     WorkflowExecutionStatus.TERMINATED,
@@ -22,29 +25,30 @@ CANCELLED, TERMINATED, TIMED_OUT = (
 )
 
 
-def judge_endings(runs: Sequence[Run], due: Sequence[Due], evidence: Evidence) -> list[str]:
+def judge_endings(lineage: Lineage, due: Sequence[Due], evidence: Evidence) -> list[str]:
     """Every broken promise."""
+    runs = list(lineage.runs.values())
     timeouts = [(each.run_no, each.at_ns) for each in due if each.kind == DueKind.RUN_TIMEOUT]
     wanted = [(run.run_no, run.header.deadline_ns) for run in runs if run.status.is_open and run.header.deadline_ns]
     findings: list[str] = []
     if sorted(timeouts) != sorted(wanted):
         findings.append(f"runs {sorted(wanted)} have a limit to come, and the journal has {sorted(timeouts)}")
     for run in runs:
-        findings += _Ending(run, evidence).findings()
-    return findings + _judge_told(runs, evidence)
+        findings += _Ending(run, lineage, evidence).findings()
+    return findings + _judge_told(lineage, evidence)
 
 
 def _is_end(step: Step) -> bool:
-    return isinstance(step.message, (RunTimedOut, RunTerminated)) or any(
-        isinstance(command, (CompleteWorkflow, FailWorkflow, CancelWorkflow)) for command in step.commands
-    )
+    is_forced = isinstance(step.message, (RunTimedOut, RunTerminated))
+    return is_forced or any(isinstance(command, ENDS) for command in step.commands)
 
 
 class _Ending:
     """Judges how one run ended, or whether it had to."""
 
-    def __init__(self, run: Run, evidence: Evidence) -> None:
+    def __init__(self, run: Run, lineage: Lineage, evidence: Evidence) -> None:
         self._run = run
+        self._lineage = lineage
         self._evidence = evidence
         self._limits = evidence.limits.get(run.header.workflow_id, Limits())
         self._found: list[str] = []
@@ -75,6 +79,7 @@ class _Ending:
     def _judge_requests(self) -> None:
         """One request to end stands in the history at most, and somebody has made it."""
         made = self._evidence.ending.get(self._run.header.workflow_id, set())
+        made = made | requests_of_parent(self._lineage, self._run)
         requests = [step.message for step in self._run.steps if isinstance(step.message, CancelRequested)]
         if len(requests) > 1:
             self._say(f"it was asked to end {len(requests)} times")
@@ -113,23 +118,25 @@ class _Ending:
             self._say(f"its limits are {self._limits}, and it has timed out by {message}")
 
 
-def _judge_told(runs: Sequence[Run], evidence: Evidence) -> list[str]:
+def _judge_told(lineage: Lineage, evidence: Evidence) -> list[str]:
     """What was told of requests and of ends is in the journal."""
-    by_id = {run.header.run_id: run for run in runs}
-    by_name = {run.header.workflow_id: run for run in runs}
+    messages: dict[str, list[object]] = {}
+    for run in lineage.runs.values():
+        # A request that a run could not take any more is for the one that goes on.
+        its = messages.setdefault(run.header.workflow_id, [])
+        its += [*(step.message for step in run.steps), *waiting_of(run)]
     findings: list[str] = []
     for workflow_id, kind, reason in evidence.ended:
-        run = by_name.get(workflow_id)
-        messages = [step.message for step in run.steps] if run is not None else []
+        there = messages.get(workflow_id, [])
         wanted = RunTerminated(reason)
-        is_there = wanted in messages if kind == "terminate" else any(isinstance(m, CancelRequested) for m in messages)
+        is_there = wanted in there if kind == "terminate" else any(isinstance(m, CancelRequested) for m in there)
         if not is_there:
             findings.append(f"the request ({kind}) {reason!r} to {workflow_id} was acknowledged and is not there")
     for (workflow_id, asked), (status, detail, told_ns) in evidence.endings.items():
-        run = by_id.get(asked) if asked else by_name.get(workflow_id)
-        if run is None or run.status.name != status or detail != _detail(run):
+        last = lineage.meant(workflow_id, asked)
+        if last is None or last.status.name != status or detail != _detail(last):
             findings.append(f"the end of {workflow_id} ({status}, {detail}) was given out and is not there")
-        elif status == "TIMED_OUT" and told_ns < (run.header.deadline_ns or 0):
+        elif status == "TIMED_OUT" and told_ns < (last.header.deadline_ns or 0):
             findings.append(f"{workflow_id} was said to have timed out before its limit")
     return findings
 

@@ -18,20 +18,27 @@ __all__ = ["judge_updates"]
 
 def judge_updates(runs: Sequence[Run], evidence: Evidence) -> list[str]:
     """Every broken promise."""
-    known = {run.header.workflow_id: _Updates(run, evidence) for run in runs}
-    findings = [finding for updates in known.values() for finding in updates.findings]
+    known: dict[str, list[_Updates]] = {}
+    for run in runs:
+        known.setdefault(run.header.workflow_id, []).append(_Updates(run, evidence))
+    findings = [finding for chain in known.values() for updates in chain for finding in updates.findings]
     for told in evidence.updates.values():
-        findings += told.contradictions
-        updates = known.get(told.workflow_id)
-        if updates is not None:
-            findings += updates.judge(told)
-        elif told.is_promised:
-            findings.append(_lost(told))
+        findings += [*told.contradictions, *_judge(told, known.get(told.workflow_id, []))]
     return findings
 
 
-def _lost(told: Told) -> str:
-    return f"update {told.update_id} was acknowledged, and {told.workflow_id} does not have that"
+def _judge(told: Told, chain: Sequence[_Updates]) -> list[str]:
+    """What was told of an update is in the journal, in one run of its workflow."""
+    update_id = told.update_id
+    takers = [updates for updates in chain if update_id in updates.accepted]
+    if len(takers) > 1:
+        return [f"update {update_id} was taken by several runs of {told.workflow_id}"]
+    known = any(update_id in updates.waiting or update_id in updates.rows for updates in chain)
+    if told.is_promised and not (takers or (known and not told.is_accepted)):
+        return [f"update {update_id} was acknowledged, and {told.workflow_id} does not have that"]
+    if told.is_final and not any(updates.rows.get(update_id) == told.outcome for updates in chain):
+        return [f"update {update_id} was told to be {told.outcome!r}, and {told.workflow_id} does not have that"]
+    return []
 
 
 class _Updates:
@@ -110,15 +117,3 @@ class _Updates:
             wanted = "its refusal"
         if not is_right:
             self._say(f"the row of update {update_id} has {row!r} and should have {wanted!r}")
-
-    def judge(self, told: Told) -> list[str]:
-        """What was told of an update is in the journal."""
-        update_id = told.update_id
-        is_there = update_id in self.accepted or (
-            not told.is_accepted and (update_id in self.waiting or update_id in self.rows)
-        )
-        if told.is_promised and not is_there:
-            return [_lost(told)]
-        if told.is_final and self.rows.get(update_id) != told.outcome:
-            return [f"update {update_id} was told to be {told.outcome!r}, and {told.workflow_id} does not have that"]
-        return []

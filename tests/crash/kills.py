@@ -120,10 +120,7 @@ def _campaign(name: str, folder: Path, seed: str, kills: Sequence[Kill]) -> Tall
         if not end.is_killed:
             findings.append(f"kill {number}: the process came to its end without being killed")
     if not findings:
-        end = site.run(heal=True)
-        findings = [f"healing: {finding}" for finding in end.findings]
-        if not end.is_done or site.known:
-            findings.append(f"healing: {len(site.known)} runs did not come to their end: {site.known[:5]}")
+        findings = site.heal().findings
     promises = site.evidence.acknowledgements + len(site.evidence.effects)
     if not findings:
         shutil.rmtree(folder, ignore_errors=True)

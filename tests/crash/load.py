@@ -18,7 +18,7 @@ from greenroom.runtime.model.retry import RetryPolicy
 from .fates import Change, Parting, change_of, dice, parting_of
 from .points import reach
 
-__all__ = ["ATTEMPTS", "Order", "courier", "record_effects_to"]
+__all__ = ["ATTEMPTS", "Order", "courier", "effect", "record_effects_to", "refuse", "settle"]
 
 ATTEMPTS = 3
 """How often the activity ``counted`` may be begun."""
@@ -76,6 +76,29 @@ def counted(token: str) -> str:
     if dice(token) % 3 == 0 or attempt == 1:
         raise ApplicationError("not this time")
     return token
+
+
+async def settle(token: str) -> str:
+    """What an update does, by its id."""
+    match change := change_of(token):
+        case Change.REFUSED_BY_A_BUG:
+            raise RuntimeError(token.partition(":")[0])
+        case Change.AFTER_AN_ACTIVITY | Change.FAILS_AFTER_AN_ACTIVITY:
+            await workflow.execute_activity(effect, token)
+        case Change.AFTER_A_SLEEP:
+            await workflow.sleep(dice(token) % 40 / 1000)
+        case _:
+            pass
+    if change.is_failure:
+        raise ApplicationError(token, type="Failed")
+    return f"done: {token}"
+
+
+def refuse(token: str) -> None:
+    """Refuse an update that is to be refused."""
+    update_id = token.partition(":")[0]
+    if change_of(update_id) is Change.REFUSED:
+        raise ApplicationError(update_id, type="Refused")
 
 
 @workflow.defn
@@ -156,25 +179,12 @@ class Order:
     async def change(self, token: str) -> str:
         """Do what the id of the update says, and name the ask that was heard."""
         self.taken.append(token)
-        match change := change_of(token):
-            case Change.REFUSED_BY_A_BUG:
-                raise RuntimeError(token.partition(":")[0])
-            case Change.AFTER_AN_ACTIVITY | Change.FAILS_AFTER_AN_ACTIVITY:
-                await workflow.execute_activity(effect, token)
-            case Change.AFTER_A_SLEEP:
-                await workflow.sleep(dice(token) % 40 / 1000)
-            case _:
-                pass
-        if change.is_failure:
-            raise ApplicationError(token, type="Failed")
-        return f"done: {token}"
+        return await settle(token)
 
     @change.validator
     def check(self, token: str) -> None:
         """Refuse what is to be refused."""
-        update_id = token.partition(":")[0]
-        if change_of(update_id) is Change.REFUSED:
-            raise ApplicationError(update_id, type="Refused")
+        refuse(token)
 
     async def _send(self, workflow_id: str, name: str, *args: Any) -> None:
         self.sent += 1

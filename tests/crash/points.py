@@ -15,12 +15,16 @@ from typing import Any
 import lmdb
 
 from greenroom.runtime.core.execution import Execution
-from greenroom.runtime.shell import closing, workflow_actor
+from greenroom.runtime.core.messages import ChildCompleted, ChildFailed, ChildStarted, Message
+from greenroom.runtime.shell import closing, relatives, succession, workflow_actor
 from greenroom.runtime.shell.attempts import Attempts
+from greenroom.runtime.shell.directory import Directory
 from greenroom.runtime.shell.performer import Performer
 from greenroom.runtime.shell.recovery import Recovery
+from greenroom.runtime.shell.run_actor import RunActor
 from greenroom.runtime.shell.sweep import Sweep
 from greenroom.runtime.shell.timekeeper import Timekeeper
+from greenroom.runtime.shell.tools import Peer, Tools
 from greenroom.runtime.shell.updating import Updating
 from greenroom.storage import Batch, Journal
 from greenroom.storage.environment import Environment
@@ -40,6 +44,18 @@ POINTS: dict[str, tuple[int, ...]] = {
     "update: on disk, before that is told": (1, 5, 20),
     "update: outcome on disk, before it is told": (1, 5, 20),
     "end: on disk, before it is told": (1, 3, 9),
+    "birth: before its rows": (1, 3, 9),
+    "birth: rows in the open sweep": (1, 3, 9),
+    "birth: on disk, before it is known": (1, 3, 9),
+    "birth: delayed, before it begins": (1, 3),
+    "mail: before it is carried over": (1, 3, 9),
+    "mail: carried over, before the commit": (1, 3, 9),
+    "mail: between two rows that move": (1, 3),
+    "parent: told of a start in the open sweep": (1, 3, 9),
+    "parent: told of an end in the open sweep": (1, 3, 9),
+    "parent: told of an end on disk": (1, 3, 9),
+    "children: before their parent's last words": (1, 3, 9),
+    "children: last words in the open sweep": (1, 3, 9),
     "due: before the run is told": (1, 4, 13),
     "open: before the engine": (1, 1),
     "open: before the epoch": (1, 1),
@@ -96,6 +112,23 @@ def arm(point: str, occurrence: int) -> None:
     _around(Updating, "_tell_standing", before="update: on disk, before that is told")
     _around(Updating, "_tell_all", before="update: outcome on disk, before it is told")
     _around(closing, "release_outcome", before="end: on disk, before it is told")
+    _around(Directory, "begin_beside", before="birth: before its rows", after="birth: rows in the open sweep")
+    _around(Directory, "born", before="birth: on disk, before it is known")
+    _around(RunActor, "begin_delayed", before="birth: delayed, before it begins")
+    _around(
+        workflow_actor,
+        "carry_over",
+        before="mail: before it is carried over",
+        after="mail: carried over, before the commit",
+    )
+    _around(succession, "_move_row", after="mail: between two rows that move")
+    _around(
+        closing,
+        "close_children",
+        before="children: before their parent's last words",
+        after="children: last words in the open sweep",
+    )
+    _arm_rows()
     _around(Timekeeper, "_due", before="due: before the run is told")
     _around(Recovery, "start", before="recovery: reading what was under way")
     _around(Journal, "items", before="recovery: reading what waits for a run")
@@ -103,6 +136,35 @@ def arm(point: str, occurrence: int) -> None:
     _around(Performer, "close", after="close: activities have ended")
     _around(Journal, "close", before="close: before the journal", after="close: journal closed")
     _arm_opening()
+
+
+_TOLD: dict[type[Message], str] = {
+    ChildStarted: "parent: told of a start in the open sweep",
+    ChildCompleted: "parent: told of an end in the open sweep",
+    ChildFailed: "parent: told of an end in the open sweep",
+}
+
+
+def _arm_rows() -> None:
+    """Messages between runs go through one door into the open sweep, and through another one once they are on disk."""
+
+    def make_leave(leave: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(tools: Tools, target: Peer, message: Message, time_ns: int) -> None:
+            leave(tools, target, message, time_ns)
+            reach(_TOLD.get(type(message), ""))
+
+        return wrapped
+
+    def make_accept(accept: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(actor: RunActor, seq: int, message: Message) -> None:
+            if isinstance(message, (ChildCompleted, ChildFailed)):
+                reach("parent: told of an end on disk")
+            accept(actor, seq, message)
+
+        return wrapped
+
+    wrap(relatives, "leave_row", make_leave)
+    wrap(RunActor, "accept_row", make_accept)
 
 
 def _around(owner: Any, name: str, *, before: str = "", after: str = "") -> None:

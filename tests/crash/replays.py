@@ -9,9 +9,14 @@ from greenroom.runtime.core.messages import WorkflowStarted
 from greenroom.runtime.model.payloads import Converter
 from greenroom.runtime.model.registry import workflows
 
+from .load import Order, courier
+from .relay import Relay, parcel
 from .runs import Run
 
-__all__ = ["replay"]
+__all__ = ["DECLARED", "replay"]
+
+DECLARED = (Order, courier, Relay, parcel)
+"""What histories are of: a workflow is declared where its module is imported."""
 
 
 def replay(runs: Sequence[Run]) -> list[str]:

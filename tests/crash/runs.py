@@ -14,7 +14,7 @@ from greenroom.runtime.shell.outcomes import Outcome
 from greenroom.storage import Items, Journal, RunHeader, Tree
 from greenroom.storage.keys import HEADER_KEY
 
-__all__ = ["Run", "Step", "message_of", "outcome_text", "read_runs", "result_of", "token_of"]
+__all__ = ["Run", "Step", "message_of", "outcome_text", "read_run", "read_runs", "result_of", "run_numbers", "token_of"]
 
 SLICE = 1000
 
@@ -56,10 +56,10 @@ def read_runs(journal: Journal) -> list[Run]:
     Raises:
         StorageError, ValueError: something cannot be read.
     """
-    return [_read_run(journal, run_no) for run_no in _run_numbers(journal)]
+    return [read_run(journal, run_no) for run_no in run_numbers(journal)]
 
 
-def _run_numbers(journal: Journal) -> Iterator[int]:
+def run_numbers(journal: Journal) -> Iterator[int]:
     """Jump from header to header."""
     start = b""
     while rows := journal.store.scan(Tree.RUNS, start, b"\xff" * 9, limit=1):
@@ -68,7 +68,12 @@ def _run_numbers(journal: Journal) -> Iterator[int]:
         start = HEADER_KEY.pack(run_no, 0xFF)
 
 
-def _read_run(journal: Journal, run_no: int) -> Run:
+def read_run(journal: Journal, run_no: int) -> Run:
+    """One run of a journal, whole.
+
+    Raises:
+        StorageError, ValueError: something cannot be read.
+    """
     header = journal.header(run_no)
     if header is None:
         raise ValueError(f"run {run_no} has rows and no header")

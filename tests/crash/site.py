@@ -17,6 +17,7 @@ from greenroom.storage import FormatError, Journal, LocationError, check
 
 from .audit import audit
 from .evidence import Evidence
+from .fates import RELAY
 from .orders import Orders
 from .replays import replay
 from .runs import read_runs
@@ -26,6 +27,7 @@ __all__ = ["ROOT", "End", "Site", "When"]
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 90.0
 ASKED_AGAIN = 40
+HEALINGS = 4
 ASKED_AGAIN_AT_LAST = 500
 
 
@@ -94,7 +96,8 @@ class Site:
         self.generation += 1
         effects = os.open(self._effects, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         acks, child_acks = os.pipe()
-        again = [(told.workflow_id, told.update_id) for told in self.evidence.updates.values()]
+        updates = self.evidence.updates.values()
+        again = [(told.workflow_id, told.update_id) for told in updates if not told.workflow_id.startswith(RELAY)]
         again = again[-(ASKED_AGAIN_AT_LAST if orders.get("heal") else ASKED_AGAIN) :]
         wish = Orders(str(self.journal), effects, child_acks, self.seed, self.generation, self.known, again, **orders)
         marks = {"GREENROOM_CRASH_MARKS": f"{child_acks},{effects}", **(environment or {})}
@@ -117,6 +120,18 @@ class Site:
                 process.kill()
                 process.wait()
         return self._judge(process.returncode, is_stuck=is_stuck, is_healing=wish.heal)
+
+    def heal(self) -> End:
+        """Have everything that is open come to its end; what begins meanwhile is for another process."""
+        findings: list[str] = []
+        for _ in range(HEALINGS):
+            end = self.run(heal=True)
+            findings += end.findings
+            if findings or not end.is_done or not self.known:
+                break
+        if not findings and (not end.is_done or self.known):
+            findings.append(f"{len(self.known)} runs did not come to their end: {self.known[:5]}")
+        return end._replace(findings=[f"healing: {finding}" for finding in findings])
 
     def _listen(self, process: subprocess.Popen[bytes], acks: int, kill: When | None) -> bool:
         """Log what the child acknowledges until it has ended; whether it had to be ended because it was stuck."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .fates import change_of, outcome_of
+from .fates import RELAY, change_of, outcome_of
 
 __all__ = ["Told"]
 
@@ -16,7 +16,8 @@ class Told:
 
     Attributes:
         tokens: of each ask.
-        is_admittable: whether somebody has asked for no more than that it is admitted.
+        is_admittable: whether it may have waited on disk: somebody has asked for no more than that it is admitted, or
+            its workflow is a relay, which may be about to go on.
         is_admitted: whether somebody was told that the journal has it.
         is_accepted: whether somebody was told that its run has taken it.
         outcome: the last one that was told; empty if there was none.
@@ -29,7 +30,7 @@ class Told:
         self.update_id = update_id
         self.workflow_id = workflow_id
         self.tokens: set[str] = set()
-        self.is_admittable = False
+        self.is_admittable = workflow_id.startswith(RELAY)
         self.is_admitted = False
         self.is_accepted = False
         self.outcome = ""

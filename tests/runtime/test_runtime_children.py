@@ -21,7 +21,7 @@ from greenroom import (
     workflow,
 )
 from greenroom import ChildWorkflowCancellationType as Cancel
-from greenroom.storage import check
+from greenroom.storage import MemoryStore, check
 from greenroom.testing import TestRuntime, crash_sweep, start_once
 
 STATUS = WorkflowExecutionStatus
@@ -230,6 +230,22 @@ def test_a_parent_that_ends_however_it_does_treats_its_child_by_its_policy(
         runtime.run_until_idle()
 
         assert status(runtime, "child") is expected
+        assert check(runtime.hands.journal) == []
+
+
+def test_a_parent_whose_code_is_not_there_treats_its_child_by_its_policy_too() -> None:
+    store = MemoryStore()
+    with TestRuntime(store, workflows=WORKFLOWS) as runtime:
+        args = (ParentClosePolicy.TERMINATE, "waits")
+        handle = runtime.start_workflow(leaves, *args, id="parent").get()
+        runtime.run_until_idle()
+        handle.suspend().get()
+
+    with TestRuntime(store, workflows=WORKFLOWS) as runtime:
+        runtime.get_workflow_handle("parent").terminate().get()
+        runtime.run_until_idle()
+
+        assert status(runtime, "child") is STATUS.TERMINATED
         assert check(runtime.hands.journal) == []
 
 

@@ -103,6 +103,18 @@ def test_what_is_sent_while_a_repetition_is_waited_for_is_read_by_it() -> None:
         assert runtime.clock.now_ns() - begun == 10 * 10**9
 
 
+def test_what_is_sent_to_a_run_that_is_over_its_limit_while_its_code_is_not_there_is_read_by_the_next() -> None:
+    with make() as runtime:
+        stubborn = runtime.start_workflow(Stubborn.run, 1, "waits", id="x", run_timeout=60, retry_policy=POLICY).get()
+        stubborn.suspend().get()
+        stubborn.signal(Stubborn.say, "hello").get()
+        runtime.advance(61)
+
+        assert check(runtime.hands.journal) == []
+        assert stubborn.result().get() == [2, False, "run timeout passed", ["hello"]]
+        assert runtime.hands.journal.dead_letters() == []
+
+
 def test_wherever_the_process_dies_a_run_is_repeated_as_often_as_its_policy_says() -> None:
     def scenario(runtime: TestRuntime) -> object:
         return start_once(runtime, Stubborn.run, 3, id="x", retry_policy=POLICY).result().get()
