@@ -134,10 +134,10 @@ def start_request(
     reuse = options.get("id_reuse_policy", ALLOW_DUPLICATE)
     if reuse.__class__ is not WorkflowIDReusePolicy:
         raise _no_policy("id_reuse_policy", reuse, WorkflowIDReusePolicy)
-    if reuse is TERMINATE_IF_RUNNING and "id_conflict_policy" not in options:
+    if reuse is TERMINATE_IF_RUNNING:
+        if "id_conflict_policy" in options:
+            raise ValueError("TERMINATE_IF_RUNNING says what to do with an open run; leave out id_conflict_policy")
         conflict = FAIL
-    if reuse is TERMINATE_IF_RUNNING and conflict is not FAIL:
-        raise ValueError("TERMINATE_IF_RUNNING says what to do with an open run; leave out id_conflict_policy")
     stored, stored_data = _NO_OPTIONS, _NO_OPTIONS_DATA
     if not _UNSTORED.issuperset(options):
         stored = _stored_options(options, converter)

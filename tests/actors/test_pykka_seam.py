@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pykka
+from pykka import messages
 from pykka.messages import ProxyCall
 
 import greenroom.actors
@@ -93,8 +94,10 @@ def names_in(source: str) -> set[str]:
 
 def private_names_of_pykka() -> set[str]:
     """Of the things of pykka that actors have to do with."""
-    kinds = (pykka.Actor, pykka.ActorRef, pykka.ActorRegistry, Envelope, pykka.messages)
-    told = {name for kind in kinds for name in (*vars(kind), *names_in(inspect.getsource(kind)))}
+    kinds: list[Any] = [pykka.Actor, pykka.ActorRef, pykka.ActorRegistry, Envelope, messages]
+    told: set[str] = set()
+    for kind in kinds:
+        told |= {*vars(kind), *names_in(inspect.getsource(kind))}
     return private(told) - HOOKS - {"_abc_impl"}
 
 

@@ -123,12 +123,13 @@ class Site:
 
     def heal(self) -> End:
         """Have everything that is open come to its end; what begins meanwhile is for another process."""
-        findings: list[str] = []
-        for _ in range(HEALINGS):
-            end = self.run(heal=True)
-            findings += end.findings
+        end = self.run(heal=True)
+        findings = list(end.findings)
+        for _ in range(HEALINGS - 1):
             if findings or not end.is_done or not self.known:
                 break
+            end = self.run(heal=True)
+            findings += end.findings
         if not findings and (not end.is_done or self.known):
             findings.append(f"{len(self.known)} runs did not come to their end: {self.known[:5]}")
         return end._replace(findings=[f"healing: {finding}" for finding in findings])

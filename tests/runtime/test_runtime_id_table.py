@@ -163,7 +163,7 @@ def test_what_becomes_of_a_start_is_as_the_table_of_ids_says(
 
 
 @pytest.mark.parametrize("past", Past)
-@pytest.mark.parametrize("conflict", [Conflict.USE_EXISTING, Conflict.TERMINATE_EXISTING])
+@pytest.mark.parametrize("conflict", Conflict)
 def test_terminate_if_running_with_a_conflict_policy_is_an_error_whatever_there_was(
     past: Past, conflict: Conflict
 ) -> None:
