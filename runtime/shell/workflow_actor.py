@@ -264,6 +264,7 @@ class WorkflowActor(RunActor):
             self.standing = Standing.SUSPENDED
             # They may have come while it was being tried again, in a sweep that was lost. The disk says so already.
             tell_waiters(self._tools, self)
+            self._take_ends()
         else:
             self.standing = Standing.REPLAYING
         self._tries_again = False
@@ -300,6 +301,13 @@ class WorkflowActor(RunActor):
                 return False
             self._stop_here(error)
         return True
+
+    def _take_ends(self) -> None:
+        """The code takes nothing, but what ends a run without it may have come while the run was not in memory."""
+        for seq, data in self.run.rows.items():
+            message = decode_message(data)
+            if isinstance(message, ENDS):
+                self.accept(Delivery(message, seq=seq))
 
     def _wait_for_start(self) -> None:
         """The run has been brought back and has not begun: it does if it is time."""
