@@ -17,7 +17,7 @@ help:
 	@echo "make bench   run the benchmarks"
 	@echo "make bench-large  park a million workflows, kill the process, open the journal again (10 to 20 minutes, 1 GB of disk)"
 	@echo "make crash   kill processes at every named point and check what is left"
-	@echo "make fuzz    try far more random payloads and trees of actors than the tests do (FUZZ=100 times as many)"
+	@echo "make fuzz    try far more random payloads, trees of actors and families of workflows than the tests do (FUZZ=100 times as many)"
 	@echo "make soak-actors   tell 100,000 actors eleven million messages, and count what comes (minutes)"
 	@echo "make soak-chains   signal 200,000 times between two workflows that continue as new and are killed, and count (minutes)"
 	@echo "make build   make the source archive and the wheel in dist/"
@@ -66,7 +66,8 @@ crash: $(READY)
 	@$(BIN)/python -m tests.crash
 
 fuzz: $(READY)
-	@FUZZ=$${FUZZ:-100} $(BIN)/python -m pytest -q tests/model/test_payload_hostile.py tests/model/test_payload_properties.py tests/actors/test_tree_machine.py
+	@FUZZ=$${FUZZ:-100} $(BIN)/python -m pytest -q tests/model/test_payload_hostile.py tests/model/test_payload_properties.py tests/actors/test_tree_machine.py \
+		tests/property/test_random_families.py tests/property/test_troubled_families.py
 
 soak-actors: $(READY)
 	@$(BIN)/python -m tests.actors.soak

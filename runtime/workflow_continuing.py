@@ -53,7 +53,8 @@ def continue_as_new(*args: object, **options: Unpack[ContinueOptions]) -> NoRetu
         *args: the arguments of the new run.
         workflow: its class, its run method, the function, or the registered name of another workflow type that is to
             go on; if not given, this one.
-        run_timeout: how long the new run may take (seconds or timedelta). The execution timeout goes on over all runs.
+        run_timeout: how long the new run may take (seconds or timedelta), from when it may take its first turn. The
+            execution timeout goes on over all runs.
         retry_policy: what is to be done if the new run fails.
         backoff_start_interval: how long after the end of this run the new one takes its first turn.
         memo: that of the new run, ``{}`` for none; if not given, that of this run as it is now.

@@ -45,7 +45,6 @@ def make_run(sweep: Sweep, store_uuid: bytes, now_ns: int, new: NewRun) -> tuple
     run_no = sweep.batch.new_run_no()
     run_id = run_id_of(store_uuid, run_no)
     workflow_id, first_run_id = new.workflow_id or run_id, new.first_run_id or run_id
-    chain_started_ns = 0 if new.origin is None else new.origin.chain_started_ns
     facts, indexed = noted_at_start(new.options, new.facts)
     header = RunHeader(
         workflow_id=workflow_id,
@@ -54,7 +53,7 @@ def make_run(sweep: Sweep, store_uuid: bytes, now_ns: int, new: NewRun) -> tuple
         status=_RUNNING,
         started_ns=now_ns,
         closed_ns=None,
-        deadline_ns=_deadline(now_ns, chain_started_ns or now_ns, new.options),
+        deadline_ns=_deadline(now_ns, new.origin, new.options),
         first_run_id=first_run_id,
         python=RUNNING_PYTHON,
         flags=NEW_RUN_FLAGS,
@@ -77,9 +76,13 @@ def make_run(sweep: Sweep, store_uuid: bytes, now_ns: int, new: NewRun) -> tuple
     return run, started
 
 
-def _deadline(now_ns: int, chain_started_ns: int, options: WorkflowOptions) -> int | None:
+def _deadline(now_ns: int, origin: Origin | None, options: WorkflowOptions) -> int | None:
     run_timeout_ns, execution_timeout_ns = options.run_timeout_ns, options.execution_timeout_ns
     if run_timeout_ns is None and execution_timeout_ns is None:
         return None
-    limits = [] if run_timeout_ns is None else [now_ns + run_timeout_ns]
+    origin = origin or Origin()
+    # A wait between two runs of a chain is part of neither: after a long one the next run would end without a turn.
+    begins_ns = now_ns + options.start_delay_ns if origin.continued_run_id else now_ns
+    limits = [] if run_timeout_ns is None else [begins_ns + run_timeout_ns]
+    chain_started_ns = origin.chain_started_ns or now_ns
     return min(limits if execution_timeout_ns is None else [*limits, chain_started_ns + execution_timeout_ns])

@@ -281,8 +281,10 @@ class Hands:
         header = self.directory.header(due.run_no)
         if header is not None:
             options = decode_workflow_options(header.options)
+            is_first = header.first_run_id == header.run_id
+            begun_ns = header.started_ns + (0 if is_first else options.start_delay_ns)
             run_timeout_ns = options.run_timeout_ns
-            is_execution = run_timeout_ns is None or due.at_ns < header.started_ns + run_timeout_ns
+            is_execution = run_timeout_ns is None or due.at_ns < begun_ns + run_timeout_ns
             self.directory.deliver(due.run_no, RunTimedOut(is_execution))
 
     _FIRE: ClassVar[dict[DueKind, Callable[[Hands, Due], None]]] = {

@@ -39,6 +39,7 @@ from ..model.options import (
 from ..model.run_facts import RunFacts, decode_facts
 from .beginning import NewRun, make_run
 from .encoding import decode_turn
+from .journal_seam import is_passing
 from .mail_rows import leave_row
 from .outcomes import Outcome
 from .policies import may_reuse
@@ -242,7 +243,7 @@ def _child(tools: Tools, run: RunState, child: StartChild) -> Peer | None:
     try:
         target = tools.directory.find_open(child.workflow_id, "")
     except GreenroomError as damage:
-        logger.error("child %r of run %d cannot be reached: %s", child.workflow_id, run.run_no, damage)
+        _bear(damage, "child %r of run %d cannot be reached: %s", child.workflow_id, run.run_no)
         return None
     if target is None:
         return None
@@ -250,10 +251,25 @@ def _child(tools: Tools, run: RunState, child: StartChild) -> Peer | None:
     return target if (facts.parent_run_no, facts.parent_item) == (run.run_no, child.id) else None
 
 
+def _bear(damage: Exception, told: str, *args: object) -> None:
+    """Another run is damaged, which must not keep this one from its end; a disk that does not answer is asked again."""
+    if is_passing(damage.__cause__ or damage):
+        raise damage
+    logger.error(told, *args, damage)
+
+
+def _name(run: RunState) -> tuple[str, int]:
+    return run.header.workflow_id, run.run_no
+
+
 def tell_parent(tools: Tools, run: RunState, outcome: Outcome, time_ns: int) -> None:
     """A run has ended for good: the run whose child it is hears of it, if it is still there."""
     facts = decode_facts(run.header.facts)
-    parent = tools.directory.of_run(facts.parent_run_no) if facts.parent_run_no else None
+    try:
+        parent = tools.directory.of_run(facts.parent_run_no) if facts.parent_run_no else None
+    except GreenroomError as damage:
+        _bear(damage, "the parent of workflow %r (run %d) cannot be told of its end: %s", *_name(run))
+        return
     if parent is None or not parent.is_open:
         return
     if outcome.failure is None:

@@ -161,7 +161,8 @@ class RunActor(Actor):
         forget_start(self._tools, run)
         self.standing = Standing.NEW
         self.actor_inbox.put_back([Delivery(decode_message(data), seq=seq) for seq, data in run.rows.items()])
-        self._decide(Delivery(start, is_lasting=True))
+        # Not lasting: until it is taken the header has it, and the run begins again by that.
+        self._decide(Delivery(start))
 
     def _decide(self, delivery: Delivery) -> None:
         """Have the code of the run take a message."""

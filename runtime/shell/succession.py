@@ -3,9 +3,19 @@ reaches the second."""
 
 from __future__ import annotations
 
-from ...actors import Mailbox
+from typing import Any
+
+from ...actors import Envelope, Mailbox
+from ...storage import StorageError
 from ..core.commands import ContinueAsNew
-from ..core.messages import CancelRequested, SignalReceived, UpdateReceived, WorkflowStarted, decode_message
+from ..core.messages import (
+    CancelRequested,
+    RunTerminated,
+    SignalReceived,
+    UpdateReceived,
+    WorkflowStarted,
+    decode_message,
+)
 from ..core.origins import Origin
 from ..model.failures import Failure
 from ..model.ids import run_no_of
@@ -14,13 +24,14 @@ from ..model.retry import Retry, decide
 from ..model.run_facts import RunFacts, decode_facts
 from .beginning import NewRun, make_run
 from .delivery import Delivery, PinnedDelivery
+from .journal_seam import is_passing
 from .noting import options_of_next_run
 from .run_state import RunState
 from .tools import Peer, Tools
 
 __all__ = ["GOES_ON", "carry_over", "continue_run", "pass_on", "retry_run", "started_of", "successor_of"]
 
-GOES_ON = (SignalReceived, UpdateReceived, CancelRequested)
+GOES_ON = (SignalReceived, UpdateReceived, CancelRequested, RunTerminated)
 """Messages that are for the workflow, whichever of its runs is there to take them."""
 
 
@@ -71,10 +82,15 @@ def retry_run(tools: Tools, run: RunState, started: WorkflowStarted | None, fail
 
 
 def started_of(tools: Tools, run: RunState) -> WorkflowStarted | None:
-    """The message that began a run whose code is not there; None if that is not on disk yet."""
-    turns = tools.journal.turns(run.run_no, limit=1)
-    data = turns[0].message if turns else decode_facts(run.header.facts).delayed
-    message = decode_message(data) if data else None
+    """The message that began a run whose code is not there; None if that is not on disk yet, or damaged."""
+    try:
+        turns = tools.journal.turns(run.run_no, limit=1)
+        data = turns[0].message if turns else decode_facts(run.header.facts).delayed
+        message = decode_message(data) if data else None
+    except (StorageError, ValueError) as damage:
+        if is_passing(damage):
+            raise
+        return None
     return message if isinstance(message, WorkflowStarted) else None
 
 
@@ -125,36 +141,47 @@ def carry_over(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[Signa
         return False
     for signal in unread:
         successor.leave(signal, time_ns)
+    stays: list[Envelope[Any]] = []
     for delivery in mailbox.take_mail():
         if not isinstance(delivery, Delivery):
             continue
-        if delivery.seq is None:
-            if isinstance(delivery.message, GOES_ON):
-                _hand_on(tools, run, successor, delivery)
-        elif delivery.seq in run.rows:
-            _move_row(tools, run, successor, delivery.seq, time_ns)
+        if delivery.seq is not None:
+            if delivery.seq in run.rows:
+                _move_row(tools, run, successor, delivery.seq, time_ns)
+        elif _is_for_another(run, delivery):
+            _hand_on(tools, run, successor, delivery)
+        elif delivery.reply_to is not None or isinstance(delivery.message, UpdateReceived):
+            stays.append(delivery)
     for seq in list(run.rows):
         _move_row(tools, run, successor, seq, time_ns)
+    # Whoever means this run is told how it has ended.
+    mailbox.put_back(stays)
     return True
 
 
 def pass_on(tools: Tools, run: RunState, delivery: Delivery) -> bool:
     """Give the run that goes on a message that came too late for this one; whether it gets it."""
     successor = successor_of(tools, run)
-    is_passed_on = (
-        successor is not None
-        and delivery.seq is None
-        and not isinstance(delivery, PinnedDelivery)
-        and isinstance(delivery.message, GOES_ON)
-    )
+    is_passed_on = successor is not None and delivery.seq is None and _is_for_another(run, delivery)
     if successor is not None and is_passed_on:
         _hand_on(tools, run, successor, delivery)
     return is_passed_on or (successor is not None and delivery.seq is not None)
 
 
+def _is_for_another(run: RunState, delivery: Delivery) -> bool:
+    """Whether a message is for the workflow, and not for this run or about what this run has taken."""
+    message = delivery.message
+    if isinstance(delivery, PinnedDelivery) or (isinstance(message, UpdateReceived) and run.is_stale(message)):
+        return False
+    return isinstance(message, GOES_ON)
+
+
 def _hand_on(tools: Tools, run: RunState, successor: Peer, delivery: Delivery) -> None:
     if isinstance(delivery.message, UpdateReceived):
-        tools.updating.move(run.run_no, successor.run.run_no, delivery.message.update_id)
+        update_id = delivery.message.update_id
+        # If the successor does not get to disk its mail is lost with it, as its start is.
+        tools.sweep.undo(tools.updating.fail, run.run_no, update_id)
+        tools.updating.move(run.run_no, successor.run.run_no, update_id)
     successor.accept(delivery)
 
 

@@ -264,6 +264,7 @@ class WorkflowActor(RunActor):
             self.standing = Standing.SUSPENDED
             # They may have come while it was being tried again, in a sweep that was lost. The disk says so already.
             tell_waiters(self._tools, self)
+            self._take_ends()
         else:
             self.standing = Standing.REPLAYING
         self._tries_again = False
@@ -286,7 +287,7 @@ class WorkflowActor(RunActor):
                 mail = back.take_up()
                 self._back = None
                 if self.run.starts_ns is not None:
-                    self._wait_for_start()
+                    self._wait_for_start(mail)
                     return True
                 self.actor_inbox.put_back(mail)
                 self.standing = Standing.NEW if self.run.turn_no == 0 else Standing.LIVE
@@ -301,11 +302,20 @@ class WorkflowActor(RunActor):
             self._stop_here(error)
         return True
 
-    def _wait_for_start(self) -> None:
-        """The run has been brought back and has not begun: it does if it is time."""
+    def _take_ends(self) -> None:
+        """The code takes nothing, but what ends a run without it may have come while the run was not in memory."""
+        for seq, data in self.run.rows.items():
+            message = decode_message(data)
+            if isinstance(message, ENDS):
+                self.accept(Delivery(message, seq=seq))
+
+    def _wait_for_start(self, mail: list[Delivery]) -> None:
+        """The run has been brought back and has not begun: it does if it is time, or if its mail says so."""
         self.standing = Standing.DELAYED
         if self.run.starts_ns is not None and self.run.starts_ns <= self._tools.clock.now_ns():
             self.begin_delayed()
+        else:
+            self.actor_inbox.put_back(mail)
 
     _TURNS: ClassVar[dict[Standing, Callable[[WorkflowActor], bool]]] = {
         Standing.NEW: _turn_of_waiting,

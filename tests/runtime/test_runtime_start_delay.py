@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from greenroom import (
+    ParentClosePolicy,
     TerminatedError,
     TimeoutError,
+    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowUpdateStage,
     workflow,
@@ -19,6 +21,17 @@ from greenroom.storage import MemoryStore, check
 from greenroom.testing import TestRuntime, crash_sweep, start_once
 
 HOUR = timedelta(hours=1)
+
+
+@workflow.defn
+async def posts(policy: ParentClosePolicy, says: bool) -> None:
+    """Has a letter written in an hour, and goes when it has said a word to it or not."""
+    letter = await workflow.start_child_workflow(
+        Letter.run, 1, id="letter", start_delay=HOUR, parent_close_policy=policy
+    )
+    await workflow.sleep(60)
+    if says:
+        await letter.signal(Letter.say, "now")
 
 
 @workflow.defn
@@ -46,7 +59,7 @@ class Letter:
 
 
 def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
-    return TestRuntime(store, workflows=[Letter], **options)
+    return TestRuntime(store, workflows=[Letter, posts], **options)
 
 
 @pytest.mark.parametrize("evict", [False, True])
@@ -92,6 +105,40 @@ def test_a_signal_or_an_update_ends_the_delay(evict: bool) -> None:
         assert signalled.result().get() == (now, ["now"])
         assert updated.result().get() == (now, ["now"])
         assert runtime.clock.now_ns() == now
+
+
+@pytest.mark.parametrize("evict", [False, True])
+def test_a_signal_of_another_workflow_ends_the_delay(evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        now = runtime.clock.now_ns()
+        runtime.start_workflow(posts, ParentClosePolicy.ABANDON, True).get()
+        runtime.advance(120)
+
+        assert runtime.get_workflow_handle("letter").result().get() == (now + 60 * 10**9, ["now"])
+
+
+@pytest.mark.parametrize("evict", [False, True])
+def test_a_delayed_run_is_terminated_with_its_parent_and_not_when_its_delay_is_over(evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        runtime.start_workflow(posts, ParentClosePolicy.TERMINATE, False).get()
+        runtime.advance(120)
+
+        letter = runtime.get_workflow_handle("letter").describe().get()
+        assert letter.status is WorkflowExecutionStatus.TERMINATED
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+def test_a_delayed_run_whose_first_turn_cannot_be_written_begins_once(failures: int) -> None:
+    with make() as runtime:
+        letter = runtime.start_workflow(Letter.run, 1, start_delay=HOUR).get()
+        for number in range(failures):
+            runtime.store.fail_commit(number + 1)
+        runtime.advance(HOUR + timedelta(seconds=10))
+        letter.signal(Letter.say, "once").get()
+
+        assert runtime.wait(letter.result())[1] == ["once"]
+        (run,) = runtime.recorded()
+        assert [type(message).__name__ for message in run.messages()] == ["WorkflowStarted", "SignalReceived"]
 
 
 def test_a_delayed_run_can_be_terminated_and_asked_to_end_and_times_out() -> None:
