@@ -101,7 +101,9 @@ def requests_of_parent(lineage: Lineage, run: Run) -> set[tuple[str, str]]:
     if parent is None:
         return set()
     item = lineage.facts_of(run).parent_item
-    made = {("cancel", PARENT_CLOSED), ("terminate", PARENT_CLOSED)} if not parent.status.is_open else set()
+    made: set[tuple[str, str]] = set()
+    if not parent.status.is_open:
+        made = {("cancel", PARENT_CLOSED), ("terminate", PARENT_CLOSED)}
     for step in parent.steps:
         for command in step.commands:
             if isinstance(command, RequestCancelChild) and command.id == item:
