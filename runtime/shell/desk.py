@@ -299,7 +299,18 @@ class Desk:
             return
         if actor is None:
             raise WorkflowUpdateNotFoundError(header.workflow_id, header.run_id, update_id)
-        actor.ask(Question(lambda actor: updating.find(actor.run, update_id, waiter), future, answers_itself=True))
+
+        def find(actor: WorkflowActor) -> None:
+            facts = actor.run.header.facts
+            next_run_id = decode_facts(facts).next_run_id if facts and update_id not in actor.run.updates else ""
+            if next_run_id:
+                # The run has ended since it was asked.
+                args = Target(target.workflow_id, next_run_id), update_id, waiter
+                self._sweep.after(self._handle, future, self._find_update, args)
+            else:
+                updating.find(actor.run, update_id, waiter)
+
+        actor.ask(Question(find, future, answers_itself=True))
 
     def _resume(self, future: Future[None], target: Target) -> None:
         actor = self._open_actor(target)

@@ -35,7 +35,7 @@ from .judged_endings import judge_endings
 from .judged_families import judge_families
 from .judged_notes import judge_notes
 from .judged_updates import judge_updates
-from .lineage import Lineage, started_of
+from .lineage import Lineage, started_of, told_of
 from .load import ATTEMPTS
 from .runs import Run, Step, message_of, read_runs, result_of, token_of
 
@@ -85,8 +85,8 @@ class _Places:
         """Take note of the signals that a run has taken, has waiting, and has sent."""
         sent: dict[int, str] = {}
         waiting = [message_of(mail.message) for mail in run.items.mail]
-        # What it did not read lies in the run that goes on, which is held against this one.
-        unread = set(self._lineage.unread_of(run))
+        # What it did not read, the last of them, lies in the run that goes on, which is held against this one.
+        to_read = len(told_of(run)) + len(waiting) - len(self._lineage.unread_of(run))
         for step in run.steps:
             for command in step.commands:
                 if isinstance(command, SignalExternal):
@@ -97,7 +97,8 @@ class _Places:
                 self._unsent.add(sent.pop(message.id))
             elif isinstance(message, ExternalSignalResolved):
                 del sent[message.id]
-            elif isinstance(message, SignalReceived) and token_of(message.args) not in unread:
+            elif isinstance(message, SignalReceived) and to_read:
+                to_read -= 1
                 self._put_in_order(message, run)
         if not run.status.is_open:
             # It was ended before it heard whether they could be sent.

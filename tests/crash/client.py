@@ -14,6 +14,7 @@ from greenroom import Runtime
 from greenroom.actors import Future
 from greenroom.runtime.client import WorkflowHandle
 from greenroom.runtime.model.errors import (
+    ApplicationError,
     CancelledError,
     GreenroomError,
     RuntimeClosedError,
@@ -251,5 +252,7 @@ def _how(cause: BaseException | None) -> tuple[str, str]:
             return "TERMINATED", reason
         case TimeoutError(type=limit):
             return "TIMED_OUT", "" if limit is None else limit.name
+        case ApplicationError(message=message):
+            return "FAILED", message
         case _:
             return "FAILED", repr(cause)

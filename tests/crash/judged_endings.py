@@ -142,7 +142,10 @@ def _judge_told(lineage: Lineage, evidence: Evidence) -> list[str]:
 
 
 def _detail(run: Run) -> str:
-    """Why a run ended from outside, as its clients are told."""
+    """Why a run ended without a result, as its clients are told."""
+    for command in run.steps[-1].commands:
+        if isinstance(command, FailWorkflow):
+            return command.failure.message
     match run.steps[-1].message:
         case RunTerminated(reason=reason) if run.status is TERMINATED:
             return reason

@@ -27,7 +27,7 @@ __all__ = ["ROOT", "End", "Site", "When"]
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 90.0
 ASKED_AGAIN = 40
-HEALINGS = 4
+HEALINGS = 3
 ASKED_AGAIN_AT_LAST = 500
 
 
@@ -124,12 +124,10 @@ class Site:
     def heal(self) -> End:
         """Have everything that is open come to its end; what begins meanwhile is for another process."""
         end = self.run(heal=True)
-        findings = list(end.findings)
-        for _ in range(HEALINGS - 1):
-            if findings or not end.is_done or not self.known:
-                break
-            end = self.run(heal=True)
-            findings += end.findings
+        for _ in range(HEALINGS):
+            if end.is_done and self.known and not end.findings:
+                end = self.run(heal=True)
+        findings = [*end.findings]
         if not findings and (not end.is_done or self.known):
             findings.append(f"{len(self.known)} runs did not come to their end: {self.known[:5]}")
         return end._replace(findings=[f"healing: {finding}" for finding in findings])

@@ -44,6 +44,10 @@ class Counter:
     def add(self, number: int) -> None:
         self.seen.append(number)
 
+    @workflow.update
+    def subtract(self, number: int) -> int:
+        return -number
+
     @workflow.query
     def count(self) -> int:
         return len(self.seen)
@@ -98,6 +102,20 @@ def test_what_was_sent_and_not_read_goes_on_in_order() -> None:
         assert reader.result().get() == [*range(20)]
         assert len(runtime.recorded()) == 20
         assert runtime.hands.journal.dead_letters() == []
+
+
+def test_who_asks_a_run_for_an_update_that_it_hands_on_before_it_can_answer_hears_of_it_from_the_next() -> None:
+    with make() as runtime:
+        counter = runtime.start_workflow(Counter.run, 2, 1, id="counter").get()
+        signalled = counter.signal(Counter.add, 0)
+        admitted = counter.start_update(Counter.subtract, 5, id="u", wait_for_stage=WorkflowUpdateStage.ADMITTED)
+        found = counter.get_update_handle("u", result_type=int).result()
+
+        assert found.get() == -5
+        signalled.get()
+        assert admitted.get().result().get() == -5
+        assert len(runtime.recorded()) == 2
+        assert check(runtime.hands.journal) == []
 
 
 def test_handles_of_the_start_speak_to_the_run_that_is_there_and_those_of_one_run_do_not() -> None:
