@@ -12,10 +12,12 @@ __all__ = [
     "RELAY",
     "UNFINISHED",
     "Change",
+    "Delivery",
     "Errand",
     "Limits",
     "Parting",
     "change_of",
+    "delivery_of",
     "dice",
     "errand_of",
     "outcome_of",
@@ -80,6 +82,16 @@ class Errand(IntEnum):
     ENDS = 8
 
 
+class Delivery(IntEnum):
+    """What a child does with its parcel, if it may."""
+
+    FAILS = 0
+    GOES_ON = 1
+    SLEEPS = 2
+    PLAIN = 3
+    PLAIN_TOO = 4
+
+
 class Limits(NamedTuple):
     """How long a run may take, in nanoseconds; None is no limit."""
 
@@ -115,6 +127,11 @@ def errand_of(token: str) -> Errand:
         return Errand.ENDS
     errand = Errand(dice(token) % Errand.ENDS)
     return Errand.NOTHING if errand is Errand.SENDS and "/" in token else errand
+
+
+def delivery_of(token: str) -> Delivery:
+    """What the child does that has the parcel with this token."""
+    return Delivery(dice(token) // 32 % len(Delivery))
 
 
 def parting_of(workflow_id: str) -> Parting:

@@ -7,7 +7,7 @@ from greenroom import workflow
 from greenroom.runtime.model.errors import ApplicationError, ChildWorkflowError
 from greenroom.runtime.model.options import ParentClosePolicy
 
-from .fates import Errand, dice, errand_of
+from .fates import Delivery, Errand, delivery_of, dice, errand_of
 from .load import effect, refuse, settle
 
 __all__ = ["Relay", "parcel"]
@@ -93,12 +93,12 @@ class Relay:
 async def parcel(token: str, legs: int) -> str:
     """A child: leaves an effect, perhaps sleeps, and returns the token; or goes on as new or fails, if it may."""
     await workflow.execute_activity(effect, token)
-    match dice(token) // 32 % 5:
-        case 0 if legs:
+    match delivery_of(token):
+        case Delivery.FAILS if legs:
             raise ApplicationError(token)
-        case 1 if legs:
+        case Delivery.GOES_ON if legs:
             workflow.continue_as_new(token, legs - 1)
-        case 2:
+        case Delivery.SLEEPS:
             await workflow.sleep(dice(token) % 40 / 1000)
         case _:
             pass
