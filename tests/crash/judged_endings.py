@@ -10,7 +10,7 @@ from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.storage import Due, DueKind
 
 from .evidence import Evidence
-from .fates import Limits, Parting, parting_of
+from .fates import RELAY, Limits, Parting, parting_of
 from .judged_families import requests_of_parent
 from .lineage import Lineage, waiting_of
 from .runs import Run, Step
@@ -130,7 +130,7 @@ def _judge_told(lineage: Lineage, evidence: Evidence) -> list[str]:
         there = messages.get(workflow_id, [])
         wanted = RunTerminated(reason)
         is_there = wanted in there if kind == "terminate" else any(isinstance(m, CancelRequested) for m in there)
-        if not is_there:
+        if not (is_there or (kind == "cancel" and _ended_behind_mail(lineage, workflow_id))):
             findings.append(f"the request ({kind}) {reason!r} to {workflow_id} was acknowledged and is not there")
     for (workflow_id, asked), (status, detail, told_ns) in evidence.endings.items():
         last = lineage.meant(workflow_id, asked)
@@ -139,6 +139,12 @@ def _judge_told(lineage: Lineage, evidence: Evidence) -> list[str]:
         elif status == "TIMED_OUT" and told_ns < (last.header.deadline_ns or 0):
             findings.append(f"{workflow_id} was said to have timed out before its limit")
     return findings
+
+
+def _ended_behind_mail(lineage: Lineage, workflow_id: str) -> bool:
+    """Whether a request to end may have waited on disk for a relay that has ended by what stood before it."""
+    last = lineage.last_of.get(workflow_id)
+    return last is not None and workflow_id.startswith(RELAY) and not last.status.is_open
 
 
 def _detail(run: Run) -> str:

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from greenroom.runtime.core.execution import Execution
 from greenroom.runtime.core.messages import WorkflowStarted
 from greenroom.runtime.model.payloads import Converter
-from greenroom.runtime.model.registry import workflows
+from greenroom.runtime.model.registry import Registry
+from greenroom.runtime.model.workflow_reference import workflow_definition_of
 
 from .load import Order, courier
 from .relay import Relay, parcel
 from .runs import Run
 
-__all__ = ["DECLARED", "replay"]
+__all__ = ["replay"]
 
-DECLARED = (Order, courier, Relay, parcel)
-"""What histories are of: a workflow is declared where its module is imported."""
+# Others of these names may be declared in the same process.
+_workflows = Registry("workflow", map(workflow_definition_of, (Order, courier, Relay, parcel)))
 
 
 def replay(runs: Sequence[Run]) -> list[str]:
@@ -27,7 +28,7 @@ def replay(runs: Sequence[Run]) -> list[str]:
         started = run.steps[0].message if run.steps else None
         if not isinstance(started, WorkflowStarted):
             continue
-        execution = Execution(started, workflows.get(started.workflow_type), converter)
+        execution = Execution(started, _workflows.get(started.workflow_type), converter)
         try:
             for step in run.steps:
                 execution.replay(step.message, step.time_ns, step.commands)
