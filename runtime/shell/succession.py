@@ -41,15 +41,7 @@ def continue_run(tools: Tools, run: RunState, started: WorkflowStarted, command:
     Returns:
         Its run id.
     """
-    before = started.origin or Origin()
-    origin = Origin(
-        continued_run_id=run.header.run_id,
-        chain_started_ns=before.chain_started_ns or run.header.started_ns,
-        last_result=before.last_result,
-        last_failure=before.last_failure,
-        parent=before.parent,
-        root=before.root,
-    )
+    origin = _origin_after(run, started.origin or Origin())
     return _go_on(tools, run, command.name, command.args, command.options, origin, time_ns)
 
 
@@ -68,17 +60,22 @@ def retry_run(tools: Tools, run: RunState, started: WorkflowStarted | None, fail
     decided = decide(policy, before.attempt, failure, time_ns - chain_started_ns, limit_ns, run.header.run_id)
     if not isinstance(decided, Retry):
         return ""
-    origin = Origin(
-        attempt=before.attempt + 1,
+    origin = _origin_after(run, before, attempt=before.attempt + 1, last_failure=failure)
+    options = change_options(started.options, memo=None, search_attributes=None, start_delay_ns=decided.delay_ns)
+    return _go_on(tools, run, started.workflow_type, started.args, options, origin, time_ns)
+
+
+def _origin_after(run: RunState, before: Origin, *, attempt: int = 1, last_failure: Failure | None = None) -> Origin:
+    """Where the next run of a chain comes from: its place among relatives is that of the one that has ended."""
+    return Origin(
+        attempt=attempt,
         continued_run_id=run.header.run_id,
-        chain_started_ns=chain_started_ns,
+        chain_started_ns=before.chain_started_ns or run.header.started_ns,
         last_result=before.last_result,
-        last_failure=failure,
+        last_failure=last_failure or before.last_failure,
         parent=before.parent,
         root=before.root,
     )
-    options = change_options(started.options, memo=None, search_attributes=None, start_delay_ns=decided.delay_ns)
-    return _go_on(tools, run, started.workflow_type, started.args, options, origin, time_ns)
 
 
 def started_of(tools: Tools, run: RunState) -> WorkflowStarted | None:
