@@ -147,7 +147,7 @@ class Node:
     over: _Ended | None = None
     is_added: bool = False
     leaving: str | None = None
-    again: object | None = None
+    again: _Again | None = None
     begun_at: float = 0.0
     failures: int = 0
     overdue: _Timer | None = None
@@ -162,6 +162,14 @@ class _Timer:
     at: float
     do: Callable[[], None]
     is_cancelled: bool = False
+
+
+@dataclass(eq=False)
+class _Again:
+    """Those that are to begin together; nothing waits for the last of them to do something else."""
+
+    nodes: list[Node]
+    timer: _Timer | None = None
 
 
 class CannotBeMadeError(Exception):
@@ -538,7 +546,7 @@ class Model:
         before.children = {}
 
     def _down(self, node: Node) -> None:
-        node.again = None
+        self._begin_no_more(node)
         if node.down:
             return
         node.down = True
@@ -618,22 +626,23 @@ class Model:
         wait = min(plan.wait * 2**node.failures, LONGEST_WAIT)
         node.failures += 1
         group = self._group(keeper, node)
-        again = object()
         for other in reversed(group):
             self._down(other)
             if other.plan.restart is Restart.TEMPORARY:
                 self._drop(keeper, other, None)
-        for other in group:
+        again = _Again([other for other in group if other.plan.restart is not Restart.TEMPORARY])
+        for other in again.nodes:
             other.again = again
 
         def start() -> None:
-            due = [other for other in group if other.again is again]
+            due, again.nodes = again.nodes, []
             for other in due:
                 other.again = None
             self._start(keeper, due)
 
         if wait:
-            self._timers.append(_Timer(self.now + wait, lambda: self._post(keeper, _Call(start))))
+            again.timer = _Timer(self.now + wait, lambda: self._post(keeper, _Call(start)))
+            self._timers.append(again.timer)
         else:
             self._post(keeper, _Call(start))
 
@@ -675,10 +684,17 @@ class Model:
         self._abandon(node, error)
 
     def _forget(self, node: Node) -> None:
-        node.again = None
+        self._begin_no_more(node)
         if node.overdue is not None:
             node.overdue.is_cancelled = True
             node.overdue = None
+
+    def _begin_no_more(self, node: Node) -> None:
+        again, node.again = node.again, None
+        if again is not None:
+            again.nodes.remove(node)
+            if not again.nodes and again.timer is not None:
+                again.timer.is_cancelled = True
 
     # What those that keep others are asked.
 
