@@ -32,7 +32,7 @@ from greenroom.actors import (
     Terminated,
 )
 from greenroom.actors.children import Call
-from tests.actors.trees import Member, Tree
+from tests.actors.trees import Log, Member, Tree
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def test_what_an_instance_gave_away_and_told_itself_when_it_was_made_counts(tree
     given: list[Any] = []
 
     class Generous(Member):
-        def __init__(self, name: str, log: list[str]) -> None:
+        def __init__(self, name: str, log: Log) -> None:
             super().__init__(name, log)
             given.append(self.actor_ref)
             self.actor_ref.tell("told when made")
@@ -457,7 +457,7 @@ def test_references_of_every_instance_lead_to_the_one_that_is_there(tree: Tree) 
     given: list[ActorRef[Any]] = []
 
     class Generous(Member):
-        def __init__(self, name: str, log: list[str]) -> None:
+        def __init__(self, name: str, log: Log) -> None:
             super().__init__(name, log)
             given.append(self.actor_ref)
 
@@ -476,7 +476,7 @@ def test_what_an_instance_tells_itself_when_it_is_made_finds_room_behind_the_mai
     class Narrow(Member):
         mailbox_limit = 2
 
-        def __init__(self, name: str, log: list[str]) -> None:
+        def __init__(self, name: str, log: Log) -> None:
             super().__init__(name, log)
             self.actor_ref.tell("own")
             self.actor_inbox.put(Envelope("first"), Lane.SYSTEM)
@@ -498,7 +498,7 @@ def test_what_comes_to_the_mailbox_that_an_instance_was_made_with_comes_to_its_p
     inboxes: list[Mailbox] = []
 
     class Open(Member):
-        def __init__(self, name: str, log: list[str]) -> None:
+        def __init__(self, name: str, log: Log) -> None:
             super().__init__(name, log)
             inboxes.append(self.actor_inbox)
 
@@ -1126,7 +1126,7 @@ def test_who_is_told_of_the_end_of_a_tree_when_the_dispatcher_ends_is_over_too(t
 
 
 def test_a_tree_has_one_entry_in_pykkas_registry() -> None:
-    log: list[str] = []
+    log = Log()
     dispatcher = Dispatcher()
     dispatcher.start()
     specs = [ChildSpec(name, Member, (name, log)) for name in "abc"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -73,6 +74,7 @@ class World:
         self.faults: list[BaseException] = []
         self.dispatcher = Dispatcher(clock=self.clock, on_error=self.faults.append)
         self.notes: list[str] = []
+        self.made: Counter[str] = Counter()
         self.known: list[pykka.ActorRef[Any]] = []
         self.letters: list[str] = []
         self.dispatcher.dead_letters.subscribe(self.lose)
@@ -98,7 +100,8 @@ class Life(Actor):
 
     def begin(self, plan: Plan, world: World) -> None:
         self.plan, self.world = plan, world
-        self.number = 1 + sum(note.rstrip("0123456789") == f"make {plan.name}" for note in world.notes)
+        world.made[plan.name] += 1
+        self.number = world.made[plan.name]
         world.notes.append(f"make {self}")
         if self.number in plan.unmade:
             raise Boom(Error("Boom", plan.illness))
@@ -394,5 +397,5 @@ class Trees(RuleBasedStateMachine):
             assert str(stop.get(timeout=0)) == self.model.answers[number], number
 
 
-TestTrees = Trees.TestCase
+TestTrees = pytest.mark.slow(pytest.mark.aside(Trees.TestCase))
 TestTrees.settings = settings(max_examples=60 * FUZZ, stateful_step_count=40, deadline=None)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Container
 from typing import Any
 
 from pykka import ActorRef
 
 from greenroom.actors import Actor, ChildSpec, Dispatcher, ManualClock, Supervisor
 
-__all__ = ["Member", "Tree"]
+__all__ = ["Log", "Member", "Tree"]
+
+
+class Log(list[str]):
+    """What was noted.
+
+    Attributes:
+        made: how many of each name were made.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: Counter[str] = Counter()
 
 
 class Member(Actor):
@@ -21,13 +34,14 @@ class Member(Actor):
         ill: instances whose number is in here cannot start; the first one is 1.
     """
 
-    def __init__(self, name: str, log: list[str], ill: Iterable[int] = (), **options: Any) -> None:
+    def __init__(self, name: str, log: Log, ill: Container[int] = (), **options: Any) -> None:
         super().__init__(**options)
         self.name = name
         self.log = log
-        self.ill = set(ill)
+        self.ill = ill
         self.state = 0
-        self.number = 1 + sum(note.startswith(f"make {name}") for note in log)
+        log.made[name] += 1
+        self.number = log.made[name]
         log.append(f"make {name}{self.number}")
 
     def __str__(self) -> str:
@@ -66,7 +80,7 @@ class Tree:
         self.clock = ManualClock()
         self.errors: list[BaseException] = []
         self.dispatcher = Dispatcher(clock=self.clock, on_error=self.errors.append)
-        self.log: list[str] = []
+        self.log = Log()
         self._taken = 0
 
     def spec(self, name: str, **options: Any) -> ChildSpec:

@@ -85,14 +85,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a few of each: half a minute")
     parser.add_argument("--instants", type=int, help="how many kills at random instants (300; quick: 6)")
     parser.add_argument(
-        "--images", type=int, help="how many images of power cuts (20,400, of which some may be alike; quick: 500)"
+        "--images", type=int, help="how many images of power cuts (20,400, of which some may be alike; quick: 200)"
     )
     parser.add_argument("--processes", type=int, default=min(4, os.cpu_count() or 2), help="how many at a time")
     parser.add_argument("--directory", help="where journals are made (default: the system's temporary directory)")
     options = parser.parse_args()
     options.only = options.only or PARTS
     options.instants = options.instants or (6 if options.quick else 300)
-    options.images = options.images or (500 if options.quick else 20_400)
+    options.images = options.images or (200 if options.quick else 20_400)
     return options
 
 

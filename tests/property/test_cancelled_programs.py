@@ -12,8 +12,7 @@ from greenroom import WorkflowExecutionStatus
 from greenroom.testing import TestRuntime, replay_every_prefix
 from tests.property import programs
 from tests.property.programs import Program, case
-
-SEEDS = range(150)
+from tests.property.seeds import seeds
 
 
 def cancelled(seed: int, *, evicts: bool) -> tuple[WorkflowExecutionStatus, str]:
@@ -35,7 +34,7 @@ def cancelled(seed: int, *, evicts: bool) -> tuple[WorkflowExecutionStatus, str]
         return runtime.wait(handle.describe()).status, str(runtime.wait(handle.fetch_history()))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(20, 150))
 def test_a_program_that_is_cancelled_is_the_same_kept_in_memory_or_evicted_after_every_turn(seed: int) -> None:
     assert cancelled(seed, evicts=True) == cancelled(seed, evicts=False)
 

@@ -18,7 +18,7 @@ from greenroom.testing import TestRuntime, replay_every_prefix
 from tests.property.programs import Program, case, mend
 
 FEW = range(80)
-MANY = range(len(FEW), 1500)
+MANY = range(len(FEW), 1100)
 MOST_EVENTS = 14
 ENDS: dict[type[Message], WorkflowExecutionStatus] = {
     RunTerminated: WorkflowExecutionStatus.TERMINATED,

@@ -11,10 +11,10 @@ from greenroom import activity, workflow
 from greenroom.runtime.core.commands import RecordPatch, ScheduleActivity
 from greenroom.storage import MemoryStore
 from greenroom.testing import TestRuntime, replay_every_prefix
+from tests.property.seeds import seeds
 
 PLACES = 5
 ROUNDS = 3
-SEEDS = range(30)
 MODES = ("before", "patched", "deprecated", "cleaned")
 
 
@@ -98,7 +98,7 @@ def recorded_of(runtime: TestRuntime) -> tuple[list[str], dict[str, bool]]:
     return ways, markers
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(5, 30))
 @pytest.mark.parametrize("evicted", [False, True])
 def test_a_run_keeps_the_ways_that_it_took_whatever_is_changed_under_it(seed: int, evicted: bool) -> None:
     dice = Random(seed)
@@ -122,7 +122,7 @@ def test_a_run_keeps_the_ways_that_it_took_whatever_is_changed_under_it(seed: in
     assert done == done[:PLACES] * ROUNDS
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(5, 30))
 def test_a_run_with_patches_and_versions_replays_from_any_prefix(seed: int) -> None:
     code[:] = first_code(Random(seed))
 

@@ -213,6 +213,7 @@ def test_a_backlog_before_the_reader_is_read_whole_and_in_order() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.aside
 def test_a_backlog_of_100_000_signals_before_the_reader_is_read_whole() -> None:
     with runtime_on(MemoryStore(), workflows=WORKFLOWS) as runtime:
         assert backlog(runtime, 100_000) == sum(range(100_000))

@@ -21,6 +21,7 @@ from greenroom.storage import (
     check,
     keys,
 )
+from tests.runtime.rig import ROOT, python
 
 HEADER = RunHeader("order", "r", "T", 1, 0, None, 90, "r", "3.11", 0, 0, 0, b"options", b"", "note")
 EVERYTHING = (b"", b"\xff" * 64)
@@ -187,7 +188,16 @@ def test_the_next_mark_in_a_damaged_row_mends_it_and_forgets_no_run() -> None:
 @pytest.mark.aside
 @pytest.mark.slow
 def test_a_flipped_bit_in_the_file_is_noticed_or_makes_no_difference(tmp_path: Path) -> None:
-    path = tmp_path / "store"
+    # In a process that holds little: it forks for each bit.
+    code = "import sys; from tests.storage import test_damage; test_damage.flip_bits_of_a_file(sys.argv[1])"
+    process = python(code, str(tmp_path), cwd=ROOT)
+    _, errors = process.communicate(timeout=300)
+
+    assert process.returncode == 0, errors
+
+
+def flip_bits_of_a_file(folder: str) -> None:
+    path = Path(folder) / "store"
     journal = Journal.open(path, map_size=1 << 20)
     for _ in range(4):
         fill(journal)
