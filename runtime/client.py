@@ -7,15 +7,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
-from .core.messages import CancelRequested, RunTerminated, SignalReceived, SignalReceivedOnce
+from .core.messages import SignalReceived, SignalReceivedOnce
 from .message_calls import checked_call
-from .model.description import WorkflowExecutionDescription
 from .model.handler_definitions import handler_name, handler_signature
 from .model.history import WorkflowHistory
 from .model.ids import check_id
 from .model.options import QueryRejectCondition, WorkflowUpdateStage
 from .model.payload_converter import PayloadConverter
-from .model.texts import writable
+from .run_controls import RunControls
 from .shell.desk import Desk
 from .shell.outcomes import AS_DECLARED, ResultFuture
 from .shell.targets import Target
@@ -30,14 +29,14 @@ Q = TypeVar("Q")
 Ts = TypeVarTuple("Ts")
 
 
-class WorkflowHandle(Generic[R]):
+class WorkflowHandle(RunControls, Generic[R]):
     """One workflow, by id: its current run, one run of it, or the chain of runs that goes on from one.
 
     ``Runtime.start_workflow`` and ``Runtime.get_workflow_handle`` make it. It holds nothing: it may be made for an id
     that is not there yet, be kept, and be used from any thread.
     """
 
-    __slots__ = ("_converter", "_desk", "_history", "_result_type", "_run_id", "_target")
+    __slots__ = ("_result_type", "_run_id")
 
     def __init__(
         self,
@@ -48,10 +47,7 @@ class WorkflowHandle(Generic[R]):
         run_id: str = "",
         result_type: Any = AS_DECLARED,
     ) -> None:
-        self._desk = desk
-        self._converter = converter
-        self._history = history
-        self._target = target
+        super().__init__(desk, converter, history, target)
         self._run_id = run_id or target.run_id
         self._result_type = result_type
 
@@ -321,79 +317,3 @@ class WorkflowHandle(Generic[R]):
             name=name,
             result_type=signature.result_type,
         )
-
-    def cancel(self, reason: str = "") -> Future[None]:
-        """Ask the run to end by itself: its main function gets ``asyncio.CancelledError`` where it waits. It may clean
-        up, wait for that, and return or go on; handlers of signals are left alone.
-
-        The run is cancelled if a cancellation is what its main function lets out. Only the first request counts.
-
-        Args:
-            reason: a line for people, and for ``workflow.cancellation_reason()``.
-
-        Raises:
-            TypeError: the reason is no string.
-
-        Raises (from the future):
-            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
-            MailboxFullError: too many messages wait for it; nothing was sent, try again later.
-            JournalError: it could not be written; nothing was sent.
-        """
-        return self._desk.send(self._target, CancelRequested(writable(reason, "the reason")))
-
-    def terminate(self, reason: str = "") -> Future[None]:
-        """End the run at once, without asking its code.
-
-        Args:
-            reason: a line for people; whoever waits for the result is told.
-
-        Raises:
-            TypeError: the reason is no string.
-
-        Raises (from the future):
-            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
-        """
-        return self._desk.send(self._target, RunTerminated(writable(reason, "the reason")))
-
-    def suspend(self, reason: str = "") -> Future[None]:
-        """Have the run make no progress until ``resume()``: what comes for it is kept on disk, timers that are due
-        wait, activities that are under way end and tell the run later. Opening the journal again does not resume it.
-
-        Whoever waits for its result is told with ``WorkflowSuspendedError``, as of a run whose code has a bug. It can
-        be asked, described and terminated, and its time limits count on.
-
-        Args:
-            reason: a line for people.
-
-        Raises:
-            TypeError: the reason is no string.
-
-        Raises (from the future):
-            ValueError: it has not begun yet, or is suspended.
-            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
-            JournalError: it could not be written; the run goes on.
-        """
-        return self._desk.suspend(self._target, writable(reason, "the reason"))
-
-    def resume(self, *, skip: bool = False) -> Future[None]:
-        """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it is.
-
-        Args:
-            skip: go on without the message that the run stopped at. It is kept as a dead letter, and its history gets a
-                marker; what waited for it, such as for the outcome of an activity, waits on.
-
-        Raises (from the future):
-            ValueError: there is no message to skip, or it is the start of the run.
-            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
-        """
-        if skip:
-            return self._desk.skip(self._target)
-        return self._desk.resume(self._target)
-
-    def describe(self) -> Future[WorkflowExecutionDescription]:
-        """How the run stands: status, times, what it waits for."""
-        return self._desk.describe(self._target)
-
-    def fetch_history(self) -> Future[WorkflowHistory]:
-        """The run's history so far."""
-        return self._history(self._target)

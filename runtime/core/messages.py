@@ -170,9 +170,13 @@ class RunTimedOut(Message, frozen=True, array_like=True, gc=False, tag="run-time
 
 
 class RunTerminated(Message, frozen=True, array_like=True, gc=False, tag="run-terminated"):
-    """Somebody ended the run by force; it is closed without asking its code."""
+    """Somebody ended the run by force; it is closed without asking its code.
+
+    ``details`` is the payload of an argument list; b"" for none.
+    """
 
     reason: str
+    details: bytes = b""
 
 
 AnyMessage = (

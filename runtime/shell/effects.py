@@ -107,7 +107,7 @@ def _took_timeout(tools: Tools, run: RunState, message: RunTimedOut) -> None:
 
 
 def _took_end(tools: Tools, run: RunState, message: RunTerminated) -> None:
-    failure = to_failure(TerminatedError(message.reason), tools.converter)
+    failure = to_failure(TerminatedError(message.reason), tools.converter).with_details(message.details)
     close_run(tools, run, WorkflowExecutionStatus.TERMINATED, Outcome(failure=failure), run.last_ns)
 
 

@@ -100,6 +100,11 @@ def _why(failure: Failure | None) -> str | None:
     return " <- ".join(parts) or None
 
 
+def _terminated(converter: PayloadConverter, step: messages.RunTerminated) -> Mapping[str, Any]:
+    details = {"details": _args(converter, step.details)} if step.details else {}
+    return {"reason": step.reason, **details}
+
+
 def _cancelled(converter: PayloadConverter, step: commands.CancelWorkflow) -> Mapping[str, Any]:
     why = _why(step.failure)
     return {} if why is None else {"failure": why}
@@ -217,7 +222,7 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.CancelRequested: ("WorkflowCancelRequested", lambda converter, step: {"reason": step.reason}),
     messages.MessageSkipped: ("MessageSkipped", _skipped),
     messages.RunTimedOut: ("WorkflowTimedOut", lambda converter, step: {}),
-    messages.RunTerminated: ("WorkflowTerminated", lambda converter, step: {"reason": step.reason}),
+    messages.RunTerminated: ("WorkflowTerminated", _terminated),
     messages.ExternalCancelResolved: ("ExternalCancelResolved", _resolved),
     messages.ChildStarted: ("ChildWorkflowStarted", lambda converter, step: {"id": step.id, "run": step.run_id}),
     messages.ChildStartFailed: (

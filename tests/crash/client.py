@@ -158,7 +158,7 @@ class Client:
             reason = f"r{self._orders.generation}.{self._tokens}"
             self._tokens += 1
             self._say("ending", kind, workflow_id, reason)
-            asked = handle.cancel(reason) if kind == "cancel" else handle.terminate(reason)
+            asked = handle.cancel(reason) if kind == "cancel" else handle.terminate(reason=reason)
             asked.add_done_callback(partial(self._acknowledged, [kind, workflow_id, reason]))
 
     def _start_order(self) -> None:

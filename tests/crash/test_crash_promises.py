@@ -77,7 +77,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
             for each in (CANCELLED, KEPT_ON, TERMINATED)
         )
         cancelled.cancel("r0.0").get(timeout=30)
-        terminated.terminate("r0.2").get(timeout=30)
+        terminated.terminate(reason="r0.2").get(timeout=30)
         order.execute_update(Order.change, f"{DONE}:0", id=DONE).get(timeout=30)
         for update_id in (FAILED, REFUSED):
             with pytest.raises(WorkflowUpdateFailedError):

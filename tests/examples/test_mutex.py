@@ -88,7 +88,7 @@ def test_a_holder_that_is_ended_while_it_waits_is_passed_by(printer: Printer) ->
         opened(runtime)
         first, second, third = (document(runtime, name) for name in "abc")
 
-        second.terminate("not needed")
+        second.terminate(reason="not needed")
 
         assert first.result().get() == "printed under grant 1"
         assert third.result().get() == "printed under grant 3"

@@ -331,7 +331,7 @@ def record(runtime: TestRuntime) -> None:
     runtime.start_workflow(sleeper, id="execution timed out", execution_timeout=10)
     runtime.advance(20)
     to_terminate = runtime.wait(runtime.start_workflow(sleeper, id="terminated"))
-    runtime.wait(to_terminate.terminate("enough"))
+    runtime.wait(to_terminate.terminate(reason="enough"))
 
     host = runtime.wait(runtime.start_workflow(Host.run, id="host"))
     runtime.wait(host.signal("greet", "not a card", 7))

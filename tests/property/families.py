@@ -395,7 +395,7 @@ def send(runtime: TestRuntime, event: Event) -> Future[Any]:
         case "cancel":
             return handle.cancel(token)
         case "terminate":
-            return handle.terminate(token)
+            return handle.terminate(reason=token)
         case "query":
             return handle.query("heard_of")
         case "book":

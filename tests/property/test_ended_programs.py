@@ -93,7 +93,7 @@ class Ordeal:
         self.terminate()
 
     def terminate(self) -> None:
-        self.ask(self.handle.terminate("it is enough"))
+        self.ask(self.handle.terminate(reason="it is enough"))
 
     def pass_time(self) -> None:
         self.runtime.advance(round(self.dice.uniform(0, 20), 3))

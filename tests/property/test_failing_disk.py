@@ -131,7 +131,7 @@ class Program:
 
     def _terminate(self, number: int) -> None:
         if self.ids:
-            self.runtime.get_workflow_handle(self.random.choice(self.ids)).terminate("enough")
+            self.runtime.get_workflow_handle(self.random.choice(self.ids)).terminate(reason="enough")
 
     def _fail_the_next_commit(self, number: int) -> None:
         self.runtime.store.fail_commit()

@@ -115,7 +115,7 @@ def end_of(runtime: Runtime, how: str, which: str) -> None:
     handle = runtime.start_workflow(performs, which, "x", seconds, id="x", run_timeout=limit).get(timeout=WAIT)
     if how in ("cancel", "terminate"):
         gates["spin"].pass_through()
-        (handle.cancel("enough") if how == "cancel" else handle.terminate("enough")).get(timeout=WAIT)
+        (handle.cancel("enough") if how == "cancel" else handle.terminate(reason="enough")).get(timeout=WAIT)
     with pytest.raises(WorkflowFailureError):
         handle.result().get(timeout=WAIT)
 

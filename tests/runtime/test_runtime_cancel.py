@@ -423,7 +423,7 @@ def test_a_run_that_is_terminated_is_put_away_where_it_waits_and_asks_for_nothin
     with make() as runtime:
         handle = runtime.wait(runtime.start_workflow(has_a_finally, id="f"))
         before = runtime.wait(handle.fetch_history()).kinds()
-        runtime.wait(handle.terminate("enough"))
+        runtime.wait(handle.terminate(reason="enough"))
         runtime.advance(2000)
 
         assert runtime.wait(handle.fetch_history()).kinds() == [*before, "WorkflowTerminated"]

@@ -310,7 +310,7 @@ def test_a_child_that_is_terminated_fails_its_parent() -> None:
     with make() as runtime:
         handle = runtime.start_workflow(is_cancelled, id="parent").get()
         runtime.run_until_idle()
-        runtime.get_workflow_handle("child").terminate("by hand").get()
+        runtime.get_workflow_handle("child").terminate(reason="by hand").get()
 
         with pytest.raises(WorkflowFailureError) as failed:
             handle.result().get()

@@ -109,7 +109,7 @@ def test_runs_that_write_to_each_other_do_not_keep_a_runtime_open(tmp_path: Path
     with Runtime(path, workflows=[Player]) as runtime:
         # The ball is on disk, wherever it was.
         for name in ("ann", "bob"):
-            runtime.get_workflow_handle(name).terminate("enough").get(timeout=WAIT)
+            runtime.get_workflow_handle(name).terminate(reason="enough").get(timeout=WAIT)
 
 
 def test_an_application_that_cancels_all_its_tasks_fails_no_workflow(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_who_waits_for_a_held_run_that_is_ended_gets_an_answer() -> None:
     runtime.store.fail_commit()
     with pytest.raises(JournalWriteError):
         handle.signal("hear").get()
-    futures: list[Future[Any]] = [handle.signal("hear"), handle.describe(), handle.terminate("enough")]
+    futures: list[Future[Any]] = [handle.signal("hear"), handle.describe(), handle.terminate(reason="enough")]
     futures.append(handle.signal("hear"))
 
     runtime.run_until_idle()

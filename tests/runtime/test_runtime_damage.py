@@ -147,7 +147,7 @@ def test_a_damaged_history_is_told_to_whoever_asks(store: MemoryStore) -> None:
         assert "JournalCorruptError" in caught.value.stack
         assert described.status.name == "SUSPENDED"
         assert described.waiting_messages == 1
-        runtime.wait(handle.terminate("beyond repair"))
+        runtime.wait(handle.terminate(reason="beyond repair"))
         assert runtime.wait(handle.describe()).status.name == "TERMINATED"
 
 

@@ -56,7 +56,7 @@ def messages(runtime: TestRuntime) -> list[str]:
 
 
 def terminate(runtime: TestRuntime) -> None:
-    runtime.wait(runtime.get_workflow_handle("it").terminate("enough"))
+    runtime.wait(runtime.get_workflow_handle("it").terminate(reason="enough"))
 
 
 def time_out(runtime: TestRuntime) -> None:
@@ -138,7 +138,7 @@ def test_a_reason_that_cannot_be_written_terminates_all_the_same() -> None:
     with TestRuntime(workflows=[Counter]) as runtime:
         handle = runtime.wait(runtime.start_workflow(Counter.run, id="it"))
 
-        runtime.wait(handle.terminate("because of \udc80"))
+        runtime.wait(handle.terminate(reason="because of \udc80"))
 
         with pytest.raises(WorkflowFailureError, match="udc80"):
             runtime.wait(handle.result())

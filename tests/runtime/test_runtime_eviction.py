@@ -355,7 +355,7 @@ def test_code_that_would_not_end_is_counted() -> None:
     with TestRuntime(workflows=[Stubborn], check_leaks=False) as runtime:
         handle = runtime.wait(runtime.start_workflow(Stubborn.run, id="s"))
         before = runtime.coroutines_abandoned
-        runtime.wait(handle.terminate("it is enough"))
+        runtime.wait(handle.terminate(reason="it is enough"))
         # It is put away in a step behind the one that has ended it.
         runtime.run_until_idle()
 

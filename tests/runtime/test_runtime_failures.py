@@ -208,7 +208,7 @@ def test_how_a_run_was_ended_from_outside_is_told_as_often_as_it_is_asked(
     with make(store) as runtime:
         handle = runtime.wait(runtime.start_workflow(waits, id="x", **limits))
         if not limits:
-            runtime.wait(getattr(handle, how)("enough"))
+            runtime.wait(getattr(handle, how)(reason="enough"))
         errors = [error_of(handle.result())]
     with make(store) as again:
         errors.append(error_of(again.get_workflow_handle("x").result()))

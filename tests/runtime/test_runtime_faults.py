@@ -359,7 +359,7 @@ def test_an_outcome_behind_a_turn_that_made_it_unwanted_is_wanted_again_if_that_
 def test_a_timeout_behind_an_end_that_is_lost_ends_the_run_all_the_same() -> None:
     with make(auto_skip=False) as runtime:
         handle = runtime.wait(runtime.start_workflow(Collector.run, id="collector", run_timeout=10))
-        terminated, result = handle.terminate("enough"), handle.result()
+        terminated, result = handle.terminate(reason="enough"), handle.result()
         runtime.clock.advance(10.5)
         runtime.store.fail_commit()
         runtime.hands.dispatcher.sweep()

@@ -235,7 +235,7 @@ def test_a_terminated_run_tells_everybody_who_waits_the_reason(runtime: Runtime)
     handle = start(runtime)
     waiting = [handle.result() for _ in range(3)]
 
-    handle.terminate("no longer needed").get(timeout=WAIT)
+    handle.terminate(reason="no longer needed").get(timeout=WAIT)
 
     for future in [*waiting, handle.result()]:
         error = error_of(future)
@@ -252,12 +252,35 @@ def test_a_run_that_was_terminated_without_a_reason_says_that(runtime: Runtime) 
     assert str(error_of(handle.result())).endswith("did not complete: terminated, no reason was given")
 
 
+def test_details_of_a_termination_are_told_to_who_waits_and_stand_in_the_history(runtime: Runtime) -> None:
+    handle = start(runtime)
+
+    handle.terminate("order", {"paid": 3}, reason="fraud").get(timeout=WAIT)
+
+    for future in (handle.result(), handle.result()):
+        error = error_of(future)
+        assert isinstance(error, WorkflowFailureError)
+        assert isinstance(error.cause, TerminatedError)
+        assert (error.cause.message, error.cause.details) == ("fraud", ("order", {"paid": 3}))
+    event = handle.fetch_history().get(timeout=WAIT).events[-1]
+    assert (event.kind, event.facts) == ("WorkflowTerminated", {"reason": "fraud", "details": ["order", {"paid": 3}]})
+
+
+def test_details_that_cannot_be_stored_are_refused_at_the_call(runtime: Runtime) -> None:
+    handle = start(runtime)
+
+    with pytest.raises(PayloadError):
+        handle.terminate(object())
+
+    assert handle.describe().get(timeout=WAIT).status is Status.RUNNING
+
+
 @pytest.mark.parametrize("reason", [5, None, b"enough"])
 def test_a_reason_that_is_no_string_is_refused_at_the_call(runtime: Runtime, reason: Any) -> None:
     handle = start(runtime)
 
     with pytest.raises(TypeError, match=f"the reason is a {type(reason).__name__}; give a string"):
-        handle.terminate(reason)
+        handle.terminate(reason=reason)
 
     assert handle.describe().get(timeout=WAIT).status is Status.RUNNING
 

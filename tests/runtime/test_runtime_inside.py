@@ -52,4 +52,4 @@ def test_a_workflow_that_waits_for_its_own_runtime_is_suspended_and_the_others_g
     assert isinstance(error, WorkflowSuspendedError)
     assert "InWorkflowError" in str(error)
     assert runtime.execute_workflow(child).get(timeout=WAIT) == "child"
-    runtime.get_workflow_handle("inside").terminate("a mistake").get(timeout=WAIT)
+    runtime.get_workflow_handle("inside").terminate(reason="a mistake").get(timeout=WAIT)

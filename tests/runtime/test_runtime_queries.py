@@ -464,7 +464,7 @@ def test_a_condition_refuses_runs_that_stand_otherwise(
         runtime.wait(handle.signal(Shop.pay))
         runtime.wait(handle.result())
         ended = runtime.wait(runtime.start_workflow(Shop.run, id="ended"))
-        runtime.wait(ended.terminate("enough"))
+        runtime.wait(ended.terminate(reason="enough"))
         asked = [each.query(Shop.total, reject_condition=condition) for each in (handle, ended)]
         runtime.run_until_idle()
 

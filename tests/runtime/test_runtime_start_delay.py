@@ -147,7 +147,7 @@ def test_a_delayed_run_can_be_terminated_and_asked_to_end_and_times_out() -> Non
             runtime.start_workflow(Letter.run, 1, id=name, start_delay=HOUR, run_timeout=timeout).get()
             for name, timeout in (("first", None), ("second", None), ("third", 60))
         )
-        first.terminate("no more").get()
+        first.terminate(reason="no more").get()
         second.cancel("enough").get()
 
         with pytest.raises(WorkflowFailureError) as ended:

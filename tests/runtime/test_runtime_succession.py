@@ -113,7 +113,7 @@ def test_a_child_that_goes_on_in_the_sweep_in_which_its_parent_ends_is_terminate
 def test_to_terminate_a_workflow_whose_runs_go_on_in_their_first_turn_ends_the_run_that_is_there() -> None:
     with make() as runtime:
         runtime.start_workflow(Chain.run, 2, False, id="chain")
-        ended = runtime.get_workflow_handle("chain").terminate("enough")
+        ended = runtime.get_workflow_handle("chain").terminate(reason="enough")
         runtime.run_until_idle()
 
         assert ended.get() is None

@@ -179,7 +179,7 @@ def test_while_it_waits_for_its_restart_it_is_asked_by_its_history_and_can_be_en
         waiting = handle.execute_update(Words.count)
         runtime.run_until_idle()
         assert not waiting.done()
-        runtime.wait(handle.terminate("enough"))
+        runtime.wait(handle.terminate(reason="enough"))
         assert status(runtime, handle) is WorkflowExecutionStatus.TERMINATED
         assert "before the update was taken" in str(error_of(admitted.result()))
         assert waiting.exception() is not None

@@ -198,7 +198,7 @@ def test_a_suspended_run_can_be_terminated() -> None:
     with make(MemoryStore(), counter(bug=True)) as runtime:
         handle = suspend(runtime)
 
-        runtime.wait(handle.terminate("given up"))
+        runtime.wait(handle.terminate(reason="given up"))
 
         with pytest.raises(WorkflowFailureError, match="given up") as caught:
             runtime.wait(handle.result())

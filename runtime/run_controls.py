@@ -1,0 +1,115 @@
+"""How a run is steered and looked at from outside, whatever its code says: the half of a handle that needs no types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..actors import Future
+from .core.messages import CancelRequested, RunTerminated
+from .model.description import WorkflowExecutionDescription
+from .model.history import WorkflowHistory
+from .model.payload_converter import PayloadConverter
+from .model.texts import writable
+from .shell.desk import Desk
+from .shell.targets import Target
+
+__all__ = ["RunControls"]
+
+
+class RunControls:
+    """What any run can be told, and what can be known of it."""
+
+    __slots__ = ("_converter", "_desk", "_history", "_target")
+
+    def __init__(
+        self,
+        desk: Desk,
+        converter: PayloadConverter,
+        history: Callable[[Target], Future[WorkflowHistory]],
+        target: Target,
+    ) -> None:
+        self._desk = desk
+        self._converter = converter
+        self._history = history
+        self._target = target
+
+    def cancel(self, reason: str = "") -> Future[None]:
+        """Ask the run to end by itself: its main function gets ``asyncio.CancelledError`` where it waits. It may clean
+        up, wait for that, and return or go on; handlers of signals are left alone.
+
+        The run is cancelled if a cancellation is what its main function lets out. Only the first request counts.
+
+        Args:
+            reason: a line for people, and for ``workflow.cancellation_reason()``.
+
+        Raises:
+            TypeError: the reason is no string.
+
+        Raises (from the future):
+            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
+            MailboxFullError: too many messages wait for it; nothing was sent, try again later.
+            JournalError: it could not be written; nothing was sent.
+        """
+        return self._desk.send(self._target, CancelRequested(writable(reason, "the reason")))
+
+    def terminate(self, *details: object, reason: str = "") -> Future[None]:
+        """End the run at once, without asking its code.
+
+        Args:
+            *details: any values that payloads can carry, kept in the history; whoever waits for the result finds them
+                in ``TerminatedError.details``, as plain data.
+            reason: a line for people; whoever waits for the result is told.
+
+        Raises:
+            TypeError: the reason is no string.
+            PayloadError: a detail cannot be stored.
+
+        Raises (from the future):
+            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
+        """
+        line = writable(reason, "the reason")
+        message = RunTerminated(line, self._converter.encode_args(details) if details else b"")
+        return self._desk.send(self._target, message)
+
+    def suspend(self, reason: str = "") -> Future[None]:
+        """Have the run make no progress until ``resume()``: what comes for it is kept on disk, timers that are due
+        wait, activities that are under way end and tell the run later. Opening the journal again does not resume it.
+
+        Whoever waits for its result is told with ``WorkflowSuspendedError``, as of a run whose code has a bug. It can
+        be asked, described and terminated, and its time limits count on.
+
+        Args:
+            reason: a line for people.
+
+        Raises:
+            TypeError: the reason is no string.
+
+        Raises (from the future):
+            ValueError: it has not begun yet, or is suspended.
+            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
+            JournalError: it could not be written; the run goes on.
+        """
+        return self._desk.suspend(self._target, writable(reason, "the reason"))
+
+    def resume(self, *, skip: bool = False) -> Future[None]:
+        """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it is.
+
+        Args:
+            skip: go on without the message that the run stopped at. It is kept as a dead letter, and its history gets a
+                marker; what waited for it, such as for the outcome of an activity, waits on.
+
+        Raises (from the future):
+            ValueError: there is no message to skip, or it is the start of the run.
+            WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
+        """
+        if skip:
+            return self._desk.skip(self._target)
+        return self._desk.resume(self._target)
+
+    def describe(self) -> Future[WorkflowExecutionDescription]:
+        """How the run stands: status, times, what it waits for."""
+        return self._desk.describe(self._target)
+
+    def fetch_history(self) -> Future[WorkflowHistory]:
+        """The run's history so far."""
+        return self._history(self._target)
