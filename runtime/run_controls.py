@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from ..actors import Future
 from .core.messages import CancelRequested, RunTerminated
+from .core.metadata import STACK_TRACE_QUERY
 from .model.description import WorkflowExecutionDescription
 from .model.history import WorkflowHistory
+from .model.options import QueryRejectCondition
 from .model.payload_converter import PayloadConverter
 from .model.texts import writable
 from .shell.desk import Desk
@@ -113,3 +115,18 @@ class RunControls:
     def fetch_history(self) -> Future[WorkflowHistory]:
         """The run's history so far."""
         return self._history(self._target)
+
+    def stack_trace(self) -> Future[str]:
+        """Where each task of the run waits, as text: its name, and file, line and source of the workflow code in it.
+
+        This is the query ``__stack_trace``, which ``__enhanced_stack_trace`` gives as data: ``sources`` and ``stacks``.
+        Nothing of it is written. A run that has ended has no tasks, and says so.
+
+        Raises (from the future):
+            WorkflowQueryFailedError: the run has not begun, or its code no longer has the history.
+            WorkflowNotFoundError: there is no such run.
+            MailboxFullError: too much waits for it; try again later.
+            JournalError: the history is damaged, or cannot be read.
+        """
+        no_args = self._converter.encode_args(())
+        return self._desk.query(self._target, STACK_TRACE_QUERY, no_args, QueryRejectCondition.NONE, str)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
-from types import FrameType
+from collections.abc import Iterator
+from types import AsyncGeneratorType, CoroutineType, FrameType
 from typing import Any
 
-__all__ = ["call_site", "site_of", "waits_at"]
+__all__ = ["call_site", "shown_name", "site_of", "waiting_frames", "waits_at"]
 
 _LIBRARY = __file__.replace("\\", "/").rsplit("/core/", 1)[0] + "/"
 _ASYNCIO = asyncio.__file__.replace("\\", "/").rsplit("/", 1)[0] + "/"
 
 # The function of the core under which a turn's code runs: who called it has not asked for anything.
 _TURN = "apply"
+
+# What Python makes of a step of an async generator, and of a coroutine that is awaited by hand.
+_STEPS = {"anext_awaitable", "async_generator_asend", "async_generator_athrow", "coroutine_wrapper"}
 
 # File name -> the name to show, empty for files that are not the user's.
 _SHOWN: dict[str, str] = {}
@@ -50,8 +55,12 @@ def call_site(skip: int = 0) -> str:
 
 def site_of(frame: FrameType) -> str:
     """``file:line`` of one frame, shown as ``call_site`` does."""
-    file = frame.f_code.co_filename
-    return f"{_show(file) or file}:{frame.f_lineno}"
+    return f"{shown_name(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def shown_name(file: str) -> str:
+    """The name to show of a file: relative to the import path if it is below that."""
+    return _show(file) or file
 
 
 def waits_at(awaitable: object) -> str:
@@ -60,13 +69,31 @@ def waits_at(awaitable: object) -> str:
     Args:
         awaitable: a coroutine, or a generator of any kind.
     """
-    sites: list[str] = []
+    return ", ".join(f"{site_of(frame)} ({frame.f_code.co_name})" for frame in waiting_frames(awaitable))
+
+
+def waiting_frames(awaitable: object) -> Iterator[FrameType]:
+    """The frames of the user's code in something that waits and is not running, the innermost last.
+
+    Args:
+        awaitable: a coroutine, or a generator of any kind.
+    """
     while awaitable is not None:
         frame: FrameType | None = _first_of(awaitable, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None and _show(frame.f_code.co_filename):
-            sites.append(f"{site_of(frame)} ({frame.f_code.co_name})")
-        awaitable = _first_of(awaitable, "cr_await", "gi_yieldfrom", "ag_await")
-    return ", ".join(sites)
+            yield frame
+        awaitable = _first_of(awaitable, "cr_await", "gi_yieldfrom", "ag_await") or _inside(awaitable)
+
+
+def _inside(awaitable: object) -> object:
+    """What goes on in a step that shows nothing of it; the collector knows."""
+    if type(awaitable).__name__ in _STEPS:
+        return next((each for each in gc.get_referents(awaitable) if _has_frame(each)), None)
+    return None
+
+
+def _has_frame(found: object) -> bool:
+    return isinstance(found, (CoroutineType, AsyncGeneratorType)) or type(found).__name__ in _STEPS
 
 
 def _first_of(target: object, *names: str) -> Any:

@@ -46,6 +46,7 @@ from .messages import (
 from .metadata import BUILT_IN
 from .relatives import Relatives
 from .replay import compare
+from .tasks import Task
 from .versions import Activates
 
 __all__ = ["Execution"]
@@ -231,6 +232,10 @@ class Execution(Contracts):
     def is_closed(self) -> bool:
         """Whether the run has ended, by its own code or without asking it."""
         return self.closing is not None or self._ended
+
+    def tasks(self) -> list[Task[Any]]:
+        """Those that have not ended; none once the run has, since nothing wakes them any more."""
+        return [] if self.is_closed else self.loop.unfinished()
 
     # What can happen.
 

@@ -164,6 +164,10 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 return True
         return bool(self._generators)
 
+    def unfinished(self) -> list[Task[Any]]:
+        """The tasks that have not ended, in the order in which they were made."""
+        return [task for task in self._tasks if not task.done()]
+
     def unseen_failures(self) -> list[tuple[str, BaseException]]:
         """The tasks that have let out what nobody has asked for, by name, each once."""
         failures = ((task.get_name(), task.unseen_failure()) for task in self._tasks)
@@ -178,8 +182,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         """
         self._closed = True
         stubborn: list[str] = []
-        unfinished = [task for task in reversed(self._tasks) if not task.done()]
-        for task in unfinished:
+        unfinished = self.unfinished()
+        for task in reversed(unfinished):
             coroutine = cast("Coroutine[Any, Any, Any]", task.get_coro())
             if not _close(coroutine):
                 stubborn.append(_told(coroutine))

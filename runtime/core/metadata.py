@@ -1,15 +1,19 @@
-"""What every run answers of itself: its handlers, as they are described, and what it says that it does now."""
+"""What every run answers of itself: its handlers, what it says that it does now, and where its tasks wait."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from .handler_table import HandlerTable
+from .stacks import enhanced_stack_trace, stack_trace
+from .tasks import Task
 
-__all__ = ["BUILT_IN", "METADATA_QUERY"]
+__all__ = ["BUILT_IN", "ENHANCED_STACK_TRACE_QUERY", "METADATA_QUERY", "STACK_TRACE_QUERY"]
 
 METADATA_QUERY = "__temporal_workflow_metadata"
+STACK_TRACE_QUERY = "__stack_trace"
+ENHANCED_STACK_TRACE_QUERY = "__enhanced_stack_trace"
 
 
 class Asked(Protocol):
@@ -19,6 +23,7 @@ class Asked(Protocol):
     def workflow_type(self) -> str: ...
     def handlers(self, kind: str) -> HandlerTable: ...
     def current_details(self) -> str: ...
+    def tasks(self) -> Sequence[Task[Any]]: ...
 
 
 def _metadata(run: Asked) -> dict[str, Any]:
@@ -33,5 +38,9 @@ def _told(name: str, description: str | None) -> dict[str, str]:
     return {"name": name} if description is None else {"name": name, "description": description}
 
 
-BUILT_IN: dict[str, Callable[[Asked], Any]] = {METADATA_QUERY: _metadata}
+BUILT_IN: dict[str, Callable[[Asked], Any]] = {
+    METADATA_QUERY: _metadata,
+    STACK_TRACE_QUERY: lambda run: stack_trace(run.tasks()),
+    ENHANCED_STACK_TRACE_QUERY: lambda run: enhanced_stack_trace(run.tasks()),
+}
 """Name of a query → what answers it; no handler of a workflow's own is asked."""

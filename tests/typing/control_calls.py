@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from greenroom import WorkflowHandle
+from greenroom import Future, WorkflowHandle
 
 
 async def details_are_any_values_and_the_reason_is_a_line(handle: WorkflowHandle[None]) -> None:
@@ -18,3 +18,9 @@ async def details_are_any_values_and_the_reason_is_a_line(handle: WorkflowHandle
     assert_type(await handle.terminate(1, {"paid": 3}, reason="enough"), None)
     handle.terminate(reason=1)  # type: ignore[arg-type]
     handle.terminate(details=(1,))  # type: ignore[call-arg]
+
+
+async def the_stacks_are_text(handle: WorkflowHandle[int]) -> None:
+    assert_type(handle.stack_trace(), Future[str])
+    assert_type(await handle.stack_trace(), str)
+    handle.stack_trace("now")  # type: ignore[call-arg]

@@ -1,0 +1,90 @@
+"""Where each task of a run waits, for people and for tools: the workflow's own frames, and none of the library's."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any
+
+from .call_sites import shown_name, waiting_frames
+from .tasks import Task
+
+__all__ = ["enhanced_stack_trace", "stack_trace"]
+
+NO_TASKS = "no tasks: the run has ended"
+NO_FRAMES = "  (no line of workflow code)"
+
+
+def stack_trace(tasks: Iterable[Task[Any]]) -> str:
+    """The stack of each task as text, the innermost line last.
+
+    **Source:** Temporal, the query ``__stack_trace``.
+
+    Args:
+        tasks: those that have not ended.
+    """
+    stacks = ["\n".join(_lines(task)) for task in tasks]
+    return "\n\n".join(stacks) or NO_TASKS
+
+
+def enhanced_stack_trace(tasks: Iterable[Task[Any]]) -> dict[str, Any]:
+    """The same as data: ``stacks``, each with its ``locations``, and ``sources``, the text of the functions in them.
+
+    **Source:** Temporal, the query ``__enhanced_stack_trace``.
+
+    Args:
+        tasks: those that have not ended.
+    """
+    stacks: list[dict[str, Any]] = []
+    found: dict[str, list[FrameType]] = {}
+    for task in tasks:
+        frames = list(waiting_frames(task.get_coro()))
+        stacks.append({"name": _name(task, frames), "locations": [_location(frame) for frame in frames]})
+        for frame in frames:
+            found.setdefault(shown_name(frame.f_code.co_filename), []).append(frame)
+    sources = {file: _source(frames) for file, frames in found.items()}
+    return {"sources": {file: source for file, source in sources.items() if source["content"]}, "stacks": stacks}
+
+
+def _lines(task: Task[Any]) -> list[str]:
+    frames = list(waiting_frames(task.get_coro()))
+    lines = [f"Stack of {_name(task, frames)} (most recent call last):"]
+    for frame in frames:
+        lines.append(f'  File "{shown_name(frame.f_code.co_filename)}", line {frame.f_lineno}, in {_called(frame)}')
+        source = _text(frame)[frame.f_lineno - 1 : frame.f_lineno]
+        lines += [f"    {line.strip()}" for line in source]
+    return lines if frames else [*lines, NO_FRAMES]
+
+
+def _name(task: Task[Any], frames: list[FrameType]) -> str:
+    """What a task is for: a handler and the main function have the name of that, and other tasks say what runs."""
+    coroutine: Any = task.get_coro()
+    name = task.get_name()
+    is_theirs = not frames or frames[0] is coroutine.cr_frame
+    return f"{name} ({coroutine.__qualname__})" if is_theirs else name
+
+
+def _called(frame: FrameType) -> str:
+    return frame.f_code.co_qualname.replace("<locals>.", "")
+
+
+def _location(frame: FrameType) -> dict[str, Any]:
+    return {
+        "file_path": shown_name(frame.f_code.co_filename),
+        "line": frame.f_lineno,
+        "function_name": _called(frame),
+        "internal_code": False,
+    }
+
+
+def _source(frames: list[FrameType]) -> dict[str, Any]:
+    """From the first line of their functions to the last: a file may be long, and its rest tells nothing."""
+    first = min(frame.f_code.co_firstlineno for frame in frames)
+    last = max(line or 0 for frame in frames for _, _, line in frame.f_code.co_lines())
+    return {"line_offset": first - 1, "content": "".join(_text(frames[0])[first - 1 : last])}
+
+
+def _text(frame: FrameType) -> list[str]:
+    linecache.checkcache(frame.f_code.co_filename)
+    return linecache.getlines(frame.f_code.co_filename, frame.f_globals)
