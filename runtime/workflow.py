@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import uuid as _uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from random import Random
 from typing import Any, TypeVar, TypeVarTuple, overload
 
 from . import workflow_unsafe as unsafe
@@ -31,6 +29,7 @@ from .workflow_continuing import (
     has_last_completion_result,
 )
 from .workflow_declarations import FunctionWorkflow, defn, init, run
+from .workflow_dice import new_random, random, random_seed, register_random_seed_callback, uuid4, uuid7
 from .workflow_gathering import as_completed, gather, race, rejected, resolved, wait
 from .workflow_handlers import (
     all_handlers_finished,
@@ -109,12 +108,15 @@ __all__ = [
     "memo",
     "memo_value",
     "new_lock",
+    "new_random",
     "now",
     "patched",
     "payload_converter",
     "query",
     "race",
     "random",
+    "random_seed",
+    "register_random_seed_callback",
     "rejected",
     "resolved",
     "run",
@@ -184,28 +186,6 @@ def now() -> datetime:
 def time_ns() -> int:
     """The run's time in ns since 1970 (UTC)."""
     return current().now_ns()
-
-
-def random() -> Random:
-    """The run's own random generator, the same in each replay."""
-    return current().random()
-
-
-def uuid4() -> _uuid.UUID:
-    """A random UUID from the run's own generator."""
-    return _uuid.UUID(int=current().random().getrandbits(128), version=4)
-
-
-def uuid7() -> _uuid.UUID:
-    """A UUID that sorts by the run's time.
-
-    **Source:** RFC 9562, section 5.7.
-    """
-    context = current()
-    milliseconds = context.now_ns() // 1_000_000 & (1 << 48) - 1
-    bits = context.random().getrandbits(74)
-    high, low = bits >> 62, bits & (1 << 62) - 1
-    return _uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low)
 
 
 def info() -> Info:

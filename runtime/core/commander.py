@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import random
 from collections.abc import Callable, Iterable
+from inspect import iscoroutinefunction
+from random import Random
 from typing import Any, NoReturn
 
 from ..model.activity_definition import ActivityDefinition
@@ -29,6 +29,7 @@ from .commands import (
     StartTimer,
 )
 from .continuing import Continuing
+from .dice import Dice
 from .handles import ActivityHandle, AwaitedActivityHandle, PendingHandle
 from .machines import ABANDONED_ACTIVITY, ACTIVITY, AWAITED_ACTIVITY, EXTERNAL, Event
 from .messages import SignalReceived
@@ -60,7 +61,8 @@ class Commander(Continuing):
         self.timers: dict[int, TimerHandle] = {}
         self._activities = activities
         self._run_id = run_id
-        self._random: random.Random | None = None
+        # Most runs throw none.
+        self._dice: Dice | None = None
 
     # What is asked for.
 
@@ -179,13 +181,42 @@ class Commander(Continuing):
         number = self._next("")
         self._ask(number, DeadLetterSignal, signal.name, signal.args, signal.sender, reason)
 
-    def random(self) -> random.Random:
+    def random(self) -> Random:
         """The run's own generator, the same in each replay."""
+        self._check_may_draw("workflow.random()")
+        return self.dice.main
+
+    def new_random(self) -> Random:
+        """A generator with a stream of its own."""
+        self._check_may_draw("workflow.new_random()")
+        return self.dice.new()
+
+    def random_seed(self) -> int:
+        """What all generators of the run follow from."""
+        return self.dice.seed
+
+    def register_random_seed_callback(self, callback: Callable[[int], None]) -> None:
+        """Have ``callback`` told of each seed to come.
+
+        Raises:
+            TypeError: it cannot be called, or has to be awaited.
+        """
+        self.check_may_change("workflow.register_random_seed_callback()")
+        if not callable(callback) or iscoroutinefunction(callback):
+            raise TypeError(f"the callback is {callback!r}; give a function of the new seed, written without async")
+        self.dice.on_reseed(callback)
+
+    def _check_may_draw(self, action: str) -> None:
+        # Cleaning up may: what comes of it changes nothing.
         if self.loop.read_only:
-            raise ReadOnlyContextError("workflow.random()", self.loop.read_only)
-        if self._random is None:
-            self._random = random.Random(hashlib.sha256(self._run_id.encode()).digest())
-        return self._random
+            raise ReadOnlyContextError(action, self.loop.read_only)
+
+    @property
+    def dice(self) -> Dice:
+        """The run's generators; whoever gives the run another seed gives it to these, as a step of its turn."""
+        if self._dice is None:
+            self._dice = Dice(self._run_id)
+        return self._dice
 
     def _check_call(self, declared: ActivityDefinition, data: bytes) -> None:
         """See that the arguments fit the activity."""
