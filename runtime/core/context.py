@@ -46,7 +46,9 @@ class Info(msgspec.Struct, frozen=True):
         first_run_id: the first run of this chain of runs.
         workflow_type: the registered name.
         attempt: 1 for the first run of a chain of retries.
-        start_time: when the run began (aware, UTC).
+        start_time: when the run took its first turn (aware, UTC).
+        workflow_start_time: when it was asked for, as ``describe()`` says it: before ``start_time`` if its start was
+            delayed, or if it repeats a run after a wait.
         run_timeout: how long this run may take; None for no limit.
         execution_timeout: how long the chain may take; None for no limit.
         history_length: turns in the history so far, this one included.
@@ -64,6 +66,7 @@ class Info(msgspec.Struct, frozen=True):
     workflow_type: str
     attempt: int
     start_time: datetime
+    workflow_start_time: datetime
     run_timeout: timedelta | None
     execution_timeout: timedelta | None
     history_length: int
@@ -73,6 +76,11 @@ class Info(msgspec.Struct, frozen=True):
     root: RunReference | None = None
     retry_policy: RetryPolicy | None = None
     typed_search_attributes: TypedSearchAttributes = TypedSearchAttributes.empty
+
+    @property
+    def first_execution_run_id(self) -> str:
+        """The first run of this chain of runs, by the name that handles have for it."""
+        return self.first_run_id
 
     def get_current_history_length(self) -> int:
         """Turns in the history so far, this one included."""

@@ -6,7 +6,7 @@ import msgspec
 
 from ..model.failures import Failure
 
-__all__ = ["Origin", "RunReference"]
+__all__ = ["Origin", "RunReference", "delayed"]
 
 
 class RunReference(msgspec.Struct, frozen=True, gc=False):
@@ -33,6 +33,7 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         parent: the run whose child this is.
         root: the run at the top of the tree of children; None if this run is it.
         signals: records of the signals that came with the start.
+        asked_ns: when the start was asked for, if the run was to begin later; 0 if it began at once.
     """
 
     attempt: int = 1
@@ -43,3 +44,13 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     parent: RunReference | None = None
     root: RunReference | None = None
     signals: tuple[bytes, ...] = ()
+    asked_ns: int = 0
+
+
+def delayed(origin: Origin | None, asked_ns: int) -> Origin:
+    """Where a run comes from that begins later than its start was asked for.
+
+    Args:
+        origin: where it comes from otherwise, if it is not simply a client's start.
+    """
+    return msgspec.structs.replace(origin or Origin(), asked_ns=asked_ns)

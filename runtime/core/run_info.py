@@ -34,6 +34,7 @@ def info_of(
         workflow_type=started.workflow_type,
         attempt=origin.attempt,
         start_time=instant(started_ns),
+        workflow_start_time=instant(origin.asked_ns or started_ns),
         run_timeout=_duration(options.run_timeout_ns),
         execution_timeout=_duration(options.execution_timeout_ns),
         history_length=turns,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ...storage import RunHeader
 from ..core.flags import NEW_RUN_FLAGS
 from ..core.messages import WorkflowStarted, encode_message
-from ..core.origins import Origin
+from ..core.origins import Origin, delayed
 from ..core.replay import RUNNING_PYTHON
 from ..model.ids import run_id_of
 from ..model.options import WorkflowExecutionStatus, WorkflowOptions
@@ -67,7 +67,7 @@ def make_run(sweep: Sweep, store_uuid: bytes, now_ns: int, new: NewRun) -> tuple
     )
     started = WorkflowStarted(
         *(new.workflow_type, new.args, workflow_id, run_id, first_run_id, new.options, RUNNING_PYTHON, NEW_RUN_FLAGS),
-        new.origin,
+        delayed(new.origin, now_ns) if new.options.start_delay_ns else new.origin,
     )
     run = RunState(run_no, header, is_stored=False)
     if new.options.start_delay_ns:

@@ -13,6 +13,7 @@ from greenroom.runtime.core.commands import RecordSideEffect
 from greenroom.runtime.core.context import current
 from greenroom.runtime.model.errors import ApplicationError
 from greenroom.runtime.model.options import WorkflowOptions
+from greenroom.runtime.model.retry import RetryPolicy
 from tests.core.driving import SECOND, STARTED_NS, Drive
 
 Start = Callable[..., Drive]
@@ -179,24 +180,30 @@ async def informed() -> list[Any]:
         info.workflow_id,
         info.run_id,
         info.first_run_id,
+        info.first_execution_run_id,
         info.workflow_type,
         info.attempt,
         info.start_time,
+        info.workflow_start_time,
         info.run_timeout,
         info.execution_timeout,
+        info.retry_policy,
         info.get_current_history_length(),
         later.get_current_history_length(),
     ]
 
 
 def test_a_run_knows_itself(drive: Start) -> None:
-    run = drive(informed, options=WorkflowOptions(run_timeout_ns=5 * SECOND))
+    policy = RetryPolicy(maximum_attempts=3)
+    run = drive(informed, options=WorkflowOptions(run_timeout_ns=5 * SECOND, retry_policy=policy))
 
     run.fire()
 
     at = datetime.fromtimestamp(STARTED_NS / SECOND, UTC)
-    expected = ["flow-1", "run-1", "run-1", "core tests: informed", 1, at, timedelta(seconds=5), None, 1, 2]
-    assert run.result == expected
+    ids = ["flow-1", "run-1", "run-1", "run-1", "core tests: informed", 1]
+    assert run.result[:-3] == [*ids, at, at, timedelta(seconds=5), None]
+    assert run.result[-2:] == [1, 2]
+    assert run.converter.decode(run.converter.encode(policy)) == run.result[-3]
 
 
 REPLAYING: list[bool] = []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from greenroom import (
+    ApplicationError,
     ParentClosePolicy,
+    RetryPolicy,
     TerminatedError,
     TimeoutError,
     WorkflowExecutionStatus,
@@ -17,8 +19,9 @@ from greenroom import (
     workflow,
 )
 from greenroom.actors import ManualClock
+from greenroom.runtime.model.instants import instant
 from greenroom.storage import MemoryStore, check
-from greenroom.testing import TestRuntime, crash_sweep, start_once
+from greenroom.testing import TestRuntime, crash_sweep, replay_every_prefix, start_once
 
 HOUR = timedelta(hours=1)
 
@@ -88,6 +91,27 @@ def test_a_delayed_run_begins_in_a_runtime_that_is_opened_later() -> None:
 
     assert begun == clock.now_ns()
     assert said == []
+
+
+@workflow.defn(name="start_delay.times")
+async def times() -> list[datetime]:
+    info = workflow.info()
+    if info.attempt == 1:
+        raise ApplicationError("again")
+    return [info.workflow_start_time, info.start_time]
+
+
+def test_a_run_that_begins_later_knows_when_it_was_asked_for_and_when_it_began() -> None:
+    policy = RetryPolicy(initial_interval=timedelta(minutes=1), jitter=0)
+    with TestRuntime(workflows=[times]) as runtime:
+        started = instant(runtime.clock.now_ns())
+
+        handle = runtime.start_workflow(times, start_delay=HOUR, retry_policy=policy).get()
+        asked, began = handle.result().get()
+
+        assert runtime.get_workflow_handle(handle.id).describe().get().start_time == asked
+        assert [asked - started, began - asked] == [HOUR, timedelta(minutes=1)]
+        replay_every_prefix(runtime)
 
 
 @pytest.mark.parametrize("evict", [False, True])
