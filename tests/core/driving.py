@@ -26,6 +26,7 @@ from greenroom.runtime.core.messages import (
     decode_message,
     encode_message,
 )
+from greenroom.runtime.core.origins import Origin
 from greenroom.runtime.core.versions import Activates
 from greenroom.runtime.model.activity_definition import ActivityDefinition
 from greenroom.runtime.model.definitions import DEFINITION, WorkflowDefinition
@@ -69,6 +70,7 @@ class Drive:
         payload: the start's arguments as bytes, in place of ``args``.
         activities: all that are declared, if nobody has listed any.
         activates: asked before a new patch is taken.
+        origin: where it comes from, if it is not simply a client's start.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Drive:
         payload: bytes | None = None,
         activities: Registry[ActivityDefinition] | None = None,
         activates: Activates | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self.converter = Converter()
         self.definition = definition_of(target)
@@ -94,7 +97,7 @@ class Drive:
         self.is_spoiled = False
         data = self.converter.encode_args(args) if payload is None else payload
         self.started = WorkflowStarted(
-            self.definition.name, data, "flow-1", run_id, run_id, options or WorkflowOptions(), "3.11", 0
+            self.definition.name, data, "flow-1", run_id, run_id, options or WorkflowOptions(), "3.11", 0, origin
         )
         self.execution = self.fresh()
 

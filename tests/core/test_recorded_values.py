@@ -11,8 +11,10 @@ from typing import Any
 from greenroom.runtime import workflow
 from greenroom.runtime.core.commands import RecordSideEffect
 from greenroom.runtime.core.context import current
-from greenroom.runtime.model.errors import ApplicationError
+from greenroom.runtime.core.origins import Origin
+from greenroom.runtime.model.errors import ApplicationError, PayloadDecodeError
 from greenroom.runtime.model.options import WorkflowOptions
+from greenroom.runtime.model.payloads import Converter
 from greenroom.runtime.model.retry import RetryPolicy
 from tests.core.driving import SECOND, STARTED_NS, Drive
 
@@ -225,3 +227,21 @@ def test_a_turn_knows_whether_it_is_a_replay(drive: Start) -> None:
     run.fire()
 
     assert REPLAYING == [True, False]
+
+
+@workflow.defn(name="core tests: looking back")
+async def looking_back() -> list[Any]:
+    reading = workflow.get_last_completion_result(Reading)
+    try:
+        workflow.get_last_completion_result(int)
+    except PayloadDecodeError:
+        return [workflow.has_last_completion_result(), type(reading).__name__, workflow.get_last_completion_result()]
+    return []
+
+
+def test_what_the_run_before_has_returned_is_read_as_the_type_asked_for(drive: Start) -> None:
+    last = Converter().encode(Reading(7))
+
+    run = drive(looking_back, origin=Origin(last_result=last))
+
+    assert run.result == [True, "Reading", {"degrees": 7}]

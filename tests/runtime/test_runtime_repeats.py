@@ -9,7 +9,7 @@ import pytest
 
 from greenroom import ApplicationError, RetryPolicy, WorkflowExecutionStatus, WorkflowFailureError, workflow
 from greenroom.storage import check
-from greenroom.testing import TestRuntime, crash_sweep, start_once
+from greenroom.testing import TestRuntime, crash_sweep, replay_every_prefix, start_once
 
 POLICY = RetryPolicy(initial_interval=10, maximum_attempts=3)
 
@@ -38,8 +38,30 @@ class Stubborn:
         self.said.append(word)
 
 
+@workflow.defn(name="repeats.looking_back")
+async def looking_back(seen: list[Any]) -> list[Any]:
+    """What each run of a chain is told of the one before: the first, one that goes on as new, one that repeats it."""
+    seen.append(
+        [workflow.has_last_completion_result(), workflow.get_last_completion_result(int), workflow.get_last_failure()]
+    )
+    if len(seen) == 1:
+        workflow.continue_as_new(seen)
+    if workflow.info().attempt == 1:
+        raise ApplicationError("not yet")
+    return [*seen[:-1], [*seen[-1][:2], str(seen[-1][2])]]
+
+
 def make(**options: Any) -> TestRuntime:
     return TestRuntime(workflows=[Stubborn], **options)
+
+
+def test_a_failed_run_and_one_that_went_on_leave_no_result_and_a_failure_alone() -> None:
+    with TestRuntime(workflows=[looking_back]) as runtime:
+        seen: list[Any] = []
+        result = runtime.execute_workflow(looking_back, seen, retry_policy=POLICY).get()
+
+        assert result == [[False, None, None], [False, None, "not yet"]]
+        replay_every_prefix(runtime)
 
 
 @pytest.mark.parametrize("evict", [False, True])
