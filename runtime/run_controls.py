@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from ..actors import Future
 from .core.messages import CancelRequested, RunTerminated
-from .core.metadata import STACK_TRACE_QUERY
 from .model.description import WorkflowExecutionDescription
+from .model.handler_definitions import STACK_TRACE_QUERY
 from .model.history import WorkflowHistory
 from .model.options import QueryRejectCondition
 from .model.payload_converter import PayloadConverter

@@ -9,6 +9,7 @@ from typing import Any
 from .core.channels import SignalChannel
 from .core.context import current
 from .core.updates import UpdateInfo
+from .model.handler_definitions import problem_with_query
 from .model.ids import check_id
 
 __all__ = [
@@ -70,9 +71,11 @@ def set_query_handler(name: str, handler: Handler) -> None:
 
     Raises:
         TypeError: the name is no string, or the handler cannot be called, or is ``async``.
-        ValueError: the name cannot be one.
+        ValueError: the name cannot be one, or is that of a query which every run answers by itself.
     """
-    current().set_handler("query", check_id(name, "query name"), _at_once("a query handler", handler))
+    if problem := problem_with_query(check_id(name, "query name")):
+        raise ValueError(problem)
+    current().set_handler("query", name, _at_once("a query handler", handler))
 
 
 def get_query_handler(name: str) -> Handler:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from ..model.handler_definitions import ENHANCED_STACK_TRACE_QUERY, METADATA_QUERY, STACK_TRACE_QUERY
 from .handler_table import HandlerTable
 from .stacks import enhanced_stack_trace, stack_trace
 from .tasks import Task
 
-__all__ = ["BUILT_IN", "ENHANCED_STACK_TRACE_QUERY", "METADATA_QUERY", "STACK_TRACE_QUERY"]
-
-METADATA_QUERY = "__temporal_workflow_metadata"
-STACK_TRACE_QUERY = "__stack_trace"
-ENHANCED_STACK_TRACE_QUERY = "__enhanced_stack_trace"
+__all__ = ["BUILT_IN"]
 
 
 class Asked(Protocol):

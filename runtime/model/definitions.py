@@ -10,7 +10,7 @@ from typing import Any
 
 from .dynamic_workflows import RawSignature, problems_of_dynamic
 from .errors import InvalidWorkflowError
-from .handler_definitions import HANDLER_KINDS, MARK, HandlerDefinition, mark, marks_of
+from .handler_definitions import HANDLER_KINDS, MARK, HandlerDefinition, mark, marks_of, problem_with_query
 from .interfaces import DEFINITION, is_interface, name_of, problems_of_class
 from .options import HandlerUnfinishedPolicy
 from .payload_converter import PayloadConverter
@@ -172,6 +172,8 @@ def define_class(
                 if heard in handlers[kind]:
                     what = "catch-all" if heard is None else f"{kind} {heard!r}"
                     problems.append(f"two handlers for {what}")
+                if kind == "query" and (problem := problem_with_query(heard)):
+                    problems.append(f"{attribute}(): {problem}")
                 problems += _problems_of_handler(kind, function, f"{attribute}()", is_dynamic=heard is None)
                 handlers[kind][heard] = handler = _handler(function, notes[kind], members)
                 if handler.validator is not None:

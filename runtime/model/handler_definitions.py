@@ -10,11 +10,31 @@ from .payload_converter import PayloadConverter
 from .payload_errors import PayloadDecodeError
 from .signatures import Signature
 
-__all__ = ["HANDLER_KINDS", "MARK", "HandlerDefinition", "handler_name", "handler_signature", "mark", "marks_of"]
+__all__ = [
+    "BUILT_IN_QUERIES",
+    "ENHANCED_STACK_TRACE_QUERY",
+    "HANDLER_KINDS",
+    "MARK",
+    "METADATA_QUERY",
+    "STACK_TRACE_QUERY",
+    "HandlerDefinition",
+    "handler_name",
+    "handler_signature",
+    "mark",
+    "marks_of",
+    "problem_with_query",
+]
 
 MARK = "__greenroom_mark__"
 
 HANDLER_KINDS = ("signal", "query", "update")
+
+METADATA_QUERY = "__temporal_workflow_metadata"
+STACK_TRACE_QUERY = "__stack_trace"
+ENHANCED_STACK_TRACE_QUERY = "__enhanced_stack_trace"
+
+BUILT_IN_QUERIES = frozenset((METADATA_QUERY, STACK_TRACE_QUERY, ENHANCED_STACK_TRACE_QUERY))
+"""What every run answers by itself, whatever its handlers are."""
 
 
 class HandlerDefinition:
@@ -111,6 +131,13 @@ def marks_of(function: object) -> Mapping[str, Mapping[str, Any]]:
     """The notes that decorators left on a method: kind to facts."""
     marks: Mapping[str, Mapping[str, Any]] = getattr(function, MARK, {})
     return marks
+
+
+def problem_with_query(name: str | None) -> str | None:
+    """Why no handler can have that name, or None."""
+    if name in BUILT_IN_QUERIES:
+        return f"every run answers the query {name!r} by itself: give the handler another name"
+    return None
 
 
 def handler_name(kind: str, reference: str | Callable[..., Any]) -> str:

@@ -12,9 +12,9 @@ from greenroom import SearchAttributeKey, SearchAttributePair, TypedSearchAttrib
 from greenroom.runtime import workflow
 from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import UpsertMemo, UpsertSearchAttributes
-from greenroom.runtime.core.metadata import METADATA_QUERY
 from greenroom.runtime.model.attribute_values import decode_attributes, encode_attributes
 from greenroom.runtime.model.errors import NondeterminismError, ReadOnlyContextError
+from greenroom.runtime.model.handler_definitions import METADATA_QUERY
 from greenroom.runtime.model.memos import decode_memo_changes, encode_memo, memo_changes
 from greenroom.runtime.model.options import WorkflowOptions
 from greenroom.runtime.model.payloads import Converter

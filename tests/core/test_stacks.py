@@ -12,7 +12,7 @@ import pytest
 
 from greenroom.runtime import workflow
 from greenroom.runtime.core.messages import RunTerminated
-from greenroom.runtime.core.metadata import ENHANCED_STACK_TRACE_QUERY, STACK_TRACE_QUERY
+from greenroom.runtime.model.handler_definitions import ENHANCED_STACK_TRACE_QUERY, STACK_TRACE_QUERY
 from tests.core.driving import Drive
 
 Start = Callable[..., Drive]

@@ -26,6 +26,7 @@ from greenroom.runtime.model.errors import (
     WorkflowQueryRejectedError,
     WorkflowSuspendedError,
 )
+from greenroom.runtime.model.handler_definitions import BUILT_IN_QUERIES
 from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.storage import MemoryStore, Tree
 from greenroom.testing import TestRuntime, replay_every_prefix
@@ -654,6 +655,29 @@ def test_an_async_query_handler_is_refused_where_it_is_set() -> None:
 
     refusal = pytest.raises(WorkflowSuspendedError, match="a query handler cannot wait: write it without async")
     with make(None, sets, check_leaks=False) as runtime, refusal:
+        runtime.wait(runtime.execute_workflow(sets))
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN_QUERIES))
+def test_a_handler_of_what_every_run_answers_is_refused_where_it_is_declared_and_where_it_is_set(name: str) -> None:
+    refusal = f"every run answers the query '{name}' by itself: give the handler another name"
+    with pytest.raises(InvalidWorkflowError, match=refusal):
+
+        @workflow.defn(name="queries.declares one of all")
+        class Declares:
+            @workflow.run
+            async def run(self) -> None:
+                """Does nothing."""
+
+            @workflow.query(name=name)
+            def of_all(self) -> str:
+                return "mine"
+
+    @workflow.defn(name="queries.sets one of all")
+    async def sets() -> None:
+        workflow.set_query_handler(name, lambda: "mine")
+
+    with make(None, sets, check_leaks=False) as runtime, pytest.raises(WorkflowSuspendedError, match=refusal):
         runtime.wait(runtime.execute_workflow(sets))
 
 
