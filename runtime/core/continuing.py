@@ -68,8 +68,9 @@ class Continuing(Endings):
         return recorded.name if isinstance(recorded, ContinueAsNew) and recorded.name in declared.aliases else name
 
     def raised(self, error: BaseException) -> None:
-        continuation = continuation_in(error)
+        # One that is put away ends of something else.
+        continuation = None if self.put_away else continuation_in(error)
         if continuation is None:
             super().raised(error)
-        elif self.closing is None and not self.put_away:
+        elif self.closing is None:
             self.closing = continuation.command
