@@ -53,11 +53,14 @@ class StartOptions(NoteOptions, total=False):
     start_delay: Duration | None
     start_signal: str | Callable[..., Any] | None
     start_signal_args: Sequence[Any]
+    request_id: str | None
 
 
 _NAMES = tuple(StartOptions.__annotations__)
 # What a start is told of ids is not kept with the run.
-_UNSTORED = frozenset(("id", "id_conflict_policy", "id_reuse_policy", "start_signal", "start_signal_args"))
+_UNSTORED = frozenset(
+    ("id", "id_conflict_policy", "id_reuse_policy", "start_signal", "start_signal_args", "request_id")
+)
 _NO_OPTIONS = WorkflowOptions()
 _NO_OPTIONS_DATA = encode_workflow_options(_NO_OPTIONS)
 
@@ -144,7 +147,20 @@ def start_request(
         stored_data = encode_workflow_options(stored)
     given_id = options.get("id")
     workflow_id = "" if given_id is None else check_id(given_id, "workflow id")
-    return StartRequest(definition.name, data, workflow_id, stored, stored_data, conflict, reuse, answer, signal)
+    return StartRequest(
+        *(definition.name, data, workflow_id, stored, stored_data, conflict, reuse, answer, signal),
+        request_id=_request_id(options, workflow_id),
+    )
+
+
+def _request_id(options: StartOptions, workflow_id: str) -> str:
+    """What the caller calls the request, empty if it has no name for it."""
+    given = options.get("request_id")
+    if given is None:
+        return ""
+    if not workflow_id:
+        raise ValueError("request_id= needs id=: a repeated request finds its run by both")
+    return check_id(given, "request id")
 
 
 def _signal(options: StartOptions, converter: PayloadConverter) -> SignalReceived | None:

@@ -68,7 +68,7 @@ class WithStartClient(WorkflowClient):
             workflow, *args, **options: those of ``start_workflow``; ``id`` and ``id_conflict_policy`` must be given.
             update: the update's name, or a reference to its handler.
             update_args: its arguments.
-            update_id: the update's id; made if not given.
+            update_id: the update's id; made if not given, or the ``request_id`` if there is one.
             wait_for_stage: as for ``start_update`` of a handle.
             result_type: the type of the result, when the update is given by name.
 
@@ -87,6 +87,8 @@ class WithStartClient(WorkflowClient):
                 raise ValueError(f"update_with_start needs {name}=: it may meet a run that is open")
         definition = definition_to_start(workflow, hands.workflows)
         request = start_request(definition, args, options, converter=hands.converter)
+        # A request that is repeated asks for one update.
+        update_id = options.get("request_id") if update_id is None else update_id
         message, waiter = update_request(
             hands.desk, hands.converter, update, tuple(update_args), update_id, wait_for_stage, result_type
         )

@@ -59,6 +59,9 @@ class WorkflowClient:
                 unless ``id_conflict_policy`` says otherwise.
             start_signal_args: the arguments of that signal.
             start_delay: how long after the start the run takes its first turn; a signal or an update ends the delay.
+            request_id: the caller's own name for this request, up to 480 bytes, for one that may be sent again: of all
+                starts of that id with it only the first starts a run, and the others get that run, open or ended,
+                whatever they and the policies say.
             memo: notes by name, which ``describe()`` shows; any values that can be stored. One that is None is none.
             search_attributes: typed values by which runs are found; an empty list is none.
             static_summary: a line for people, of up to 400 characters.

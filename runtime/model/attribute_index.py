@@ -15,7 +15,7 @@ from typing import Any
 
 from .attribute_values import NAME_LIMIT, SearchAttributeIndexedValueType, Stored, decode_attributes
 
-__all__ = ["CUT_AT", "PREFIX_ROOM", "prefixes_of", "type_prefix", "value_prefix"]
+__all__ = ["CUT_AT", "PREFIX_ROOM", "prefixes_of", "request_prefix", "type_prefix", "value_prefix"]
 
 PREFIX_ROOM = 503
 """Most bytes of a key before the run's number."""
@@ -39,6 +39,12 @@ def prefixes_of(attributes: bytes) -> list[bytes]:
     for name, (kind, value) in stored.items():
         places += [value_prefix(name, kind, each) for each in (value if kind == _Type.KEYWORD_LIST else [value])]
     return places
+
+
+def request_prefix(workflow_id: str, request_id: str) -> bytes:
+    """The place of a run that a request has started, where no attribute stands: none has an empty name."""
+    data = workflow_id.encode() + b"\0" + request_id.encode()
+    return b"\0" + hashlib.blake2b(data, digest_size=_HASH_SIZE).digest()
 
 
 def type_prefix(name: str, kind: int) -> bytes:

@@ -21,6 +21,7 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         delayed: the first message of a run that begins later; empty once it has begun.
         memo: its notes as they are now, as ``memos`` stores them.
         attributes: its search attributes as they are now, as ``attribute_values`` stores them.
+        request_id: that of the request which started it; empty for none.
     """
 
     next_run_id: str = ""
@@ -30,6 +31,7 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     is_paused: bool = False
     memo: bytes = b""
     attributes: bytes = b""
+    request_id: str = ""
 
 
 NO_FACTS = RunFacts()

@@ -45,7 +45,7 @@ def make_run(sweep: Sweep, store_uuid: bytes, now_ns: int, new: NewRun) -> tuple
     run_no = sweep.batch.new_run_no()
     run_id = run_id_of(store_uuid, run_no)
     workflow_id, first_run_id = new.workflow_id or run_id, new.first_run_id or run_id
-    facts, indexed = noted_at_start(new.options, new.facts)
+    facts, indexed = noted_at_start(workflow_id, new.options, new.facts)
     header = RunHeader(
         workflow_id=workflow_id,
         run_id=run_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...actors import Dispatcher, DispatcherClosedError, Future
@@ -261,6 +262,11 @@ class Desk:
     def _update_with_start(
         self, future: Future[Any], request: StartRequest, update: UpdateReceived, waiter: UpdateWaiter
     ) -> None:
+        met = partial(self._update_begun, future, update, waiter)
+        begun = self._starts.requests.begun(request.workflow_id, request.request_id) if request.request_id else None
+        if begun is not None:
+            met(*begun)
+            return
         existing = self._directory.find(request.workflow_id, "")
         header = None if existing is None else self._directory.header(existing)
         if existing is not None and header is not None:
@@ -278,7 +284,17 @@ class Desk:
 
         started: Future[Any] = Future()
         started.add_done_callback(lambda done: _fail_as(done, future))
-        self._starts.start(started, request._replace(then=ask))
+        self._starts.start(started, request._replace(then=ask, met=met))
+
+    def _update_begun(
+        self, future: Future[Any], update: UpdateReceived, waiter: UpdateWaiter, run_no: int, header: RunHeader
+    ) -> None:
+        """The run that the same request has started before has the update too, or the chain that goes on from it."""
+        while header.closed_ns is not None and (next_run_id := decode_facts(header.facts).next_run_id):
+            if self._tools.updating.tell_stored(run_no, header, update.update_id, waiter):
+                return
+            run_no, header = self._known(Target(header.workflow_id, next_run_id))
+        self._update(future, Target(header.workflow_id, header.run_id), update, waiter)
 
     def _has_update(self, run_no: int, update_id: str) -> bool:
         """Whether an open run has taken an update, or has it in its mailbox."""

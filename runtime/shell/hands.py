@@ -30,6 +30,7 @@ from .overdue import Overdue
 from .pace import Pace
 from .performer import Outcome, Task
 from .recovery import Recovery
+from .requests import Requests
 from .retries import Retries
 from .settings import NO_SEAMS, Seams, Settings
 from .starting import Starts
@@ -153,6 +154,7 @@ class Hands:
                 converter=self.converter,
                 workflows=self.workflows,
                 clock=clock,
+                requests=Requests(journal=self.journal, directory=self.directory, sweep=self.sweep, path=path),
                 mailbox_limit=settings.mailbox_limit,
             ),
             sweep=self.sweep,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ...storage import RunHeader, pack_prefixes
 from ..core.commands import UpsertMemo, UpsertSearchAttributes
-from ..model.attribute_index import prefixes_of
+from ..model.attribute_index import prefixes_of, request_prefix
 from ..model.attribute_values import decode_attributes, encode_attributes, merged
 from ..model.memos import decode_memo, decode_memo_changes, encode_memo, merged_memo
 from ..model.options import WorkflowOptions, change_options
@@ -17,21 +17,25 @@ from .sweep import Sweep
 __all__ = ["change_attributes", "change_memo", "noted_at_start", "options_of_next_run"]
 
 
-def noted_at_start(options: WorkflowOptions, facts: RunFacts) -> tuple[bytes, bytes]:
+def noted_at_start(workflow_id: str, options: WorkflowOptions, facts: RunFacts) -> tuple[bytes, bytes]:
     """``facts`` and ``indexed`` of a new run's header; nothing for most runs.
 
     Args:
         facts: what else there is to say of the run.
     """
     data = b"" if facts is NO_FACTS else encode_facts(facts)
-    if options.memo is None and options.search_attributes is None:
+    if options.memo is None and options.search_attributes is None and not facts.request_id:
         return data, b""
     memo, attributes = options.memo or b"", options.search_attributes or b""
-    return change_facts(data, memo=memo, attributes=attributes), _indexed_by(attributes)
+    indexed = _indexed_by(workflow_id, facts.request_id, attributes)
+    return change_facts(data, memo=memo, attributes=attributes), indexed
 
 
-def _indexed_by(attributes: bytes) -> bytes:
-    return pack_prefixes(prefixes_of(attributes)) if attributes else b""
+def _indexed_by(workflow_id: str, request_id: str, attributes: bytes) -> bytes:
+    prefixes = prefixes_of(attributes) if attributes else []
+    if request_id:
+        prefixes.append(request_prefix(workflow_id, request_id))
+    return pack_prefixes(prefixes)
 
 
 def options_of_next_run(options: WorkflowOptions, header: RunHeader) -> WorkflowOptions:
@@ -60,7 +64,7 @@ def change_attributes(sweep: Sweep, run: RunState, command: UpsertSearchAttribut
     facts = decode_facts(run.header.facts)
     stored = merged(decode_attributes(facts.attributes), decode_attributes(command.changes))
     attributes = encode_attributes(stored)
-    before, after = run.header.indexed, _indexed_by(attributes)
+    before, after = run.header.indexed, _indexed_by(run.header.workflow_id, facts.request_id, attributes)
     changed = run.header._replace(facts=change_facts(run.header.facts, attributes=attributes), indexed=after)
     put_header(sweep, run, changed)
     sweep.batch.put_attributes(run.run_no, before, after)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from ...actors import Clock, Dispatcher, Future
 from ...storage import RunHeader
-from ..core.messages import RunTerminated, SignalReceived, encode_message
+from ..core.messages import RunTerminated, SignalReceived, SignalReceivedOnce, encode_message
 from ..core.origins import Origin
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import GreenroomError, MailboxFullError, WorkflowAlreadyStartedError, WorkflowClosedError
@@ -21,12 +21,13 @@ from ..model.options import (
 )
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
-from ..model.run_facts import decode_facts
+from ..model.run_facts import NO_FACTS, RunFacts, decode_facts
 from .beginning import NewRun, make_run
 from .delivery import Delivery, Question
 from .directory import Directory
 from .outcomes import Outcome, ResultFuture, resolve
 from .policies import may_reuse
+from .requests import Requests
 from .standing_errors import suspended_error
 from .sweep import Sweep, fail_if_pending
 from .waiters import Waiters
@@ -45,6 +46,9 @@ class StartRequest(NamedTuple):
         signal: what the run is told first, or the open run that is used.
         then: called with the actor of a new run, whose birth stands in the open sweep: what it writes is on disk with
             that, or not at all.
+        request_id: what the caller calls this request; one that has started a run starts no other. Empty for none.
+        met: called with number and header of the run that the same request has started before; if not given, that run
+            is what the caller gets.
     """
 
     workflow_type: str
@@ -57,6 +61,8 @@ class StartRequest(NamedTuple):
     answer: Callable[[str, str, str], Any] | None = None
     signal: SignalReceived | None = None
     then: Callable[[WorkflowActor], None] | None = None
+    request_id: str = ""
+    met: Callable[[int, RunHeader], None] | None = None
 
 
 class Starts:
@@ -73,6 +79,7 @@ class Starts:
         converter: PayloadConverter,
         workflows: Registry[WorkflowDefinition],
         clock: Clock,
+        requests: Requests,
         mailbox_limit: int,
     ) -> None:
         self._dispatcher = dispatcher
@@ -83,6 +90,7 @@ class Starts:
         self._converter = converter
         self._workflows = workflows
         self._clock = clock
+        self.requests = requests
         self._mailbox_limit = mailbox_limit
 
     def start(self, future: Future[Any], request: StartRequest, replaced: int | None = None) -> None:
@@ -93,6 +101,10 @@ class Starts:
                 the workflow id is one that the journal will give out itself.
             replaced: the run that was ended to make room for this start.
         """
+        begun = self.requests.begun(request.workflow_id, request.request_id) if request.request_id else None
+        if begun is not None:
+            (request.met or partial(self._give, future, request))(*begun)
+            return
         existing = self._directory.find(request.workflow_id, "") if request.workflow_id else None
         header = None if existing is None else self._directory.header(existing)
         if existing is None or header is None:
@@ -173,6 +185,10 @@ class Starts:
         if request.signal is not None:
             self._signal(future, request, request.signal, run_no, header)
             return
+        self._give(future, request, run_no, header)
+
+    def _give(self, future: Future[Any], request: StartRequest, run_no: int, header: RunHeader) -> None:
+        """A run is there, and is what the caller asked for."""
         if isinstance(future, ResultFuture):
             self.attach(future, run_no, header)
         elif request.answer is not None:
@@ -187,6 +203,8 @@ class Starts:
             raise WorkflowClosedError(header.workflow_id, header.run_id)
         if actor.waiting_messages >= self._mailbox_limit:
             raise MailboxFullError(header.workflow_id, self._mailbox_limit)
+        if request.request_id:
+            signal = SignalReceivedOnce(signal.name, signal.args, key=request.request_id)
         if isinstance(future, ResultFuture):
             self.attach(future, run_no, header)
             actor.accept(Delivery(signal))
@@ -229,6 +247,7 @@ class Starts:
             request.options,
             request.options_data,
             origin=None if request.signal is None else Origin(signals=(encode_message(request.signal),)),
+            facts=RunFacts(request_id=request.request_id) if request.request_id else NO_FACTS,
         )
         run, message = make_run(self._sweep, self._store_uuid, self._clock.now_ns(), new)
         if isinstance(future, ResultFuture):
@@ -238,10 +257,12 @@ class Starts:
             run_id = message.run_id
             answer = None if request.answer is None else request.answer(message.workflow_id, run_id, run_id)
             start = Delivery(message, future, answer=answer)
-        if run.starts_ns is None and request.then is None:
+        if run.starts_ns is None and request.then is None and not request.request_id:
             self._directory.begin(run, start)
             return
         actor = self._directory.begin_beside(run, message)
+        if request.request_id:
+            self.requests.begins(run, request.request_id)
         if request.then is not None:
             request.then(actor)
         if not isinstance(future, ResultFuture):

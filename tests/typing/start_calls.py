@@ -106,6 +106,8 @@ async def results_are_those_of_the_workflow(runtime: Runtime) -> None:
     assert_type(await runtime.start_workflow(total, 1, 2, 3, 4), WorkflowHandle[int])
     assert_type(await runtime.start_workflow(pair, Order("tea"), 1), WorkflowHandle[tuple[Order, int]])
     assert_type(await runtime.start_workflow(nothing), WorkflowHandle[None])
+    assert_type(await runtime.start_workflow(nothing, id="x", request_id=None), WorkflowHandle[None])
+    assert_type(await runtime.execute_workflow(Greeter.run, id="x", request_id="click-41"), bytes)
     assert_type(await runtime.start_workflow(Greeter, 3), WorkflowHandle[Any])
     assert_type(await runtime.start_workflow("Greeter", 3), WorkflowHandle[Any])
     assert_type(await runtime.execute_workflow(Greeter.run), bytes)
@@ -166,6 +168,7 @@ def every_start_takes_every_option(runtime: Runtime) -> None:
 
 def arguments_of_another_type_are_refused(runtime: Runtime) -> None:
     runtime.start_workflow(Greeter.run, "Ada")  # type: ignore[arg-type]
+    runtime.start_workflow(Greeter.run, id="x", request_id=41)  # type: ignore[call-overload, call-arg]
     runtime.start_workflow(Porter.carry, "Bo", 1, "2")  # type: ignore[arg-type, call-arg]
     runtime.start_workflow(Porter.carry, 1)  # type: ignore[arg-type]
     runtime.start_workflow(Shop.run, "tea", 2, None)  # type: ignore[arg-type, call-arg]
