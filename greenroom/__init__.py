@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         WorkflowQueryRejectedError,
         WorkflowSuspendedError,
         WorkflowUpdateFailedError,
+        WorkflowUpdateLimitError,
         WorkflowUpdateNotFoundError,
     )
     from .runtime.model.history import HistoryEvent, WorkflowHistory
@@ -176,6 +177,7 @@ _HOMES = {
     "WorkflowQueryRejectedError": ".runtime.model.errors",
     "WorkflowSuspendedError": ".runtime.model.errors",
     "WorkflowUpdateFailedError": ".runtime.model.errors",
+    "WorkflowUpdateLimitError": ".runtime.model.errors",
     "WorkflowUpdateHandle": ".runtime.update_handle",
     "WorkflowUpdateNotFoundError": ".runtime.model.errors",
     "WorkflowUpdateStage": ".runtime.model.options",
@@ -265,6 +267,7 @@ __all__ = [
     "WorkflowSuspendedError",
     "WorkflowUpdateFailedError",
     "WorkflowUpdateHandle",
+    "WorkflowUpdateLimitError",
     "WorkflowUpdateNotFoundError",
     "WorkflowUpdateStage",
     "activity",

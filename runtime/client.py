@@ -195,7 +195,9 @@ class WorkflowHandle(RunControls, Generic[R]):
 
         Raises (from the future):
             WorkflowUpdateFailedError: it was rejected, its handler failed, or the run ended before it had finished.
-            WorkflowSuspendedError, WorkflowNotFoundError, MailboxFullError, JournalError: as for ``start_update``.
+            WorkflowUpdateLimitError, WorkflowSuspendedError, WorkflowNotFoundError, MailboxFullError: as for
+                ``start_update``.
+            JournalError: it could not be written; nothing was sent.
             PayloadDecodeError: the result is not of the type asked for.
         """
         message, hint = update_message(self._converter, update, args, id, result_type)
@@ -265,6 +267,7 @@ class WorkflowHandle(RunControls, Generic[R]):
             WorkflowSuspendedError: the run is stopped because its code cannot go on; the update is kept. It does not
                 come if only ``ADMITTED`` is waited for.
             MailboxFullError: too many messages wait for it; nothing was sent, try again later.
+            WorkflowUpdateLimitError: it has as many updates under way, or in all, as a run may; nothing was sent.
             JournalError: it could not be written; nothing was sent.
         """
         message, waiter = update_request(self._desk, self._converter, update, args, id, wait_for_stage, result_type)

@@ -60,6 +60,10 @@ class Runtime(WithStartClient):
         max_residents: how many idle runs stay in memory; the others are on disk only, and come back when something is
             for them.
         mailbox_limit: how many messages may wait for one run.
+        max_updates_in_flight: how many updates of one run may be under way, those that wait on disk included; a further
+            one is refused with ``WorkflowUpdateLimitError``.
+        max_updates: how many updates one run may take in all; likewise, until it has gone on as new. From nine tenths
+            of them on ``workflow.info().is_continue_as_new_suggested()`` says so.
         failure_exception_types: exceptions that close any run as failed; ``[Exception]`` for every exception. Without
             it an exception that is not a failure is a bug, and suspends the run until the code is mended.
         supervision: how often a run whose code has raised a bug is restarted, and how soon, before it is suspended;
@@ -103,6 +107,8 @@ class Runtime(WithStartClient):
         activity_processes: int | None = None,
         max_residents: int = 2000,
         mailbox_limit: int = 10_000,
+        max_updates_in_flight: int = 1000,
+        max_updates: int = 100_000,
         failure_exception_types: Iterable[type[BaseException]] = (),
         supervision: Supervision | None = None,
         turn_deadline: Duration | None = 2.0,
@@ -138,6 +144,8 @@ class Runtime(WithStartClient):
         self._settings = Settings(
             max_residents=max_residents,
             mailbox_limit=mailbox_limit,
+            max_updates_in_flight=_number(max_updates_in_flight, "max_updates_in_flight"),
+            max_updates=_number(max_updates, "max_updates"),
             activity_threads=activity_threads,
             activity_processes=activity_processes,
             failure_exception_types=tuple(failure_exception_types),
@@ -325,6 +333,14 @@ def _seconds_of(duration: Duration | None, what: str) -> float | None:
     if nanoseconds == 0:
         raise ValueError(f"{what} is zero; give a length of time, or None for no limit")
     return None if nanoseconds is None else nanoseconds / 1e9
+
+
+def _number(value: int, what: str) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{what} is {value!r}; give a whole number")
+    if value < 1:
+        raise ValueError(f"{what} is {value}; give 1 or more")
+    return value
 
 
 def _workflows(listed: Iterable[object]) -> Registry[WorkflowDefinition]:

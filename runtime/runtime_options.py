@@ -24,6 +24,8 @@ class RuntimeOptions(TypedDict, total=False):
     activity_processes: int | None
     max_residents: int
     mailbox_limit: int
+    max_updates_in_flight: int
+    max_updates: int
     failure_exception_types: Iterable[type[BaseException]]
     supervision: Supervision | None
     turn_deadline: timedelta | float | None

@@ -58,6 +58,8 @@ class Info(msgspec.Struct, frozen=True):
         root: the run at the top of the tree of children; None if this run is it.
         retry_policy: what is to be done if this run fails; None for nothing.
         typed_search_attributes: as they are now, what was upserted before included.
+        is_near_update_limit: whether it has taken nine tenths of the updates that ``Runtime(max_updates=)`` allows a
+            run.
     """
 
     workflow_id: str
@@ -76,6 +78,7 @@ class Info(msgspec.Struct, frozen=True):
     root: RunReference | None = None
     retry_policy: RetryPolicy | None = None
     typed_search_attributes: TypedSearchAttributes = TypedSearchAttributes.empty
+    is_near_update_limit: bool = False
 
     @property
     def first_execution_run_id(self) -> str:
@@ -92,8 +95,9 @@ class Info(msgspec.Struct, frozen=True):
 
     def is_continue_as_new_suggested(self) -> bool:
         """Whether the history is so long that ``workflow.continue_as_new`` would soon pay: from 10,000 turns or 16 MiB
-        on. A replay takes a tenth of a second by then."""
-        return self.history_length >= LONG_TURNS or self.history_size >= LONG_BYTES
+        on, where a replay takes a tenth of a second; or the run has taken nearly as many updates as it may."""
+        is_long = self.history_length >= LONG_TURNS or self.history_size >= LONG_BYTES
+        return is_long or self.is_near_update_limit
 
 
 class WorkflowContext(Protocol):

@@ -283,6 +283,8 @@ class Execution(Contracts):
         self._context.run(self._signals.deliver, message)
 
     def _take_update(self, message: UpdateReceived) -> None:
+        if message.is_near_limit:
+            self.is_near_update_limit = True
         try:
             self._context.run(self._handling.updates.start, message)
         except Exception as error:

@@ -69,11 +69,15 @@ class SignalReceivedOnce(SignalReceived, frozen=True, array_like=True, gc=False,
 
 
 class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="update"):
-    """A client asked for an update, and the run has accepted it: one that is refused has no turn."""
+    """A client asked for an update, and the run has accepted it: one that is refused has no turn.
+
+    ``is_near_limit`` is whether the run has taken nearly as many as one may, and should go on as new.
+    """
 
     name: str
     args: bytes
     update_id: str
+    is_near_limit: bool = False
 
 
 class ActivityCompleted(Message, frozen=True, array_like=True, gc=False, tag="activity-completed"):

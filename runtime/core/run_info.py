@@ -16,7 +16,13 @@ _NO_ORIGIN = Origin()
 
 
 def info_of(
-    started: WorkflowStarted, started_ns: int, turns: int, size: int, attributes: TypedSearchAttributes
+    started: WorkflowStarted,
+    started_ns: int,
+    turns: int,
+    size: int,
+    attributes: TypedSearchAttributes,
+    *,
+    is_near_update_limit: bool = False,
 ) -> Info:
     """What ``workflow.info()`` gives.
 
@@ -25,6 +31,7 @@ def info_of(
         turns: how many it has taken, this one included.
         size: bytes of the turns before this one.
         attributes: its search attributes as they are now.
+        is_near_update_limit: whether it has taken nearly as many updates as a run may.
     """
     options, origin = started.options, started.origin or _NO_ORIGIN
     return Info(
@@ -44,6 +51,7 @@ def info_of(
         root=origin.root,
         retry_policy=options.retry_policy,
         typed_search_attributes=attributes,
+        is_near_update_limit=is_near_update_limit,
     )
 
 

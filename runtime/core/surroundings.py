@@ -62,11 +62,19 @@ class Surroundings(Relatives):
         self._handling = self.HANDLING(self, self.loop, converter, self._context)
         self._signals = self._handling.signals
         self._instance: object = None
+        self.is_near_update_limit = False
         # Most runs note nothing.
         self._notes: Notes | None = None
 
     def info(self) -> Info:
-        return info_of(self.started, self.loop.started_ns, self.turns, self.history_size, self.notes.attributes)
+        return info_of(
+            self.started,
+            self.loop.started_ns,
+            self.turns,
+            self.history_size,
+            self.notes.attributes,
+            is_near_update_limit=self.is_near_update_limit,
+        )
 
     def options(self) -> WorkflowOptions:
         return self.started.options

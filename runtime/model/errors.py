@@ -31,6 +31,7 @@
     ├── WorkflowQueryFailedError            the caller or the author: nobody answers, or the handler failed
     ├── WorkflowQueryRejectedError          the caller: the run stands as ``reject_condition`` excludes
     ├── WorkflowUpdateFailedError           the caller
+    ├── WorkflowUpdateLimitError            the caller: the run has as many as one may; ``is_retryable``
     ├── WorkflowUpdateNotFoundError         the caller: there is no update of that id
     ├── PayloadError                        the caller or the author
     │   ├── PayloadEncodeError              a value that cannot be stored
@@ -83,6 +84,7 @@ from .message_errors import (
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
     WorkflowUpdateFailedError,
+    WorkflowUpdateLimitError,
     WorkflowUpdateNotFoundError,
 )
 from .payload_errors import (
@@ -166,6 +168,7 @@ __all__ = [
     "WorkflowQueryRejectedError",
     "WorkflowSuspendedError",
     "WorkflowUpdateFailedError",
+    "WorkflowUpdateLimitError",
     "WorkflowUpdateNotFoundError",
     "is_cancelled_exception",
 ]

@@ -8,6 +8,7 @@ __all__ = [
     "WorkflowQueryFailedError",
     "WorkflowQueryRejectedError",
     "WorkflowUpdateFailedError",
+    "WorkflowUpdateLimitError",
     "WorkflowUpdateNotFoundError",
 ]
 
@@ -96,6 +97,38 @@ class WorkflowUpdateFailedError(GreenroomError):
                 "the run is as it was before, mend the code and send the update again"
             )
         return f"{told} {'was rejected' if self.is_rejected else 'failed'}: {self.cause}"
+
+
+class WorkflowUpdateLimitError(GreenroomError):
+    """An update was not asked for, since its run has as many as one may: nothing of it is on disk.
+
+    Attributes:
+        workflow_id: the workflow that was asked.
+        run_id: the run that was asked.
+        limit: how many there may be.
+        is_retryable: whether the call may be repeated a little later. It may if too many are under way; a run that has
+            taken as many as it ever may takes none before it has gone on as new.
+    """
+
+    def __init__(self, workflow_id: str, run_id: str, limit: int, *, is_retryable: bool = True) -> None:
+        super().__init__(workflow_id, run_id, limit)
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.limit = limit
+        self.is_retryable = is_retryable
+
+    def __str__(self) -> str:
+        run = f"workflow {self.workflow_id!r} (run {self.run_id})"
+        if self.is_retryable:
+            return (
+                f"{run} has {self.limit:,} updates under way, as many as a run may; nothing was taken, try again when "
+                "some have ended, or allow more with Runtime(max_updates_in_flight=)"
+            )
+        return (
+            f"{run} has taken {self.limit:,} updates, as many as a run may; have it go on with "
+            "workflow.continue_as_new() when info().is_continue_as_new_suggested() says so, or allow more with "
+            "Runtime(max_updates=)"
+        )
 
 
 class WorkflowUpdateNotFoundError(GreenroomError):

@@ -24,12 +24,12 @@ from ..model.errors import (
 )
 from ..model.options import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowUpdateStage
 from ..model.run_facts import decode_facts
+from .admitting import admit
 from .asking import Asking
 from .attempts import Attempts
 from .delivery import Delivery, PinnedDelivery, Query, Question
 from .describing import describe
 from .directory import Directory
-from .mail_rows import leave_row
 from .once import was_heard
 from .outcomes import ResultFuture
 from .run_state import RunState
@@ -253,9 +253,7 @@ class Desk:
             return
         is_known = update.update_id in actor.run.updates or actor.run.has_admitted(update.update_id)
         if waiter.stage is WorkflowUpdateStage.ADMITTED and actor.is_open and not (actor.is_unborn or is_known):
-            leave_row(self._tools, actor, update, self._tools.clock.now_ns())
-            self._sweep.after(updating.admitted, actor.run, update.update_id)
-            self._sweep.undo(updating.fail, run_no, update.update_id)
+            admit(self._tools, actor, update)
         else:
             actor.accept(Delivery(update))
 

@@ -85,7 +85,7 @@ def _took_child_end(tools: Tools, run: RunState, message: ChildCompleted | Child
 
 
 def _took_update(tools: Tools, run: RunState, message: UpdateReceived) -> None:
-    run.updates[message.update_id] = False
+    run.accept_update(message.update_id)
     tools.sweep.batch.put_update(run.run_no, Update(message.update_id, b""))
 
 

@@ -40,6 +40,7 @@ from .switching import Committing
 from .targets import Target
 from .timekeeper import Timekeeper
 from .tools import Tools
+from .update_limits import UpdateLimits
 from .updating import Updating
 from .waiters import Waiters
 
@@ -135,6 +136,7 @@ class Hands:
             sweep=self.sweep,
             timekeeper=self.timekeeper,
             turn_seconds=settings.turn_deadline,
+            update_limits=UpdateLimits(settings.max_updates_in_flight, settings.max_updates),
             updating=self.updating,
             waiters=self.waiters,
             workflows=self.workflows,

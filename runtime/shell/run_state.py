@@ -45,7 +45,7 @@ class RunState:
         timers: number of each timer that is neither fired nor cancelled → when it is due (ns).
         rows: sequence number of each message that waits on disk → the message.
         updates: id of each update that the run has accepted, or refused after it was admitted → whether it has an
-            outcome.
+            outcome; ``accept_update`` and ``end_update`` change it.
         is_active: whether the journal has the run among those that opening brings back.
         is_cancel_requested: whether its code has been asked to end.
         is_stored: whether the journal has the run at all.
@@ -54,7 +54,9 @@ class RunState:
 
     __slots__ = (
         "_admitted",
+        "_admitted_updates",
         "_keys",
+        "_open_updates",
         "activities",
         "cancelling",
         "children",
@@ -82,6 +84,7 @@ class RunState:
         self.rows: dict[int, bytes] = {}
         # What is not to be asked for twice → in how many of the rows it stands; None for most runs, which have none.
         self._admitted: dict[tuple[str, str], int] | None = None
+        self._admitted_updates = 0
         self.forget()
 
     def forget(self) -> None:
@@ -95,6 +98,7 @@ class RunState:
         self.starts_ns: int | None = None
         self.timers: dict[int, int] = {}
         self.updates: dict[str, bool] = {}
+        self._open_updates = 0
         # None for most runs, whose signals have no keys.
         self._keys: set[str] | None = None
         self.is_active = False
@@ -127,6 +131,7 @@ class RunState:
         self.timers = {timer.item: timer.at_ns for timer in items.timers if timer.kind == DueKind.TIMER}
         self.starts_ns = next((timer.at_ns for timer in items.timers if timer.kind == DueKind.START), None)
         self.updates = {update.update_id: bool(update.outcome) for update in items.updates}
+        self._open_updates = sum(not update.outcome for update in items.updates)
         self._keys = {row.key for row in items.signal_keys} or None
 
     def note(self, message: Message, commands: list[Command], time_ns: int) -> None:
@@ -158,6 +163,27 @@ class RunState:
         is_stale = self._STALE.get(message.__class__)
         return is_stale is not None and is_stale(self, message)
 
+    @property
+    def updates_in_flight(self) -> int:
+        """How many updates have no outcome yet: accepted, or waiting on disk to be taken."""
+        return self._open_updates + self._admitted_updates
+
+    @property
+    def updates_in_all(self) -> int:
+        """How many updates the run has ever accepted, and those that wait on disk to be taken."""
+        return len(self.updates) + self._admitted_updates
+
+    def accept_update(self, update_id: str) -> None:
+        """The run has accepted an update."""
+        self.updates[update_id] = False
+        self._open_updates += 1
+
+    def end_update(self, update_id: str) -> None:
+        """An update has its outcome, accepted or not."""
+        if self.updates.get(update_id) is False:
+            self._open_updates -= 1
+        self.updates[update_id] = True
+
     def has_admitted(self, update_id: str) -> bool:
         """Whether an update waits on disk to be taken."""
         return self._admitted is not None and ("update", update_id) in self._admitted
@@ -181,7 +207,8 @@ class RunState:
         asked = asked_once_in(data)
         if asked is not None:
             admitted = self._admitted = self._admitted or {}
-            admitted[asked] = admitted.get(asked, 0) + 1
+            admitted[asked] = rows = admitted.get(asked, 0) + 1
+            self._admitted_updates += rows == 1 and asked[0] == "update"
 
     def take_row(self, seq: int) -> None:
         """A message waits on disk no longer, if it did."""
@@ -193,11 +220,13 @@ class RunState:
             self._admitted[asked] -= 1
             if not self._admitted[asked]:
                 del self._admitted[asked]
+                self._admitted_updates -= asked[0] == "update"
 
     def clear_rows(self) -> None:
         """Know nothing of what waits on disk."""
         self.rows.clear()
         self._admitted = None
+        self._admitted_updates = 0
 
     _STALE: ClassVar[dict[type[Message], Callable[[RunState, Any], bool]]] = {
         ActivityCompleted: lambda run, message: message.id not in run.activities,

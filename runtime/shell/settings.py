@@ -21,6 +21,8 @@ class Settings(NamedTuple):
     Attributes:
         max_residents: idle runs beyond this number are only on disk.
         mailbox_limit: messages that may wait for one run.
+        max_updates_in_flight: updates of one run without an outcome.
+        max_updates: updates that one run takes in all.
         activity_threads: sync activities at a time.
         activity_processes: activities in processes at a time; None for the number of processors.
         failure_exception_types: exceptions that close any run as failed instead of suspending it.
@@ -33,6 +35,8 @@ class Settings(NamedTuple):
 
     max_residents: int = 2000
     mailbox_limit: int = 10_000
+    max_updates_in_flight: int = 1000
+    max_updates: int = 100_000
     activity_threads: int = 32
     activity_processes: int | None = None
     failure_exception_types: tuple[type[BaseException], ...] = ()

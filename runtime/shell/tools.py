@@ -19,6 +19,7 @@ from .run_state import RunState
 from .supervisor import Supervisor
 from .sweep import Sweep, TurnTaker
 from .timekeeper import Timekeeper
+from .update_limits import UpdateLimits
 from .updating import Updating
 from .waiters import Waiters
 
@@ -107,6 +108,7 @@ class Tools:
         "sweep",
         "timekeeper",
         "turn_seconds",
+        "update_limits",
         "updating",
         "waiters",
         "workflows",
@@ -130,6 +132,7 @@ class Tools:
         sweep: Sweep,
         timekeeper: Timekeeper,
         turn_seconds: float | None,
+        update_limits: UpdateLimits,
         updating: Updating,
         waiters: Waiters,
         workflows: Registry[WorkflowDefinition],
@@ -153,6 +156,7 @@ class Tools:
         self.sweep = sweep
         self.timekeeper = timekeeper
         self.turn_seconds = turn_seconds
+        self.update_limits = update_limits
         self.updating = updating
         self.waiters = waiters
         self.workflows = workflows

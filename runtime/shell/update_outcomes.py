@@ -46,5 +46,5 @@ _ADMITTED = "AdmittedUpdateCompletedWorkflow", "taken"
 
 
 def _keep(tools: Tools, run: RunState, update_id: str, outcome: Outcome) -> None:
-    run.updates[update_id] = True
+    run.end_update(update_id)
     tools.sweep.batch.put_update(run.run_no, Update(update_id, outcome.encode()))

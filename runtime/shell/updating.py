@@ -193,6 +193,11 @@ class Updating:
         else:
             self._sweep.after(self.fail, run.run_no, update.update_id, closed_error(run.header))
 
+    def turn_away(self, run: RunState, delivery: Delivery, update: UpdateReceived, error: GreenroomError) -> None:
+        """There is no room for a request: who has sent this one is told ``error``, and nothing is written."""
+        self.arrived(run, delivery, update)
+        self._sweep.after(self._lose, run.run_no, update.update_id, None, error)
+
     # Telling, once it is on disk.
 
     def admitted(self, run: RunState, update_id: str) -> None:

@@ -87,10 +87,20 @@ class WorkflowActor(RunActor):
             self.actor_inbox.put_back([delivery])
             self.begin_delayed()
         else:
+            update = delivery.message
+            if isinstance(update, UpdateReceived):
+                if self._is_turned_away(delivery, update):
+                    return
+                self._tools.updating.arrived(self.run, delivery, update)
             self._tools.sweep.took_turn(self, delivery)
-            if isinstance(delivery.message, UpdateReceived):
-                self._tools.updating.arrived(self.run, delivery, delivery.message)
             keep_message(self._tools, self.run, delivery)
+
+    def _is_turned_away(self, delivery: Delivery, update: UpdateReceived) -> bool:
+        """Whether the run has no room for an update; for one that waits on disk there was."""
+        refusal = None if delivery.seq is not None else self._tools.update_limits.refusal(self.run, update)
+        if refusal is not None:
+            self._tools.updating.turn_away(self.run, delivery, update, refusal)
+        return refusal is not None
 
     def _may_begin(self) -> bool:
         """Whether mail ends the delay of the start: it does, but for the wait before a run is repeated or goes on."""
@@ -114,7 +124,10 @@ class WorkflowActor(RunActor):
             # It was in memory when the run was brought back with the same message from the disk, and that was taken.
             return
         if update is not None:
+            if self._is_turned_away(delivery, update):
+                return
             tools.updating.arrived(run, delivery, update)
+            message = delivery.message = update = tools.update_limits.marked(run, update)
         if run.is_stale(message):
             tools.sweep.took_turn(self, delivery)
             take_row(tools, run, delivery)

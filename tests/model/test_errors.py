@@ -34,6 +34,7 @@ from greenroom.runtime.model.errors import (
     WorkflowFailureError,
     WorkflowNotFoundError,
     WorkflowSuspendedError,
+    WorkflowUpdateLimitError,
     is_cancelled_exception,
 )
 
@@ -75,6 +76,17 @@ EXAMPLES = [
     (
         WorkflowClosedError("w", "r", "COMPLETED"),
         "workflow 'w' (run r) has ended (COMPLETED); result() and fetch_history() still work",
+    ),
+    (
+        WorkflowUpdateLimitError("w", "r", 1000),
+        "workflow 'w' (run r) has 1,000 updates under way, as many as a run may; nothing was taken, try again when "
+        "some have ended, or allow more with Runtime(max_updates_in_flight=)",
+    ),
+    (
+        WorkflowUpdateLimitError("w", "r", 1000, is_retryable=False),
+        "workflow 'w' (run r) has taken 1,000 updates, as many as a run may; have it go on with "
+        "workflow.continue_as_new() when info().is_continue_as_new_suggested() says so, or allow more with "
+        "Runtime(max_updates=)",
     ),
     (
         MailboxFullError("w", 10_000),
