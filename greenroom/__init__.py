@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .runtime.core.versions import PatchActivationInput
     from .runtime.model.attribute_values import SearchAttributeIndexedValueType
     from .runtime.model.cancellation import ActivityCancellationDetails
-    from .runtime.model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription
+    from .runtime.model.description import DelayedSignal, PendingActivity, PendingTimer, WorkflowExecutionDescription
     from .runtime.model.errors import (
         ActivityError,
         ApplicationError,
@@ -110,6 +110,7 @@ _HOMES = {
     "ChildWorkflowError": ".runtime.model.errors",
     "ContractError": ".runtime.model.errors",
     "Converter": ".runtime.model.payloads",
+    "DelayedSignal": ".runtime.model.description",
     "FailureError": ".runtime.model.errors",
     "Future": ".actors.future",
     "GreenroomError": ".runtime.model.errors",
@@ -177,8 +178,8 @@ _HOMES = {
     "WorkflowQueryRejectedError": ".runtime.model.errors",
     "WorkflowSuspendedError": ".runtime.model.errors",
     "WorkflowUpdateFailedError": ".runtime.model.errors",
-    "WorkflowUpdateLimitError": ".runtime.model.errors",
     "WorkflowUpdateHandle": ".runtime.update_handle",
+    "WorkflowUpdateLimitError": ".runtime.model.errors",
     "WorkflowUpdateNotFoundError": ".runtime.model.errors",
     "WorkflowUpdateStage": ".runtime.model.options",
     "activity": ".runtime.activity",
@@ -199,6 +200,7 @@ __all__ = [
     "ChildWorkflowError",
     "ContractError",
     "Converter",
+    "DelayedSignal",
     "FailureError",
     "Future",
     "GreenroomError",

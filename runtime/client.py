@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
 from .core.messages import SignalReceived, SignalReceivedOnce
 from .message_calls import checked_call
+from .model.durations import to_ns
 from .model.handler_definitions import handler_name, handler_signature
 from .model.history import WorkflowHistory
 from .model.ids import check_id
@@ -93,10 +95,20 @@ class WorkflowHandle(RunControls, Generic[R]):
         /,
         *args: *Ts,
         idempotency_key: str | None = None,
+        delay: timedelta | float | None = None,
     ) -> Future[None]: ...
     @overload
-    def signal(self, signal: str, /, *args: Any, idempotency_key: str | None = None) -> Future[None]: ...
-    def signal(self, signal: Any, /, *args: object, idempotency_key: str | None = None) -> Future[None]:
+    def signal(
+        self, signal: str, /, *args: Any, idempotency_key: str | None = None, delay: timedelta | float | None = None
+    ) -> Future[None]: ...
+    def signal(
+        self,
+        signal: Any,
+        /,
+        *args: object,
+        idempotency_key: str | None = None,
+        delay: timedelta | float | None = None,
+    ) -> Future[None]:
         """Send a signal; done once it is on disk, as part of the run's history or in its mailbox.
 
         Args:
@@ -104,10 +116,13 @@ class WorkflowHandle(RunControls, Generic[R]):
             *args: its arguments.
             idempotency_key: the sender's own name for this signal, up to 480 bytes: another one with it to the same run
                 is acknowledged and not delivered, whatever it says.
+            delay: how long after the call it comes to the run (seconds or timedelta); until then it waits on disk, and
+                goes on to the next run of a chain. If the workflow has ended by then it becomes a dead letter.
 
         Raises:
-            TypeError: the arguments do not fit the handler that is referred to, or the key is no string.
-            ValueError: the key cannot be one.
+            TypeError: the arguments do not fit the handler that is referred to, the key is no string, or the delay no
+                length of time.
+            ValueError: the key cannot be one, or the delay is less than none.
             PayloadError: an argument cannot be stored, or is not of the type that the handler's annotation allows.
 
         Raises (from the future):
@@ -120,6 +135,9 @@ class WorkflowHandle(RunControls, Generic[R]):
         message = SignalReceived(name, data)
         if idempotency_key is not None:
             message = SignalReceivedOnce(name, data, key=check_id(idempotency_key, "idempotency key"))
+        delay_ns = to_ns(delay, "delay")
+        if delay_ns:
+            return self._desk.send_later(self._target, message, delay_ns)
         return self._desk.send(self._target, message)
 
     @overload

@@ -26,7 +26,7 @@ from .errors import (
 from .journal import Journal
 from .keys import ID_LIMIT, PREFIX_LIMIT, DueKind
 from .memory import MemoryStore
-from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, SignalKey, Timer, Turn, Update
+from .records import Attempt, DeadLetter, DelayedMail, Due, Items, Mail, Meta, RunHeader, SignalKey, Timer, Turn, Update
 from .settings import Durability
 from .store import Changes, Store, Tree
 
@@ -39,6 +39,7 @@ __all__ = [
     "ClosedError",
     "CorruptError",
     "DeadLetter",
+    "DelayedMail",
     "Due",
     "DueKind",
     "Durability",

@@ -9,7 +9,7 @@ from .active import ActiveRuns
 from .attribute_rows import changed_rows
 from .codec import chain_start, encode, encode_pointer, encode_turn, seal
 from .keys import DueKind, Kind
-from .records import Attempt, DeadLetter, Mail, RunHeader, SignalKey, Timer, Update
+from .records import Attempt, DeadLetter, DelayedMail, Mail, RunHeader, SignalKey, Timer, Update
 from .store import Tree
 
 __all__ = ["Batch", "Numbers"]
@@ -122,6 +122,17 @@ class Batch:
         """Remove a message that its run has taken."""
         self._drop(keys.MAIL_KEY.pack(run_no, Kind.MAIL, seq))
         self._drop_due(keys.WAITING_KEY.pack(keys.WAITING, seq, run_no))
+
+    def delay_mail(self, run_no: int, mail: DelayedMail) -> None:
+        """Leave a message for a run that is due at a time; its item is one that no other such message of it has."""
+        key = keys.DELAYED_KEY.pack(run_no, Kind.DELAYED, mail.item)
+        self._put(key, encode(key, mail))
+        self._put_due(keys.DUE_KEY.pack(keys.DUE, mail.at_ns, run_no, DueKind.DELAYED, mail.item))
+
+    def drop_delayed(self, run_no: int, mail: DelayedMail) -> None:
+        """Remove a message that its run gets now, or never."""
+        self._drop(keys.DELAYED_KEY.pack(run_no, Kind.DELAYED, mail.item))
+        self._drop_due(keys.DUE_KEY.pack(keys.DUE, mail.at_ns, run_no, DueKind.DELAYED, mail.item))
 
     def set_active(self, run_no: int) -> None:
         """Mark a run that opening the journal must bring back: it has activities to perform, or is suspended."""

@@ -16,7 +16,7 @@ from .files import Files
 from .journal import Journal
 from .keys import DueKind, Kind
 from .ownership import OwnerLock
-from .records import Attempt, DeadLetter, Mail, Meta, RunHeader, SignalKey, Timer, Update
+from .records import Attempt, DeadLetter, DelayedMail, Mail, Meta, RunHeader, SignalKey, Timer, Update
 from .store import META_KEY, Store, Tree
 
 __all__ = ["Problem", "check"]
@@ -137,6 +137,7 @@ class _Walk:
             int(Kind.TIMER): (_only(keys.TIMER_KEY.size), self._read_timer),
             int(Kind.UPDATE): (_ID_SIZES, self._read_update),
             int(Kind.SIGNAL_KEY): (_ID_SIZES, self._read_signal_key),
+            int(Kind.DELAYED): (_only(keys.DELAYED_KEY.size), self._read_delayed),
         }
         self._judges = {
             keys.WAITING: (keys.WAITING_KEY.size, self._judge_mail),
@@ -226,6 +227,11 @@ class _Walk:
         found = decode(SignalKey, key, row).key
         if keys.signal_key(run.run_no, found) != key:
             self._report(keys.describe(key), f"the row is that of signal key {found!r}", run.run_no)
+
+    def _read_delayed(self, run: _Run, key: bytes, row: bytes) -> None:
+        run.items += 1
+        mail = decode(DelayedMail, key, row)
+        self._expect_due(key, keys.DUE_KEY.pack(keys.DUE, mail.at_ns, run.run_no, DueKind.DELAYED, mail.item))
 
     def _expect_due(self, key: bytes, due: bytes) -> None:
         if self._store.get(Tree.DUE, due) is None:
@@ -319,6 +325,10 @@ class _Walk:
                 key = keys.ATTEMPT_KEY.pack(run_no, Kind.ATTEMPT, item)
                 row = self._store.get(Tree.RUNS, key)
                 return None if row is None else decode(Attempt, key, row).next_ns
+            case DueKind.DELAYED:
+                key = keys.DELAYED_KEY.pack(run_no, Kind.DELAYED, item)
+                row = self._store.get(Tree.RUNS, key)
+                return None if row is None else decode(DelayedMail, key, row).at_ns
             case _:
                 key = keys.TIMER_KEY.pack(run_no, Kind.TIMER, kind, item)
                 row = self._store.get(Tree.RUNS, key)

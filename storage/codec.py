@@ -18,7 +18,7 @@ import msgpack
 
 from . import keys
 from .errors import CorruptError, FormatError
-from .records import Attempt, DeadLetter, Mail, Meta, RunHeader, SignalKey, Timer, Turn, Update
+from .records import Attempt, DeadLetter, DelayedMail, Mail, Meta, RunHeader, SignalKey, Timer, Turn, Update
 
 __all__ = [
     "FORMAT",
@@ -52,7 +52,7 @@ _crc_bytes = _TRAILER.pack
 # What the constructor of a named tuple does once it has put its arguments in order.
 _tuple: Callable[..., Any] = cast(Any, tuple).__new__
 
-Record = TypeVar("Record", RunHeader, Mail, Attempt, Timer, Update, SignalKey, DeadLetter, Meta)
+Record = TypeVar("Record", RunHeader, Mail, Attempt, Timer, Update, SignalKey, DelayedMail, DeadLetter, Meta)
 
 _INT = (int,)
 _STR = (str,)
@@ -70,6 +70,7 @@ _SHAPES: dict[type, tuple[tuple[type, ...], ...]] = {
     Timer: (_INT, _INT, _INT),
     Update: (_STR, _BYTES),
     SignalKey: (_STR,),
+    DelayedMail: (_INT, _INT, _BYTES, _BOOL),
     DeadLetter: (_INT, _INT, _INT, _STR, _BYTES),
     Meta: (_INT, _STR, _INT, _INT, _INT, _INT, _INT, _STR),
 }

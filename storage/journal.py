@@ -16,7 +16,7 @@ from .codec import FORMAT, chain_start, decode, decode_bits, decode_pointer, dec
 from .environment import Environment
 from .errors import ClosedError, CorruptError, FormatError, LocationError
 from .keys import Kind
-from .records import Attempt, DeadLetter, Due, Items, Mail, Meta, RunHeader, SignalKey, Timer, Turn, Update
+from .records import Attempt, DeadLetter, DelayedMail, Due, Items, Mail, Meta, RunHeader, SignalKey, Timer, Turn, Update
 from .settings import Durability, Settings
 from .store import META_KEY, Store, Tree
 
@@ -27,8 +27,8 @@ _SLICE = 1000
 _ALL = (1 << keys.BLOCK) - 1
 _T = TypeVar("_T")
 # What stands beside a history, in the order of Items: kind of row → the record in it.
-_KINDS = Kind.MAIL, Kind.ATTEMPT, Kind.TIMER, Kind.UPDATE, Kind.SIGNAL_KEY
-_BESIDE: dict[int, Any] = dict(zip(_KINDS, (Mail, Attempt, Timer, Update, SignalKey), strict=True))
+_KINDS = Kind.MAIL, Kind.ATTEMPT, Kind.TIMER, Kind.UPDATE, Kind.SIGNAL_KEY, Kind.DELAYED
+_BESIDE: dict[int, Any] = dict(zip(_KINDS, (Mail, Attempt, Timer, Update, SignalKey, DelayedMail), strict=True))
 
 
 class Journal:
@@ -240,7 +240,7 @@ class Journal:
     def items(self, run_no: int) -> Items:
         """Return all that stands beside the history of a run."""
         lists: dict[int, list[Any]] = {kind: [] for kind in _BESIDE}
-        for key, row in self._walk(run_no, Kind.MAIL, Kind.SIGNAL_KEY):
+        for key, row in self._walk(run_no, Kind.MAIL, Kind.DELAYED):
             if key[8] not in lists:
                 raise CorruptError(keys.describe(key), "no version of greenroom writes such a row", run_no)
             lists[key[8]].append(decode(_BESIDE[key[8]], key, row))

@@ -11,6 +11,7 @@ RUNS        ``run_no(8) ‖ 0x30 ‖ item(4)``                           attempt
 RUNS        ``run_no(8) ‖ 0x40 ‖ timer_kind(1) ‖ item(4)``           timer
 RUNS        ``run_no(8) ‖ 0x50 ‖ update id, UTF-8``                  update
 RUNS        ``run_no(8) ‖ 0x60 ‖ idempotency key, UTF-8``            key of a signal
+RUNS        ``run_no(8) ‖ 0x70 ‖ item(4)``                           mail that comes later
 DUE         ``0x00 ‖ seq(8) ‖ run_no(8)``                            mail waits
 DUE         ``0x01 ‖ block(8)``                                      which of 256 runs are active
 DUE         ``0x02 ‖ at_ns(8) ‖ run_no(8) ‖ due_kind(1) ‖ item(4)``  something is due at a time
@@ -30,6 +31,7 @@ __all__ = [
     "ACTIVE_KEY",
     "ATTEMPT_KEY",
     "BLOCK",
+    "DELAYED_KEY",
     "DUE",
     "DUE_KEY",
     "DUE_TIME",
@@ -75,7 +77,7 @@ BLOCK = 256
 """How many runs share one row of marks: those whose numbers give the same block when divided by this."""
 
 HEADER_KEY = Struct(">QB")
-TURN_KEY = ATTEMPT_KEY = Struct(">QBI")
+TURN_KEY = ATTEMPT_KEY = DELAYED_KEY = Struct(">QBI")
 MAIL_KEY = Struct(">QBQ")
 TIMER_KEY = Struct(">QBBI")
 WAITING_KEY = Struct(">BQQ")
@@ -95,6 +97,7 @@ class Kind(IntEnum):
     TIMER = 0x40
     UPDATE = 0x50
     SIGNAL_KEY = 0x60
+    DELAYED = 0x70
 
 
 class DueKind(IntEnum):
@@ -104,6 +107,7 @@ class DueKind(IntEnum):
     ATTEMPT = 2
     RUN_TIMEOUT = 3
     START = 4
+    DELAYED = 5
 
 
 def workflow_key(workflow_id: str) -> bytes:
@@ -185,6 +189,7 @@ _LAYOUTS: dict[int, tuple[Struct, str]] = {
     Kind.MAIL: (MAIL_KEY, "mail {2} of run {0}"),
     Kind.ATTEMPT: (ATTEMPT_KEY, "activity {2} of run {0}"),
     Kind.TIMER: (TIMER_KEY, "timer {3} (kind {2}) of run {0}"),
+    Kind.DELAYED: (DELAYED_KEY, "delayed mail {2} of run {0}"),
 }
 
 

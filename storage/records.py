@@ -5,7 +5,20 @@ from typing import NamedTuple
 
 from .keys import DueKind
 
-__all__ = ["Attempt", "DeadLetter", "Due", "Items", "Mail", "Meta", "RunHeader", "SignalKey", "Timer", "Turn", "Update"]
+__all__ = [
+    "Attempt",
+    "DeadLetter",
+    "DelayedMail",
+    "Due",
+    "Items",
+    "Mail",
+    "Meta",
+    "RunHeader",
+    "SignalKey",
+    "Timer",
+    "Turn",
+    "Update",
+]
 
 
 class RunHeader(NamedTuple):
@@ -123,6 +136,16 @@ class SignalKey(NamedTuple):
     key: str
 
 
+class DelayedMail(NamedTuple):
+    """A message that comes to its run at a time; ``is_pinned`` is whether it is for that run and no other of its
+    chain."""
+
+    item: int
+    at_ns: int
+    message: bytes
+    is_pinned: bool
+
+
 class DeadLetter(NamedTuple):
     """A message that nobody could take, with the reason."""
 
@@ -157,3 +180,4 @@ class Items(NamedTuple):
     timers: list[Timer]
     updates: list[Update]
     signal_keys: list[SignalKey]
+    delayed: list[DelayedMail]

@@ -11,7 +11,7 @@ import msgspec
 from .options import WorkflowExecutionStatus
 from .search_attributes import TypedSearchAttributes
 
-__all__ = ["PendingActivity", "PendingTimer", "WorkflowExecutionDescription"]
+__all__ = ["DelayedSignal", "PendingActivity", "PendingTimer", "WorkflowExecutionDescription"]
 
 
 class PendingActivity(msgspec.Struct, frozen=True):
@@ -54,6 +54,18 @@ class PendingTimer(msgspec.Struct, frozen=True):
     summary: str | None
 
 
+class DelayedSignal(msgspec.Struct, frozen=True):
+    """A signal that comes later.
+
+    Attributes:
+        name: the signal's.
+        due_time: when it comes (aware, UTC).
+    """
+
+    name: str
+    due_time: datetime
+
+
 class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
     """A run as it stands on disk.
 
@@ -76,6 +88,7 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
         restarts: how often it was restarted of late because its code has raised a bug.
         python: the Python version that began it, such as "3.11".
         first_turn_time: when it begins, if its start is delayed.
+        delayed_signals: signals that come later, the next one first.
         memo: its notes by name, as plain data.
         typed_search_attributes: what it is found by.
         static_summary: the line for people given at its start.
@@ -108,3 +121,4 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
     static_details: str | None
     current_details: str | None
     first_turn_time: datetime | None = None
+    delayed_signals: list[DelayedSignal] = []

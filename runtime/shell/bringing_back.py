@@ -21,6 +21,7 @@ from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
 from .encoding import decode_turn
 from .headers import put_header
+from .later import arm_delayed
 from .overdue import Owner, overdue
 from .run_state import RunState
 from .tools import Tools
@@ -151,6 +152,8 @@ class BringingBack:
             tools.sweep.batch.clear_active(run.run_no)
         for item, at_ns in run.timers.items():
             tools.timekeeper.arm(run.run_no, DueKind.TIMER, item, at_ns)
+        if run.delayed:
+            arm_delayed(tools, run)
         # What it stopped at was there before all else that waits, though its row came later.
         first_of_all = sorted(self._mail, key=lambda mail: mail.seq != stopped_at)
         mail = [Delivery(decode_message(mail.message), seq=mail.seq) for mail in first_of_all]

@@ -8,6 +8,7 @@ from ..model.cancellation import NOT_FOUND
 from ..model.options import WorkflowExecutionStatus
 from ..model.run_facts import change_facts
 from .headers import put_header
+from .later import come_to_nothing
 from .outcomes import Outcome, release_outcome
 from .relatives import close_children, tell_parent
 from .run_state import RunState
@@ -55,6 +56,8 @@ def close_run(
             batch.take_mail(run_no, seq)
             _lose_mail(tools, run, data, status, time_ns)
         run.clear_rows()
+    if run.delayed:
+        come_to_nothing(tools, run, next_run_id, status, time_ns)
     closed = run.header._replace(
         status=int(status),
         closed_ns=time_ns,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...storage import Attempt
+from ...storage import Attempt, DelayedMail
 from ..core.commands import ScheduleActivity
 from ..core.execution import Execution
+from ..core.messages import SignalReceived, decode_message
 from ..model.attribute_values import decode_attributes
-from ..model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription
+from ..model.description import DelayedSignal, PendingActivity, PendingTimer, WorkflowExecutionDescription
 from ..model.instants import instant
 from ..model.memos import decode_memo
 from ..model.options import WorkflowExecutionStatus, decode_workflow_options
@@ -73,6 +74,7 @@ def describe(
         static_summary=options.summary,
         static_details=options.details,
         current_details=None if execution is None else execution.current_details() or None,
+        delayed_signals=[_delayed(mail) for mail in sorted(run.delayed.values(), key=lambda mail: mail.at_ns)],
     )
 
 
@@ -82,6 +84,11 @@ def _shown(converter: PayloadConverter, payload: bytes) -> object:
     except Exception:
         # A run is described even where one of its notes cannot be read here.
         return f"<{len(payload)} bytes that cannot be decoded>"
+
+
+def _delayed(mail: DelayedMail) -> DelayedSignal:
+    message = decode_message(mail.message)
+    return DelayedSignal(message.name if isinstance(message, SignalReceived) else told(message), instant(mail.at_ns))
 
 
 def _activity(command: ScheduleActivity, scheduled_ns: int, state: ActivityState) -> PendingActivity:

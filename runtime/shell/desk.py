@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from ...actors import Dispatcher, DispatcherClosedError, Future
@@ -13,6 +12,7 @@ from ...storage import RunHeader
 from ..attempt import CURRENT
 from ..core.context import current_or_none
 from ..core.messages import Message, RunTerminated, UpdateReceived
+from ..model.durations import MAX_NS
 from ..model.errors import (
     GreenroomError,
     InWorkflowError,
@@ -20,24 +20,23 @@ from ..model.errors import (
     MailboxFullError,
     RuntimeClosedError,
     WorkflowNotFoundError,
-    WorkflowUpdateNotFoundError,
 )
-from ..model.options import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowUpdateStage
-from ..model.run_facts import decode_facts
-from .admitting import admit
+from ..model.options import QueryRejectCondition
 from .asking import Asking
 from .attempts import Attempts
 from .delivery import Delivery, PinnedDelivery, Query, Question
 from .describing import describe
 from .directory import Directory
+from .later import put_off
 from .once import was_heard
 from .outcomes import ResultFuture
 from .run_state import RunState
 from .standing_errors import closed_error
 from .starting import StartRequest, Starts
-from .sweep import Sweep, fail_if_pending
+from .sweep import Sweep
 from .targets import Target
 from .tools import Tools
+from .update_desk import UpdateDesk
 from .updating import UpdateWaiter
 from .workflow_actor import WorkflowActor
 
@@ -78,6 +77,9 @@ class Desk:
         self._driver = driver
         self._closed_by: GreenroomError | None = None
         self._path = path
+        self._updates = UpdateDesk(
+            directory, starts, tools, known=self._known, again=self._handle, mailbox_limit=mailbox_limit
+        )
         self._process = os.getpid()
 
     # From any thread.
@@ -93,6 +95,11 @@ class Desk:
     def send(self, target: Target, message: Message) -> Future[None]:
         """Send a message to an open run; done once its turn is on disk."""
         return self._ask(Future(), self._send, target, message)
+
+    def send_later(self, target: Target, message: Message, delay_ns: int) -> Future[None]:
+        """Have a message come to an open run later; done once it waits on disk."""
+        at_ns = min(self._tools.clock.now_ns() + delay_ns, MAX_NS)
+        return self._ask(Future(), self._send_later, target, message, at_ns)
 
     def result(self, target: Target, result_type: Any, *, follow_runs: bool) -> Future[Any]:
         """The outcome of a run, once there is one; or of the run that goes on in its place."""
@@ -115,15 +122,15 @@ class Desk:
 
     def update(self, target: Target, update: UpdateReceived, waiter: UpdateWaiter) -> Future[Any]:
         """Ask for an update of a run; the waiter's future is told how far it has come."""
-        return self._ask(waiter.future, self._update, target, update, waiter)
+        return self._ask(waiter.future, self._updates.update, target, update, waiter)
 
     def update_with_start(self, request: StartRequest, update: UpdateReceived, waiter: UpdateWaiter) -> Future[Any]:
         """Ask for an update of a workflow, which is started first if it is not there."""
-        return self._ask(waiter.future, self._update_with_start, request, update, waiter)
+        return self._ask(waiter.future, self._updates.update_with_start, request, update, waiter)
 
     def find_update(self, target: Target, update_id: str, waiter: UpdateWaiter) -> Future[Any]:
         """Wait for an update that the run has already."""
-        return self._ask(waiter.future, self._find_update, target, update_id, waiter)
+        return self._ask(waiter.future, self._updates.find_update, target, update_id, waiter)
 
     def resume(self, target: Target) -> Future[None]:
         """Have a stopped run tried again."""
@@ -207,6 +214,33 @@ class Desk:
             raise MailboxFullError(target.workflow_id, self._mailbox_limit)
         actor.accept((PinnedDelivery if target.run_id else Delivery)(message, future))
 
+    def _send_later(self, future: Future[None], target: Target, message: Message, at_ns: int) -> None:
+        run_no, header = self._known(target)
+        actor = self._directory.of_run(run_no)
+        if actor is None:
+            if not was_heard(self._tools, run_no, message):
+                raise closed_error(header)
+            self._sweep.answer(future, None)
+            return
+
+        if actor.waiting_messages >= self._mailbox_limit:
+            raise MailboxFullError(target.workflow_id, self._mailbox_limit)
+
+        def keep(actor: WorkflowActor) -> None:
+            if not actor.is_open:
+                # The run has ended since it was asked: another one may be there.
+                self._sweep.after(self._handle, future, self._send_later, (target, message, at_ns))
+                return
+            try:
+                put_off(self._tools, actor, message, at_ns, is_pinned=bool(target.run_id))
+            except GreenroomError as error:
+                self._sweep.refuse(future, error)
+            else:
+                self._sweep.answer(future, None)
+
+        # In its turn: what waits for it is known then, and whether it is open.
+        actor.ask(Question(keep, future, answers_itself=True))
+
     def _result(self, future: ResultFuture, target: Target) -> None:
         self._starts.attach(future, *self._known(target))
 
@@ -238,93 +272,6 @@ class Desk:
             self._asking.ask_history(query, run_no)
         else:
             actor.ask(query)
-
-    def _update(self, future: Future[Any], target: Target, update: UpdateReceived, waiter: UpdateWaiter) -> None:
-        run_no, header = self._known(target)
-        actor = self._directory.of_run(run_no)
-        updating = self._tools.updating
-        if actor is None:
-            if not updating.tell_stored(run_no, header, update.update_id, waiter):
-                raise closed_error(header)
-            return
-        if actor.waiting_messages >= self._mailbox_limit:
-            raise MailboxFullError(header.workflow_id, self._mailbox_limit)
-        if not updating.ask(actor.run, update.update_id, waiter):
-            return
-        is_known = update.update_id in actor.run.updates or actor.run.has_admitted(update.update_id)
-        if waiter.stage is WorkflowUpdateStage.ADMITTED and actor.is_open and not (actor.is_unborn or is_known):
-            admit(self._tools, actor, update)
-        else:
-            actor.accept(Delivery(update))
-
-    def _update_with_start(
-        self, future: Future[Any], request: StartRequest, update: UpdateReceived, waiter: UpdateWaiter
-    ) -> None:
-        met = partial(self._update_begun, future, update, waiter)
-        begun = self._starts.requests.begun(request.workflow_id, request.request_id) if request.request_id else None
-        if begun is not None:
-            met(*begun)
-            return
-        existing = self._directory.find(request.workflow_id, "")
-        header = None if existing is None else self._directory.header(existing)
-        if existing is not None and header is not None:
-            if self._tools.updating.tell_stored(existing, header, update.update_id, waiter):
-                return
-            is_used = request.conflict is WorkflowIDConflictPolicy.USE_EXISTING
-            if header.closed_ns is None and (is_used or self._has_update(existing, update.update_id)):
-                self._update(future, Target(request.workflow_id, header.run_id), update, waiter)
-                return
-
-        def ask(actor: WorkflowActor) -> None:
-            self._tools.updating.ask(actor.run, update.update_id, waiter)
-            actor.leave(update, self._tools.clock.now_ns())
-            self._sweep.after(self._tools.updating.admitted, actor.run, update.update_id)
-
-        started: Future[Any] = Future()
-        started.add_done_callback(lambda done: _fail_as(done, future))
-        self._starts.start(started, request._replace(then=ask, met=met))
-
-    def _update_begun(
-        self, future: Future[Any], update: UpdateReceived, waiter: UpdateWaiter, run_no: int, header: RunHeader
-    ) -> None:
-        """The run that the same request has started before has the update too, or the chain that goes on from it."""
-        while header.closed_ns is not None and (next_run_id := decode_facts(header.facts).next_run_id):
-            if self._tools.updating.tell_stored(run_no, header, update.update_id, waiter):
-                return
-            run_no, header = self._known(Target(header.workflow_id, next_run_id))
-        self._update(future, Target(header.workflow_id, header.run_id), update, waiter)
-
-    def _has_update(self, run_no: int, update_id: str) -> bool:
-        """Whether an open run has taken an update, or has it in its mailbox."""
-        actor = self._directory.of_run(run_no)
-        if actor is None:
-            return False
-        return actor.run.has_admitted(update_id) or self._tools.updating.is_known(actor.run, update_id)
-
-    def _find_update(self, future: Future[Any], target: Target, update_id: str, waiter: UpdateWaiter) -> None:
-        run_no, header = self._known(target)
-        actor = self._directory.of_run(run_no)
-        updating = self._tools.updating
-        if updating.tell_stored(run_no, header, update_id, waiter):
-            return
-        if actor is None and (next_run_id := decode_facts(header.facts).next_run_id):
-            # It waited to be taken when the run ended, and has gone on with all other mail.
-            self._find_update(future, Target(target.workflow_id, next_run_id), update_id, waiter)
-            return
-        if actor is None:
-            raise WorkflowUpdateNotFoundError(header.workflow_id, header.run_id, update_id)
-
-        def find(actor: WorkflowActor) -> None:
-            facts = actor.run.header.facts
-            next_run_id = decode_facts(facts).next_run_id if facts and update_id not in actor.run.updates else ""
-            if next_run_id:
-                # The run has ended since it was asked.
-                args = Target(target.workflow_id, next_run_id), update_id, waiter
-                self._sweep.after(self._handle, future, self._find_update, args)
-            else:
-                updating.find(actor.run, update_id, waiter)
-
-        actor.ask(Question(find, future, answers_itself=True))
 
     def _resume(self, future: Future[None], target: Target) -> None:
         actor = self._open_actor(target)
@@ -360,10 +307,3 @@ class Desk:
         if actor is None:
             raise closed_error(header)
         return actor
-
-
-def _fail_as(done: Future[Any], future: Future[Any]) -> None:
-    """Where there was no start nobody will hear of what was to follow it."""
-    error = done.exception()
-    if error is not None:
-        fail_if_pending(future, error)

@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from functools import partial
 from typing import ClassVar
 
-from ...actors import Clock, Dispatcher, DispatcherClosedError, Future, TurnDeadline
+from ...actors import Clock, Dispatcher, DispatcherClosedError, Future, Lane, TurnDeadline
 from ...storage import CorruptError, Due, DueKind, Journal, RunHeader
 from ..core.execution import Execution
 from ..core.messages import RunTimedOut, TimerFired
@@ -22,10 +22,12 @@ from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .asking import Asking
 from .attempts import Attempts
+from .delivery import Question
 from .desk import Desk
 from .directory import Directory
 from .history import HistoryFuture, read_history
 from .journal_seam import translated
+from .later import come_now
 from .overdue import Overdue
 from .pace import Pace
 from .performer import Outcome, Task
@@ -281,6 +283,12 @@ class Hands:
         if actor is not None:
             actor.begin()
 
+    def _fire_delayed(self, due: Due) -> None:
+        actor = self.directory.of_run(due.run_no)
+        if actor is not None:
+            come = Question(lambda actor: come_now(self.directory.tools, actor, due.item), None)
+            actor.actor_inbox.put(come, Lane.SYSTEM)
+
     def _fire_timeout(self, due: Due) -> None:
         header = self.directory.header(due.run_no)
         if header is not None:
@@ -296,6 +304,7 @@ class Hands:
         DueKind.ATTEMPT: _fire_attempt,
         DueKind.RUN_TIMEOUT: _fire_timeout,
         DueKind.START: _fire_start,
+        DueKind.DELAYED: _fire_delayed,
     }
 
 

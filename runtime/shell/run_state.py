@@ -3,10 +3,10 @@ here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from ...storage import DueKind, Items, RunHeader, Turn
+from ...storage import DelayedMail, DueKind, Items, RunHeader, Turn
 from ..core.commands import CancelActivity, Command, RequestCancelActivity, ScheduleActivity, StartChild
 from ..core.messages import (
     ActivityCompleted,
@@ -29,6 +29,10 @@ from ..model.options import WorkflowExecutionStatus
 from .flights import Owner
 
 __all__ = ["RunState"]
+
+
+# The same for all runs that have none.
+_NONE: dict[int, DelayedMail] = {}
 
 
 class RunState:
@@ -55,6 +59,7 @@ class RunState:
     __slots__ = (
         "_admitted",
         "_admitted_updates",
+        "_delayed",
         "_keys",
         "_open_updates",
         "activities",
@@ -97,6 +102,7 @@ class RunState:
         self.children: dict[int, StartChild] = {}
         self.starts_ns: int | None = None
         self.timers: dict[int, int] = {}
+        self._delayed = _NONE
         self.updates: dict[str, bool] = {}
         self._open_updates = 0
         # None for most runs, whose signals have no keys.
@@ -133,6 +139,7 @@ class RunState:
         self.updates = {update.update_id: bool(update.outcome) for update in items.updates}
         self._open_updates = sum(not update.outcome for update in items.updates)
         self._keys = {row.key for row in items.signal_keys} or None
+        self._delayed = {mail.item: mail for mail in items.delayed} or _NONE
 
     def note(self, message: Message, commands: list[Command], time_ns: int) -> None:
         """Follow a turn of the history: what it asked for is waited for, what it brought no longer."""
@@ -162,6 +169,23 @@ class RunState:
         for before."""
         is_stale = self._STALE.get(message.__class__)
         return is_stale is not None and is_stale(self, message)
+
+    @property
+    def delayed(self) -> Mapping[int, DelayedMail]:
+        """The messages that come later, by their items in order: their rows on disk."""
+        return self._delayed
+
+    def add_delayed(self, at_ns: int, message: bytes, *, is_pinned: bool) -> DelayedMail:
+        """A message comes later; gives its row."""
+        item = next(reversed(self._delayed), 0) + 1
+        if not self._delayed:
+            self._delayed = {}
+        mail = self._delayed[item] = DelayedMail(item, at_ns, message, is_pinned)
+        return mail
+
+    def take_delayed(self, item: int) -> None:
+        """A message comes now, or never."""
+        del self._delayed[item]
 
     @property
     def updates_in_flight(self) -> int:

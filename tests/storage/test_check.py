@@ -12,6 +12,7 @@ from greenroom.storage import (
     Attempt,
     Batch,
     CorruptError,
+    DelayedMail,
     DueKind,
     InUseError,
     Journal,
@@ -56,6 +57,7 @@ def fill(journal: Journal) -> None:
     batch.put_mail(OPEN, 7, b"hello")
     batch.put_update(OPEN, Update("under way", b""))
     batch.put_update(CLOSED, Update("done", b"outcome"))
+    batch.delay_mail(OPEN, DelayedMail(5, 95, b"later", False))
     batch.put_signal_key(OPEN, "heard")
     batch.put_signal_key(CLOSED, "heard")
     for run_no in (OPEN, CLOSED):
@@ -153,6 +155,14 @@ def timer_of_no_kind(store: MemoryStore, batch: Batch) -> None:
     store.commit({Tree.DUE: {due: seal(due)}, Tree.RUNS: {row: encode(row, Timer(4, 5, 9))}})
 
 
+def delayed_without_due(store: MemoryStore, batch: Batch) -> None:
+    store.commit({Tree.DUE: {keys.DUE_KEY.pack(keys.DUE, 95, OPEN, DueKind.DELAYED, 5): None}})
+
+
+def delayed_of_closed(store: MemoryStore, batch: Batch) -> None:
+    batch.delay_mail(CLOSED, DelayedMail(1, 96, b"too late", True))
+
+
 def due_without_item(kind: int) -> Break:
     def run(store: MemoryStore, batch: Batch) -> None:
         key = keys.DUE_KEY.pack(keys.DUE, 5, OPEN, kind, 77)
@@ -241,6 +251,9 @@ BREAKS: list[tuple[str, Break, str, int | None]] = [
     ("wrong time", timer_at_another_time, "run 1: item 1 (kind 1) is due at 51 and does not wait", OPEN),
     ("no kind of timer", timer_of_no_kind, "timer 4 (kind 9) of run 1: no version of greenroom writes", OPEN),
     ("no such timer", due_without_item(1), "run 1: item 77 (kind 1) is due at 5", OPEN),
+    ("no such delayed mail", due_without_item(5), "run 1: item 77 (kind 5) is due at 5", OPEN),
+    ("delayed mail that is never due", delayed_without_due, "delayed mail 5 of run 1: nothing makes it due", OPEN),
+    ("delayed mail of a closed run", delayed_of_closed, "it is closed, yet 1 items wait for it", CLOSED),
     ("no such attempt", due_without_item(2), "run 1: item 77 (kind 2) is due at 5", OPEN),
     ("no such mail", mail_without_item, "run 2: mail 1 is due and is not there", CLOSED),
     ("mail not due", drop_due(0), "mail 1 of run 1: nothing makes it due", OPEN),

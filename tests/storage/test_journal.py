@@ -12,6 +12,7 @@ from greenroom.storage import (
     ClosedError,
     CorruptError,
     DeadLetter,
+    DelayedMail,
     Due,
     DueKind,
     FencedError,
@@ -279,6 +280,22 @@ def test_items_returns_all_that_waits_for_one_run(journal: Journal) -> None:
     assert items.mail == [Mail(seq, 3, b"hello")]
     assert items.attempts == [Attempt(1, 1, None, True, b"", b"")]
     assert items.timers == [Timer(2, 9), Timer(3, 9)]
+
+
+def test_delayed_mail_is_due_at_its_time_until_it_is_dropped(journal: Journal) -> None:
+    batch = journal.batch()
+    later, sooner = DelayedMail(1, 90, b"later", False), DelayedMail(2, 80, b"sooner", True)
+    batch.delay_mail(1, later)
+    batch.delay_mail(1, sooner)
+    journal.commit(batch)
+    assert journal.items(1).delayed == [later, sooner]
+    assert journal.due(until_ns=100) == [Due(80, 1, DueKind.DELAYED, 2), Due(90, 1, DueKind.DELAYED, 1)]
+    batch = journal.batch()
+    batch.drop_delayed(1, sooner)
+    journal.commit(batch)
+
+    assert journal.items(1).delayed == [later]
+    assert journal.due(until_ns=100) == [Due(90, 1, DueKind.DELAYED, 1)]
 
 
 def test_an_update_is_found_by_its_id_with_its_last_outcome(journal: Journal) -> None:

@@ -67,6 +67,7 @@ def test_nothing_lies_between_a_key_and_the_one_after(key: bytes, other: bytes) 
         (keys.MAIL_KEY.pack(7, Kind.MAIL, 5), "mail 5 of run 7"),
         (keys.ATTEMPT_KEY.pack(7, Kind.ATTEMPT, 2), "activity 2 of run 7"),
         (keys.TIMER_KEY.pack(7, Kind.TIMER, 1, 2), "timer 2 (kind 1) of run 7"),
+        (keys.DELAYED_KEY.pack(7, Kind.DELAYED, 2), "delayed mail 2 of run 7"),
         (b"short", "the row with the unknown key 73686f7274"),
         (keys.TURN_KEY.pack(7, Kind.MAIL, 3), "the row with the unknown key 00000000000000072000000003"),
     ],

@@ -7,6 +7,7 @@ Each ``type: ignore`` is a claim that both checkers refuse the line: where one o
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, assert_type
 
 from greenroom import Future, WorkflowHandle, workflow
@@ -56,7 +57,10 @@ def a_signal_gives_nothing(handle: WorkflowHandle[int]) -> None:
     assert_type(handle.signal("close").get(timeout=1), None)
     assert_type(handle.signal(Shop.buy, "tea", 1, idempotency_key="order-7"), Future[None])
     assert_type(handle.signal("close", idempotency_key=None), Future[None])
+    assert_type(handle.signal(Shop.buy, "tea", 1, delay=timedelta(hours=1)), Future[None])
+    assert_type(handle.signal("close", delay=0.5), Future[None])
     handle.signal(Shop.buy, "tea", idempotency_key=7)  # type: ignore[call-overload]
+    handle.signal(Shop.buy, "tea", 1, delay="soon")  # type: ignore[call-overload, call-arg]
 
 
 async def it_takes_the_same_in_a_workflow() -> None:
