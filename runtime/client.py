@@ -8,8 +8,7 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
-from .core.messages import SignalReceived, SignalReceivedOnce
-from .message_calls import checked_call
+from .message_calls import checked_call, signal_message
 from .model.durations import to_ns
 from .model.handler_definitions import handler_name, handler_signature
 from .model.history import WorkflowHistory
@@ -48,8 +47,9 @@ class WorkflowHandle(RunControls, Generic[R]):
         target: Target,
         run_id: str = "",
         result_type: Any = AS_DECLARED,
+        identity: str = "",
     ) -> None:
-        super().__init__(desk, converter, history, target)
+        super().__init__(desk, converter, history, target, identity)
         self._run_id = run_id or target.run_id
         self._result_type = result_type
 
@@ -132,9 +132,7 @@ class WorkflowHandle(RunControls, Generic[R]):
         """
         # The run would put the signal aside as a dead letter: better to say so here.
         name, data, _ = checked_call(self._converter, "signal", signal, args)
-        message = SignalReceived(name, data)
-        if idempotency_key is not None:
-            message = SignalReceivedOnce(name, data, key=check_id(idempotency_key, "idempotency key"))
+        message = signal_message(name, data, key=idempotency_key, identity=self._identity)
         delay_ns = to_ns(delay, "delay")
         if delay_ns:
             return self._desk.send_later(self._target, message, delay_ns)
@@ -218,7 +216,7 @@ class WorkflowHandle(RunControls, Generic[R]):
             JournalError: it could not be written; nothing was sent.
             PayloadDecodeError: the result is not of the type asked for.
         """
-        message, hint = update_message(self._converter, update, args, id, result_type)
+        message, hint = update_message(self._converter, update, args, id, result_type, identity=self._identity)
         waiter = UpdateWaiter(ResultFuture(hint), WorkflowUpdateStage.COMPLETED, message.name)
         return self._desk.update(self._target, message, waiter)
 
@@ -288,7 +286,10 @@ class WorkflowHandle(RunControls, Generic[R]):
             WorkflowUpdateLimitError: it has as many updates under way, or in all, as a run may; nothing was sent.
             JournalError: it could not be written; nothing was sent.
         """
-        message, waiter = update_request(self._desk, self._converter, update, args, id, wait_for_stage, result_type)
+        message, waiter = update_request(
+            *(self._desk, self._converter, update, args, id, wait_for_stage, result_type),
+            identity=self._identity,
+        )
         return self._desk.update(self._target, message, waiter)
 
     @overload

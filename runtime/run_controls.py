@@ -21,7 +21,7 @@ __all__ = ["RunControls"]
 class RunControls:
     """What any run can be told, and what can be known of it."""
 
-    __slots__ = ("_converter", "_desk", "_history", "_target")
+    __slots__ = ("_converter", "_desk", "_history", "_identity", "_target")
 
     def __init__(
         self,
@@ -29,11 +29,13 @@ class RunControls:
         converter: PayloadConverter,
         history: Callable[[Target], Future[WorkflowHistory]],
         target: Target,
+        identity: str,
     ) -> None:
         self._desk = desk
         self._converter = converter
         self._history = history
         self._target = target
+        self._identity = identity
 
     def cancel(self, reason: str = "") -> Future[None]:
         """Ask the run to end by itself: its main function gets ``asyncio.CancelledError`` where it waits. It may clean
@@ -52,7 +54,7 @@ class RunControls:
             MailboxFullError: too many messages wait for it; nothing was sent, try again later.
             JournalError: it could not be written; nothing was sent.
         """
-        return self._desk.send(self._target, CancelRequested(writable(reason, "the reason")))
+        return self._desk.send(self._target, CancelRequested(writable(reason, "the reason"), self._identity))
 
     def terminate(self, *details: object, reason: str = "") -> Future[None]:
         """End the run at once, without asking its code.
@@ -70,7 +72,8 @@ class RunControls:
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
         """
         line = writable(reason, "the reason")
-        message = RunTerminated(line, self._converter.encode_args(details) if details else b"")
+        data = self._converter.encode_args(details) if details else b""
+        message = RunTerminated(line, data, identity=self._identity)
         return self._desk.send(self._target, message)
 
     def suspend(self, reason: str = "") -> Future[None]:

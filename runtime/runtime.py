@@ -73,6 +73,8 @@ class Runtime(WithStartClient):
         patch_activation_callback: asked before an open run takes a patch that is new to it, with a
             ``PatchActivationInput``; the run takes the old way for good if it returns False. It must return a bool, and
             may read only. None takes every patch.
+        identity: on whose behalf this runtime starts workflows and speaks to them, up to 480 bytes: it stands in the
+            history beside each such message. None writes nothing. A start, or a handle, may say otherwise.
         converter: turns values into payloads and back: a `Converter` with other limits or with codecs for types of
             yours, or any other object with the methods of a `PayloadConverter`.
         guard: "static": workflows are searched for calls that a replay could not repeat when they are declared.
@@ -113,6 +115,7 @@ class Runtime(WithStartClient):
         supervision: Supervision | None = None,
         turn_deadline: Duration | None = 2.0,
         patch_activation_callback: Callable[[PatchActivationInput], bool] | None = None,
+        identity: str | None = None,
         converter: PayloadConverter | None = None,
         guard: str = "static",
         shutdown_grace: Duration = 5.0,
@@ -122,7 +125,7 @@ class Runtime(WithStartClient):
         map_size: int | None = None,
         max_map_size: int | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(identity)
         self._path = os.fspath(path)
         if not self._path:
             raise ValueError("the path of the journal is empty; give a directory of its own, such as 'journal'")

@@ -30,6 +30,7 @@ class RuntimeOptions(TypedDict, total=False):
     supervision: Supervision | None
     turn_deadline: timedelta | float | None
     patch_activation_callback: Callable[[PatchActivationInput], bool] | None
+    identity: str | None
     converter: PayloadConverter | None
     guard: str
     shutdown_grace: timedelta | float

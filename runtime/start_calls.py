@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from .core.messages import SignalReceived
-from .message_calls import checked_call
+from .message_calls import checked_call, signal_message
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
 from .model.errors import NotRegisteredError
@@ -28,7 +28,7 @@ from .model.start_notes import NoteOptions, stored_notes
 from .model.workflow_reference import workflow_asked_for
 from .shell.starting import StartRequest
 
-__all__ = ["StartOptions", "definition_to_start", "start_request"]
+__all__ = ["StartOptions", "definition_to_start", "identity_of", "start_request"]
 
 Duration = timedelta | float
 
@@ -54,12 +54,13 @@ class StartOptions(NoteOptions, total=False):
     start_signal: str | Callable[..., Any] | None
     start_signal_args: Sequence[Any]
     request_id: str | None
+    identity: str | None
 
 
 _NAMES = tuple(StartOptions.__annotations__)
 # What a start is told of ids is not kept with the run.
 _UNSTORED = frozenset(
-    ("id", "id_conflict_policy", "id_reuse_policy", "start_signal", "start_signal_args", "request_id")
+    ("id", "id_conflict_policy", "id_reuse_policy", "start_signal", "start_signal_args", "request_id", "identity")
 )
 _NO_OPTIONS = WorkflowOptions()
 _NO_OPTIONS_DATA = encode_workflow_options(_NO_OPTIONS)
@@ -102,6 +103,7 @@ def start_request(
     *,
     converter: PayloadConverter,
     answer: Callable[[str, str, str], Any] | None = None,
+    identity: str = "",
 ) -> StartRequest:
     """What is asked of the shell.
 
@@ -111,6 +113,7 @@ def start_request(
         options: what the caller gave, names that are no options included.
         converter: encodes the arguments.
         answer: makes what the caller gets of the workflow id, the run id, and the id of the first run of its chain.
+        identity: on whose behalf it is started if the options do not say; empty for nobody's.
 
     Raises:
         TypeError: the arguments do not fit it, there is no such option, or a policy is none.
@@ -129,7 +132,8 @@ def start_request(
     data = converter.encode_args(args)
     # The run would be suspended by arguments that its annotations do not allow: better to say so here.
     definition.check(data, converter)
-    signal = _signal(options, converter)
+    identity = identity_of(options.get("identity"), identity)
+    signal = _signal(options, converter, identity)
     # Who has something to say to a workflow means the one that is there.
     conflict = options.get("id_conflict_policy", FAIL if signal is None else USE_EXISTING)
     if conflict.__class__ is not WorkflowIDConflictPolicy:
@@ -150,7 +154,18 @@ def start_request(
     return StartRequest(
         *(definition.name, data, workflow_id, stored, stored_data, conflict, reuse, answer, signal),
         request_id=_request_id(options, workflow_id),
+        identity=identity,
     )
+
+
+def identity_of(given: str | None, default: str = "") -> str:
+    """On whose behalf a client speaks; empty if that is not said.
+
+    Raises:
+        TypeError: it is no string.
+        ValueError: it is empty, or too long to be kept.
+    """
+    return default if given is None else check_id(given, "identity")
 
 
 def _request_id(options: StartOptions, workflow_id: str) -> str:
@@ -163,7 +178,7 @@ def _request_id(options: StartOptions, workflow_id: str) -> str:
     return check_id(given, "request id")
 
 
-def _signal(options: StartOptions, converter: PayloadConverter) -> SignalReceived | None:
+def _signal(options: StartOptions, converter: PayloadConverter, identity: str) -> SignalReceived | None:
     """The signal that goes with a start."""
     given = options.get("start_signal")
     args = tuple(options.get("start_signal_args", ()))
@@ -172,7 +187,7 @@ def _signal(options: StartOptions, converter: PayloadConverter) -> SignalReceive
             raise TypeError("start_signal_args without start_signal: say which signal they are for")
         return None
     name, data, _ = checked_call(converter, "signal", given, args)
-    return SignalReceived(name, data)
+    return signal_message(name, data, identity=identity)
 
 
 def _stored_options(options: StartOptions, converter: PayloadConverter) -> WorkflowOptions:

@@ -28,6 +28,8 @@ def update_message(
     args: tuple[object, ...],
     update_id: str | None,
     result_type: Any,
+    *,
+    identity: str = "",
 ) -> tuple[UpdateReceived, Any]:
     """The message that asks for an update, and the type of its result.
 
@@ -38,7 +40,7 @@ def update_message(
     checked_id = uuid.uuid4().hex if update_id is None else check_id(update_id, "update id")
     if result_type is None:
         result_type = Any if signature is None else signature.result_type
-    return UpdateReceived(name, data, checked_id), result_type
+    return UpdateReceived(name, data, checked_id, identity=identity), result_type
 
 
 def update_request(
@@ -49,6 +51,8 @@ def update_request(
     update_id: str | None,
     stage: WorkflowUpdateStage,
     result_type: Any,
+    *,
+    identity: str = "",
 ) -> tuple[UpdateReceived, UpdateWaiter]:
     """The message that asks for an update, and one who waits for its handle.
 
@@ -57,7 +61,7 @@ def update_request(
     """
     if stage.__class__ is not WorkflowUpdateStage:
         raise TypeError(f"wait_for_stage is {stage!r}; give a member of WorkflowUpdateStage")
-    message, hint = update_message(converter, update, args, update_id, result_type)
+    message, hint = update_message(converter, update, args, update_id, result_type, identity=identity)
 
     def handle(header: RunHeader, outcome: Outcome | None) -> WorkflowUpdateHandle[Any]:
         target = Target(header.workflow_id, header.run_id)

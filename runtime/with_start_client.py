@@ -86,10 +86,11 @@ class WithStartClient(WorkflowClient):
             if options.get(name) is None:
                 raise ValueError(f"update_with_start needs {name}=: it may meet a run that is open")
         definition = definition_to_start(workflow, hands.workflows)
-        request = start_request(definition, args, options, converter=hands.converter)
+        request = start_request(definition, args, options, converter=hands.converter, identity=self._identity)
         # A request that is repeated asks for one update.
         update_id = options.get("request_id") if update_id is None else update_id
         message, waiter = update_request(
-            hands.desk, hands.converter, update, tuple(update_args), update_id, wait_for_stage, result_type
+            *(hands.desk, hands.converter, update, tuple(update_args), update_id, wait_for_stage, result_type),
+            identity=request.identity,
         )
         return hands.desk.update_with_start(request, message, waiter)

@@ -12,7 +12,7 @@ from .model.ids import check_id
 from .shell.hands import Hands
 from .shell.outcomes import AS_DECLARED
 from .shell.targets import Target
-from .start_calls import StartOptions, definition_to_start, start_request
+from .start_calls import StartOptions, definition_to_start, identity_of, start_request
 from .workflow_declarations import FunctionCoroutine, MethodCoroutine
 
 __all__ = ["WorkflowClient"]
@@ -24,8 +24,9 @@ Ts = TypeVarTuple("Ts")
 class WorkflowClient:
     """Starts workflows and finds them, while there are hands to do it."""
 
-    def __init__(self) -> None:
+    def __init__(self, identity: str | None = None) -> None:
         self._hands: Hands | None = None
+        self._identity = identity_of(identity)
 
     @overload
     def start_workflow(
@@ -62,6 +63,7 @@ class WorkflowClient:
             request_id: the caller's own name for this request, up to 480 bytes, for one that may be sent again: of all
                 starts of that id with it only the first starts a run, and the others get that run, open or ended,
                 whatever they and the policies say.
+            identity: on whose behalf it is started, instead of that of the runtime; so does its handle speak.
             memo: notes by name, which ``describe()`` shows; any values that can be stored. One that is None is none.
             search_attributes: typed values by which runs are found; an empty list is none.
             static_summary: a line for people, of up to 400 characters.
@@ -84,9 +86,12 @@ class WorkflowClient:
 
         def handle(workflow_id: str, run_id: str, first_run_id: str) -> WorkflowHandle[Any]:
             target = Target(workflow_id, first_run_id=first_run_id)
-            return WorkflowHandle(hands.desk, hands.converter, hands.history, target, run_id, hint)
+            return WorkflowHandle(hands.desk, hands.converter, hands.history, target, run_id, hint, request.identity)
 
-        return hands.desk.start(start_request(definition, args, options, converter=hands.converter, answer=handle))
+        request = start_request(
+            definition, args, options, converter=hands.converter, answer=handle, identity=self._identity
+        )
+        return hands.desk.start(request)
 
     @overload
     def execute_workflow(
@@ -114,7 +119,7 @@ class WorkflowClient:
         """
         hands = self._opened
         definition = definition_to_start(workflow, hands.workflows)
-        request = start_request(definition, args, options, converter=hands.converter)
+        request = start_request(definition, args, options, converter=hands.converter, identity=self._identity)
         return hands.desk.execute(request, definition.signature.result_type)
 
     @overload
@@ -125,10 +130,16 @@ class WorkflowClient:
         run_id: str | None = None,
         first_execution_run_id: str | None = None,
         result_type: type[R],
+        identity: str | None = None,
     ) -> WorkflowHandle[R]: ...
     @overload
     def get_workflow_handle(
-        self, workflow_id: str, *, run_id: str | None = None, first_execution_run_id: str | None = None
+        self,
+        workflow_id: str,
+        *,
+        run_id: str | None = None,
+        first_execution_run_id: str | None = None,
+        identity: str | None = None,
     ) -> WorkflowHandle[Any]: ...
     def get_workflow_handle(
         self,
@@ -137,6 +148,7 @@ class WorkflowClient:
         run_id: str | None = None,
         first_execution_run_id: str | None = None,
         result_type: Any = AS_DECLARED,
+        identity: str | None = None,
     ) -> WorkflowHandle[Any]:
         """The handle of a workflow by id. Whether there is one is seen when it is used.
 
@@ -147,11 +159,13 @@ class WorkflowClient:
                 other workflow that has come to the same id.
             result_type: the type of its result; if not given, what the workflow is annotated with, or plain data if it
                 is not declared here.
+            identity: on whose behalf the handle speaks, instead of that of the runtime: it stands in the history beside
+                each message that is sent by it.
 
         Raises:
             RuntimeClosedError: the runtime is not open.
-            TypeError: the id is no string.
-            ValueError: the id cannot be one.
+            TypeError: the id or the identity is no string.
+            ValueError: the id or the identity cannot be one.
         """
         hands = self._opened
         return WorkflowHandle(
@@ -160,6 +174,7 @@ class WorkflowClient:
             hands.history,
             Target(check_id(workflow_id, "workflow id"), run_id or "", first_execution_run_id or ""),
             result_type=result_type,
+            identity=identity_of(identity, self._identity),
         )
 
     @property

@@ -37,6 +37,7 @@ from .messages import (
     RunTerminated,
     RunTimedOut,
     SignalReceived,
+    SignalReceivedFrom,
     SignalReceivedOnce,
     TimerFired,
     UpdateReceived,
@@ -368,6 +369,7 @@ class Execution(Contracts):
     _TAKE: ClassVar[dict[type[Message], Callable[[Execution, Any], None]]] = {
         WorkflowStarted: _take_started,
         SignalReceived: _take_signal,
+        SignalReceivedFrom: _take_signal,
         SignalReceivedOnce: _take_signal,
         UpdateReceived: _take_update,
         ActivityCompleted: _take_activity_completed,

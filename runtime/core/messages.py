@@ -26,6 +26,7 @@ __all__ = [
     "RunTerminated",
     "RunTimedOut",
     "SignalReceived",
+    "SignalReceivedFrom",
     "SignalReceivedOnce",
     "TimerFired",
     "UpdateReceived",
@@ -66,6 +67,13 @@ class SignalReceivedOnce(SignalReceived, frozen=True, array_like=True, gc=False,
     """A signal came in that is not to come in again: no other one with its key does, as long as the run is kept."""
 
     key: str = ""
+    identity: str = ""
+
+
+class SignalReceivedFrom(SignalReceived, frozen=True, array_like=True, gc=False, tag="signal-from"):
+    """A signal came in whose client has said on whose behalf: most do not, and have nothing of it in their record."""
+
+    identity: str = ""
 
 
 class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="update"):
@@ -78,6 +86,7 @@ class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="updat
     args: bytes
     update_id: str
     is_near_limit: bool = False
+    identity: str = ""
 
 
 class ActivityCompleted(Message, frozen=True, array_like=True, gc=False, tag="activity-completed"):
@@ -156,6 +165,7 @@ class CancelRequested(Message, frozen=True, array_like=True, gc=False, tag="canc
     """Somebody asked the run to end by itself."""
 
     reason: str
+    identity: str = ""
 
 
 class MessageSkipped(Message, frozen=True, array_like=True, gc=False, tag="skipped"):
@@ -181,11 +191,13 @@ class RunTerminated(Message, frozen=True, array_like=True, gc=False, tag="run-te
 
     reason: str
     details: bytes = b""
+    identity: str = ""
 
 
 AnyMessage = (
     WorkflowStarted
     | SignalReceived
+    | SignalReceivedFrom
     | SignalReceivedOnce
     | UpdateReceived
     | ActivityCompleted

@@ -34,6 +34,7 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         root: the run at the top of the tree of children; None if this run is it.
         signals: records of the signals that came with the start.
         asked_ns: when the start was asked for, if the run was to begin later; 0 if it began at once.
+        identity: on whose behalf a client has started it; empty for what was not said.
     """
 
     attempt: int = 1
@@ -45,6 +46,7 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     root: RunReference | None = None
     signals: tuple[bytes, ...] = ()
     asked_ns: int = 0
+    identity: str = ""
 
 
 def delayed(origin: Origin | None, asked_ns: int) -> Origin:

@@ -29,10 +29,12 @@ class UpdateInfo(msgspec.Struct, frozen=True):
     Attributes:
         id: the update's id, by which the run knows it from others.
         name: its name.
+        identity: on whose behalf its client has said to ask for it; empty if it has not.
     """
 
     id: str
     name: str
+    identity: str = ""
 
 
 class ValidatorError(TypeError):
@@ -106,7 +108,7 @@ class Updates(HandlerTable):
         validator = handler.validator
         if validator is None:
             return
-        _CURRENT.set(UpdateInfo(update.update_id, update.name))
+        _CURRENT.set(UpdateInfo(update.update_id, update.name, update.identity))
         try:
             answer = validator(*values)
         except BaseException as error:
@@ -143,7 +145,7 @@ class Updates(HandlerTable):
 
     async def _handle(self, handler: HandlerDefinition, update: UpdateReceived, values: list[Any], number: int) -> None:
         # A task has a context of its own, and so have the tasks that it makes.
-        _CURRENT.set(UpdateInfo(update.update_id, update.name))
+        _CURRENT.set(UpdateInfo(update.update_id, update.name, update.identity))
         function: Callable[..., Any] = handler.fn
         try:
             outcome: Any = function(*values)

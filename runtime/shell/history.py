@@ -102,7 +102,7 @@ def _why(failure: Failure | None) -> str | None:
 
 def _terminated(converter: PayloadConverter, step: messages.RunTerminated) -> Mapping[str, Any]:
     details = {"details": _args(converter, step.details)} if step.details else {}
-    return {"reason": step.reason, **details}
+    return {"reason": step.reason, **details, **_by(step)}
 
 
 def _cancelled(converter: PayloadConverter, step: commands.CancelWorkflow) -> Mapping[str, Any]:
@@ -118,7 +118,8 @@ def _started(converter: PayloadConverter, step: messages.WorkflowStarted) -> Map
         "search_attributes": _attributes(options.search_attributes),
     }
     told = {name: value for name, value in notes.items() if value}
-    return {"type": step.workflow_type, "args": _args(converter, step.args), **told}
+    identity: Mapping[str, Any] = {} if step.origin is None else _by(step.origin)
+    return {"type": step.workflow_type, "args": _args(converter, step.args), **told, **identity}
 
 
 def _memo(converter: PayloadConverter, changes: Mapping[str, bytes | None]) -> Mapping[str, Any]:
@@ -147,17 +148,26 @@ def _child(converter: PayloadConverter, step: commands.StartChild) -> Mapping[st
     return {**what, "args": _args(converter, step.args), "at": step.site}
 
 
+def _by(step: Any) -> Mapping[str, Any]:
+    """Who has asked for it, if that was said."""
+    return {"identity": step.identity} if step.identity else {}
+
+
 def _signalled(converter: PayloadConverter, step: messages.SignalReceived) -> Mapping[str, Any]:
     sender = {"sender": step.sender} if step.sender else {}
     return {"name": step.name, "args": _args(converter, step.args), **sender}
 
 
 def _signalled_once(converter: PayloadConverter, step: messages.SignalReceivedOnce) -> Mapping[str, Any]:
-    return {**_signalled(converter, step), "idempotency_key": step.key}
+    return {**_signalled(converter, step), "idempotency_key": step.key, **_by(step)}
+
+
+def _signalled_from(converter: PayloadConverter, step: messages.SignalReceivedFrom) -> Mapping[str, Any]:
+    return {**_signalled(converter, step), **_by(step)}
 
 
 def _updated(converter: PayloadConverter, step: messages.UpdateReceived) -> Mapping[str, Any]:
-    return {"name": step.name, "id": step.update_id, "args": _args(converter, step.args)}
+    return {"name": step.name, "id": step.update_id, "args": _args(converter, step.args), **_by(step)}
 
 
 def _update_completed(converter: PayloadConverter, step: commands.CompleteUpdate) -> Mapping[str, Any]:
@@ -207,6 +217,7 @@ def _patched(converter: PayloadConverter, step: commands.RecordPatch) -> Mapping
 _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.WorkflowStarted: ("WorkflowStarted", _started),
     messages.SignalReceived: ("SignalReceived", _signalled),
+    messages.SignalReceivedFrom: ("SignalReceived", _signalled_from),
     messages.SignalReceivedOnce: ("SignalReceived", _signalled_once),
     messages.UpdateReceived: ("UpdateAccepted", _updated),
     messages.ActivityCompleted: (
@@ -219,7 +230,7 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     ),
     messages.TimerFired: ("TimerFired", lambda converter, step: {"id": step.id}),
     messages.ExternalSignalResolved: ("ExternalSignalResolved", _resolved),
-    messages.CancelRequested: ("WorkflowCancelRequested", lambda converter, step: {"reason": step.reason}),
+    messages.CancelRequested: ("WorkflowCancelRequested", lambda converter, step: {"reason": step.reason, **_by(step)}),
     messages.MessageSkipped: ("MessageSkipped", _skipped),
     messages.RunTimedOut: ("WorkflowTimedOut", lambda converter, step: {}),
     messages.RunTerminated: ("WorkflowTerminated", _terminated),

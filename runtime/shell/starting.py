@@ -35,6 +35,8 @@ from .workflow_actor import WorkflowActor
 
 __all__ = ["StartRequest", "Starts"]
 
+_REPLACED = "replaced by a new run of the same workflow id"
+
 
 class StartRequest(NamedTuple):
     """What a caller wants to be started.
@@ -47,6 +49,7 @@ class StartRequest(NamedTuple):
         then: called with the actor of a new run, whose birth stands in the open sweep: what it writes is on disk with
             that, or not at all.
         request_id: what the caller calls this request; one that has started a run starts no other. Empty for none.
+        identity: on whose behalf it is asked for; empty if that was not said.
         met: called with number and header of the run that the same request has started before; if not given, that run
             is what the caller gets.
     """
@@ -62,6 +65,7 @@ class StartRequest(NamedTuple):
     signal: SignalReceived | None = None
     then: Callable[[WorkflowActor], None] | None = None
     request_id: str = ""
+    identity: str = ""
     met: Callable[[int, RunHeader], None] | None = None
 
 
@@ -204,7 +208,7 @@ class Starts:
         if actor.waiting_messages >= self._mailbox_limit:
             raise MailboxFullError(header.workflow_id, self._mailbox_limit)
         if request.request_id:
-            signal = SignalReceivedOnce(signal.name, signal.args, key=request.request_id)
+            signal = SignalReceivedOnce(signal.name, signal.args, key=request.request_id, identity=request.identity)
         if isinstance(future, ResultFuture):
             self.attach(future, run_no, header)
             actor.accept(Delivery(signal))
@@ -221,7 +225,7 @@ class Starts:
         # The new run begins when the old one has ended; another start may come first, so everything is asked again.
         ended: Future[None] = Future()
         ended.add_done_callback(lambda done: self._start_again(done, future, request, run_no))
-        actor.accept(Delivery(RunTerminated("replaced by a new run of the same workflow id"), ended))
+        actor.accept(Delivery(RunTerminated(_REPLACED, identity=request.identity), ended))
 
     def _start_again(self, ended: Future[None], future: Future[Any], request: StartRequest, run_no: int) -> None:
         error = ended.exception()
@@ -246,7 +250,7 @@ class Starts:
             request.workflow_id,
             request.options,
             request.options_data,
-            origin=None if request.signal is None else Origin(signals=(encode_message(request.signal),)),
+            origin=_origin(request),
             facts=RunFacts(request_id=request.request_id) if request.request_id else NO_FACTS,
         )
         run, message = make_run(self._sweep, self._store_uuid, self._clock.now_ns(), new)
@@ -267,6 +271,12 @@ class Starts:
             request.then(actor)
         if not isinstance(future, ResultFuture):
             self._sweep.answer(future, start.answer)
+
+
+def _origin(request: StartRequest) -> Origin | None:
+    """Where a run comes from that a client starts; None if there is nothing to say of it."""
+    signals = () if request.signal is None else (encode_message(request.signal),)
+    return Origin(signals=signals, identity=request.identity) if signals or request.identity else None
 
 
 def _refuse_start(header: RunHeader) -> NoReturn:

@@ -108,6 +108,8 @@ async def results_are_those_of_the_workflow(runtime: Runtime) -> None:
     assert_type(await runtime.start_workflow(nothing), WorkflowHandle[None])
     assert_type(await runtime.start_workflow(nothing, id="x", request_id=None), WorkflowHandle[None])
     assert_type(await runtime.execute_workflow(Greeter.run, id="x", request_id="click-41"), bytes)
+    assert_type(await runtime.start_workflow(Greeter.run, identity="ada"), WorkflowHandle[bytes])
+    assert_type(runtime.get_workflow_handle("x", identity="ada", result_type=bytes), WorkflowHandle[bytes])
     assert_type(await runtime.start_workflow(Greeter, 3), WorkflowHandle[Any])
     assert_type(await runtime.start_workflow("Greeter", 3), WorkflowHandle[Any])
     assert_type(await runtime.execute_workflow(Greeter.run), bytes)

@@ -1,0 +1,119 @@
+"""Who has sent a message is said by the sender, and stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from greenroom import Future, Runtime, WorkflowFailureError, WorkflowIDConflictPolicy, WorkflowUpdateStage, workflow
+from greenroom.runtime.core.messages import SignalReceived, encode_message
+from greenroom.runtime.message_calls import signal_message
+from greenroom.testing import TestRuntime
+
+REPLACE = WorkflowIDConflictPolicy.TERMINATE_EXISTING
+
+
+@workflow.defn(name="identity.desk")
+class Desk:
+    @workflow.run
+    async def run(self, goes_on: bool = False) -> None:
+        await workflow.signal_channel().receive("close")
+        if goes_on:
+            workflow.continue_as_new(False)
+
+    @workflow.signal
+    def note(self) -> None:
+        """It is only heard."""
+
+    @workflow.update
+    async def who(self) -> str:
+        info = workflow.current_update_info()
+        return "" if info is None else info.identity
+
+
+def make(**options: Any) -> TestRuntime:
+    return TestRuntime(workflows=[Desk], **options)
+
+
+def told(runtime: TestRuntime, run_id: str | None = None) -> list[tuple[str, object]]:
+    """Kind and identity of each message of a client."""
+    history = runtime.wait(runtime.get_workflow_handle("desk", run_id=run_id).fetch_history())
+    wanted = ("Started", "Received", "Accepted", "CancelRequested", "Terminated")
+    return [(each.kind, each.facts.get("identity")) for each in history.events if each.kind.endswith(wanted)]
+
+
+@pytest.mark.parametrize("default", [None, "the shop"])
+def test_who_has_sent_it_stands_beside_each_message_of_a_client_and_nowhere_if_nobody_has_said(
+    default: str | None,
+) -> None:
+    with make(identity=default) as runtime:
+        started = runtime.wait(runtime.start_workflow(Desk.run, id="desk", identity="ada"))
+        for handle in (started, runtime.get_workflow_handle("desk")):
+            runtime.wait(handle.signal("note"))
+            runtime.wait(handle.signal("note", idempotency_key="once" if handle is started else "twice"))
+            runtime.wait(handle.execute_update(Desk.who))
+        runtime.wait(runtime.get_workflow_handle("desk", identity="bob").cancel())
+        with pytest.raises(WorkflowFailureError):
+            runtime.wait(started.result())
+
+        assert told(runtime) == [
+            ("WorkflowStarted", "ada"),
+            *[("SignalReceived", "ada")] * 2,
+            ("UpdateAccepted", "ada"),
+            *[("SignalReceived", default)] * 2,
+            ("UpdateAccepted", default),
+            ("WorkflowCancelRequested", "bob"),
+        ]
+
+
+def test_who_has_sent_it_is_known_of_what_has_waited_and_gone_on() -> None:
+    with make() as runtime:
+        first = runtime.wait(runtime.start_workflow(Desk.run, True, id="desk"))
+        ada = runtime.get_workflow_handle("desk", identity="ada")
+        runtime.wait(ada.signal("note", delay=60))
+        runtime.wait(ada.start_update("later", wait_for_stage=WorkflowUpdateStage.ADMITTED))
+        runtime.wait(first.signal("close"))
+        runtime.advance(120)
+        second = runtime.wait(ada.describe()).run_id
+        runtime.wait(
+            runtime.signal_with_start(Desk.run, id="desk", signal=Desk.note, id_conflict_policy=REPLACE, identity="bob")
+        )
+
+        assert told(runtime, first.run_id) == [("WorkflowStarted", None), ("SignalReceived", None)]
+        assert told(runtime, second) == [
+            ("WorkflowStarted", None),
+            ("SignalReceived", "ada"),
+            ("WorkflowTerminated", "bob"),
+        ]
+        assert told(runtime) == [("WorkflowStarted", "bob")]
+
+
+def test_an_update_handler_knows_on_whose_behalf_it_is_asked_for() -> None:
+    with make(identity="the shop") as runtime:
+        asked = runtime.update_with_start(
+            Desk.run, id="desk", id_conflict_policy=REPLACE, update=Desk.who, identity="ada"
+        )
+        others = [runtime.get_workflow_handle("desk", identity=each) for each in (None, "bob")]
+        by_others = [handle.execute_update(Desk.who) for handle in others]
+
+        assert runtime.wait(runtime.wait(asked).result()) == "ada"
+        assert [runtime.wait(each) for each in by_others] == ["the shop", "bob"]
+
+
+def test_a_signal_of_nobody_is_written_as_it_always_was() -> None:
+    assert encode_message(signal_message("note", b"")) == encode_message(SignalReceived("note", b""))
+
+
+def test_what_cannot_be_an_identity_is_refused() -> None:
+    with Runtime.in_memory(workflows=[Desk]) as runtime:
+        calls: list[Callable[[Any], Future[Any] | object]] = [
+            lambda identity: Runtime("somewhere", identity=identity),
+            lambda identity: runtime.start_workflow(Desk.run, identity=identity),
+            lambda identity: runtime.get_workflow_handle("desk", identity=identity),
+        ]
+        for call in calls:
+            for wrong, error in [("", ValueError), ("ü" * 241, ValueError), (5, TypeError)]:
+                with pytest.raises(error, match="identity"):
+                    call(wrong)
