@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from .core.messages import SignalReceived
-from .message_calls import checked_call
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
 from .model.errors import NotRegisteredError
 from .model.ids import check_id
 from .model.memos import encode_start_memo
+from .model.message_calls import checked_call
 from .model.options import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,

@@ -39,7 +39,8 @@ def begin_execution(tools: Tools, message: Message) -> Execution:
     if not isinstance(message, WorkflowStarted):
         raise InternalError(f"the first message of a run is {message!r}")
     definition = tools.workflows.get(message.workflow_type)
-    return tools.make_execution(message, definition, tools.converter, tools.failure_types, tools.attempts.activities)
+    declared = tools.attempts.activities, tools.workflows
+    return tools.make_execution(message, definition, tools.converter, tools.failure_types, *declared)
 
 
 class BringingBack:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .model.handler_definitions import handler_name, handler_signature
-from .model.ids import check_id
-from .model.mistakes import refuse_an_instance
-from .model.payload_converter import PayloadConverter
-from .model.payload_errors import PayloadDecodeError
-from .model.signatures import Signature
+from .handler_definitions import handler_name, handler_signature
+from .ids import check_id
+from .mistakes import refuse_an_instance
+from .payload_converter import PayloadConverter
+from .payload_errors import PayloadDecodeError
+from .signatures import Signature
 
 __all__ = ["checked_call"]
 
