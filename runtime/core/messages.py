@@ -69,11 +69,16 @@ class SignalReceivedOnce(SignalReceived, frozen=True, array_like=True, gc=False,
 
 
 class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="update"):
-    """A client asked for an update, and the run has accepted it: one that is refused has no turn."""
+    """A client asked for an update, and the run has accepted it: one that is refused has no turn.
+
+    Attributes:
+        is_pinned: whether it is for one run alone, and not for another one that goes on in its place.
+    """
 
     name: str
     args: bytes
     update_id: str
+    is_pinned: bool = False
 
 
 class ActivityCompleted(Message, frozen=True, array_like=True, gc=False, tag="activity-completed"):

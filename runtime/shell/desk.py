@@ -250,6 +250,8 @@ class Desk:
             raise MailboxFullError(header.workflow_id, self._mailbox_limit)
         if not updating.ask(actor.run, update.update_id, waiter):
             return
+        if target.run_id:
+            update = UpdateReceived(update.name, update.args, update.update_id, is_pinned=True)
         is_known = update.update_id in actor.run.updates or actor.run.has_admitted(update.update_id)
         if waiter.stage is WorkflowUpdateStage.ADMITTED and actor.is_open and not (actor.is_unborn or is_known):
             leave_row(self._tools, actor, update, self._tools.clock.now_ns())
@@ -268,7 +270,7 @@ class Desk:
                 return
             is_used = request.conflict is WorkflowIDConflictPolicy.USE_EXISTING
             if header.closed_ns is None and (is_used or self._has_update(existing, update.update_id)):
-                self._update(future, Target(request.workflow_id, header.run_id), update, waiter)
+                self._update(future, Target(request.workflow_id), update, waiter)
                 return
 
         def ask(actor: WorkflowActor) -> None:

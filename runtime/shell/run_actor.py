@@ -13,7 +13,6 @@ from ..core.messages import (
     RunTimedOut,
     WorkflowStarted,
     decode_message,
-    encode_message,
 )
 from ..model.description import WorkflowExecutionDescription
 from ..model.errors import GreenroomError, InternalError, RuntimeClosedError
@@ -24,6 +23,7 @@ from .closing import forget_start
 from .delivery import Delivery, Query, Question
 from .describing import describe
 from .headers import put_header
+from .mail_rows import put_row
 from .putting_away import put_away
 from .run_state import RunState
 from .skipping import skip
@@ -147,6 +147,16 @@ class RunActor(Actor):
         else:
             self.standing = Standing.DELAYED
 
+    def be_known(self) -> None:
+        """Be born in the open sweep, before the first turn: what another run says to it is on disk with it."""
+        self._write_birth()
+        self._tools.sweep.touched(self)
+        mail = self.actor_inbox.take_mail()
+        start = mail[0]
+        assert isinstance(start, Delivery)
+        start.seq = put_row(self._tools, self.run, start.message, self.run.header.started_ns)
+        self.actor_inbox.put_back(mail)
+
     def begin(self) -> None:
         """The time has come for a run whose start was delayed."""
         self.actor_inbox.put(Question(_begin, None), Lane.SYSTEM)
@@ -170,10 +180,7 @@ class RunActor(Actor):
 
     def leave(self, message: Message, time_ns: int) -> None:
         """Put a message into the mailbox, on disk as well, in the open sweep."""
-        data = encode_message(message)
-        seq = self._tools.sweep.batch.put_mail(self.run.run_no, time_ns, data)
-        self.run.add_row(seq, data)
-        self.actor_inbox.put(Delivery(message, seq=seq))
+        self.actor_inbox.put(Delivery(message, seq=put_row(self._tools, self.run, message, time_ns)))
 
     def started(self) -> WorkflowStarted:
         """The message that began the run.
