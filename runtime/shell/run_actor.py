@@ -125,6 +125,7 @@ class RunActor(Actor):
             self.run,
             self._tools.attempts,
             self._tools.converter,
+            self._tools.journal,
             execution=self.execution,
             rows=() if self._back is None else self._back.attempts,
             waiting_messages=self.waiting_messages if waiting_messages is None else waiting_messages,
