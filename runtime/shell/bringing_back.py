@@ -51,14 +51,16 @@ class BringingBack:
         execution: as far as it has been replayed.
         failed: why the code cannot have this history; the rest of it is read without the code, for what it says of the
             run.
+        failed_at: the turn that it cannot have, if there is one.
     """
 
-    __slots__ = ("_mail", "_tools", "attempts", "execution", "failed", "run")
+    __slots__ = ("_mail", "_tools", "attempts", "execution", "failed", "failed_at", "run")
 
     def __init__(self, run: RunState, tools: Tools) -> None:
         self.run = run
         self.execution: Execution | None = None
         self.failed: Exception | None = None
+        self.failed_at = -1
         self.attempts: list[Attempt] = []
         self._tools = tools
         self._mail: list[Mail] = []
@@ -108,6 +110,7 @@ class BringingBack:
                 # The outermost step of a replay: the code may be any.
                 self.failed = error
         if turns and (self.failed is not None or self.execution is None):
+            self.failed_at = run.turn_no if self.failed_at < 0 else self.failed_at
             for turn in turns[run.turn_no - turns[0].turn_no :]:
                 self._note(turn, *decode_turn(turn))
         return len(turns) < SLICE

@@ -23,6 +23,7 @@ from .closing import forget_start
 from .delivery import Delivery, Query, Question
 from .describing import describe
 from .headers import put_header
+from .last_look import LastLook
 from .mail_rows import put_row
 from .putting_away import put_away
 from .run_state import RunState
@@ -59,6 +60,7 @@ class RunActor(Actor):
         self.execution: Execution | None = None
         self._tools = tools
         self._back: BringingBack | None = None
+        self._look: LastLook | None = None
         self._tries_again = False
         self._waits_to_go_on = False
         self._is_written = False
