@@ -19,6 +19,8 @@ __all__ = ["Clock", "ManualClock", "SystemClock", "stopwatch"]
 
 _NS_PER_SECOND = 1_000_000_000
 _DEFAULT_START_NS = 1_700_000_000 * _NS_PER_SECOND
+# What eight bytes hold: a time beyond it could not be stored.
+_LAST_NS = 2**63 - 1
 
 logger = logging.getLogger("greenroom.actors")
 
@@ -55,13 +57,17 @@ class ManualClock:
 
     Args:
         start_ns: first wall time, nanoseconds since the epoch (default: 2023-11-14T22:13:20Z).
+
+    Raises:
+        ValueError: it is to show a time before 1970 or after 2262-04-11, when it is made or when it is moved; a clock
+            that was not moved stands where it stood.
     """
 
     __slots__ = ("_elapsed_ns", "_lock", "_now_ns", "_subscribers")
 
     def __init__(self, start_ns: int = _DEFAULT_START_NS) -> None:
         self._lock = threading.RLock()
-        self._now_ns = start_ns
+        self._now_ns = _checked(start_ns)
         self._elapsed_ns = 0
         self._subscribers: list[Callable[[], None]] = []
 
@@ -80,7 +86,7 @@ class ManualClock:
             by: seconds, or a timedelta; not negative.
 
         Raises:
-            ValueError: ``by`` is negative; use :meth:`jump` to step a clock back.
+            ValueError: ``by`` is negative; use :meth:`jump` to step a clock back. Or it is too far.
         """
         by_ns = duration_ns(by)
         if by_ns < 0:
@@ -92,6 +98,9 @@ class ManualClock:
 
         Args:
             at_ns: nanoseconds since the epoch.
+
+        Raises:
+            ValueError: it is too far.
         """
         self._move(lambda now_ns: max(now_ns, at_ns), is_passing=True)
 
@@ -100,6 +109,9 @@ class ManualClock:
 
         Args:
             by: seconds, or a timedelta; may be negative.
+
+        Raises:
+            ValueError: it is too far.
         """
         by_ns = duration_ns(by)
         self._move(lambda now_ns: now_ns + by_ns, is_passing=False)
@@ -122,7 +134,7 @@ class ManualClock:
 
     def _move(self, to: Callable[[int], int], *, is_passing: bool) -> None:
         with self._lock:
-            before_ns, self._now_ns = self._now_ns, to(self._now_ns)
+            before_ns, self._now_ns = self._now_ns, _checked(to(self._now_ns))
             if is_passing:
                 self._elapsed_ns += self._now_ns - before_ns
             subscribers = list(self._subscribers)
@@ -132,3 +144,11 @@ class ManualClock:
             except Exception:
                 # One subscriber's fault must not keep the others from hearing of the move.
                 logger.exception("A subscriber of the clock raised")
+
+
+def _checked(at_ns: int) -> int:
+    if not 0 <= at_ns <= _LAST_NS:
+        raise ValueError(
+            f"a clock cannot show {at_ns} nanoseconds since the epoch; keep to times from 1970-01-01 to 2262-04-11"
+        )
+    return at_ns

@@ -22,6 +22,9 @@ from greenroom import (
     ApplicationErrorCategory,
     Future,
     Runtime,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
     WorkflowAlreadyStartedError,
     WorkflowIDConflictPolicy,
     WorkflowUpdateFailedError,
@@ -126,6 +129,19 @@ def show_conflicts(runtime: Runtime) -> object:
     ).get(timeout=SECONDS)
     fourth.signal("my-signal", "hello").get(timeout=SECONDS)
     return failed, existing.run_id == first.run_id, fourth.result().get(timeout=SECONDS)
+
+
+# With a start (signal-with-start): the run that is open is told, or one is started and told: both, or neither.
+
+
+@part("a signal with a start: to one that is there, and to one that is not")
+def show_signal_with_start(runtime: Runtime) -> object:
+    runtime.start_workflow(singleton, "first", id="told").get(timeout=SECONDS)
+    results: list[str] = []
+    for name in ("second", "third"):
+        handle = runtime.signal_with_start(singleton, name, id="told", signal="my-signal", signal_args=["hello"])
+        results.append(handle.get(timeout=SECONDS).result().get(timeout=SECONDS))
+    return results
 
 
 # Promises: what an activity gives can be awaited. A future from elsewhere cannot, since a replay could not repeat when
@@ -259,6 +275,25 @@ def show_updates(runtime: Runtime) -> object:
     return done, negative, started.id, found.result().get(timeout=SECONDS), handle.result().get(timeout=SECONDS)
 
 
+# An update with a start must say what is to happen if a workflow of that id is open.
+
+
+@part("an update with a start, and one more")
+def show_update_with_start(runtime: Runtime) -> object:
+    results: list[int] = []
+    for _ in range(2):
+        handle = runtime.update_with_start(
+            *(stateful, 0),
+            id="counted",
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            update="increment",
+            update_args=[5],
+            result_type=int,
+        )
+        results.append(handle.get(timeout=SECONDS).result().get(timeout=SECONDS))
+    return results
+
+
 # A handler that waits can be overtaken by another one: a lock (new-lock, with-lock) makes them take turns. A workflow
 # that returns leaves handlers that are at work behind, unless it waits for them first (every-handler-finished?).
 
@@ -366,6 +401,28 @@ def show_exceptions(runtime: Runtime) -> object:
     return runtime.execute_workflow(catching).get(timeout=SECONDS)
 
 
+# Versioning: runs that have come by here with the code as it was go on by it, new ones take the highest version.
+# ``versioning.py`` has both, side by side.
+
+
+@activity.defn
+def greet_warmly(name: str) -> str:
+    return f"Welcome, {name}"
+
+
+@workflow.defn
+async def versioned(name: str) -> str:
+    version = workflow.get_version("warmer", workflow.DEFAULT_VERSION, 1)
+    if version == workflow.DEFAULT_VERSION:
+        return await workflow.execute_activity(greet, name)
+    return await workflow.execute_activity(greet_warmly, name)
+
+
+@part("code with versions")
+def show_versions(runtime: Runtime) -> object:
+    return runtime.execute_workflow(versioned, "Ada").get(timeout=SECONDS)
+
+
 # Continue-as-new: a new run with a new history goes on where this one ends. Options of the new run may be given.
 
 
@@ -385,6 +442,29 @@ async def batches(batch_number: int, processed: int) -> int:
 @part("continued as new")
 def show_continued(runtime: Runtime) -> object:
     return runtime.execute_workflow(batches, 0, 0).get(timeout=SECONDS)
+
+
+# Search attributes: what a workflow is found by is given at its start, and changed by itself. There is nothing to
+# register before: a key has a name and a type.
+
+CUSTOMER = SearchAttributeKey.for_keyword("CustomerId")
+STATUS = SearchAttributeKey.for_keyword("OrderStatus")
+
+
+@workflow.defn
+async def order() -> None:
+    workflow.upsert_search_attributes([STATUS.value_set("processing")])
+    await workflow.execute_activity(greet, "the one who packs it")
+    workflow.upsert_search_attributes([STATUS.value_set("completed")])
+
+
+@part("search attributes, of the start and upserted")
+def show_search_attributes(runtime: Runtime) -> object:
+    given = TypedSearchAttributes([SearchAttributePair(CUSTOMER, "12345")])
+    handle = runtime.start_workflow(order, search_attributes=given).get(timeout=SECONDS)
+    handle.result().get(timeout=SECONDS)
+    attributes = handle.describe().get(timeout=SECONDS).typed_search_attributes
+    return attributes.get(CUSTOMER), attributes.get(STATUS)
 
 
 def main(runtime: Runtime) -> None:

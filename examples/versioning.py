@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from greenroom import Runtime, activity, workflow
@@ -26,7 +27,7 @@ def by_courier(parcel: str) -> str:
     return f"{parcel} went by courier"
 
 
-class Subscription:
+class Subscription(ABC):
     """What does not change: one parcel a day. The day comes when somebody says so."""
 
     def __init__(self) -> None:
@@ -40,8 +41,9 @@ class Subscription:
             self.sent.append(await self.send(f"parcel {self.days}"))
         return self.sent
 
+    @abstractmethod
     async def send(self, parcel: str) -> str:
-        raise NotImplementedError
+        """Send a parcel; gives what is to be said of it."""
 
     @workflow.update
     async def next_day(self) -> str:

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
-from .message_calls import checked_call, signal_message
 from .model.durations import to_ns
 from .model.handler_definitions import handler_name, handler_signature
 from .model.history import WorkflowHistory
 from .model.ids import check_id
+from .model.message_calls import checked_call
 from .model.options import QueryRejectCondition, WorkflowUpdateStage
 from .model.payload_converter import PayloadConverter
 from .run_controls import RunControls
@@ -20,6 +20,7 @@ from .shell.desk import Desk
 from .shell.outcomes import AS_DECLARED, ResultFuture
 from .shell.targets import Target
 from .shell.updating import UpdateWaiter
+from .signal_calls import signal_message
 from .update_calls import update_message, update_request
 from .update_handle import WorkflowUpdateHandle
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -31,6 +32,7 @@ from .shell.journal_seam import translated
 from .shell.preparing import refuse_while_prepared
 from .shell.process_settings import ProcessSettings
 from .shell.settings import Seams, Settings
+from .signalled import wait_for_signal
 from .with_start_client import WithStartClient
 
 __all__ = ["Runtime"]
@@ -271,6 +273,20 @@ class Runtime(WithStartClient):
         except BaseException:
             journal.close()
             raise
+
+    def run_until_signalled(self, *signals: int) -> signal.Signals:
+        """Block until the process is told to end; for services, whose main thread has nothing else to do. The handlers
+        that were there before are there again when it returns, and the runtime is open still.
+
+        Args:
+            *signals: which signals are waited for; ``SIGTERM`` and ``SIGINT`` (Ctrl-C) if none are given.
+
+        Raises:
+            RuntimeError: the caller is not the main thread, which alone hears signals.
+            RuntimeClosedError: the runtime is not open.
+        """
+        _ = self._opened
+        return wait_for_signal(signals or (signal.SIGTERM, signal.SIGINT))
 
     @property
     def is_open(self) -> bool:

@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from .core.messages import SignalReceived
-from .message_calls import checked_call, signal_message
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
 from .model.errors import NotRegisteredError
 from .model.ids import check_id
 from .model.memos import encode_start_memo
+from .model.message_calls import checked_call
 from .model.options import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
@@ -27,6 +27,7 @@ from .model.retry import RetryPolicy, check_policy
 from .model.start_notes import NoteOptions, stored_notes
 from .model.workflow_reference import workflow_asked_for
 from .shell.starting import StartRequest
+from .signal_calls import signal_message
 
 __all__ = ["StartOptions", "definition_to_start", "identity_of", "start_request"]
 

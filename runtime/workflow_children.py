@@ -185,13 +185,12 @@ async def signal_with_start(
     context = current()
     stored, reuse = _options(cast(ChildOptions, options))
     name, definition = _named(workflow, args)
-    told = handler_name("signal", signal)
     signature = handler_signature("signal", signal)
     problem = None if signature is None else signature.problem_with(tuple(signal_args))
     if problem is not None:
-        raise TypeError(f"signal {told!r} {problem}")
+        raise TypeError(f"signal {handler_name('signal', signal)!r} {problem}")
     workflow_id = check_id(id, "workflow id")
-    await context.signal_with_start(told, tuple(signal_args), name, args, workflow_id, stored, reuse, definition)
+    await context.signal_with_start(signal, tuple(signal_args), name, args, workflow_id, stored, reuse, definition)
 
 
 def _named(workflow: Any, args: tuple[object, ...]) -> tuple[str, WorkflowDefinition | None]:

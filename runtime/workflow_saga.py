@@ -34,8 +34,9 @@ class Saga:
     If the block ends by a failure or a cancellation, what was added is done, last first, and the block's error is
     raised again. A cancellation that comes meanwhile waits until all is done. One that fails does not keep the others
     from being done; the error has a note of it, and the log a line. A bug undoes nothing: the run is suspended, and
-    goes on inside the block once its code is mended. What is added may be done although its step was not: add it before
-    a step that may have been done when it fails, and let it pass over what is not there.
+    goes on inside the block once its code is mended. Nor does going on as a new run, which is no failure. What is added
+    may be done although its step was not: add it before a step that may have been done when it fails, and let it pass
+    over what is not there.
 
     Args:
         parallel: whether compensations are begun together, last first, instead of each after the end of the one before.

@@ -78,7 +78,7 @@ class _Look:
             run.note(*decode_turn(turn), turn.time_ns)
             run.turn_no = turn.turn_no + 1
         hands = self._hands
-        return describe(run, hands.attempts, hands.converter, rows=items.attempts, waiting_messages=untaken)
+        return describe(run, hands.attempts, hands.converter, journal, rows=items.attempts, waiting_messages=untaken)
 
     def _untaken(self, run_no: int, header: RunHeader) -> int:
         """How many messages it has not taken: those of its mailbox, and those that nobody has put there yet."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..actors.dispatcher_threads import running_actors
 from ..runtime.core.commands import Command, RecordSideEffect, encode_commands
 from ..runtime.core.execution import Execution
-from ..runtime.core.messages import Message, WorkflowStarted
+from ..runtime.core.messages import Message
 from ..runtime.core.replay import compare
+from ..runtime.shell.bringing_back import begin_execution
 from ..runtime.shell.hands import Hands
+from ..runtime.shell.run_actor import ENDS
 from .recorded import RecordedRun
 from .runtime import TestRuntime
 
@@ -51,7 +54,22 @@ def replay(run: RecordedRun, hands: Hands, *, prefix: int | None = None) -> None
     messages, recorded = run.messages(), run.commands()
     if not messages:
         return
-    execution = _execution(messages[0], hands)
+    if isinstance(messages[0], ENDS):
+        _check_end(run)
+        return
+    execution = begin_execution(hands.directory.tools, messages[0])
+    # As on the dispatcher's thread: what would block there is refused here too.
+    with running_actors():
+        _replay(run, execution, messages, recorded, prefix)
+
+
+def _replay(
+    run: RecordedRun,
+    execution: Execution,
+    messages: list[Message],
+    recorded: list[list[Command]],
+    prefix: int | None,
+) -> None:
     try:
         for turn, message, commands in zip(run.turns, messages, recorded, strict=True):
             if prefix is None or turn.turn_no < prefix or any(isinstance(each, RecordSideEffect) for each in commands):
@@ -70,12 +88,10 @@ def replay(run: RecordedRun, hands: Hands, *, prefix: int | None = None) -> None
         execution.close()
 
 
-def _execution(first: Message, hands: Hands) -> Execution:
-    if not isinstance(first, WorkflowStarted):
-        raise AssertionError(f"the first message of a run is {first!r}")
-    definition = hands.workflows.get(first.workflow_type)
-    tools = hands.directory.tools
-    return tools.make_execution(first, definition, hands.converter, tools.failure_types)
+def _check_end(run: RecordedRun) -> None:
+    """A run that was ended before it began has asked for nothing, and takes no other turn."""
+    if len(run.turns) > 1 or any(run.commands()):
+        raise AssertionError(f"workflow {run.header.workflow_id!r} was ended before it began, and has gone on")
 
 
 def _compare_kinds(run: RecordedRun, turn_no: int, produced: Sequence[Command], recorded: Sequence[Command]) -> None:

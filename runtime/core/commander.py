@@ -9,10 +9,13 @@ from random import Random
 from typing import Any, NoReturn
 
 from ..model.activity_definition import ActivityDefinition
+from ..model.definitions import WorkflowDefinition
 from ..model.errors import InWorkflowError, NotRegisteredError, PayloadError, ReadOnlyContextError
 from ..model.failure_reading import to_exception
 from ..model.failure_writing import to_failure
 from ..model.failures import Failure
+from ..model.handler_definitions import handler_name
+from ..model.message_calls import checked_call
 from ..model.options import ActivityCancellationType, ActivityOptions
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
@@ -55,8 +58,9 @@ class Commander(Continuing):
         converter: PayloadConverter,
         failure_types: tuple[type[BaseException], ...],
         activities: Registry[ActivityDefinition] | None,
+        workflows: Registry[WorkflowDefinition] | None,
     ) -> None:
-        super().__init__(converter, failure_types)
+        super().__init__(converter, failure_types, workflows)
         self.pending: dict[int, PendingHandle[Any]] = {}
         self.timers: dict[int, TimerHandle] = {}
         self._activities = activities
@@ -115,11 +119,12 @@ class Commander(Continuing):
         )
 
     def signal_external(
-        self, workflow_id: str, run_id: str, name: str, args: tuple[object, ...]
+        self, workflow_id: str, run_id: str, signal: str | Callable[..., Any], args: tuple[object, ...]
     ) -> PendingHandle[None]:
-        number = self._next("signalling another workflow")
+        name, number = handler_name("signal", signal), self._next("signalling another workflow")
         if self._recorded is None or not self._repeats(number, SignalExternal, name):
-            self._ask(number, SignalExternal, name, workflow_id, run_id, self._converter.encode_args(args))
+            data = checked_call(self._converter, "signal", signal, args)[1]
+            self._ask(number, SignalExternal, name, workflow_id, run_id, data)
         handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL, None, self._cancel_wait)
         self.pending[number] = handle
         return handle

@@ -7,6 +7,8 @@ from typing import NoReturn
 from ..model.definitions import WorkflowDefinition
 from ..model.failure_groups import leaves
 from ..model.options import WorkflowOptions
+from ..model.payload_converter import PayloadConverter
+from ..model.registry import Registry
 from .call_sites import call_site
 from .commands import ContinueAsNew
 from .endings import Endings
@@ -34,6 +36,15 @@ def continuation_in(error: BaseException) -> ContinueAsNewError | None:
 class Continuing(Endings):
     """The end of a run that is no end of its workflow."""
 
+    def __init__(
+        self,
+        converter: PayloadConverter,
+        failure_types: tuple[type[BaseException], ...],
+        workflows: Registry[WorkflowDefinition] | None,
+    ) -> None:
+        super().__init__(converter, failure_types)
+        self._workflows = workflows
+
     def continue_as_new(
         self,
         name: str,
@@ -59,8 +70,16 @@ class Continuing(Endings):
         data = self._converter.encode_args(args)
         if declared is not None:
             declared.check(data, self._converter)
+        elif (declared := self._workflow_named(name)) is not None:
+            name = declared.name
+        if declared is not None:
             name = self._name_of_old(declared, name)
         raise ContinueAsNewError(ContinueAsNew(0, name, call_site(1), data, options))
+
+    def _workflow_named(self, name: str) -> WorkflowDefinition | None:
+        """The workflow that has a name, or had it; None if nothing is known of it, or it runs every type."""
+        found = None if self._workflows is None else self._workflows.find(name)
+        return None if found is None or found.is_dynamic else found
 
     def _name_of_old(self, declared: WorkflowDefinition, name: str) -> str:
         """The name, or that which the workflow had when the history was written."""

@@ -65,6 +65,7 @@ class Execution(Contracts):
         converter: values to payloads and back.
         failure_types: exceptions, beside failures, that close the run as failed instead of being bugs.
         activities: those that can be performed; None if that is not known.
+        workflows: those that can be started, by all their names; likewise.
         activates: asked before a patch is taken that is new to the run; None takes all.
 
     Raises:
@@ -78,14 +79,14 @@ class Execution(Contracts):
         converter: PayloadConverter,
         failure_types: tuple[type[BaseException], ...] = (),
         activities: Registry[ActivityDefinition] | None = None,
+        workflows: Registry[WorkflowDefinition] | None = None,
         *,
         activates: Activates | None = None,
     ) -> None:
         check_flags(started)
-        failures = FailureError, TimeoutError, asyncio.CancelledError
-        super().__init__(
-            started, converter, (*failures, *failure_types, *definition.failure_exception_types), activities, activates
-        )
+        failures: tuple[type[BaseException], ...] = FailureError, TimeoutError, asyncio.CancelledError
+        failures += *failure_types, *definition.failure_exception_types
+        super().__init__(started, converter, failures, activities, workflows, activates)
         self._ended = False
         self._main_task: asyncio.Task[None] | None = None
         self._definition = definition

@@ -79,7 +79,9 @@ class SignalReceivedFrom(SignalReceived, frozen=True, array_like=True, gc=False,
 class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="update"):
     """A client asked for an update, and the run has accepted it: one that is refused has no turn.
 
-    ``is_near_limit`` is whether the run has taken nearly as many as one may, and should go on as new.
+    Attributes:
+        is_near_limit: whether the run has taken nearly as many as one may, and should go on as new.
+        is_pinned: whether it is for one run alone, and not for another one that goes on in its place.
     """
 
     name: str
@@ -87,6 +89,15 @@ class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="updat
     update_id: str
     is_near_limit: bool = False
     identity: str = ""
+    is_pinned: bool = False
+
+    def pinned(self) -> UpdateReceived:
+        """The same, for one run alone."""
+        return msgspec.structs.replace(self, is_pinned=True)
+
+    def near_limit(self) -> UpdateReceived:
+        """The same, of a run that should go on as new."""
+        return msgspec.structs.replace(self, is_near_limit=True)
 
 
 class ActivityCompleted(Message, frozen=True, array_like=True, gc=False, tag="activity-completed"):

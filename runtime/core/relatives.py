@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import WorkflowAlreadyStartedError
 from ..model.failures import Failure
+from ..model.handler_definitions import handler_name
+from ..model.message_calls import checked_call
 from ..model.options import ChildWorkflowCancellationType, WorkflowIDReusePolicy, WorkflowOptions
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
@@ -37,8 +40,9 @@ class Relatives(Commander):
         converter: PayloadConverter,
         failure_types: tuple[type[BaseException], ...],
         activities: Registry[ActivityDefinition] | None,
+        workflows: Registry[WorkflowDefinition] | None,
     ) -> None:
-        super().__init__(run_id, converter, failure_types, activities)
+        super().__init__(run_id, converter, failure_types, activities, workflows)
         self.starting: dict[int, PendingHandle[str]] = {}
 
     # What is asked for.
@@ -55,14 +59,16 @@ class Relatives(Commander):
     ) -> tuple[PendingHandle[str], ChildWorkflowHandle[Any]]:
         """Start a child; gives what waits for its start, and what waits for its result."""
         number = self._next("starting a child workflow")
+        known = declared or self._workflow_named(name)
         if self._recorded is None or not (
             self._repeats(number, StartChild, name)
-            or (declared is not None and self._repeats_renamed(number, StartChild, name, declared))
+            or (known is not None and self._repeats_renamed(number, StartChild, name, known))
         ):
             data = self._converter.encode_args(args)
             if declared is not None:
                 declared.check(data, self._converter)
-            self._ask(number, StartChild, name, workflow_id, data, options, int(reuse))
+            new_name = name if known is None else known.name
+            self._ask(number, StartChild, new_name, workflow_id, data, options, int(reuse))
         recorded = self._turn.get(number)
         if isinstance(recorded, StartChild):
             # What it means to cancel it is as it was: the history goes by that, whatever the code says now.
@@ -87,7 +93,7 @@ class Relatives(Commander):
 
     def signal_with_start(
         self,
-        signal: str,
+        signal: str | Callable[..., Any],
         signal_args: tuple[object, ...],
         name: str,
         args: tuple[object, ...],
@@ -97,12 +103,15 @@ class Relatives(Commander):
         declared: WorkflowDefinition | None = None,
     ) -> PendingHandle[None]:
         """Signal another workflow, which is started if it is not there."""
-        number = self._next("signalling another workflow")
-        if self._recorded is None or not self._repeats(number, SignalWithStart, signal):
-            told, data = self._converter.encode_args(signal_args), self._converter.encode_args(args)
+        told, number = handler_name("signal", signal), self._next("signalling another workflow")
+        if self._recorded is None or not self._repeats(number, SignalWithStart, told):
+            _, said, _ = checked_call(self._converter, "signal", signal, signal_args)
+            data = self._converter.encode_args(args)
             if declared is not None:
                 declared.check(data, self._converter)
-            self._ask(number, SignalWithStart, signal, workflow_id, told, name, data, options, int(reuse))
+            known = declared or self._workflow_named(name)
+            new_name = name if known is None else known.name
+            self._ask(number, SignalWithStart, told, workflow_id, said, new_name, data, options, int(reuse))
         handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL, None, self._cancel_wait)
         self.pending[number] = handle
         return handle

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ..model.activity_definition import ActivityDefinition
+from ..model.definitions import WorkflowDefinition
 from ..model.failure_reading import to_exception
 from ..model.handler_definitions import HandlerDefinition
 from ..model.memos import encode_start_memo
@@ -50,8 +51,9 @@ class Surroundings(Relatives):
         converter: PayloadConverter,
         failure_types: tuple[type[BaseException], ...],
         activities: Registry[ActivityDefinition] | None,
+        workflows: Registry[WorkflowDefinition] | None,
     ) -> None:
-        super().__init__(started.run_id, converter, failure_types, activities)
+        super().__init__(started.run_id, converter, failure_types, activities, workflows)
         self.started = started
         self.turns: int = 0
         self.history_size: int = 0

@@ -146,8 +146,8 @@ class TurnBook:
         """As ``_repeats``, for what the history has under another name that it had or has got."""
         if not definition.aliases:
             return False
-        names = [each for each in (definition.name, *definition.aliases) if each != name]
-        if any(self._repeats(number, command, each) for each in names):
+        names = definition.name, *definition.aliases
+        if any(self._repeats(number, command, each) for each in names if each != name):
             return True
         # In its place may stand something that is yet to be taken back.
         for recorded in self._recorded or ():

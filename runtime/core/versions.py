@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from ..model.activity_definition import ActivityDefinition
+from ..model.definitions import WorkflowDefinition
 from ..model.errors import UnsupportedVersionError
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
@@ -62,9 +63,10 @@ class Versions(Surroundings):
         converter: PayloadConverter,
         failure_types: tuple[type[BaseException], ...],
         activities: Registry[ActivityDefinition] | None,
+        workflows: Registry[WorkflowDefinition] | None,
         activates: Activates | None,
     ) -> None:
-        super().__init__(started, converter, failure_types, activities)
+        super().__init__(started, converter, failure_types, activities, workflows)
         self._activates = activates
         # The key of a marker → what was answered, a marker or not.
         self._answers: dict[str, int] = {}

@@ -35,6 +35,26 @@ D = TypeVar("D")
 _Type = SearchAttributeIndexedValueType
 
 
+class _KeyMaker(Generic[T]):
+    """Makes the keys of one type: ``for_text(name)`` and its like."""
+
+    __slots__ = ("_type",)
+
+    def __init__(self, indexed_value_type: SearchAttributeIndexedValueType) -> None:
+        self._type = indexed_value_type
+
+    def __call__(self, name: str) -> SearchAttributeKey[T]:
+        """A key of that type.
+
+        Args:
+            name: the name of the attribute.
+
+        Raises:
+            TypeError, ValueError: the name cannot be one.
+        """
+        return SearchAttributeKey(name, self._type)
+
+
 class SearchAttributeKey(msgspec.Struct, Generic[T], frozen=True):
     """The name and the type of a search attribute; ``for_text`` and its like make it.
 
@@ -42,10 +62,27 @@ class SearchAttributeKey(msgspec.Struct, Generic[T], frozen=True):
         name: its name, 1 to 128 bytes of UTF-8.
         indexed_value_type: its type.
 
+    Attributes:
+        for_text: makes a key of text, which is searched by its words.
+        for_keyword: … of text that is compared as a whole.
+        for_int: … of whole numbers of up to 64 bits.
+        for_float: … of floats.
+        for_bool: … of true and false.
+        for_datetime: … of instants: aware datetimes, which come back in UTC.
+        for_keyword_list: … of several keywords, each of which finds the run; they come back as a list.
+
     Raises:
         TypeError: the name is no string, or the type is none.
         ValueError: the name cannot be one.
     """
+
+    for_text: ClassVar[_KeyMaker[str]] = _KeyMaker(_Type.TEXT)
+    for_keyword: ClassVar[_KeyMaker[str]] = _KeyMaker(_Type.KEYWORD)
+    for_int: ClassVar[_KeyMaker[int]] = _KeyMaker(_Type.INT)
+    for_float: ClassVar[_KeyMaker[float]] = _KeyMaker(_Type.DOUBLE)
+    for_bool: ClassVar[_KeyMaker[bool]] = _KeyMaker(_Type.BOOL)
+    for_datetime: ClassVar[_KeyMaker[datetime]] = _KeyMaker(_Type.DATETIME)
+    for_keyword_list: ClassVar[_KeyMaker[Sequence[str]]] = _KeyMaker(_Type.KEYWORD_LIST)
 
     name: str
     indexed_value_type: SearchAttributeIndexedValueType
@@ -71,90 +108,6 @@ class SearchAttributeKey(msgspec.Struct, Generic[T], frozen=True):
     def value_unset(self) -> SearchAttributeUpdate[T]:
         """The change that takes the attribute away."""
         return SearchAttributeUpdate(self, None)
-
-    @staticmethod
-    def for_text(name: str) -> SearchAttributeKey[str]:
-        """A key of text, which is searched by its words.
-
-        Args:
-            name: the name of the attribute.
-
-        Raises:
-            TypeError, ValueError: the name cannot be one.
-        """
-        return SearchAttributeKey(name, _Type.TEXT)
-
-    @staticmethod
-    def for_keyword(name: str) -> SearchAttributeKey[str]:
-        """A key of text that is compared as a whole.
-
-        Args:
-            name: the name of the attribute.
-
-        Raises:
-            TypeError, ValueError: the name cannot be one.
-        """
-        return SearchAttributeKey(name, _Type.KEYWORD)
-
-    @staticmethod
-    def for_int(name: str) -> SearchAttributeKey[int]:
-        """A key of whole numbers of up to 64 bits.
-
-        Args:
-            name: the name of the attribute.
-
-        Raises:
-            TypeError, ValueError: the name cannot be one.
-        """
-        return SearchAttributeKey(name, _Type.INT)
-
-    @staticmethod
-    def for_float(name: str) -> SearchAttributeKey[float]:
-        """A key of floats.
-
-        Args:
-            name: the name of the attribute.
-
-        Raises:
-            TypeError, ValueError: the name cannot be one.
-        """
-        return SearchAttributeKey(name, _Type.DOUBLE)
-
-    @staticmethod
-    def for_bool(name: str) -> SearchAttributeKey[bool]:
-        """A key of true and false.
-
-        Args:
-            name: the name of the attribute.
-
-        Raises:
-            TypeError, ValueError: the name cannot be one.
-        """
-        return SearchAttributeKey(name, _Type.BOOL)
-
-    @staticmethod
-    def for_datetime(name: str) -> SearchAttributeKey[datetime]:
-        """A key of instants: aware datetimes, which come back in UTC.
-
-        Args:
-            name: the name of the attribute.
-
-        Raises:
-            TypeError, ValueError: the name cannot be one.
-        """
-        return SearchAttributeKey(name, _Type.DATETIME)
-
-    @staticmethod
-    def for_keyword_list(name: str) -> SearchAttributeKey[Sequence[str]]:
-        """A key of several keywords, each of which finds the run; they come back as a list.
-
-        Args:
-            name: the name of the attribute.
-
-        Raises:
-            TypeError, ValueError: the name cannot be one.
-        """
-        return SearchAttributeKey(name, _Type.KEYWORD_LIST)
 
 
 class SearchAttributeUpdate(msgspec.Struct, Generic[T], frozen=True):

@@ -40,7 +40,8 @@ def begin_execution(tools: Tools, message: Message) -> Execution:
     if not isinstance(message, WorkflowStarted):
         raise InternalError(f"the first message of a run is {message!r}")
     definition = tools.workflows.get(message.workflow_type)
-    return tools.make_execution(message, definition, tools.converter, tools.failure_types, tools.attempts.activities)
+    declared = tools.attempts.activities, tools.workflows
+    return tools.make_execution(message, definition, tools.converter, tools.failure_types, *declared)
 
 
 class BringingBack:
@@ -51,14 +52,16 @@ class BringingBack:
         execution: as far as it has been replayed.
         failed: why the code cannot have this history; the rest of it is read without the code, for what it says of the
             run.
+        failed_at: the turn that it cannot have, if there is one.
     """
 
-    __slots__ = ("_mail", "_tools", "attempts", "execution", "failed", "run")
+    __slots__ = ("_mail", "_tools", "attempts", "execution", "failed", "failed_at", "run")
 
     def __init__(self, run: RunState, tools: Tools) -> None:
         self.run = run
         self.execution: Execution | None = None
         self.failed: Exception | None = None
+        self.failed_at = -1
         self.attempts: list[Attempt] = []
         self._tools = tools
         self._mail: list[Mail] = []
@@ -108,6 +111,7 @@ class BringingBack:
                 # The outermost step of a replay: the code may be any.
                 self.failed = error
         if turns and (self.failed is not None or self.execution is None):
+            self.failed_at = run.turn_no if self.failed_at < 0 else self.failed_at
             for turn in turns[run.turn_no - turns[0].turn_no :]:
                 self._note(turn, *decode_turn(turn))
         return len(turns) < SLICE

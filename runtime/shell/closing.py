@@ -15,7 +15,7 @@ from .run_state import RunState
 from .tools import Tools
 from .update_outcomes import leave_update
 
-__all__ = ["close_run", "forget_start"]
+__all__ = ["close_run", "forget_start", "lose_mail"]
 
 
 def close_run(
@@ -54,7 +54,7 @@ def close_run(
     else:
         for seq, data in run.rows.items():
             batch.take_mail(run_no, seq)
-            _lose_mail(tools, run, data, status, time_ns)
+            lose_mail(tools, run, data, status, time_ns)
         run.clear_rows()
     if run.delayed:
         come_to_nothing(tools, run, next_run_id, status, time_ns)
@@ -84,7 +84,7 @@ def forget_start(tools: Tools, run: RunState) -> None:
         run.starts_ns = None
 
 
-def _lose_mail(tools: Tools, run: RunState, data: bytes, status: WorkflowExecutionStatus, time_ns: int) -> None:
+def lose_mail(tools: Tools, run: RunState, data: bytes, status: WorkflowExecutionStatus, time_ns: int) -> None:
     """A message still waits on disk when its run ends: what somebody has sent is kept as a dead letter."""
     message = decode_message(data)
     if isinstance(message, UpdateReceived) and message.update_id not in run.updates:

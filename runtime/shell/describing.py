@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...storage import Attempt, DelayedMail
-from ..core.commands import ScheduleActivity
+from ...storage import Attempt, DelayedMail, Journal, StorageError
+from ..core.commands import ScheduleActivity, StartTimer, decode_commands
 from ..core.execution import Execution
 from ..core.messages import SignalReceived, decode_message
 from ..model.attribute_values import decode_attributes
@@ -28,6 +28,7 @@ def describe(
     run: RunState,
     attempts: Attempts,
     converter: PayloadConverter,
+    journal: Journal,
     *,
     execution: Execution | None = None,
     rows: Iterable[Attempt] = (),
@@ -44,7 +45,7 @@ def describe(
     message = message_at(run)
     known = {row.item: row for row in rows}
     options, facts = decode_workflow_options(header.options), decode_facts(header.facts)
-    summaries = {} if execution is None else execution.timer_summaries()
+    summaries = _read_summaries(journal, run) if execution is None else execution.timer_summaries()
     return WorkflowExecutionDescription(
         id=header.workflow_id,
         run_id=header.run_id,
@@ -60,7 +61,8 @@ def describe(
             for item, (command, scheduled_ns) in sorted(run.activities.items())
         ],
         pending_timers=[
-            PendingTimer(str(item), instant(at_ns), summaries.get(item)) for item, at_ns in sorted(run.timers.items())
+            PendingTimer(str(item), instant(at_ns), summaries.get(item) or None)
+            for item, at_ns in sorted(run.timers.items())
         ],
         waiting_messages=waiting_messages,
         buffered_signals=0 if execution is None else execution.unread_signals,
@@ -76,6 +78,28 @@ def describe(
         current_details=None if execution is None else execution.current_details() or None,
         delayed_signals=[_delayed(mail) for mail in sorted(run.delayed.values(), key=lambda mail: mail.at_ns)],
     )
+
+
+def _read_summaries(journal: Journal, run: RunState) -> dict[int, str]:
+    """Number of each pending timer → its line for people, as the history has it."""
+    wanted, found = set(run.timers), dict[int, str]()
+    first, crc = 0, 0
+    try:
+        while wanted and (turns := journal.turns(run.run_no, first=first, crc=crc)):
+            for turn in turns:
+                # To decode the others would take long if there are many.
+                if _STARTS_TIMER in turn.commands:
+                    timers = [each for each in decode_commands(turn.commands) if isinstance(each, StartTimer)]
+                    found |= {timer.id: timer.name for timer in timers if timer.id in wanted}
+                    wanted -= found.keys()
+            first, crc = turns[-1].turn_no + 1, turns[-1].crc
+    except (StorageError, ValueError):
+        # A run is described even where its history cannot be read.
+        return found
+    return found
+
+
+_STARTS_TIMER = b"start-timer"
 
 
 def _shown(converter: PayloadConverter, payload: bytes) -> object:

@@ -248,8 +248,8 @@ class Desk:
         run_no, header = self._known(target)
         actor = self._directory.of_run(run_no)
         if actor is None:
-            closed = RunState(run_no, header, is_stored=True)
-            self._sweep.answer(future, describe(closed, self._attempts, self._tools.converter))
+            closed, tools = RunState(run_no, header, is_stored=True), self._tools
+            self._sweep.answer(future, describe(closed, self._attempts, tools.converter, tools.journal))
             return
         actor.ask(Question(WorkflowActor.describe, future))
 

@@ -120,9 +120,20 @@ class Directory:
 
     def find_open(self, workflow_id: str, run_id: str) -> WorkflowActor | None:
         """The actor of an open run that is on disk, or will be with the open sweep; None if there is none."""
+        actor = self._open(workflow_id, run_id)
+        return None if actor is None or actor.is_unborn else actor
+
+    def make_known(self, workflow_id: str) -> WorkflowActor | None:
+        """The same, of the current run; one whose start has not been taken yet is on disk with the open sweep, too."""
+        actor = self._open(workflow_id, "")
+        if actor is not None and actor.is_unborn:
+            actor.be_known()
+        return actor
+
+    def _open(self, workflow_id: str, run_id: str) -> WorkflowActor | None:
         run_no = self.find(workflow_id, run_id)
         actor = None if run_no is None else self.of_run(run_no)
-        return actor if actor is not None and actor.is_open and not actor.is_unborn else None
+        return actor if actor is not None and actor.is_open else None
 
     def deliver(self, run_no: int, message: Message) -> None:
         """Give a run a message that tells of something that has happened; a run that has ended need not know."""

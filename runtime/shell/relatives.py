@@ -81,7 +81,7 @@ def signal_with_start(tools: Tools, peer: Peer, command: SignalWithStart, time_n
     """Signal the open run of a workflow id, or begin one that is told the signal with its start."""
     header = peer.run.header
     signal = SignalReceived(command.name, command.args, header.workflow_id)
-    target = tools.directory.find_open(command.workflow_id, "")
+    target = tools.directory.make_known(command.workflow_id)
     taken = None if target is not None else _taken(tools, command.workflow_id, WorkflowIDReusePolicy(command.reuse))
     failure: Failure | None = None
     if target is not None and target.waiting_messages >= tools.mailbox_limit:

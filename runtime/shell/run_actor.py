@@ -13,7 +13,6 @@ from ..core.messages import (
     RunTimedOut,
     WorkflowStarted,
     decode_message,
-    encode_message,
 )
 from ..model.description import WorkflowExecutionDescription
 from ..model.errors import GreenroomError, InternalError, RuntimeClosedError
@@ -24,6 +23,8 @@ from .closing import forget_start
 from .delivery import Delivery, Query, Question
 from .describing import describe
 from .headers import put_header
+from .last_look import LastLook
+from .mail_rows import put_row
 from .putting_away import put_away
 from .run_state import RunState
 from .skipping import skip
@@ -59,6 +60,7 @@ class RunActor(Actor):
         self.execution: Execution | None = None
         self._tools = tools
         self._back: BringingBack | None = None
+        self._look: LastLook | None = None
         self._tries_again = False
         self._waits_to_go_on = False
         self._is_written = False
@@ -125,6 +127,7 @@ class RunActor(Actor):
             self.run,
             self._tools.attempts,
             self._tools.converter,
+            self._tools.journal,
             execution=self.execution,
             rows=() if self._back is None else self._back.attempts,
             waiting_messages=self.waiting_messages if waiting_messages is None else waiting_messages,
@@ -146,6 +149,16 @@ class RunActor(Actor):
             self.leave(start, self.run.header.started_ns)
         else:
             self.standing = Standing.DELAYED
+
+    def be_known(self) -> None:
+        """Be born in the open sweep, before the first turn: what another run says to it is on disk with it."""
+        self._write_birth()
+        self._tools.sweep.touched(self)
+        mail = self.actor_inbox.take_mail()
+        start = mail[0]
+        assert isinstance(start, Delivery)
+        start.seq = put_row(self._tools, self.run, start.message, self.run.header.started_ns)
+        self.actor_inbox.put_back(mail)
 
     def begin(self) -> None:
         """The time has come for a run whose start was delayed."""
@@ -170,10 +183,7 @@ class RunActor(Actor):
 
     def leave(self, message: Message, time_ns: int) -> None:
         """Put a message into the mailbox, on disk as well, in the open sweep."""
-        data = encode_message(message)
-        seq = self._tools.sweep.batch.put_mail(self.run.run_no, time_ns, data)
-        self.run.add_row(seq, data)
-        self.actor_inbox.put(Delivery(message, seq=seq))
+        self.actor_inbox.put(Delivery(message, seq=put_row(self._tools, self.run, message, time_ns)))
 
     def started(self) -> WorkflowStarted:
         """The message that began the run.

@@ -18,6 +18,7 @@ class Standing(Enum):
         LIVE: its code is in memory and takes messages.
         RESTARTING: its code has raised a bug, and is tried again a little later; until then what comes is kept on disk.
         SUSPENDED: its code cannot go on; what comes for it is kept on disk.
+        ENDING: it is to end without its code being asked, and its history is looked at a last time.
         CLOSED: it has ended, or the runtime has.
     """
 
@@ -28,4 +29,5 @@ class Standing(Enum):
     LIVE = "live"
     RESTARTING = "restarting"
     SUSPENDED = "suspended"
+    ENDING = "ending"
     CLOSED = "closed"

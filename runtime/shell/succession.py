@@ -23,6 +23,7 @@ from ..model.options import WorkflowOptions, change_options, encode_workflow_opt
 from ..model.retry import Retry, decide
 from ..model.run_facts import RunFacts, decode_facts
 from .beginning import NewRun, make_run
+from .closing import lose_mail
 from .delivery import Delivery, PinnedDelivery
 from .journal_seam import is_passing
 from .noting import options_of_next_run
@@ -168,9 +169,9 @@ def pass_on(tools: Tools, run: RunState, delivery: Delivery) -> bool:
 def _is_for_another(run: RunState, delivery: Delivery) -> bool:
     """Whether a message is for the workflow, and not for this run or about what this run has taken."""
     message = delivery.message
-    if isinstance(delivery, PinnedDelivery) or (isinstance(message, UpdateReceived) and run.is_stale(message)):
-        return False
-    return isinstance(message, GOES_ON)
+    if isinstance(message, UpdateReceived):
+        return not (message.is_pinned or run.is_stale(message))
+    return isinstance(message, GOES_ON) and not isinstance(delivery, PinnedDelivery)
 
 
 def _hand_on(tools: Tools, run: RunState, successor: Peer, delivery: Delivery) -> None:
@@ -183,9 +184,13 @@ def _hand_on(tools: Tools, run: RunState, successor: Peer, delivery: Delivery) -
 
 
 def _move_row(tools: Tools, run: RunState, successor: Peer, seq: int, time_ns: int) -> None:
-    message = decode_message(run.rows[seq])
+    data = run.rows[seq]
+    message = decode_message(data)
     tools.sweep.batch.take_mail(run.run_no, seq)
     run.take_row(seq)
+    if isinstance(message, UpdateReceived) and message.is_pinned:
+        lose_mail(tools, run, data, run.status, time_ns)
+        return
     if isinstance(message, UpdateReceived):
         tools.updating.move(run.run_no, successor.run.run_no, message.update_id)
     if isinstance(message, GOES_ON):

@@ -70,6 +70,11 @@ class Residents(Protocol):
         """The open run of a workflow id (and run id, if not empty) that is on disk or in the open sweep, or None."""
         ...
 
+    def make_known(self, workflow_id: str) -> Peer | None:
+        """The open run of a workflow id, or None; one that was to be written with its first turn is in the open sweep
+        now."""
+        ...
+
     def begin_beside(self, run: RunState, start: WorkflowStarted) -> Peer:
         """Have a run begin that another one wants, in the open sweep."""
         ...

@@ -54,7 +54,10 @@ class UpdateDesk:
         self._mailbox_limit = mailbox_limit
 
     def update(self, future: Future[Any], target: Target, update: UpdateReceived, waiter: UpdateWaiter) -> None:
-        run_no, header = self._known(target)
+        update = update.pinned() if target.run_id else update
+        self._update(*self._known(target), update, waiter)
+
+    def _update(self, run_no: int, header: RunHeader, update: UpdateReceived, waiter: UpdateWaiter) -> None:
         actor = self._directory.of_run(run_no)
         updating = self._tools.updating
         if actor is None:
@@ -74,7 +77,7 @@ class UpdateDesk:
     def update_with_start(
         self, future: Future[Any], request: StartRequest, update: UpdateReceived, waiter: UpdateWaiter
     ) -> None:
-        met = partial(self._update_begun, future, update, waiter)
+        met = partial(self._update_begun, update, waiter)
         begun = self._starts.requests.begun(request.workflow_id, request.request_id) if request.request_id else None
         if begun is not None:
             met(*begun)
@@ -86,7 +89,7 @@ class UpdateDesk:
                 return
             is_used = request.conflict is WorkflowIDConflictPolicy.USE_EXISTING
             if header.closed_ns is None and (is_used or self._has_update(existing, update.update_id)):
-                self.update(future, Target(request.workflow_id, header.run_id), update, waiter)
+                self._update(existing, header, update, waiter)
                 return
 
         def ask(actor: WorkflowActor) -> None:
@@ -98,15 +101,13 @@ class UpdateDesk:
         started.add_done_callback(lambda done: _fail_as(done, future))
         self._starts.start(started, request._replace(then=ask, met=met))
 
-    def _update_begun(
-        self, future: Future[Any], update: UpdateReceived, waiter: UpdateWaiter, run_no: int, header: RunHeader
-    ) -> None:
+    def _update_begun(self, update: UpdateReceived, waiter: UpdateWaiter, run_no: int, header: RunHeader) -> None:
         """The run that the same request has started before has the update too, or the chain that goes on from it."""
         while header.closed_ns is not None and (next_run_id := decode_facts(header.facts).next_run_id):
             if self._tools.updating.tell_stored(run_no, header, update.update_id, waiter):
                 return
             run_no, header = self._known(Target(header.workflow_id, next_run_id))
-        self.update(future, Target(header.workflow_id, header.run_id), update, waiter)
+        self._update(run_no, header, update, waiter)
 
     def _has_update(self, run_no: int, update_id: str) -> bool:
         """Whether an open run has taken an update, or has it in its mailbox."""

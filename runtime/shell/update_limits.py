@@ -40,4 +40,4 @@ class UpdateLimits(NamedTuple):
         """
         if len(run.updates) + 1 < self.in_all * 9 // 10:
             return update
-        return UpdateReceived(update.name, update.args, update.update_id, is_near_limit=True, identity=update.identity)
+        return update.near_limit()

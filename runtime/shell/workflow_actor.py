@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ...actors import TurnExceeded
+from ...actors import Lane, TurnExceeded
 from ...storage import StorageError
 from ..core.bugs import beneath
 from ..core.handling import UpdateRejectedError
@@ -20,6 +20,7 @@ from .bringing_back import BringingBack, begin_execution
 from .delivery import Delivery, Query, Question
 from .encoding import encode_turn
 from .journal_seam import is_passing
+from .last_look import LastLook, told_with_start
 from .outcomes import Refusal
 from .overdue import LEFT_BEHIND, overdue
 from .query_failures import query_failure
@@ -29,7 +30,7 @@ from .standing import Standing
 from .succession import carry_over, pass_on
 from .suspending import tell_waiters
 from .update_outcomes import reject_update
-from .writing import acknowledge, keep_message, take_row, write_turn, write_unread
+from .writing import UNSURE, acknowledge, keep_message, take_row, write_turn, write_unread
 
 __all__ = ["WorkflowActor"]
 
@@ -37,7 +38,8 @@ logger = logging.getLogger("greenroom")
 
 # Python 3.11 calls a function to find a member by its class, and these two are asked for in every turn.
 _LIVE, _NEW = Standing.LIVE, Standing.NEW
-_KEEPING = (Standing.SUSPENDED, Standing.RESTARTING, Standing.DELAYED)
+_STOPPED = (Standing.SUSPENDED, Standing.RESTARTING)
+_KEEPING = (*_STOPPED, Standing.DELAYED)
 # What a client sends to a run that begins later does not wait for that.
 _BEGIN = (SignalReceived, UpdateReceived)
 _UNFINISHED = (
@@ -214,6 +216,8 @@ class WorkflowActor(RunActor):
             self._begin_anew()
         elif isinstance(what, Delivery):
             self._cannot_take(what, error)
+        elif self._look is not None:
+            self._look.stuck(error)
         elif self._back is not None:
             self._back.execution = None
             self._stop_here(error)
@@ -237,9 +241,14 @@ class WorkflowActor(RunActor):
 
     def _end_without_code(self, delivery: Delivery) -> None:
         """End a run whose code cannot be asked."""
-        run, tools = self.run, self._tools
+        run, tools, look = self.run, self._tools, self._look
+        if look is None and self.standing in _STOPPED:
+            self._look_first(delivery)
+            return
+        self._look = None
         tools.sweep.took_turn(self, delivery)
         try:
+            unread = told_with_start(run) + ([] if look is None else look.unread)
             if not run.knows_its_end:
                 find_children(tools, run)
                 run.go_to_end(tools.journal.last_turn(run.run_no))
@@ -248,11 +257,39 @@ class WorkflowActor(RunActor):
             if self.standing is Standing.NEW:
                 self._be_born()
             write_turn(tools, self, delivery, encode_turn(delivery.message, []), [], time_ns)
-            self._give_up_mail([], time_ns)
+            self._give_up_mail(unread, time_ns)
+            write_unread(tools, run, [] if look is None else look.unsure, time_ns, UNSURE)
             self._leave()
         except Exception as error:
             # As for a turn: what stands in the batch is not whole.
             tools.sweep.spoil(error)
+
+    def _look_first(self, delivery: Delivery) -> None:
+        """Before the run ends, look for what it had not read, once all of its history is on disk."""
+        self.actor_inbox.put(delivery, Lane.SYSTEM)
+        self.actor_inbox.hold(True, all_lanes=True)
+        # If the open sweep is lost, the run is rolled back, and so ended later.
+        self._tools.sweep.touched(self)
+        self._tools.sweep.after(self._look_now)
+
+    def _look_now(self) -> None:
+        if self.standing in _STOPPED:
+            self._look = LastLook(self.run, self.standing, self._tools, self.dispatcher)
+            self.standing = Standing.ENDING
+        self.actor_inbox.hold(False)
+
+    def _turn_of_ending(self) -> bool:
+        look = self._look
+        if look is None:
+            raise InternalError(f"{self} is not looked at")
+        try:
+            if look.go_on(self):
+                self.standing = look.standing
+        except StorageError as error:
+            self._look = None
+            self._read_later(error)
+            return False
+        return True
 
     # Bringing back.
 
@@ -337,6 +374,7 @@ class WorkflowActor(RunActor):
         Standing.REPLAYING: _turn_of_replaying,
         Standing.SUSPENDED: _turn_of_waiting,
         Standing.RESTARTING: _turn_of_waiting,
+        Standing.ENDING: _turn_of_ending,
         Standing.CLOSED: _turn_of_waiting,
     }
 

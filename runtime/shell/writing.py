@@ -26,6 +26,7 @@ from .tools import Peer, Tools
 
 __all__ = [
     "UNREAD",
+    "UNSURE",
     "acknowledge",
     "keep_message",
     "take_row",
@@ -35,11 +36,14 @@ __all__ = [
 ]
 
 UNREAD = "nothing in it had read the signal"
+UNSURE = "its code cannot say whether it had read the signal"
 
-_TOLD_UNREAD = (
-    "workflow %r has ended (%s) with %d signals that nothing in it had read: %s; they are kept as dead letters. Is "
-    "there a handler of that name, or a channel that is read?"
-)
+_TOLD = {
+    UNREAD: "workflow %r has ended (%s) with %d signals that nothing in it had read: %s; they are kept as dead "
+    "letters. Is there a handler of that name, or a channel that is read?",
+    UNSURE: "workflow %r has ended (%s), and its code, which cannot be replayed, does not say which of %d signals it "
+    "had read: %s; they are kept as dead letters",
+}
 
 logger = logging.getLogger("greenroom")
 
@@ -88,13 +92,13 @@ def write_turn(
     acknowledge(tools, run, delivery)
 
 
-def write_unread(tools: Tools, run: RunState, signals: list[SignalReceived], time_ns: int) -> None:
+def write_unread(tools: Tools, run: RunState, signals: list[SignalReceived], time_ns: int, why: str = UNREAD) -> None:
     """A run has ended: the signals that it was told of and that nothing in it has read are kept as dead letters."""
     if signals:
         names = ", ".join(sorted({repr(signal.name) for signal in signals}))
-        tools.sweep.after(logger.warning, _TOLD_UNREAD, run.header.workflow_id, run.status.name, len(signals), names)
+        tools.sweep.after(logger.warning, _TOLD[why], run.header.workflow_id, run.status.name, len(signals), names)
     for signal in signals:
-        reason = f"workflow {run.header.workflow_id!r} has ended ({run.status.name}), and {UNREAD}"
+        reason = f"workflow {run.header.workflow_id!r} has ended ({run.status.name}), and {why}"
         tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, encode_message(signal))
 
 

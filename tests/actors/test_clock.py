@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -43,6 +44,30 @@ def test_jump_may_go_back() -> None:
     clock.jump(timedelta(seconds=-1))
 
     assert clock.now_ns() == 9 * 10**9
+
+
+AGES = timedelta(days=366 * 300)
+TOO_FAR: dict[str, Callable[[ManualClock], None]] = {
+    "forward": lambda clock: clock.advance(AGES),
+    "to a time": lambda clock: clock.advance_to(2**63),
+    "by a step": lambda clock: clock.jump(AGES),
+    "by a step back": lambda clock: clock.jump(-AGES),
+}
+
+
+@pytest.mark.parametrize("move", TOO_FAR.values(), ids=TOO_FAR)
+def test_a_time_that_cannot_be_stored_is_refused_and_the_clock_stands(move: Callable[[ManualClock], None]) -> None:
+    clock = ManualClock(start_ns=100)
+
+    with pytest.raises(ValueError, match="keep to times from 1970-01-01 to 2262-04-11"):
+        move(clock)
+
+    assert (clock.now_ns(), clock.elapsed_ns()) == (100, 0)
+
+
+def test_a_clock_cannot_begin_where_no_time_can_be_stored() -> None:
+    with pytest.raises(ValueError, match="keep to times"):
+        ManualClock(start_ns=-1)
 
 
 def test_time_that_has_passed_is_not_changed_by_a_step() -> None:

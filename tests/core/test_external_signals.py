@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from greenroom.runtime import workflow
-from greenroom.runtime.core.bugs import WorkflowBugError
+from greenroom.runtime.core.bugs import WorkflowBugError, beneath
 from greenroom.runtime.core.commands import SignalExternal
-from greenroom.runtime.core.messages import ExternalSignalResolved
+from greenroom.runtime.core.messages import ChildStarted, ExternalSignalResolved
 from greenroom.runtime.model.errors import ApplicationError
 from greenroom.runtime.model.failure_writing import to_failure
+from greenroom.runtime.model.payload_errors import PayloadDecodeError
 from tests.core.driving import Drive
 
 Start = Callable[..., Drive]
@@ -115,6 +116,73 @@ BAD: dict[str, Any] = {"no handler": Other.not_a_signal, "a catch-all": Other.an
 async def signalling_wrongly(what: str) -> str:
     await workflow.get_external_workflow_handle("other").signal(BAD[what])
     return "sent"
+
+
+CALLS: dict[str, tuple[Any, ...]] = {
+    "too few": (),
+    "too many": ("Kyle", "Ada"),
+    "a number": (7,),
+}
+
+
+@workflow.defn
+async def signalling_badly(how: str, whom: str) -> str:
+    args = CALLS[how]
+    match whom:
+        case "external":
+            await workflow.get_external_workflow_handle("other").signal(Other.hear, *args)
+        case "child":
+            await (await workflow.start_child_workflow(Other.run)).signal(Other.hear, *args)
+        case _:
+            await workflow.signal_with_start(Other.run, id="other", signal=Other.hear, signal_args=args)
+    return "sent"
+
+
+def _start(run: Drive) -> None:
+    run.send(run.started)
+    run.send(ChildStarted(1, "run"))
+
+
+@pytest.mark.parametrize("whom", ["external", "child", "with a start"])
+@pytest.mark.parametrize(
+    ("how", "error", "said"),
+    [
+        ("too few", TypeError, "signal 'greet' misses name"),
+        ("too many", TypeError, "signal 'greet' takes 1 argument, 2 were given"),
+        ("a number", PayloadDecodeError, "signal 'greet' cannot take its argument 'name'"),
+    ],
+)
+def test_arguments_that_do_not_fit_the_handler_are_refused_at_the_call(
+    drive: Start, whom: str, how: str, error: type[Exception], said: str
+) -> None:
+    run = drive(signalling_badly, how, whom, start=False)
+
+    with pytest.raises(WorkflowBugError, match=said) as refused:
+        _start(run)
+
+    assert isinstance(beneath(refused.value), error)
+
+
+@workflow.defn
+async def signalling_plainly() -> str:
+    await workflow.get_external_workflow_handle("other").signal("greet", 7)
+    return "sent"
+
+
+@workflow.defn
+async def signalling_by_reference() -> str:
+    await workflow.get_external_workflow_handle("other").signal(Other.hear, cast(Any, 7))
+    return "sent"
+
+
+def test_a_signal_that_was_sent_though_it_does_not_fit_is_replayed(drive: Start) -> None:
+    run = drive(signalling_plainly)
+    run.send(ExternalSignalResolved(1))
+
+    replayed = run.replayed(target=signalling_by_reference)
+
+    assert replayed.asked() == run.last
+    run.put_away(replayed)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from greenroom import ActivityError, ApplicationError, activity, workflow
 from greenroom.runtime.core.bugs import WorkflowBugError
-from greenroom.runtime.core.commands import CancelWorkflow, ScheduleActivity
+from greenroom.runtime.core.commands import CancelWorkflow, ContinueAsNew, ScheduleActivity
 from greenroom.runtime.core.messages import CancelRequested
 from tests.core.driving import Drive, driving
 
@@ -250,3 +250,23 @@ def test_what_is_no_compensation_is_refused() -> None:
         saga.add(call)
     with pytest.raises(TypeError, match=r"print is no activity and takes no options \(summary\)"):
         saga.add(print, summary="a line")
+
+
+@workflow.defn
+async def booking_again(number: int, parallel: bool = False) -> str:
+    async with workflow.Saga(parallel=parallel) as saga:
+        saga.add("unreserve", number)
+        await workflow.execute_activity("reserve")
+        if number < 2:
+            workflow.continue_as_new(number + 1, parallel)
+    return "booked"
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_a_block_that_is_left_to_go_on_as_a_new_run_undoes_nothing(drive: Start, parallel: bool) -> None:
+    run = drive(booking_again, 1, parallel)
+    run.complete(1)
+
+    (command,) = run.all_of(ContinueAsNew)
+    assert run.converter.decode_args(command.args, None) == [2, parallel]
+    assert run.names() == ["reserve", command.name]

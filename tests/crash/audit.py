@@ -26,7 +26,7 @@ from greenroom.runtime.core.messages import (
 )
 from greenroom.runtime.model.ids import run_no_of
 from greenroom.runtime.model.options import WorkflowExecutionStatus
-from greenroom.runtime.shell.writing import UNREAD
+from greenroom.runtime.shell.writing import UNREAD, UNSURE
 from greenroom.storage import DueKind, Journal
 
 from .evidence import Evidence
@@ -54,7 +54,7 @@ def audit(journal: Journal, evidence: Evidence) -> list[str]:
         places.visit(run)
     for letter in journal.dead_letters(limit=1 << 30):
         # A signal that its run was told of and never read stands in the history too.
-        if not letter.reason.endswith(UNREAD):
+        if not letter.reason.endswith((UNREAD, UNSURE)):
             places.put(message_of(letter.message), letter.run_no)
     findings += places.findings(evidence)
     findings += _judge_promises(lineage, places, evidence)

@@ -27,6 +27,7 @@ from greenroom.storage.codec import FORMAT
 from greenroom.testing import RecordedRun, TestRuntime, replay
 from tests.histories import golden_notes
 from tests.histories.golden import FOLDER, golden_files, load, recording_of, runtime_on
+from tests.histories.golden_keys import Till
 from tests.histories.golden_kinds import DAY, EVERYTHING, UNANNOTATED, Card, Everything, Host
 
 RESULTS: dict[str, Any] = {
@@ -37,6 +38,7 @@ RESULTS: dict[str, Any] = {
 FAMILY = ("", " goes on", " fails", " cancelled", " detached", " abandoned", " terminated")
 RUNS = {
     "": {*RESULTS, "values", "failing", "greeter"},
+    "-keys": {"closed till", "open till"},
     "-kinds": {"payloads", "cancelled", "run timed out", "execution timed out", "terminated", "host"},
     "-notes": {"ended", "open"},
     "-relatives": {
@@ -65,6 +67,7 @@ each = pytest.mark.parametrize("path", golden_files(), ids=name_of)
 each_first = pytest.mark.parametrize("path", golden_files(""), ids=name_of)
 each_of_relatives = pytest.mark.parametrize("path", golden_files("-relatives"), ids=name_of)
 each_of_notes = pytest.mark.parametrize("path", golden_files("-notes"), ids=name_of)
+each_of_keys = pytest.mark.parametrize("path", golden_files("-keys"), ids=name_of)
 each_of_versions = pytest.mark.parametrize("path", golden_files("-versions"), ids=name_of)
 each_of_kinds = pytest.mark.parametrize("path", golden_files("-kinds"), ids=name_of)
 
@@ -180,6 +183,18 @@ def test_a_golden_run_keeps_its_patches_and_versions(path: Path) -> None:
     assert results == [[True, 3, True, 3, True, 1]] * 2
 
 
+@each_of_keys
+def test_a_golden_run_still_takes_each_key_once(path: Path) -> None:
+    with runtime_on(load(path)) as runtime:
+        closed, still_open = (runtime.get_workflow_handle(name) for name in ("closed till", "open till"))
+        runtime.wait(still_open.resume())
+        for amount, key in ((1, "first"), (4, "third"), (8, "fourth")):
+            runtime.wait(still_open.signal(Till.pay, amount, idempotency_key=key))
+        runtime.wait(still_open.signal(Till.close))
+
+        assert [runtime.wait(each.result()) for each in (closed, still_open)] == [3, 15]
+
+
 # Every kind of message, command and value.
 
 
@@ -222,7 +237,7 @@ def test_a_golden_run_goes_on_with_its_updates_and_without_what_was_skipped(path
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("table", [messages.Message, commands.Command])
 def test_every_kind_of_message_and_of_command_is_in_a_golden_history(table: type[msgspec.Struct], python: str) -> None:
-    known = {kind.__struct_config__.tag for kind in table.__subclasses__()}
+    known = {kind.__struct_config__.tag for kind in _kinds(table)}
 
     assert known == {each.__struct_config__.tag for each in _parts(python) if isinstance(each, table)}
 
@@ -243,6 +258,12 @@ def test_every_tag_of_a_value_is_in_a_golden_history(python: str) -> None:
         unpack(payload[1:])
 
     assert found == known
+
+
+def _kinds(table: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    for kind in table.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
 
 
 _HOLDERS = {

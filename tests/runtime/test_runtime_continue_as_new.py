@@ -11,6 +11,7 @@ import pytest
 from greenroom import (
     RetryPolicy,
     TimeoutError,
+    WorkflowClosedError,
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowUpdateFailedError,
@@ -244,6 +245,43 @@ def test_an_update_that_is_admitted_and_not_taken_goes_on_with_its_id() -> None:
         assert waits.get().result().get() == "end"
         assert relay.result().get() == ["2", "end"]
         assert len(runtime.recorded()) == 2
+
+
+@pytest.mark.parametrize("stage", [WorkflowUpdateStage.ADMITTED, WorkflowUpdateStage.COMPLETED])
+def test_an_update_of_one_run_alone_is_not_taken_by_the_next_one(stage: WorkflowUpdateStage) -> None:
+    with TestRuntime(workflows=[Relay]) as runtime:
+        relay = runtime.start_workflow(Relay.run, 1, id="relay").get()
+        runtime.run_until_idle()
+        first = runtime.get_workflow_handle("relay", run_id=relay.run_id)
+        relay.signal(Relay.go_on, 2)
+        asked = first.start_update(Relay.say, "end", id="last", wait_for_stage=stage)
+
+        if stage is WorkflowUpdateStage.ADMITTED:
+            with pytest.raises(WorkflowUpdateFailedError) as failed:
+                asked.get().result().get()
+            assert getattr(failed.value.cause, "type", "") == "AdmittedUpdateCompletedWorkflow"
+            with pytest.raises(WorkflowUpdateFailedError):
+                first.get_update_handle("last").result().get()
+        else:
+            with pytest.raises(WorkflowClosedError, match="CONTINUED_AS_NEW"):
+                asked.get()
+        assert check(runtime.hands.journal) == []
+        relay.execute_update(Relay.say, "end").get()
+        assert relay.result().get() == ["2", "end"]
+
+
+def test_an_update_of_one_run_alone_that_waits_while_it_is_suspended_ends_with_it() -> None:
+    with TestRuntime(workflows=[Relay]) as runtime:
+        relay = runtime.start_workflow(Relay.run, 1, id="relay").get()
+        first = runtime.get_workflow_handle("relay", run_id=relay.run_id)
+        relay.suspend("for a while").get()
+        relay.signal(Relay.go_on, 2).get()
+        asked = first.start_update(Relay.say, "end", id="last", wait_for_stage=WorkflowUpdateStage.ADMITTED).get()
+        runtime.crash()
+        runtime.get_workflow_handle("relay").resume().get()
+
+        with pytest.raises(WorkflowUpdateFailedError):
+            runtime.get_workflow_handle("relay", run_id=relay.run_id).get_update_handle(asked.id).result().get()
 
 
 def test_a_run_that_goes_on_as_new_while_handlers_are_at_work_says_so(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from greenroom import WorkflowExecutionStatus, WorkflowFailureError, WorkflowSuspendedError, activity, workflow
+from greenroom import (
+    RetryPolicy,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowSuspendedError,
+    activity,
+    workflow,
+)
 from greenroom.runtime.core.messages import SignalReceived, decode_message
 from greenroom.storage import check
 from greenroom.testing import TestRuntime
@@ -178,3 +185,104 @@ def test_signals_that_nothing_has_read_when_the_run_ends_are_dead_letters(end: C
         signals = [decode_message(letter.message) for letter in letters]
         assert [signal.name for signal in signals if isinstance(signal, SignalReceived)] == ["sent", "paid"]
         assert all(letter.reason.endswith(", and nothing in it had read the signal") for letter in letters)
+
+
+@workflow.defn(name="half deaf")
+class HalfDeaf:
+    """Reads one word of each name that it is told, and has a bug where it is told to."""
+
+    @workflow.run
+    async def run(self) -> None:
+        signals = workflow.signal_channel()
+        await workflow.wait_condition(lambda: not signals.is_empty("paid"))
+        await signals.receive("paid")
+        await workflow.sleep(MINUTE)
+        await workflow.execute_activity(one)
+
+    @workflow.signal
+    def stumble(self) -> None:
+        raise ValueError("a stone")
+
+
+@workflow.defn(name="half deaf")
+async def asks_for_something_else() -> None:
+    await workflow.wait_condition(lambda: False, timeout=MINUTE)
+
+
+def letters(runtime: TestRuntime) -> list[tuple[str, object, str]]:
+    """The name, the argument and the reason of each dead letter that is a signal, oldest first."""
+    found: list[tuple[str, object, str]] = []
+    for letter in reversed(runtime.hands.journal.dead_letters()):
+        signal = decode_message(letter.message)
+        if isinstance(signal, SignalReceived):
+            args = runtime.hands.converter.decode_args(signal.args, None)
+            found.append((signal.name, args[0] if args else None, letter.reason.rpartition(", and ")[2]))
+    return found
+
+
+def tell(runtime: TestRuntime, *numbers: int) -> None:
+    for number in numbers:
+        runtime.wait(runtime.get_workflow_handle("it").signal("paid", number))
+
+
+UNREAD = "nothing in it had read the signal"
+UNSURE = "its code cannot say whether it had read the signal"
+
+
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize("stop", ["stumbles", "is stopped"])
+@pytest.mark.parametrize("is_evicted", [False, True], ids=["resident", "evicted"])
+def test_what_a_suspended_run_was_told_and_has_not_read_is_kept_as_a_dead_letter(
+    how: str, stop: str, is_evicted: bool
+) -> None:
+    with TestRuntime(workflows=[HalfDeaf], activities=[one]) as runtime:
+        handle = runtime.wait(runtime.start_workflow(HalfDeaf.run, id="it", run_timeout=5 * MINUTE))
+        tell(runtime, 1, 2, 3)
+        runtime.wait(handle.signal(HalfDeaf.stumble) if stop == "stumbles" else handle.suspend())
+        tell(runtime, 4)
+        if is_evicted:
+            runtime.hands.directory.evict()
+
+        ENDS[how][0](runtime)
+
+        told = letters(runtime)
+        assert [each for each in told if each[2] == UNREAD] == [("paid", 2, UNREAD), ("paid", 3, UNREAD)]
+        assert {each[:2] for each in told} - {("stumble", None)} == {("paid", number) for number in (2, 3, 4)}
+        assert check(runtime.hands.journal) == []
+
+
+@pytest.mark.parametrize("declared", [[asks_for_something_else], []], ids=["other code", "no code"])
+def test_what_a_run_may_have_read_is_kept_too_if_its_code_cannot_say(declared: list[object]) -> None:
+    with TestRuntime(workflows=[HalfDeaf], activities=[one]) as first:
+        first.wait(first.start_workflow(HalfDeaf.run, id="it"))
+        tell(first, 1, 2)
+    store, clock = first.store, first.clock
+
+    with TestRuntime(store, clock=clock, workflows=declared) as second:
+        second.run_until_idle()
+        terminate(second)
+
+        assert letters(second) == [("paid", 1, UNSURE), ("paid", 2, UNSURE)]
+        assert check(second.hands.journal) == []
+
+
+def test_a_signal_that_came_with_a_start_is_a_dead_letter_if_the_run_ends_before_it_begins() -> None:
+    with TestRuntime(workflows=[HalfDeaf], activities=[one]) as runtime:
+        started = runtime.signal_with_start(HalfDeaf.run, id="it", signal="paid", signal_args=[7], start_delay=MINUTE)
+        runtime.wait(runtime.wait(started).terminate())
+
+        assert letters(runtime) == [("paid", 7, UNREAD)]
+
+
+def test_a_repetition_reads_what_a_suspended_run_had_not_read() -> None:
+    with TestRuntime(workflows=[HalfDeaf], activities=[one]) as runtime:
+        policy = RetryPolicy(initial_interval=1, maximum_attempts=2)
+        handle = runtime.wait(
+            runtime.start_workflow(HalfDeaf.run, id="it", run_timeout=5 * MINUTE, retry_policy=policy)
+        )
+        tell(runtime, 1, 2)
+        runtime.wait(handle.suspend())
+        time_out(runtime)
+
+        assert letters(runtime) == []
+        runtime.wait(handle.result())

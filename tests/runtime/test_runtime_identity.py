@@ -9,7 +9,7 @@ import pytest
 
 from greenroom import Future, Runtime, WorkflowFailureError, WorkflowIDConflictPolicy, WorkflowUpdateStage, workflow
 from greenroom.runtime.core.messages import SignalReceived, encode_message
-from greenroom.runtime.message_calls import signal_message
+from greenroom.runtime.signal_calls import signal_message
 from greenroom.testing import TestRuntime
 
 REPLACE = WorkflowIDConflictPolicy.TERMINATE_EXISTING

@@ -16,6 +16,7 @@ from greenroom import (
     SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
+    WorkflowExecutionStatus,
     activity,
     workflow,
 )
@@ -122,6 +123,22 @@ def test_what_a_start_notes_is_described() -> None:
     assert told.pending_timers == [
         PendingTimer(timer_id="2", due_time=told.start_time + timedelta(days=1), summary="a day at most")
     ]
+
+
+def test_the_lines_of_timers_are_described_though_the_code_is_not_in_memory() -> None:
+    with TestRuntime() as runtime:
+        handle = runtime.wait(runtime.start_workflow(Parcel.run, id="parcel"))
+        runtime.wait(handle.signal(Parcel.stage, "packed"))
+        before = runtime.wait(handle.describe()).pending_timers
+        runtime.wait(handle.suspend("for a while"))
+
+        assert runtime.wait(handle.describe()).pending_timers == before
+        runtime.crash()
+        told = runtime.wait(runtime.get_workflow_handle("parcel").describe())
+
+    assert told.status is WorkflowExecutionStatus.SUSPENDED
+    assert [timer.summary for timer in told.pending_timers] == ["a day at most"]
+    assert told.pending_timers == before
 
 
 def test_a_run_that_has_ended_keeps_its_notes_and_is_asked_for_its_details() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from greenroom import ApplicationError, RetryPolicy, WorkflowExecutionStatus, WorkflowFailureError, workflow
+from greenroom.runtime.core.messages import SignalReceived, encode_message
 from greenroom.storage import check
 from greenroom.testing import TestRuntime, crash_sweep, replay_every_prefix, start_once
 
@@ -123,6 +124,26 @@ def test_what_is_sent_while_a_repetition_is_waited_for_is_read_by_it() -> None:
         assert stubborn.describe().get().first_turn_time is not None
         assert stubborn.result().get() == [2, False, "waits: not yet", ["hello"]]
         assert runtime.clock.now_ns() - begun == 10 * 10**9
+
+
+def test_a_request_to_end_that_the_end_of_the_run_overtakes_is_moot() -> None:
+    with make() as runtime:
+        handles = [
+            runtime.start_workflow(Stubborn.run, 2, "waits", id=name, retry_policy=POLICY).get()
+            for name in ("ends by itself", "is terminated")
+        ]
+        runtime.run_until_idle()
+        for handle in handles:
+            handle.signal(Stubborn.say, "hello").get()
+            handle.cancel("too late").get()
+        handles[1].terminate("enough").get()
+
+        assert handles[0].result().get() == [2, False, "waits: not yet", ["hello"]]
+        assert handles[1].describe().get().status is WorkflowExecutionStatus.TERMINATED
+        assert [letter.message for letter in runtime.hands.journal.dead_letters()] == [
+            encode_message(SignalReceived("say", runtime.hands.converter.encode_args(("hello",))))
+        ]
+        assert check(runtime.hands.journal) == []
 
 
 def test_what_is_sent_to_a_run_that_is_over_its_limit_while_its_code_is_not_there_is_read_by_the_next() -> None:

@@ -281,6 +281,26 @@ def test_a_replay_that_blocks_and_wakes_later_moves_nothing(tmp_path: Path) -> N
     assert check(path) == []
 
 
+@pytest.mark.parametrize(("how", "threads"), [("spin", 0), ("lock", 1)])
+def test_a_suspended_run_that_cannot_be_replayed_in_time_ends_all_the_same(
+    how: str, threads: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken.clear()
+    with opened() as runtime:
+        handle = start(runtime, "run")
+        handle.signal(Patient.do, how).get(timeout=WAIT)
+        handle.suspend().get(timeout=WAIT)
+        broken[:] = ["yes"]
+        handle.terminate().get(timeout=WAIT)
+
+        assert handle.describe().get(timeout=WAIT).status is WorkflowExecutionStatus.TERMINATED
+        assert runtime.threads_abandoned == threads
+        assert "does not say which of 1 signals it had read: 'do'" in caplog.text
+        if threads:
+            locks["held"].release()
+            locks["held"].acquire()
+
+
 def test_queries_behind_one_that_blocks_are_answered() -> None:
     with opened() as runtime:
         handle = start(runtime, "run")

@@ -11,15 +11,24 @@ from typing import Any, TypeVar
 
 import pytest
 
-from greenroom import NondeterminismError, PatchActivationInput, Runtime, WorkflowSuspendedError, activity, workflow
+from greenroom import (
+    NondeterminismError,
+    ParentClosePolicy,
+    PatchActivationInput,
+    Runtime,
+    WorkflowSuspendedError,
+    activity,
+    workflow,
+)
 from greenroom.runtime.core.messages import WorkflowStarted
 from greenroom.storage import MemoryStore
-from greenroom.testing import TestRuntime, replay
+from greenroom.testing import TestRuntime, replay, replay_every_prefix
 from tests.runtime import process_activities as there
 from tests.runtime.rig import WAIT, runtime_on
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+ABANDON = ParentClosePolicy.ABANDON
 BOTH = pytest.mark.parametrize("evicted", [False, True], ids=["kept", "evicted"])
 
 
@@ -389,7 +398,10 @@ def parent(called: Any, result_type: Any = None, *, takes_back: bool = False) ->
 
 @BOTH
 @pytest.mark.parametrize("takes_back", [False, True])
-def test_a_child_that_was_started_under_an_old_name_is_the_same_child(evicted: bool, takes_back: bool) -> None:
+@pytest.mark.parametrize("called", ["by reference", "versions.child", "versions.kid"])
+def test_a_child_that_was_started_under_an_old_name_is_the_same_child(
+    evicted: bool, takes_back: bool, called: str
+) -> None:
     shop = Shop(evicted=evicted)
     old = child("versions.kid")
     with shop.opened(old, parent(old, takes_back=takes_back)) as runtime:
@@ -397,11 +409,53 @@ def test_a_child_that_was_started_under_an_old_name_is_the_same_child(evicted: b
         runtime.run_until_idle()
 
     new = child("versions.child", "versions.kid")
-    with shop.opened(new, parent(new, takes_back=takes_back)) as runtime:
+    now = parent(new if called == "by reference" else called, takes_back=takes_back)
+    with shop.opened(new, now) as runtime:
         for id in ("child", "parent"):
             runtime.wait(runtime.get_workflow_handle(id).signal("go on"))
 
         assert runtime.wait(runtime.get_workflow_handle("parent").result()) == "tall versions.kid"
+
+
+@workflow.defn(name="versions.by_old_names")
+async def begins_by_old_names(goes_on: bool) -> None:
+    await workflow.start_child_workflow("versions.kid", "small", id="child", parent_close_policy=ABANDON)
+    await workflow.signal_with_start("versions.kid", "tall", id="other", signal="go on")
+    if goes_on:
+        workflow.continue_as_new("last", workflow="versions.kid")
+
+
+@BOTH
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_what_a_workflow_begins_by_an_old_name_is_recorded_under_the_new_one(evicted: bool, goes_on: bool) -> None:
+    with Shop(evicted=evicted).opened(child("versions.child", "versions.kid"), begins_by_old_names) as runtime:
+        first = runtime.wait(runtime.start_workflow(begins_by_old_names, goes_on))
+        names = ["child", "other", first.id] if goes_on else ["child", "other"]
+        runtime.run_until_idle()
+        types = [runtime.wait(runtime.get_workflow_handle(name).describe()).workflow_type for name in names]
+
+        assert types == ["versions.child"] * len(names)
+        assert replay_every_prefix(runtime) > len(names)
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["versions.short", "versions.long"])
+def test_a_run_has_gone_on_as_the_same_workflow_by_each_of_its_names(evicted: bool, name: str) -> None:
+    def going_on(name: str) -> Any:
+        @workflow.defn(name="versions.going_on")
+        async def goes_on() -> None:
+            workflow.continue_as_new(0, workflow=name)
+
+        return goes_on
+
+    shop = Shop(evicted=evicted)
+    with shop.opened(continuing("versions.short"), going_on("versions.short")) as runtime:
+        runtime.wait(runtime.start_workflow("versions.going_on"))
+        runtime.run_until_idle()
+
+    with shop.opened(continuing("versions.long", "versions.short"), going_on(name)) as runtime:
+        for run in runtime.recorded():
+            replay(run, runtime.hands)
 
 
 def test_the_result_of_a_child_that_no_longer_fits_is_told() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from greenroom import (
+    JournalError,
     WorkflowAlreadyStartedError,
     WorkflowFailureError,
     WorkflowIDConflictPolicy,
@@ -125,6 +126,31 @@ def test_a_workflow_signals_another_that_is_started_if_need_be(evict: bool) -> N
             "milk",
             "close",
         ]
+
+
+@pytest.mark.parametrize("evict", [False, True])
+def test_a_workflow_signals_the_run_whose_start_is_of_the_same_sweep(evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        runtime.start_workflow(sends, "cart", ["tea", "close"])
+        started = runtime.start_workflow(Cart.run, "by a client", id="cart")
+
+        assert started.get().result().get() == ["init", "run by a client", "tea", "close"]
+        assert check(runtime.hands.journal) == []
+
+
+def test_a_start_and_what_a_workflow_says_to_it_are_lost_together() -> None:
+    with make() as runtime:
+        runtime.start_workflow(sends, "cart", ["tea", "close"], id="sender")
+        started = runtime.start_workflow(Cart.run, "by a client", id="cart")
+        runtime.store.fail_commit()
+
+        with pytest.raises(JournalError):
+            started.get()
+        runtime.start_workflow(sends, "cart", ["tea", "close"])
+        again = runtime.wait(runtime.start_workflow(Cart.run, "once more", id="cart"))
+
+        assert again.result().get() == ["init", "run once more", "tea", "close"]
+        assert check(runtime.hands.journal) == []
 
 
 def test_wherever_the_process_dies_a_workflow_signals_with_start_once() -> None:

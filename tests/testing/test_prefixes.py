@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from greenroom import activity, workflow
+from greenroom import BlockingCallError, Future, activity, workflow
 from greenroom.runtime.model.errors import NondeterminismError
 from greenroom.testing import TestRuntime, replay, replay_every_prefix
 
@@ -48,6 +48,17 @@ async def recorded() -> int:
     return first + workflow.side_effect(lambda: next(counter))
 
 
+NEVER: Future[str] = Future()
+
+
+@workflow.defn(name="prefixes.blocking")
+async def blocking() -> str:
+    try:
+        return NEVER.get(timeout=0.001)
+    except BlockingCallError:
+        return "refused"
+
+
 @pytest.fixture(autouse=True)
 def _count_from_zero() -> None:
     global counter
@@ -69,6 +80,26 @@ def test_recorded_side_effects_are_not_performed_again() -> None:
         replay_every_prefix(runtime)
 
     assert next(counter) == 2
+
+
+def test_a_run_that_was_ended_before_it_began_is_replayed_as_what_it_is() -> None:
+    with TestRuntime() as runtime:
+        handle = runtime.wait(runtime.start_workflow(recorded, start_delay=3600))
+        runtime.wait(handle.terminate("not today"))
+        (run,) = runtime.recorded()
+
+        assert replay_every_prefix(runtime) == 2
+
+        run.turns.append(run.turns[0])
+        with pytest.raises(AssertionError, match="was ended before it began, and has gone on"):
+            replay(run, runtime.hands)
+
+
+def test_a_wait_that_the_dispatcher_refuses_is_refused_in_a_replay_too() -> None:
+    with TestRuntime() as runtime:
+        assert runtime.wait(runtime.execute_workflow(blocking)) == "refused"
+
+        assert replay_every_prefix(runtime) == 2
 
 
 def test_code_that_takes_another_way_is_seen() -> None:

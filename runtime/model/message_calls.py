@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .core.messages import SignalReceived, SignalReceivedFrom, SignalReceivedOnce
-from .model.handler_definitions import handler_name, handler_signature
-from .model.ids import check_id
-from .model.mistakes import refuse_an_instance
-from .model.payload_converter import PayloadConverter
-from .model.payload_errors import PayloadDecodeError
-from .model.signatures import Signature
+from .handler_definitions import handler_name, handler_signature
+from .ids import check_id
+from .mistakes import refuse_an_instance
+from .payload_converter import PayloadConverter
+from .payload_errors import PayloadDecodeError
+from .signatures import Signature
 
-__all__ = ["checked_call", "signal_message"]
+__all__ = ["checked_call"]
 
 
 def checked_call(
@@ -42,18 +41,3 @@ def checked_call(
         except PayloadDecodeError as error:
             raise signature.misfit(f"{kind} {name!r}", error) from None
     return name, data, signature
-
-
-def signal_message(name: str, data: bytes, *, key: str | None = None, identity: str = "") -> SignalReceived:
-    """What a run is told of a signal.
-
-    Args:
-        key: the sender's idempotency key, if it has one.
-        identity: on whose behalf it is sent; empty if that is not said.
-
-    Raises:
-        TypeError, ValueError: the key cannot be one.
-    """
-    if key is not None:
-        return SignalReceivedOnce(name, data, key=check_id(key, "idempotency key"), identity=identity)
-    return SignalReceivedFrom(name, data, identity=identity) if identity else SignalReceived(name, data)
