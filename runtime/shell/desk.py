@@ -14,6 +14,7 @@ from ..core.context import current_or_none
 from ..core.messages import Message, RunTerminated, UpdateReceived
 from ..model.errors import (
     GreenroomError,
+    InternalError,
     InWorkflowError,
     JournalForkedError,
     MailboxFullError,
@@ -193,6 +194,11 @@ class Desk:
             handle(future, *args)
         except GreenroomError as error:
             future.fail(error)
+        except Exception as error:
+            # A request that was half seen to must not get to disk, and whoever waits for it must hear of it.
+            self._sweep.spoil(error)
+            fail_if_pending(future, InternalError(f"a request could not be seen to: {error!r}"))
+            raise
 
     def _send(self, future: Future[None], target: Target, message: Message) -> None:
         run_no, header = self._known(target)
@@ -289,17 +295,21 @@ class Desk:
 
     def _find_update(self, future: Future[Any], target: Target, update_id: str, waiter: UpdateWaiter) -> None:
         run_no, header = self._known(target)
-        actor = self._directory.of_run(run_no)
         updating = self._tools.updating
-        if updating.tell_stored(run_no, header, update_id, waiter):
-            return
-        if actor is None and (next_run_id := decode_facts(header.facts).next_run_id):
+        while not updating.tell_stored(run_no, header, update_id, waiter):
+            actor = self._directory.of_run(run_no)
+            if actor is not None:
+                self._find_in_open(future, target, update_id, waiter, actor)
+                return
+            next_run_id = decode_facts(header.facts).next_run_id
+            if not next_run_id:
+                raise WorkflowUpdateNotFoundError(header.workflow_id, header.run_id, update_id)
             # It waited to be taken when the run ended, and has gone on with all other mail.
-            self._find_update(future, Target(target.workflow_id, next_run_id), update_id, waiter)
-            return
-        if actor is None:
-            raise WorkflowUpdateNotFoundError(header.workflow_id, header.run_id, update_id)
+            run_no, header = self._known(Target(target.workflow_id, next_run_id))
 
+    def _find_in_open(
+        self, future: Future[Any], target: Target, update_id: str, waiter: UpdateWaiter, actor: WorkflowActor
+    ) -> None:
         def find(actor: WorkflowActor) -> None:
             facts = actor.run.header.facts
             next_run_id = decode_facts(facts).next_run_id if facts and update_id not in actor.run.updates else ""
@@ -308,7 +318,7 @@ class Desk:
                 args = Target(target.workflow_id, next_run_id), update_id, waiter
                 self._sweep.after(self._handle, future, self._find_update, args)
             else:
-                updating.find(actor.run, update_id, waiter)
+                self._tools.updating.find(actor.run, update_id, waiter)
 
         actor.ask(Question(find, future, answers_itself=True))
 

@@ -17,7 +17,7 @@ from greenroom import (
     WorkflowUpdateStage,
     workflow,
 )
-from greenroom.runtime.model.errors import WorkflowContinuedAsNewError
+from greenroom.runtime.model.errors import WorkflowContinuedAsNewError, WorkflowUpdateNotFoundError
 from greenroom.storage import check
 from greenroom.testing import TestRuntime, crash_sweep, start_once
 
@@ -70,8 +70,14 @@ async def sends(to: str, count: int) -> None:
         await reader.signal("add", number)
 
 
+@workflow.defn
+async def rolls(rounds: int) -> None:
+    if rounds:
+        workflow.continue_as_new(rounds - 1)
+
+
 def make(**options: Any) -> TestRuntime:
-    return TestRuntime(workflows=[Counter, reads, sends], **options)
+    return TestRuntime(workflows=[Counter, reads, sends, rolls], **options)
 
 
 @pytest.mark.parametrize("evict", [False, True])
@@ -102,6 +108,16 @@ def test_what_was_sent_and_not_read_goes_on_in_order() -> None:
         assert reader.result().get() == [*range(20)]
         assert len(runtime.recorded()) == 20
         assert runtime.hands.journal.dead_letters() == []
+
+
+def test_an_update_is_looked_for_in_a_chain_of_any_length() -> None:
+    with make(guard="static") as runtime:
+        first = runtime.start_workflow(rolls, 1000, id="long").get()
+        first.result().get()
+        of_first_run = runtime.get_workflow_handle("long", run_id=first.run_id)
+
+        with pytest.raises(WorkflowUpdateNotFoundError):
+            of_first_run.get_update_handle("never asked for").result().get()
 
 
 def test_who_asks_a_run_for_an_update_that_it_hands_on_before_it_can_answer_hears_of_it_from_the_next() -> None:

@@ -14,6 +14,7 @@ from greenroom.actors import Future
 from greenroom.runtime.activity import defn as activity_defn
 from greenroom.runtime.client import WorkflowHandle
 from greenroom.runtime.model.errors import (
+    InternalError,
     JournalError,
     JournalFullError,
     JournalWriteError,
@@ -23,6 +24,7 @@ from greenroom.runtime.model.errors import (
 )
 from greenroom.runtime.model.options import WorkflowIDConflictPolicy
 from greenroom.runtime.model.retry import RetryPolicy
+from greenroom.runtime.shell.targets import Target
 from greenroom.storage import FullError, StorageError, WriteError
 from greenroom.testing import TestRuntime
 
@@ -265,6 +267,21 @@ def test_mail_behind_a_start_that_could_not_be_written_is_refused_for_that_reaso
         for future in refused:
             with pytest.raises(JournalWriteError):
                 runtime.wait(future)
+
+
+def test_who_asks_what_nobody_can_see_to_is_told_so_and_nothing_of_it_is_written() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(Collector.run, id="collector"))
+        commits = runtime.store.commits
+        nonsense: Any = 5
+
+        answer = runtime.hands.desk.describe(Target("collector", nonsense))
+
+        with pytest.raises(AttributeError):
+            runtime.wait(answer)
+        assert isinstance(answer.exception(), InternalError)
+        assert runtime.store.commits == commits
+        assert runtime.wait(handle.describe()).status.name == "RUNNING"
 
 
 def test_an_answer_about_what_could_not_be_written_is_not_given() -> None:
