@@ -112,6 +112,25 @@ def test_a_run_that_is_over_its_own_limit_is_repeated_and_one_over_that_of_its_c
         assert len([run for run in runtime.recorded() if run.header.workflow_id == "never"]) == 1
 
 
+@workflow.defn
+async def stumbles() -> int:
+    if workflow.info().attempt == 1:
+        raise ValueError("a bug in the first turn")
+    return workflow.info().attempt
+
+
+def test_a_run_that_is_over_its_limit_before_its_first_turn_is_repeated_too() -> None:
+    with TestRuntime(workflows=[stumbles]) as runtime:
+        handle = runtime.start_workflow(stumbles, id="x", retry_policy=POLICY, run_timeout=60).get()
+        runtime.run_until_idle()
+        assert handle.describe().get().status is WorkflowExecutionStatus.SUSPENDED
+
+        runtime.advance(timedelta(minutes=2))
+
+        assert runtime.get_workflow_handle("x").result().get() == 2
+        assert check(runtime.hands.journal) == []
+
+
 def test_what_is_sent_while_a_repetition_is_waited_for_is_read_by_it() -> None:
     with make() as runtime:
         stubborn = runtime.start_workflow(Stubborn.run, 2, "waits", id="x", retry_policy=POLICY).get()
