@@ -97,7 +97,7 @@ async def start_child_workflow(
         ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
     """
     context = current()
-    stored, reuse = _options(cast(ChildOptions, options))
+    stored, reuse = _options("a child workflow", cast(ChildOptions, options), ChildOptions)
     name, definition = _named(workflow, args)
     hint = result_type
     if result_type is None:
@@ -183,7 +183,7 @@ async def signal_with_start(
         ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
     """
     context = current()
-    stored, reuse = _options(cast(ChildOptions, options))
+    stored, reuse = _options("signal_with_start", cast(ChildOptions, options), DetachedOptions)
     name, definition = _named(workflow, args)
     told = handler_name("signal", signal)
     signature = handler_signature("signal", signal)
@@ -209,11 +209,11 @@ def _made_id() -> str:
     return f"{current().random().getrandbits(128):032x}"
 
 
-def _options(given: ChildOptions) -> tuple[WorkflowOptions, WorkflowIDReusePolicy]:
+def _options(of_what: str, given: ChildOptions, there_are: type) -> tuple[WorkflowOptions, WorkflowIDReusePolicy]:
     for name in given:
-        if name not in ChildOptions.__annotations__:
+        if name not in there_are.__annotations__:
             raise TypeError(
-                f"no option {name!r} of a child workflow (there are: {', '.join(ChildOptions.__annotations__)}); "
+                f"no option {name!r} of {of_what} (there are: {', '.join(there_are.__annotations__)}); "
                 "the workflow's own arguments are positional"
             )
     stored = WorkflowOptions(

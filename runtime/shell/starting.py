@@ -189,7 +189,8 @@ class Starts:
             raise MailboxFullError(header.workflow_id, self._mailbox_limit)
         if isinstance(future, ResultFuture):
             self.attach(future, run_no, header)
-            actor.accept(Delivery(signal))
+            # Nobody hears of the signal by itself: if this sweep is lost it is taken again.
+            actor.accept(Delivery(signal, is_lasting=True))
             return
         ids = header.workflow_id, header.run_id, header.first_run_id
         answer = None if request.answer is None else request.answer(*ids)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from greenroom import (
+    ParentClosePolicy,
     WorkflowAlreadyStartedError,
     WorkflowFailureError,
     WorkflowIDConflictPolicy,
@@ -90,6 +91,16 @@ def test_a_signal_that_goes_with_a_start_waits_for_a_reader() -> None:
         handle = runtime.signal_with_start(channel, id="x", signal="word", signal_args=["hello"]).get()
 
         assert handle.result().get() == "hello"
+
+
+def test_a_signal_of_who_waits_for_the_result_alone_survives_a_commit_that_fails() -> None:
+    with make() as runtime:
+        runtime.start_workflow(Cart.run, "Ada", id="cart").get()
+        runtime.store.fail_commit()
+
+        log = runtime.execute_workflow(Cart.run, id="cart", start_signal=Cart.add, start_signal_args=["close"])
+
+        assert log.get() == ["init", "run Ada", "close"]
 
 
 def test_policies_say_what_becomes_of_an_open_or_an_ended_run() -> None:
@@ -203,6 +214,18 @@ def test_wherever_the_process_dies_start_and_update_are_both_there_or_neither() 
         return handle.result().get()
 
     assert crash_sweep(scenario, make=make).points >= 4
+
+
+def test_what_is_said_of_children_alone_is_no_option_of_a_signal_with_start_from_inside() -> None:
+    @workflow.defn
+    async def tries() -> None:
+        options: Any = {"parent_close_policy": ParentClosePolicy.ABANDON}
+        await workflow.signal_with_start(Cart.run, id="cart", signal=Cart.add, signal_args=["tea"], **options)
+
+    told = "no option 'parent_close_policy' of signal_with_start"
+    runtime = TestRuntime(workflows=[Cart, tries], failure_exception_types=[TypeError])
+    with runtime, pytest.raises(WorkflowFailureError, match=told):
+        runtime.execute_workflow(tries).get()
 
 
 def test_what_is_left_out_or_makes_no_sense_is_refused() -> None:
