@@ -11,7 +11,7 @@ from .core.child_handles import ChildWorkflowHandle
 from .core.context import current
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
-from .model.handler_definitions import handler_name, handler_signature
+from .model.handler_definitions import handler_name, handler_signature, listed_args
 from .model.ids import check_id
 from .model.options import (
     ChildWorkflowCancellationType,
@@ -187,11 +187,12 @@ async def signal_with_start(
     name, definition = _named(workflow, args)
     told = handler_name("signal", signal)
     signature = handler_signature("signal", signal)
-    problem = None if signature is None else signature.problem_with(tuple(signal_args))
+    told_args = listed_args("signal_args", signal_args)
+    problem = None if signature is None else signature.problem_with(told_args)
     if problem is not None:
         raise TypeError(f"signal {told!r} {problem}")
     workflow_id = check_id(id, "workflow id")
-    await context.signal_with_start(told, tuple(signal_args), name, args, workflow_id, stored, reuse, definition)
+    await context.signal_with_start(told, told_args, name, args, workflow_id, stored, reuse, definition)
 
 
 def _named(workflow: Any, args: tuple[object, ...]) -> tuple[str, WorkflowDefinition | None]:
