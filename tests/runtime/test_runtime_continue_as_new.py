@@ -71,13 +71,23 @@ async def sends(to: str, count: int) -> None:
 
 
 @workflow.defn
+async def reads_later(is_first: bool) -> list[int]:
+    """Lets all numbers lie in its first run, and reads five in its second."""
+    channel = workflow.signal_channel()
+    if is_first:
+        await channel.receive("go")
+        workflow.continue_as_new(False)
+    return [await channel.receive("add", result_type=int) for _ in range(5)]
+
+
+@workflow.defn
 async def rolls(rounds: int) -> None:
     if rounds:
         workflow.continue_as_new(rounds - 1)
 
 
 def make(**options: Any) -> TestRuntime:
-    return TestRuntime(workflows=[Counter, reads, sends, rolls], **options)
+    return TestRuntime(workflows=[Counter, reads, reads_later, sends, rolls], **options)
 
 
 @pytest.mark.parametrize("evict", [False, True])
@@ -108,6 +118,22 @@ def test_what_was_sent_and_not_read_goes_on_in_order() -> None:
         assert reader.result().get() == [*range(20)]
         assert len(runtime.recorded()) == 20
         assert runtime.hands.journal.dead_letters() == []
+
+
+@pytest.mark.parametrize("evict", [False, True])
+def test_what_the_code_had_been_told_and_what_lay_in_the_mail_of_others_goes_on_in_one_order(evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        reader = runtime.start_workflow(reads_later, True, id="reader").get()
+        for number in (10, 11):
+            reader.signal("add", number).get()
+        runtime.start_workflow(sends, "reader", 1)
+        reader.signal("go")
+        runtime.step()  # the sender's turn: its signal lies on disk behind the other one
+        reader.signal("add", 12)
+        reader.signal("add", 13)
+
+        assert reader.result().get() == [10, 11, 0, 12, 13]
+        assert check(runtime.hands.journal) == []
 
 
 def test_an_update_is_looked_for_in_a_chain_of_any_length() -> None:
