@@ -164,6 +164,7 @@ def test_handles_of_the_start_speak_to_the_run_that_is_there_and_those_of_one_ru
     with make() as runtime:
         counter = runtime.start_workflow(Counter.run, 4, 1, id="counter").get()
         first = runtime.get_workflow_handle("counter", run_id=counter.run_id)
+        asked_before = first.result(follow_runs=False)
         counter.signal(Counter.add, 0).get()
 
         assert counter.describe().get().run_id != counter.run_id
@@ -171,6 +172,7 @@ def test_handles_of_the_start_speak_to_the_run_that_is_there_and_those_of_one_ru
         with pytest.raises(WorkflowContinuedAsNewError) as caught:
             first.result(follow_runs=False).get()
         assert caught.value.new_run_id == counter.describe().get().run_id
+        assert isinstance(asked_before.exception(), WorkflowContinuedAsNewError)
         for number in range(1, 4):
             counter.signal(Counter.add, number).get()
         assert first.result().get() == [0, 1, 2, 3]
@@ -178,15 +180,16 @@ def test_handles_of_the_start_speak_to_the_run_that_is_there_and_those_of_one_ru
 
 def test_a_chain_is_not_taken_for_another_workflow_of_the_same_id() -> None:
     with make() as runtime:
-        one = runtime.start_workflow(Counter.run, 1, 1, id="counter").get()
-        one.signal(Counter.add, 0).get()
-        assert one.result().get() == [0]
+        one = runtime.start_workflow(Counter.run, 2, 1, id="counter").get()
+        for number in range(2):
+            one.signal(Counter.add, number).get()
+        assert one.result().get() == [0, 1]
         other = runtime.start_workflow(Counter.run, 1, 1, id="counter").get()
 
         with pytest.raises(Exception, match="has ended"):
             one.signal(Counter.add, 1).get()
         pinned = runtime.get_workflow_handle("counter", first_execution_run_id=one.run_id)
-        assert pinned.result().get() == [0]
+        assert pinned.result().get() == [0, 1]
         other.signal(Counter.add, 7).get()
         assert other.result().get() == [7]
 

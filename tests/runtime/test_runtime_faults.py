@@ -318,6 +318,18 @@ def test_mail_of_other_runs_is_taken_once_though_the_commit_of_some_of_it_fails(
         assert runtime.wait(collector.result()) == list(range(numbers))
 
 
+def test_mail_that_did_not_get_to_disk_is_not_kept_in_memory_by_the_run_that_it_was_for() -> None:
+    with make() as runtime:
+        collector = runtime.wait(runtime.start_workflow(Collector.run, id="collector"))
+        sender = runtime.start_workflow(Burst.run, "collector", 3, id="burst")
+        runtime.store.fail_commit()
+
+        runtime.run_until_idle()
+
+        assert isinstance(sender.exception(), JournalWriteError)
+        assert runtime.wait(collector.describe()).waiting_messages == 0
+
+
 def test_what_waits_for_a_run_that_could_not_be_written_is_heard_when_the_runtime_closes() -> None:
     runtime = make(auto_skip=False, check_leaks=False).open()
     handle = runtime.wait(runtime.start_workflow(Collector.run, id="collector"))

@@ -16,6 +16,7 @@ from greenroom import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
     WorkflowUpdateFailedError,
+    WorkflowUpdateStage,
     workflow,
 )
 from greenroom.runtime.model.errors import JournalError
@@ -196,6 +197,35 @@ def test_who_waits_for_an_update_hears_that_the_run_that_was_to_take_it_could_no
 
         assert isinstance(lost.exception(), JournalError)
         assert chain.execute_update(Chain.book, "now", id="one").get() == chain.run_id
+
+
+def test_who_waits_for_an_admitted_update_waits_on_if_the_end_that_hands_it_on_could_not_be_written() -> None:
+    with make() as runtime:
+        chain = runtime.start_workflow(Chain.run, 1, id="chain").get()
+        other = runtime.start_workflow(Chain.run, 0, id="other").get()
+        other.signal(Chain.hear, "first")
+        lost = chain.signal(Chain.go_on)
+        chain.start_update(Chain.book, "now", id="one", wait_for_stage=WorkflowUpdateStage.ADMITTED)
+        answer = chain.execute_update(Chain.book, "now", id="one")
+        runtime.step()  # the turn of the other one: the update is on disk, and not taken
+        runtime.store.fail_commit()
+
+        assert answer.get() == chain.run_id
+        assert isinstance(lost.exception(), JournalError)
+
+
+def test_a_parent_that_ends_leaves_alone_who_has_come_to_the_id_of_its_child() -> None:
+    with make() as runtime:
+        parent = runtime.start_workflow(Parent.run, ParentClosePolicy.TERMINATE, id="parent").get()
+        runtime.run_until_idle()
+        parent.suspend().get()
+        runtime.get_workflow_handle("child").terminate().get()
+        stranger = runtime.start_workflow(Chain.run, 0, id="child").get()
+
+        parent.terminate().get()
+        runtime.run_until_idle()
+
+        assert stranger.describe().get().status is STATUS.RUNNING
 
 
 def test_a_suspended_run_that_is_over_its_time_leaves_its_mail_to_the_run_that_repeats_it(
