@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from ..actors import Future
 from .client import WorkflowHandle
+from .model.handler_definitions import listed_args
 from .model.options import WorkflowUpdateStage
 from .start_calls import StartOptions, definition_to_start, start_request
 from .update_calls import update_request
@@ -43,7 +44,8 @@ class WithStartClient(WorkflowClient):
             MailboxFullError: too many messages wait for the open run; nothing was sent, try again later.
             JournalError: it could not be written; nothing was started or sent.
         """
-        options = {**options, "start_signal": signal, "start_signal_args": signal_args}
+        args_of_signal = listed_args("signal_args", signal_args)
+        options = {**options, "start_signal": signal, "start_signal_args": args_of_signal}
         return self.start_workflow(workflow, *args, **options)
 
     def update_with_start(
@@ -90,7 +92,13 @@ class WithStartClient(WorkflowClient):
         # A request that is repeated asks for one update.
         update_id = options.get("request_id") if update_id is None else update_id
         message, waiter = update_request(
-            *(hands.desk, hands.converter, update, tuple(update_args), update_id, wait_for_stage, result_type),
+            hands.desk,
+            hands.converter,
+            update,
+            listed_args("update_args", update_args),
+            update_id,
+            wait_for_stage,
+            result_type,
             identity=request.identity,
         )
         return hands.desk.update_with_start(request, message, waiter)

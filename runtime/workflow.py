@@ -15,7 +15,7 @@ from .core.handles import ActivityHandle
 from .core.origins import RunReference
 from .core.updates import UpdateInfo
 from .handler_declarations import UpdateMethod, query, signal, update
-from .model.ids import check_id
+from .model.ids import check_id, check_run_id
 from .model.instants import instant
 from .model.options import ChildWorkflowCancellationType, ParentClosePolicy
 from .model.payload_converter import PayloadConverter
@@ -294,7 +294,7 @@ def get_external_workflow_handle(workflow_id: str, *, run_id: str | None = None)
         run_id: the run that is meant; if not given, the current one.
 
     Raises:
-        TypeError: the workflow id is no string.
-        ValueError: the workflow id cannot be one.
+        TypeError: an id is no string.
+        ValueError: an id cannot be one.
     """
-    return ExternalWorkflowHandle(check_id(workflow_id, "workflow id"), run_id or "")
+    return ExternalWorkflowHandle(check_id(workflow_id, "workflow id"), check_run_id(run_id))

@@ -11,7 +11,7 @@ from .core.child_handles import ChildWorkflowHandle
 from .core.context import current
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
-from .model.handler_definitions import handler_name, handler_signature
+from .model.handler_definitions import handler_name, handler_signature, listed_args
 from .model.ids import check_id
 from .model.options import (
     ChildWorkflowCancellationType,
@@ -97,7 +97,7 @@ async def start_child_workflow(
         ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
     """
     context = current()
-    stored, reuse = _options(cast(ChildOptions, options))
+    stored, reuse = _options("a child workflow", cast(ChildOptions, options), ChildOptions)
     name, definition = _named(workflow, args)
     hint = result_type
     if result_type is None:
@@ -183,14 +183,15 @@ async def signal_with_start(
         ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
     """
     context = current()
-    stored, reuse = _options(cast(ChildOptions, options))
+    stored, reuse = _options("signal_with_start", cast(ChildOptions, options), DetachedOptions)
     name, definition = _named(workflow, args)
     signature = handler_signature("signal", signal)
-    problem = None if signature is None else signature.problem_with(tuple(signal_args))
+    told_args = listed_args("signal_args", signal_args)
+    problem = None if signature is None else signature.problem_with(told_args)
     if problem is not None:
         raise TypeError(f"signal {handler_name('signal', signal)!r} {problem}")
     workflow_id = check_id(id, "workflow id")
-    await context.signal_with_start(signal, tuple(signal_args), name, args, workflow_id, stored, reuse, definition)
+    await context.signal_with_start(signal, told_args, name, args, workflow_id, stored, reuse, definition)
 
 
 def _named(workflow: Any, args: tuple[object, ...]) -> tuple[str, WorkflowDefinition | None]:
@@ -208,11 +209,11 @@ def _made_id() -> str:
     return f"{current().random().getrandbits(128):032x}"
 
 
-def _options(given: ChildOptions) -> tuple[WorkflowOptions, WorkflowIDReusePolicy]:
+def _options(of_what: str, given: ChildOptions, there_are: type) -> tuple[WorkflowOptions, WorkflowIDReusePolicy]:
     for name in given:
-        if name not in ChildOptions.__annotations__:
+        if name not in there_are.__annotations__:
             raise TypeError(
-                f"no option {name!r} of a child workflow (there are: {', '.join(ChildOptions.__annotations__)}); "
+                f"no option {name!r} of {of_what} (there are: {', '.join(there_are.__annotations__)}); "
                 "the workflow's own arguments are positional"
             )
     stored = WorkflowOptions(

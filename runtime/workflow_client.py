@@ -8,7 +8,7 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack, overload
 from ..actors import Future
 from .client import WorkflowHandle
 from .model.errors import RuntimeClosedError
-from .model.ids import check_id
+from .model.ids import check_id, check_run_id
 from .shell.hands import Hands
 from .shell.outcomes import AS_DECLARED
 from .shell.targets import Target
@@ -164,15 +164,19 @@ class WorkflowClient:
 
         Raises:
             RuntimeClosedError: the runtime is not open.
-            TypeError: the id or the identity is no string.
-            ValueError: the id or the identity cannot be one.
+            TypeError: an id or the identity is no string.
+            ValueError: an id or the identity cannot be one.
         """
         hands = self._opened
         return WorkflowHandle(
             hands.desk,
             hands.converter,
             hands.history,
-            Target(check_id(workflow_id, "workflow id"), run_id or "", first_execution_run_id or ""),
+            Target(
+                check_id(workflow_id, "workflow id"),
+                check_run_id(run_id),
+                check_run_id(first_execution_run_id, "first execution run id"),
+            ),
             result_type=result_type,
             identity=identity_of(identity, self._identity),
         )

@@ -9,6 +9,9 @@ from .model.ids import check_id
 __all__ = ["DEFAULT_VERSION", "deprecate_patch", "get_version", "patched"]
 
 
+_LAST_VERSION = 2**63 - 1
+
+
 def patched(patch_id: str, /) -> bool:
     """Whether the run takes the new code: ``if workflow.patched("…")``, with the old code in the other branch.
 
@@ -67,9 +70,9 @@ def get_version(change_id: str, min_supported: int, max_supported: int) -> int:
     for name, version in (("min_supported", min_supported), ("max_supported", max_supported)):
         if not isinstance(version, int) or isinstance(version, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"{name} of the change {change_id!r} is {version!r}; give an int")
-    if not DEFAULT_VERSION <= min_supported <= max_supported:
+    if not DEFAULT_VERSION <= min_supported <= max_supported <= _LAST_VERSION:
         raise ValueError(
             f"the change {change_id!r} has the versions {min_supported} to {max_supported}; the first must be at least "
-            f"{DEFAULT_VERSION} (workflow.DEFAULT_VERSION), and not above the last"
+            f"{DEFAULT_VERSION} (workflow.DEFAULT_VERSION), and not above the last, which is {_LAST_VERSION} at most"
         )
     return current().get_version(change_id, min_supported, max_supported)

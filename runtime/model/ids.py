@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from hmac import compare_digest
 
-__all__ = ["MAX_ID_BYTES", "check_aliases", "check_id", "is_run_id_of", "run_id_of", "run_no_of"]
+__all__ = ["MAX_ID_BYTES", "check_aliases", "check_id", "check_run_id", "is_run_id_of", "run_id_of", "run_no_of"]
 
 MAX_ID_BYTES = 480  # an id is part of an LMDB key, which holds 511 bytes
 
@@ -35,6 +35,19 @@ def check_id(value: object, what: str) -> str:
     if size > MAX_ID_BYTES:
         raise ValueError(f"{what} has {size} bytes in UTF-8; {MAX_ID_BYTES} is the most (it starts {value[:40]!r})")
     return value
+
+
+def check_run_id(value: object, what: str = "run id") -> str:
+    """Return which run a user means, "" if that was left open.
+
+    Args:
+        value: the run id; None or "" for whichever run there is.
+        what: as for ``check_id``.
+
+    Raises:
+        TypeError, ValueError: as for ``check_id``.
+    """
+    return "" if value is None or value == "" else check_id(value, what)
 
 
 def check_aliases(aliases: Iterable[str], kind: str) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from .sweep import Sweep
 
 __all__ = ["NewRun", "make_run"]
 
+# The last instant that can be written down, in the year 2262.
+_END_OF_TIME = 2**63 - 1
 _RUNNING = int(WorkflowExecutionStatus.RUNNING)
 
 
@@ -72,7 +74,7 @@ def make_run(sweep: Sweep, store_uuid: bytes, now_ns: int, new: NewRun) -> tuple
     run = RunState(run_no, header, is_stored=False)
     if new.options.start_delay_ns:
         run.header = header._replace(facts=change_facts(header.facts, delayed=encode_message(started)))
-        run.starts_ns = now_ns + new.options.start_delay_ns
+        run.starts_ns = min(now_ns + new.options.start_delay_ns, _END_OF_TIME)
     return run, started
 
 
@@ -83,6 +85,9 @@ def _deadline(now_ns: int, origin: Origin | None, options: WorkflowOptions) -> i
     origin = origin or Origin()
     # A wait between two runs of a chain is part of neither: after a long one the next run would end without a turn.
     begins_ns = now_ns + options.start_delay_ns if origin.continued_run_id else now_ns
-    limits = [] if run_timeout_ns is None else [begins_ns + run_timeout_ns]
-    chain_started_ns = origin.chain_started_ns or now_ns
-    return min(limits if execution_timeout_ns is None else [*limits, chain_started_ns + execution_timeout_ns])
+    limits = [_END_OF_TIME]
+    if run_timeout_ns is not None:
+        limits.append(begins_ns + run_timeout_ns)
+    if execution_timeout_ns is not None:
+        limits.append((origin.chain_started_ns or now_ns) + execution_timeout_ns)
+    return min(limits)

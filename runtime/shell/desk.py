@@ -15,6 +15,7 @@ from ..core.messages import Message, RunTerminated, UpdateReceived
 from ..model.durations import MAX_NS
 from ..model.errors import (
     GreenroomError,
+    InternalError,
     InWorkflowError,
     JournalForkedError,
     MailboxFullError,
@@ -33,7 +34,7 @@ from .outcomes import ResultFuture
 from .run_state import RunState
 from .standing_errors import closed_error
 from .starting import StartRequest, Starts
-from .sweep import Sweep
+from .sweep import Sweep, fail_if_pending
 from .targets import Target
 from .tools import Tools
 from .update_desk import UpdateDesk
@@ -201,6 +202,11 @@ class Desk:
             handle(future, *args)
         except GreenroomError as error:
             future.fail(error)
+        except Exception as error:
+            # A request that was half seen to must not get to disk, and whoever waits for it must hear of it.
+            self._sweep.spoil(error)
+            fail_if_pending(future, InternalError(f"a request could not be seen to: {error!r}"))
+            raise
 
     def _send(self, future: Future[None], target: Target, message: Message) -> None:
         run_no, header = self._known(target)

@@ -4,6 +4,7 @@ that. Every word of it is a row in a mailbox, in the transaction of the turn tha
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ...storage import CorruptError, RunHeader
@@ -67,65 +68,81 @@ logger = logging.getLogger("greenroom")
 
 def signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns: int) -> None:
     """Put a signal into the mailbox of another run, and tell the sender whether it is there."""
-    target, failure = _reach(tools, command.workflow_id, command.run_id, "signal")
-    if target is not None and target.waiting_messages >= tools.mailbox_limit:
-        error = ApplicationError(f"the mailbox of workflow {command.workflow_id!r} is full", type="MailboxFull")
-        failure = to_failure(error, tools.converter)
-    elif target is not None:
-        signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
-        leave_row(tools, target, signal, time_ns)
-    leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
+    signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
+    target, error = _reach(command.workflow_id, tools.directory.find_open, command.workflow_id, command.run_id)
+    if target is not None:
+        error = _signal(tools, target, signal, time_ns)
+    elif error is None:
+        error = _absent(command.workflow_id, "signal")
+    leave_row(tools, peer, ExternalSignalResolved(command.id, _failure(tools, error)), time_ns)
 
 
 def signal_with_start(tools: Tools, peer: Peer, command: SignalWithStart, time_ns: int) -> None:
     """Signal the open run of a workflow id, or begin one that is told the signal with its start."""
-    header = peer.run.header
-    signal = SignalReceived(command.name, command.args, header.workflow_id)
-    target = tools.directory.make_known(command.workflow_id)
-    taken = None if target is not None else _taken(tools, command.workflow_id, WorkflowIDReusePolicy(command.reuse))
-    failure: Failure | None = None
-    if target is not None and target.waiting_messages >= tools.mailbox_limit:
-        full = f"the mailbox of workflow {command.workflow_id!r} is full"
-        error: Exception = ApplicationError(full, type="MailboxFull")
-        failure = to_failure(error, tools.converter)
-    elif target is not None:
-        leave_row(tools, target, signal, time_ns)
-    elif taken is not None:
-        error = WorkflowAlreadyStartedError(command.workflow_id, taken.run_id or None, taken.workflow_type or None)
-        failure = to_failure(error, tools.converter)
-    else:
-        new = NewRun(
-            command.workflow_type,
-            command.start_args,
-            command.workflow_id,
-            command.options,
-            encode_workflow_options(command.options),
-            origin=Origin(signals=(encode_message(signal),)),
-        )
-        state, first = make_run(tools.sweep, tools.journal.store_uuid.encode(), time_ns, new)
-        tools.directory.begin_beside(state, first)
-    leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
+    signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
+    # A start of the same sweep is met, too.
+    target, error = _reach(command.workflow_id, tools.directory.make_known, command.workflow_id)
+    if target is not None:
+        error = _signal(tools, target, signal, time_ns)
+    elif error is None:
+        error = _start_signalled(tools, command, signal, time_ns)
+    leave_row(tools, peer, ExternalSignalResolved(command.id, _failure(tools, error)), time_ns)
 
 
 def cancel_external(tools: Tools, peer: Peer, command: CancelExternal, time_ns: int) -> None:
     """Ask another run to end, and tell the one that wants it whether there is one."""
-    target, failure = _reach(tools, command.workflow_id, command.run_id, "cancel")
+    target, error = _reach(command.workflow_id, tools.directory.find_open, command.workflow_id, command.run_id)
     if target is not None:
         leave_row(tools, target, CancelRequested(command.reason), time_ns)
-    leave_row(tools, peer, ExternalCancelResolved(command.id, failure), time_ns)
+    elif error is None:
+        error = _absent(command.workflow_id, "cancel")
+    leave_row(tools, peer, ExternalCancelResolved(command.id, _failure(tools, error)), time_ns)
 
 
-def _reach(tools: Tools, workflow_id: str, run_id: str, what: str) -> tuple[Peer | None, Failure | None]:
-    """The open run that is meant, or why there is none."""
+def _reach(workflow_id: str, find: Callable[..., Peer | None], *args: str) -> tuple[Peer | None, Exception | None]:
+    """The open run that is meant, if there is one; or why that is not known."""
     try:
-        target = tools.directory.find_open(workflow_id, run_id)
+        return find(*args), None
     except GreenroomError as damage:
-        error = ApplicationError(f"workflow {workflow_id!r} cannot be reached: {damage}", type="JournalError")
-        return None, to_failure(error, tools.converter)
-    if target is not None:
-        return target, None
-    message = f"no open workflow {workflow_id!r} to {what}"
-    return None, to_failure(ApplicationError(message, type="ExternalWorkflowExecutionNotFound"), tools.converter)
+        _bear(damage, "workflow %r cannot be reached by another: %s", workflow_id)
+        return None, ApplicationError(f"workflow {workflow_id!r} cannot be reached: {damage}", type="JournalError")
+
+
+def _absent(workflow_id: str, what: str) -> Exception:
+    return ApplicationError(f"no open workflow {workflow_id!r} to {what}", type="ExternalWorkflowExecutionNotFound")
+
+
+def _signal(tools: Tools, target: Peer, signal: SignalReceived, time_ns: int) -> Exception | None:
+    """Leave a signal in a mailbox, or say why it is not there."""
+    if target.waiting_messages >= tools.mailbox_limit:
+        workflow_id = target.run.header.workflow_id
+        return ApplicationError(f"the mailbox of workflow {workflow_id!r} is full", type="MailboxFull")
+    leave_row(tools, target, signal, time_ns)
+    return None
+
+
+def _start_signalled(
+    tools: Tools, command: SignalWithStart, signal: SignalReceived, time_ns: int
+) -> WorkflowAlreadyStartedError | None:
+    """Begin a run that hears the signal first, or say why there may be none."""
+    taken = _taken(tools, command.workflow_id, WorkflowIDReusePolicy(command.reuse))
+    if taken is not None:
+        return WorkflowAlreadyStartedError(command.workflow_id, taken.run_id or None, taken.workflow_type or None)
+    new = NewRun(
+        command.workflow_type,
+        command.start_args,
+        command.workflow_id,
+        command.options,
+        encode_workflow_options(command.options),
+        origin=Origin(signals=(encode_message(signal),)),
+    )
+    state, first = make_run(tools.sweep, tools.journal.store_uuid.encode(), time_ns, new)
+    tools.directory.begin_beside(state, first)
+    return None
+
+
+def _failure(tools: Tools, error: Exception | None) -> Failure | None:
+    return None if error is None else to_failure(error, tools.converter)
 
 
 # Children.
@@ -166,8 +183,13 @@ def start_child(tools: Tools, peer: Peer, command: StartChild, time_ns: int) -> 
 
 
 def _taken(tools: Tools, workflow_id: str, reuse: WorkflowIDReusePolicy) -> _Taken | None:
-    existing = tools.directory.find(workflow_id, "")
-    header: RunHeader | None = None if existing is None else tools.directory.header(existing)
+    try:
+        existing = tools.directory.find(workflow_id, "")
+        header: RunHeader | None = None if existing is None else tools.directory.header(existing)
+    except GreenroomError as damage:
+        # Nobody can say whether it has ended.
+        _bear(damage, "workflow %r cannot be started by another: %s", workflow_id)
+        return _Taken()
     if header is None:
         # The workflow that gets such an id by itself one day would not be found.
         return _Taken() if is_run_id_of(tools.journal.store_uuid.encode(), workflow_id) else None

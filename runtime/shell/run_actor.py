@@ -270,12 +270,12 @@ class RunActor(Actor):
     def resume(self) -> None:
         """Try a stopped run again from the journal, with the code that is registered now; wake one that is dormant."""
         self._tools.supervisor.forget(self.run.run_no)
-        run = self.run
+        run, sweep = self.run, self._tools.sweep
         if run.header.facts and decode_facts(run.header.facts).is_paused:
-            self._tools.sweep.touched(self)
-            put_header(
-                self._tools.sweep, run, run.header._replace(facts=change_facts(run.header.facts, is_paused=False))
-            )
+            sweep.touched(self)
+            put_header(sweep, run, run.header._replace(facts=change_facts(run.header.facts, is_paused=False)))
+            # From here on opening brings it back, as every run that is stopped: it may have activities under way.
+            sweep.batch.set_active(run.run_no)
         self._try_again()
 
     def recover(self) -> None:

@@ -97,13 +97,13 @@ class Starts:
         self.requests = requests
         self._mailbox_limit = mailbox_limit
 
-    def start(self, future: Future[Any], request: StartRequest, replaced: int | None = None) -> None:
+    def start(self, future: Future[Any], request: StartRequest, replaced: str | None = None) -> None:
         """Start, if the policies allow it.
 
         Args:
             future: gets the request's answer, or if it is a future of a result, that; it fails with ``ValueError`` if
                 the workflow id is one that the journal will give out itself.
-            replaced: the run that was ended to make room for this start.
+            replaced: the chain that was ended to make room for this start, by its first run.
         """
         begun = self.requests.begun(request.workflow_id, request.request_id) if request.request_id else None
         if begun is not None:
@@ -121,7 +121,7 @@ class Starts:
             self._begin(future, request)
         elif header.closed_ns is None:
             self._meet(future, request, existing, header)
-        elif existing == replaced or may_reuse(request.reuse, WorkflowExecutionStatus(header.status)):
+        elif header.first_run_id == replaced or may_reuse(request.reuse, WorkflowExecutionStatus(header.status)):
             self._begin(future, request)
         else:
             self.tell(future, existing, partial(_refuse_start, header))
@@ -181,7 +181,7 @@ class Starts:
             request.conflict is WorkflowIDConflictPolicy.TERMINATE_EXISTING
             or request.reuse is WorkflowIDReusePolicy.TERMINATE_IF_RUNNING
         ):
-            self._replace(future, request, run_no)
+            self._replace(future, request, run_no, header.first_run_id)
         else:
             self.tell(future, run_no, partial(_refuse_start, header))
 
@@ -211,35 +211,36 @@ class Starts:
             signal = SignalReceivedOnce(signal.name, signal.args, key=request.request_id, identity=request.identity)
         if isinstance(future, ResultFuture):
             self.attach(future, run_no, header)
-            actor.accept(Delivery(signal))
+            # Nobody hears of the signal by itself: if this sweep is lost it is taken again.
+            actor.accept(Delivery(signal, is_lasting=True))
             return
         ids = header.workflow_id, header.run_id, header.first_run_id
         answer = None if request.answer is None else request.answer(*ids)
         actor.accept(Delivery(signal, future, answer=answer))
 
-    def _replace(self, future: Future[Any], request: StartRequest, run_no: int) -> None:
+    def _replace(self, future: Future[Any], request: StartRequest, run_no: int, chain: str) -> None:
         actor = self._directory.of_run(run_no)
         if actor is None or not actor.is_open:
             self._begin(future, request)
             return
         # The new run begins when the old one has ended; another start may come first, so everything is asked again.
         ended: Future[None] = Future()
-        ended.add_done_callback(lambda done: self._start_again(done, future, request, run_no))
+        ended.add_done_callback(lambda done: self._start_again(done, future, request, chain))
         actor.accept(Delivery(RunTerminated(_REPLACED, identity=request.identity), ended))
 
-    def _start_again(self, ended: Future[None], future: Future[Any], request: StartRequest, run_no: int) -> None:
+    def _start_again(self, ended: Future[None], future: Future[Any], request: StartRequest, chain: str) -> None:
         error = ended.exception()
         if error is not None and not isinstance(error, WorkflowClosedError):
             future.fail(error)
         else:
-            self._dispatcher.call_soon(self._try_again, future, request, run_no)
+            self._dispatcher.call_soon(self._try_again, future, request, chain)
 
-    def _try_again(self, future: Future[Any], request: StartRequest, run_no: int) -> None:
+    def _try_again(self, future: Future[Any], request: StartRequest, chain: str) -> None:
         if self._directory.closed_by is not None:
             future.fail(self._directory.closed_by)
             return
         try:
-            self.start(future, request, run_no)
+            self.start(future, request, chain)
         except GreenroomError as error:
             future.fail(error)
 

@@ -80,16 +80,19 @@ def _origin_after(run: RunState, before: Origin, *, attempt: int = 1, last_failu
 
 
 def started_of(tools: Tools, run: RunState) -> WorkflowStarted | None:
-    """The message that began a run whose code is not there; None if that is not on disk yet, or damaged."""
+    """The message that began a run whose code is not there, or that it would have begun with; None if that is not on
+    disk yet, or damaged."""
     try:
         turns = tools.journal.turns(run.run_no, limit=1)
-        data = turns[0].message if turns else decode_facts(run.header.facts).delayed
-        message = decode_message(data) if data else None
+        delayed = decode_facts(run.header.facts).delayed
+        first = [turns[0].message] if turns else [delayed] if delayed else run.rows.values()
+        messages = map(decode_message, first)
+        message = next((message for message in messages if isinstance(message, WorkflowStarted)), None)
     except (StorageError, ValueError) as damage:
         if is_passing(damage):
             raise
         return None
-    return message if isinstance(message, WorkflowStarted) else None
+    return message
 
 
 def _go_on(

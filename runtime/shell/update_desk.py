@@ -118,17 +118,20 @@ class UpdateDesk:
 
     def find_update(self, future: Future[Any], target: Target, update_id: str, waiter: UpdateWaiter) -> None:
         run_no, header = self._known(target)
-        actor = self._directory.of_run(run_no)
-        updating = self._tools.updating
-        if updating.tell_stored(run_no, header, update_id, waiter):
-            return
-        if actor is None and (next_run_id := decode_facts(header.facts).next_run_id):
+        while not self._tools.updating.tell_stored(run_no, header, update_id, waiter):
+            actor = self._directory.of_run(run_no)
+            if actor is not None:
+                self._find_in_open(future, target, update_id, waiter, actor)
+                return
+            next_run_id = decode_facts(header.facts).next_run_id
+            if not next_run_id:
+                raise WorkflowUpdateNotFoundError(header.workflow_id, header.run_id, update_id)
             # It waited to be taken when the run ended, and has gone on with all other mail.
-            self.find_update(future, Target(target.workflow_id, next_run_id), update_id, waiter)
-            return
-        if actor is None:
-            raise WorkflowUpdateNotFoundError(header.workflow_id, header.run_id, update_id)
+            run_no, header = self._known(Target(target.workflow_id, next_run_id))
 
+    def _find_in_open(
+        self, future: Future[Any], target: Target, update_id: str, waiter: UpdateWaiter, actor: WorkflowActor
+    ) -> None:
         def find(actor: WorkflowActor) -> None:
             facts = actor.run.header.facts
             next_run_id = decode_facts(facts).next_run_id if facts and update_id not in actor.run.updates else ""
@@ -137,7 +140,7 @@ class UpdateDesk:
                 args = Target(target.workflow_id, next_run_id), update_id, waiter
                 self._sweep.after(self._again, future, self.find_update, args)
             else:
-                updating.find(actor.run, update_id, waiter)
+                self._tools.updating.find(actor.run, update_id, waiter)
 
         actor.ask(Question(find, future, answers_itself=True))
 

@@ -394,6 +394,7 @@ def test_a_patch_and_a_change_of_one_name_are_two_things(drive: Start) -> None:
         ((7, 1, 2), TypeError, "change id is a int; give a string"),
         (("x", 2, 1), ValueError, "the change 'x' has the versions 2 to 1"),
         (("x", -2, 1), ValueError, "must be at least -1"),
+        (("x", 1, 2**63), ValueError, f"which is {2**63 - 1} at most"),
         (("x", True, 1), TypeError, "min_supported of the change 'x' is True; give an int"),
         (("x", 1, 1.5), TypeError, "max_supported of the change 'x' is 1.5; give an int"),
     ],

@@ -103,15 +103,20 @@ async def is_cancelled() -> int:
 
 
 @workflow.defn
-async def knows() -> tuple[str, str, str, str]:
-    return await workflow.execute_child_workflow(grandchild, id="middle")
+async def knows(kind: str) -> tuple[str, str, str, str]:
+    return await workflow.execute_child_workflow(grandchild, kind, id="middle")
 
 
 @workflow.defn
-async def grandchild() -> tuple[str, str, str, str]:
-    if workflow.info().workflow_id == "middle":
-        return await workflow.execute_child_workflow(grandchild, id="bottom")
+async def grandchild(kind: str) -> tuple[str, str, str, str]:
     info = workflow.info()
+    if info.workflow_id == "middle":
+        policy = RetryPolicy(initial_interval=1)
+        return await workflow.execute_child_workflow(grandchild, kind, id="bottom", retry_policy=policy)
+    if kind == "repeated" and info.attempt == 1:
+        raise ApplicationError("not this one")
+    if kind == "goes on":
+        workflow.continue_as_new("")
     assert info.parent is not None
     assert info.root is not None
     return info.parent.workflow_id, info.parent.run_id, info.root.workflow_id, info.root.run_id
@@ -199,9 +204,10 @@ def test_a_child_is_signalled_by_its_handle(evict: bool) -> None:
         assert runtime.execute_workflow(tells, id="parent").get() == ("child", 8, True)
 
 
-def test_a_child_knows_its_parent_and_the_root_of_the_tree() -> None:
+@pytest.mark.parametrize("kind", ["", "goes on", "repeated"])
+def test_a_child_knows_its_parent_and_the_root_of_the_tree(kind: str) -> None:
     with make() as runtime:
-        found = runtime.execute_workflow(knows, id="top").get()
+        found = runtime.execute_workflow(knows, kind, id="top").get()
 
         run_ids = {run.header.workflow_id: run.header.run_id for run in runtime.recorded()}
         assert found == ("middle", run_ids["middle"], "top", run_ids["top"])

@@ -18,7 +18,7 @@ from greenroom import (
     WorkflowUpdateStage,
     workflow,
 )
-from greenroom.runtime.model.errors import WorkflowContinuedAsNewError
+from greenroom.runtime.model.errors import WorkflowContinuedAsNewError, WorkflowUpdateNotFoundError
 from greenroom.storage import check
 from greenroom.testing import TestRuntime, crash_sweep, start_once
 
@@ -71,8 +71,24 @@ async def sends(to: str, count: int) -> None:
         await reader.signal("add", number)
 
 
+@workflow.defn
+async def reads_later(is_first: bool) -> list[int]:
+    """Lets all numbers lie in its first run, and reads five in its second."""
+    channel = workflow.signal_channel()
+    if is_first:
+        await channel.receive("go")
+        workflow.continue_as_new(False)
+    return [await channel.receive("add", result_type=int) for _ in range(5)]
+
+
+@workflow.defn
+async def rolls(rounds: int) -> None:
+    if rounds:
+        workflow.continue_as_new(rounds - 1)
+
+
 def make(**options: Any) -> TestRuntime:
-    return TestRuntime(workflows=[Counter, reads, sends], **options)
+    return TestRuntime(workflows=[Counter, reads, reads_later, sends, rolls], **options)
 
 
 @pytest.mark.parametrize("evict", [False, True])
@@ -105,6 +121,32 @@ def test_what_was_sent_and_not_read_goes_on_in_order() -> None:
         assert runtime.hands.journal.dead_letters() == []
 
 
+@pytest.mark.parametrize("evict", [False, True])
+def test_what_the_code_had_been_told_and_what_lay_in_the_mail_of_others_goes_on_in_one_order(evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        reader = runtime.start_workflow(reads_later, True, id="reader").get()
+        for number in (10, 11):
+            reader.signal("add", number).get()
+        runtime.start_workflow(sends, "reader", 1)
+        reader.signal("go")
+        runtime.step()  # the sender's turn: its signal lies on disk behind the other one
+        reader.signal("add", 12)
+        reader.signal("add", 13)
+
+        assert reader.result().get() == [10, 11, 0, 12, 13]
+        assert check(runtime.hands.journal) == []
+
+
+def test_an_update_is_looked_for_in_a_chain_of_any_length() -> None:
+    with make(guard="static") as runtime:
+        first = runtime.start_workflow(rolls, 1000, id="long").get()
+        first.result().get()
+        of_first_run = runtime.get_workflow_handle("long", run_id=first.run_id)
+
+        with pytest.raises(WorkflowUpdateNotFoundError):
+            of_first_run.get_update_handle("never asked for").result().get()
+
+
 def test_who_asks_a_run_for_an_update_that_it_hands_on_before_it_can_answer_hears_of_it_from_the_next() -> None:
     with make() as runtime:
         counter = runtime.start_workflow(Counter.run, 2, 1, id="counter").get()
@@ -123,6 +165,7 @@ def test_handles_of_the_start_speak_to_the_run_that_is_there_and_those_of_one_ru
     with make() as runtime:
         counter = runtime.start_workflow(Counter.run, 4, 1, id="counter").get()
         first = runtime.get_workflow_handle("counter", run_id=counter.run_id)
+        asked_before = first.result(follow_runs=False)
         counter.signal(Counter.add, 0).get()
 
         assert counter.describe().get().run_id != counter.run_id
@@ -130,6 +173,7 @@ def test_handles_of_the_start_speak_to_the_run_that_is_there_and_those_of_one_ru
         with pytest.raises(WorkflowContinuedAsNewError) as caught:
             first.result(follow_runs=False).get()
         assert caught.value.new_run_id == counter.describe().get().run_id
+        assert isinstance(asked_before.exception(), WorkflowContinuedAsNewError)
         for number in range(1, 4):
             counter.signal(Counter.add, number).get()
         assert first.result().get() == [0, 1, 2, 3]
@@ -137,15 +181,16 @@ def test_handles_of_the_start_speak_to_the_run_that_is_there_and_those_of_one_ru
 
 def test_a_chain_is_not_taken_for_another_workflow_of_the_same_id() -> None:
     with make() as runtime:
-        one = runtime.start_workflow(Counter.run, 1, 1, id="counter").get()
-        one.signal(Counter.add, 0).get()
-        assert one.result().get() == [0]
+        one = runtime.start_workflow(Counter.run, 2, 1, id="counter").get()
+        for number in range(2):
+            one.signal(Counter.add, number).get()
+        assert one.result().get() == [0, 1]
         other = runtime.start_workflow(Counter.run, 1, 1, id="counter").get()
 
         with pytest.raises(Exception, match="has ended"):
             one.signal(Counter.add, 1).get()
         pinned = runtime.get_workflow_handle("counter", first_execution_run_id=one.run_id)
-        assert pinned.result().get() == [0]
+        assert pinned.result().get() == [0, 1]
         other.signal(Counter.add, 7).get()
         assert other.result().get() == [7]
 

@@ -19,6 +19,7 @@ from greenroom.runtime.model.errors import (
     JournalForkedError,
     JournalFormatError,
     JournalLocationError,
+    WorkflowAlreadyStartedError,
     WorkflowSuspendedError,
 )
 from greenroom.storage import MemoryStore, Meta, Tree, codec
@@ -170,6 +171,35 @@ def test_a_damaged_header_is_told_to_whoever_asks_and_to_a_run_that_signals(stor
                 runtime.wait(future)
         assert runtime.wait(runtime.execute_workflow(tell, "steady-2")).startswith("not told")
         assert runtime.wait(runtime.execute_workflow(tell, "steady-1")) == "told"
+
+
+@workflow.defn
+async def begins(how: str, workflow_id: str) -> str:
+    await workflow.sleep(60)
+    try:
+        if how == "child":
+            await workflow.execute_child_workflow(nothing, id=workflow_id)
+        else:
+            await workflow.signal_with_start(nothing, id=workflow_id, signal="hello")
+    except (ApplicationError, WorkflowAlreadyStartedError) as error:
+        return type(error).__name__
+    return "begun"
+
+
+@pytest.mark.parametrize(("how", "end"), [("child", "WorkflowAlreadyStartedError"), ("signal", "ApplicationError")])
+def test_a_run_that_would_begin_a_damaged_one_is_told_so_and_holds_nobody_up(how: str, end: str) -> None:
+    store = MemoryStore()
+    with TestRuntime(store, workflows=[begins, nothing]) as runtime:
+        runtime.execute_workflow(nothing, id="damaged").get()
+    key, value = rows(store, 1)[0]
+    store.commit({Tree.RUNS: {key: flipped(value, len(value) // 2)}})
+
+    with TestRuntime(store, workflows=[begins, nothing], check_leaks=False) as runtime:
+        told = runtime.execute_workflow(begins, how, "damaged")
+        beside_it = runtime.execute_workflow(begins, how, "sound")
+
+        assert beside_it.get() == "begun"
+        assert told.get() == end
 
 
 def test_opening_goes_on_with_the_runs_behind_a_damaged_one() -> None:

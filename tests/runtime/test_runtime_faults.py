@@ -14,6 +14,7 @@ from greenroom.actors import Future
 from greenroom.runtime.activity import defn as activity_defn
 from greenroom.runtime.client import WorkflowHandle
 from greenroom.runtime.model.errors import (
+    InternalError,
     JournalError,
     JournalFullError,
     JournalWriteError,
@@ -23,6 +24,7 @@ from greenroom.runtime.model.errors import (
 )
 from greenroom.runtime.model.options import WorkflowIDConflictPolicy
 from greenroom.runtime.model.retry import RetryPolicy
+from greenroom.runtime.shell.targets import Target
 from greenroom.storage import FullError, StorageError, WriteError
 from greenroom.testing import TestRuntime
 
@@ -267,6 +269,21 @@ def test_mail_behind_a_start_that_could_not_be_written_is_refused_for_that_reaso
                 runtime.wait(future)
 
 
+def test_who_asks_what_nobody_can_see_to_is_told_so_and_nothing_of_it_is_written() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(Collector.run, id="collector"))
+        commits = runtime.store.commits
+        nonsense: Any = 5
+
+        answer = runtime.hands.desk.describe(Target("collector", nonsense))
+
+        with pytest.raises(AttributeError):
+            runtime.wait(answer)
+        assert isinstance(answer.exception(), InternalError)
+        assert runtime.store.commits == commits
+        assert runtime.wait(handle.describe()).status.name == "RUNNING"
+
+
 def test_an_answer_about_what_could_not_be_written_is_not_given() -> None:
     with make() as runtime:
         handle = runtime.wait(runtime.start_workflow(Collector.run, id="collector"))
@@ -299,6 +316,18 @@ def test_mail_of_other_runs_is_taken_once_though_the_commit_of_some_of_it_fails(
         runtime.wait(collector.signal(Collector.stop))
 
         assert runtime.wait(collector.result()) == list(range(numbers))
+
+
+def test_mail_that_did_not_get_to_disk_is_not_kept_in_memory_by_the_run_that_it_was_for() -> None:
+    with make() as runtime:
+        collector = runtime.wait(runtime.start_workflow(Collector.run, id="collector"))
+        sender = runtime.start_workflow(Burst.run, "collector", 3, id="burst")
+        runtime.store.fail_commit()
+
+        runtime.run_until_idle()
+
+        assert isinstance(sender.exception(), JournalWriteError)
+        assert runtime.wait(collector.describe()).waiting_messages == 0
 
 
 def test_what_waits_for_a_run_that_could_not_be_written_is_heard_when_the_runtime_closes() -> None:

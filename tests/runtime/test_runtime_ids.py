@@ -352,6 +352,18 @@ def test_an_id_that_cannot_be_one_is_refused_at_once(runtime: Runtime, id: str) 
         runtime.get_workflow_handle(id)
 
 
+@pytest.mark.parametrize("id", [5, "", "x\n", b"x"])
+def test_a_run_id_that_cannot_be_one_is_refused_where_the_handle_is_made(runtime: Runtime, id: Any) -> None:
+    if id == "":
+        assert runtime.get_workflow_handle("x", run_id=id, first_execution_run_id=id).run_id is None
+        return
+    for refused in ({"run_id": id}, {"first_execution_run_id": id}):
+        with pytest.raises((TypeError, ValueError), match="run id"):
+            runtime.get_workflow_handle("x", **refused)
+    with pytest.raises((TypeError, ValueError), match="run id"):
+        workflow.get_external_workflow_handle("x", run_id=id)
+
+
 @pytest.mark.parametrize("id", ["x" * 480, "é" * 240, "with space/and:signs?", "日本語"])
 def test_an_id_may_be_anything_printable_up_to_480_bytes(runtime: Runtime, id: str) -> None:
     assert runtime.execute_workflow(Errand.run, "well", id=id).get(timeout=WAIT) == "well"

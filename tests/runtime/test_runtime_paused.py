@@ -85,6 +85,24 @@ def test_opening_the_journal_does_not_resume_what_somebody_has_suspended() -> No
         assert worker.result().get() == ["slept", "2", "end"]
 
 
+def test_an_activity_of_a_run_that_was_resumed_is_performed_after_a_crash() -> None:
+    with make() as runtime:
+        worker = runtime.start_workflow(Worker.run, id="worker").get()
+        runtime.clock.advance(timedelta(minutes=1))
+        while runtime.step():
+            pass
+        assert len(worker.describe().get().pending_activities) == 1
+        worker.suspend().get()
+        worker.resume().get()
+        while runtime.step():
+            pass
+
+        runtime.crash()
+        runtime.run_until_idle()
+
+        assert runtime.get_workflow_handle("worker").query(Worker.words).get() == ["slept", "2"]
+
+
 def test_what_is_not_running_cannot_be_suspended() -> None:
     with make() as runtime:
         worker = runtime.start_workflow(Worker.run, id="worker").get()

@@ -27,6 +27,8 @@ class Stubborn:
         info = workflow.info()
         if kind == "slow" and info.attempt < attempt:
             await workflow.sleep(3600)
+        if kind == "late":
+            await workflow.sleep(70)
         if info.attempt < attempt:
             raise ApplicationError("not yet", type=kind or None, non_retryable=kind == "final")
         if kind == "waits":
@@ -111,6 +113,35 @@ def test_a_run_that_is_over_its_own_limit_is_repeated_and_one_over_that_of_its_c
         with pytest.raises(WorkflowFailureError):
             never.get()
         assert len([run for run in runtime.recorded() if run.header.workflow_id == "never"]) == 1
+
+
+def test_a_repetition_that_the_limit_of_the_chain_leaves_no_time_for_is_not_begun() -> None:
+    with make() as runtime:
+        policy = RetryPolicy(initial_interval=40)
+        limited = runtime.start_workflow(Stubborn.run, 3, "late", id="x", retry_policy=policy, execution_timeout=100)
+
+        with pytest.raises(WorkflowFailureError, match="not yet"):
+            limited.get().result().get()
+        assert len(runtime.recorded()) == 1
+
+
+@workflow.defn
+async def stumbles() -> int:
+    if workflow.info().attempt == 1:
+        raise ValueError("a bug in the first turn")
+    return workflow.info().attempt
+
+
+def test_a_run_that_is_over_its_limit_before_its_first_turn_is_repeated_too() -> None:
+    with TestRuntime(workflows=[stumbles]) as runtime:
+        handle = runtime.start_workflow(stumbles, id="x", retry_policy=POLICY, run_timeout=60).get()
+        runtime.run_until_idle()
+        assert handle.describe().get().status is WorkflowExecutionStatus.SUSPENDED
+
+        runtime.advance(timedelta(minutes=2))
+
+        assert runtime.get_workflow_handle("x").result().get() == 2
+        assert check(runtime.hands.journal) == []
 
 
 def test_what_is_sent_while_a_repetition_is_waited_for_is_read_by_it() -> None:

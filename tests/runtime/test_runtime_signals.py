@@ -175,6 +175,8 @@ def test_a_mailbox_that_is_full_refuses_clients_and_runs_and_keeps_what_it_has()
 
         with pytest.raises(MailboxFullError, match="try again later"):
             runtime.wait(inbox.signal(Inbox.text, "one too many"))
+        with pytest.raises(MailboxFullError, match="try again later"):
+            runtime.wait(runtime.signal_with_start(Inbox.run, 99, id="inbox", signal=Inbox.text, signal_args=["too"]))
         assert runtime.wait(runtime.execute_workflow(sends, "inbox", "a")) == ["MailboxFull"]
         assert runtime.wait(inbox.describe()).waiting_messages == 5
         runtime.wait(inbox.terminate())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,10 @@ from greenroom import (
     RetryPolicy,
     WorkflowClosedError,
     WorkflowExecutionStatus,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
     WorkflowUpdateFailedError,
+    WorkflowUpdateStage,
     workflow,
 )
 from greenroom.runtime.model.errors import JournalError
@@ -83,12 +87,19 @@ class Parent:
 
 
 @workflow.defn
+async def far(runs: int) -> None:
+    longest = timedelta(days=100_000)
+    if runs:
+        workflow.continue_as_new(0, run_timeout=longest, backoff_start_interval=longest)
+
+
+@workflow.defn
 async def fails() -> None:
     raise ApplicationError("no")
 
 
 def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
-    return TestRuntime(store, workflows=[Chain, Parent, fails], **options)
+    return TestRuntime(store, workflows=[Chain, Parent, fails, far], **options)
 
 
 def statuses(runtime: TestRuntime, workflow_id: str) -> list[WorkflowExecutionStatus]:
@@ -118,6 +129,35 @@ def test_to_terminate_a_workflow_whose_runs_go_on_in_their_first_turn_ends_the_r
 
         assert ended.get() is None
         assert statuses(runtime, "chain")[-1] is STATUS.TERMINATED
+
+
+def test_a_start_that_replaces_a_workflow_begins_though_that_went_on_as_new_before_it_was_ended() -> None:
+    policies: Any = {
+        "id_conflict_policy": WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+    }
+    with make() as runtime:
+        runtime.start_workflow(Chain.run, 2, False, id="chain")
+        replacing = runtime.start_workflow(Chain.run, 0, id="chain", **policies)
+        runtime.run_until_idle()
+
+        assert replacing.get().describe().get().status is STATUS.RUNNING
+        assert statuses(runtime, "chain")[-2] is STATUS.TERMINATED
+
+
+def test_a_limit_beyond_the_end_of_time_holds_nobody_up() -> None:
+    longest = timedelta(days=100_000)
+    with make() as runtime:
+        first = runtime.start_workflow(far, 1, id="far").get()
+        runtime.run_until_idle()
+
+        assert statuses(runtime, "far") == [STATUS.CONTINUED_AS_NEW, STATUS.RUNNING]
+        late = runtime.start_workflow(far, 0, id="late", run_timeout=longest, start_delay=longest).get()
+        for handle in (first, late):
+            described = handle.describe().get()
+            assert described.deadline is not None
+            assert described.deadline == described.first_turn_time
+            assert described.deadline.year == 2262
 
 
 def test_what_is_for_one_run_alone_is_refused_by_it_and_not_heard_by_the_next_one() -> None:
@@ -157,6 +197,35 @@ def test_who_waits_for_an_update_hears_that_the_run_that_was_to_take_it_could_no
 
         assert isinstance(lost.exception(), JournalError)
         assert chain.execute_update(Chain.book, "now", id="one").get() == chain.run_id
+
+
+def test_who_waits_for_an_admitted_update_waits_on_if_the_end_that_hands_it_on_could_not_be_written() -> None:
+    with make() as runtime:
+        chain = runtime.start_workflow(Chain.run, 1, id="chain").get()
+        other = runtime.start_workflow(Chain.run, 0, id="other").get()
+        other.signal(Chain.hear, "first")
+        lost = chain.signal(Chain.go_on)
+        chain.start_update(Chain.book, "now", id="one", wait_for_stage=WorkflowUpdateStage.ADMITTED)
+        answer = chain.execute_update(Chain.book, "now", id="one")
+        runtime.step()  # the turn of the other one: the update is on disk, and not taken
+        runtime.store.fail_commit()
+
+        assert answer.get() == chain.run_id
+        assert isinstance(lost.exception(), JournalError)
+
+
+def test_a_parent_that_ends_leaves_alone_who_has_come_to_the_id_of_its_child() -> None:
+    with make() as runtime:
+        parent = runtime.start_workflow(Parent.run, ParentClosePolicy.TERMINATE, id="parent").get()
+        runtime.run_until_idle()
+        parent.suspend().get()
+        runtime.get_workflow_handle("child").terminate().get()
+        stranger = runtime.start_workflow(Chain.run, 0, id="child").get()
+
+        parent.terminate().get()
+        runtime.run_until_idle()
+
+        assert stranger.describe().get().status is STATUS.RUNNING
 
 
 def test_a_suspended_run_that_is_over_its_time_leaves_its_mail_to_the_run_that_repeats_it(

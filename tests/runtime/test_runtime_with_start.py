@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from greenroom import (
     JournalError,
+    ParentClosePolicy,
     WorkflowAlreadyStartedError,
     WorkflowFailureError,
     WorkflowIDConflictPolicy,
@@ -91,6 +93,16 @@ def test_a_signal_that_goes_with_a_start_waits_for_a_reader() -> None:
         handle = runtime.signal_with_start(channel, id="x", signal="word", signal_args=["hello"]).get()
 
         assert handle.result().get() == "hello"
+
+
+def test_a_signal_of_who_waits_for_the_result_alone_survives_a_commit_that_fails() -> None:
+    with make() as runtime:
+        runtime.start_workflow(Cart.run, "Ada", id="cart").get()
+        runtime.store.fail_commit()
+
+        log = runtime.execute_workflow(Cart.run, id="cart", start_signal=Cart.add, start_signal_args=["close"])
+
+        assert log.get() == ["init", "run Ada", "close"]
 
 
 def test_policies_say_what_becomes_of_an_open_or_an_ended_run() -> None:
@@ -231,6 +243,29 @@ def test_wherever_the_process_dies_start_and_update_are_both_there_or_neither() 
     assert crash_sweep(scenario, make=make).points >= 4
 
 
+def test_what_is_said_of_children_alone_is_no_option_of_a_signal_with_start_from_inside() -> None:
+    @workflow.defn
+    async def tries() -> None:
+        options: Any = {"parent_close_policy": ParentClosePolicy.ABANDON}
+        await workflow.signal_with_start(Cart.run, id="cart", signal=Cart.add, signal_args=["tea"], **options)
+
+    told = "no option 'parent_close_policy' of signal_with_start"
+    runtime = TestRuntime(workflows=[Cart, tries], failure_exception_types=[TypeError])
+    with runtime, pytest.raises(WorkflowFailureError, match=told):
+        runtime.execute_workflow(tries).get()
+
+
+REFUSED: dict[str, Callable[[TestRuntime, Any], object]] = {
+    "start_signal_args": lambda runtime, args: runtime.start_workflow(
+        Cart.run, start_signal="add", start_signal_args=args
+    ),
+    "signal_args": lambda runtime, args: runtime.signal_with_start(Cart.run, id="x", signal="add", signal_args=args),
+    "update_args": lambda runtime, args: runtime.update_with_start(
+        Cart.run, id="x", id_conflict_policy=USE, update="put", update_args=args
+    ),
+}
+
+
 def test_what_is_left_out_or_makes_no_sense_is_refused() -> None:
     with make() as runtime:
         with pytest.raises(ValueError, match="needs id_conflict_policy="):
@@ -239,6 +274,10 @@ def test_what_is_left_out_or_makes_no_sense_is_refused() -> None:
             runtime.update_with_start(Cart.run, id_conflict_policy=USE, update=Cart.put, update_args=["x"])
         with pytest.raises(TypeError, match="say which signal"):
             runtime.start_workflow(Cart.run, id="cart", start_signal_args=["x"])
+        text: Any = "tea"
+        for name in ("start_signal_args", "signal_args", "update_args"):
+            with pytest.raises(TypeError, match=f"^{name} is a str; give a list"):
+                REFUSED[name](runtime, text)
         with pytest.raises(TypeError, match="misses item"):
             runtime.start_workflow(Cart.run, id="cart", start_signal=Cart.add)
         with pytest.raises(WorkflowFailureError):
