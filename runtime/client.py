@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
 from .core.messages import SignalReceived, SignalReceivedOnce
-from .message_calls import checked_call
 from .model.handler_definitions import handler_name, handler_signature
 from .model.history import WorkflowHistory
 from .model.ids import check_id
+from .model.message_calls import checked_call
 from .model.options import QueryRejectCondition, WorkflowUpdateStage
 from .model.payload_converter import PayloadConverter
 from .run_controls import RunControls

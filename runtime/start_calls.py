@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from .core.messages import SignalReceived
-from .message_calls import checked_call
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
 from .model.errors import NotRegisteredError
 from .model.ids import check_id
 from .model.memos import encode_start_memo
+from .model.message_calls import argument_list, checked_call
 from .model.options import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
@@ -150,7 +150,7 @@ def start_request(
 def _signal(options: StartOptions, converter: PayloadConverter) -> SignalReceived | None:
     """The signal that goes with a start."""
     given = options.get("start_signal")
-    args = tuple(options.get("start_signal_args", ()))
+    args = argument_list(options.get("start_signal_args", ()), "start_signal_args")
     if given is None:
         if args:
             raise TypeError("start_signal_args without start_signal: say which signal they are for")

@@ -9,8 +9,8 @@ from typing import Any
 from ..actors import Future
 from ..storage import RunHeader
 from .core.messages import UpdateReceived
-from .message_calls import checked_call
 from .model.ids import check_id
+from .model.message_calls import checked_call
 from .model.options import WorkflowUpdateStage
 from .model.payload_converter import PayloadConverter
 from .shell.desk import Desk

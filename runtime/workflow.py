@@ -15,7 +15,6 @@ from .core.handles import ActivityHandle
 from .core.origins import RunReference
 from .core.updates import UpdateInfo
 from .handler_declarations import UpdateMethod, query, signal, update
-from .model.handler_definitions import handler_name
 from .model.ids import check_id
 from .model.instants import instant
 from .model.options import ChildWorkflowCancellationType, ParentClosePolicy
@@ -261,12 +260,13 @@ class ExternalWorkflowHandle:
 
         Raises:
             ApplicationError: type ``ExternalWorkflowExecutionNotFound``: there is no such workflow, or it has ended.
-            TypeError: what is referred to is no signal handler.
-            PayloadError: an argument cannot be stored.
+            TypeError: what is referred to is no signal handler, or the arguments do not fit it.
+            ValueError: the name cannot be one.
+            PayloadError: an argument cannot be stored, or is not of the type that its annotation allows.
             NotInWorkflowError: the caller is not workflow code.
             ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
         """
-        await current().signal_external(self._workflow_id, self._run_id, handler_name("signal", signal), args)
+        await current().signal_external(self._workflow_id, self._run_id, signal, args)
 
     async def cancel(self, reason: str = "") -> None:
         """Ask the other workflow to end by itself; returns when it has been asked, not when it has ended.
@@ -294,7 +294,8 @@ def get_external_workflow_handle(workflow_id: str, *, run_id: str | None = None)
         run_id: the run that is meant; if not given, the current one.
 
     Raises:
-        TypeError: the workflow id is no string.
-        ValueError: the workflow id cannot be one.
+        TypeError: an id is no string.
+        ValueError: an id cannot be one.
     """
-    return ExternalWorkflowHandle(check_id(workflow_id, "workflow id"), run_id or "")
+    wanted = "" if run_id is None or run_id == "" else check_id(run_id, "run id")
+    return ExternalWorkflowHandle(check_id(workflow_id, "workflow id"), wanted)

@@ -11,8 +11,8 @@ from .core.child_handles import ChildWorkflowHandle
 from .core.context import current
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
-from .model.handler_definitions import handler_name, handler_signature
 from .model.ids import check_id
+from .model.message_calls import argument_list
 from .model.options import (
     ChildWorkflowCancellationType,
     ParentClosePolicy,
@@ -97,7 +97,7 @@ async def start_child_workflow(
         ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
     """
     context = current()
-    stored, reuse = _options(cast(ChildOptions, options))
+    stored, reuse = _options(cast(ChildOptions, options), ChildOptions, "a child workflow")
     name, definition = _named(workflow, args)
     hint = result_type
     if result_type is None:
@@ -183,15 +183,11 @@ async def signal_with_start(
         ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
     """
     context = current()
-    stored, reuse = _options(cast(ChildOptions, options))
+    stored, reuse = _options(cast(ChildOptions, options), DetachedOptions, "signal_with_start")
     name, definition = _named(workflow, args)
-    told = handler_name("signal", signal)
-    signature = handler_signature("signal", signal)
-    problem = None if signature is None else signature.problem_with(tuple(signal_args))
-    if problem is not None:
-        raise TypeError(f"signal {told!r} {problem}")
+    said = argument_list(signal_args, "signal_args")
     workflow_id = check_id(id, "workflow id")
-    await context.signal_with_start(told, tuple(signal_args), name, args, workflow_id, stored, reuse, definition)
+    await context.signal_with_start(signal, said, name, args, workflow_id, stored, reuse, definition)
 
 
 def _named(workflow: Any, args: tuple[object, ...]) -> tuple[str, WorkflowDefinition | None]:
@@ -209,11 +205,11 @@ def _made_id() -> str:
     return f"{current().random().getrandbits(128):032x}"
 
 
-def _options(given: ChildOptions) -> tuple[WorkflowOptions, WorkflowIDReusePolicy]:
+def _options(given: ChildOptions, known: type, what: str) -> tuple[WorkflowOptions, WorkflowIDReusePolicy]:
     for name in given:
-        if name not in ChildOptions.__annotations__:
+        if name not in known.__annotations__:
             raise TypeError(
-                f"no option {name!r} of a child workflow (there are: {', '.join(ChildOptions.__annotations__)}); "
+                f"no option {name!r} of {what} (there are: {', '.join(known.__annotations__)}); "
                 "the workflow's own arguments are positional"
             )
     stored = WorkflowOptions(
@@ -229,7 +225,9 @@ def _options(given: ChildOptions) -> tuple[WorkflowOptions, WorkflowIDReusePolic
     )
     reuse = _member(given, "id_reuse_policy", WorkflowIDReusePolicy.ALLOW_DUPLICATE)
     if reuse is WorkflowIDReusePolicy.TERMINATE_IF_RUNNING:
-        raise ValueError("a child never replaces an open workflow: id_reuse_policy cannot be TERMINATE_IF_RUNNING")
+        raise ValueError(
+            "what is started here never replaces an open workflow: id_reuse_policy cannot be TERMINATE_IF_RUNNING"
+        )
     return stored, reuse
 
 

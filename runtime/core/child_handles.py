@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, TypeVarTuple, overload
 
-from ..model.handler_definitions import handler_name
 from .context import current
 from .handles import PendingHandle
 from .loop import WorkflowLoop
@@ -76,9 +75,10 @@ class ChildWorkflowHandle(PendingHandle[T]):
             *args: its arguments.
 
         Raises:
-            ApplicationError: type ``ExternalWorkflowExecutionNotFound``: the child has ended.
-            TypeError: what is referred to is no signal handler.
-            PayloadError: an argument cannot be stored.
+            ApplicationError: type ``ExternalWorkflowExecutionNotFound``: the child has ended, whoever has its id now.
+            TypeError: what is referred to is no signal handler, or the arguments do not fit it.
+            ValueError: the name cannot be one.
+            PayloadError: an argument cannot be stored, or is not of the type that its annotation allows.
             ReadOnlyContextError: the caller is in a place that may only read, such as a wait condition.
         """
-        await current().signal_external(self.workflow_id, "", handler_name("signal", signal), args)
+        await current().signal_external(self.workflow_id, "", signal, args, self.id)

@@ -13,6 +13,8 @@ from ..model.errors import InWorkflowError, NotRegisteredError, PayloadError, Re
 from ..model.failure_reading import to_exception
 from ..model.failure_writing import to_failure
 from ..model.failures import Failure
+from ..model.handler_definitions import handler_name
+from ..model.message_calls import checked_call
 from ..model.options import ActivityCancellationType, ActivityOptions
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
@@ -115,11 +117,18 @@ class Commander(Continuing):
         )
 
     def signal_external(
-        self, workflow_id: str, run_id: str, name: str, args: tuple[object, ...]
+        self,
+        workflow_id: str,
+        run_id: str,
+        signal: str | Callable[..., Any],
+        args: tuple[object, ...],
+        child: int = 0,
     ) -> PendingHandle[None]:
+        name = handler_name("signal", signal)
         number = self._next("signalling another workflow")
         if self._recorded is None or not self._repeats(number, SignalExternal, name):
-            self._ask(number, SignalExternal, name, workflow_id, run_id, self._converter.encode_args(args))
+            _, data, _ = checked_call(self._converter, "signal", signal, args)
+            self._ask(number, SignalExternal, name, workflow_id, run_id, data, child)
         handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL, None, self._cancel_wait)
         self.pending[number] = handle
         return handle

@@ -129,7 +129,12 @@ class WorkflowContext(Protocol):
         self, at_ns: int, callback: Callable[..., object], *args: object, summary: str = ""
     ) -> asyncio.TimerHandle: ...
     def signal_external(
-        self, workflow_id: str, run_id: str, name: str, args: tuple[object, ...]
+        self,
+        workflow_id: str,
+        run_id: str,
+        signal: str | Callable[..., Any],
+        args: tuple[object, ...],
+        child: int = 0,
     ) -> PendingHandle[None]: ...
     def continue_as_new(
         self,
@@ -153,7 +158,7 @@ class WorkflowContext(Protocol):
     ) -> tuple[PendingHandle[str], PendingHandle[Any]]: ...
     def signal_with_start(
         self,
-        signal: str,
+        signal: str | Callable[..., Any],
         signal_args: tuple[object, ...],
         name: str,
         args: tuple[object, ...],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import WorkflowAlreadyStartedError
 from ..model.failures import Failure
+from ..model.handler_definitions import handler_name
+from ..model.message_calls import checked_call
 from ..model.options import ChildWorkflowCancellationType, WorkflowIDReusePolicy, WorkflowOptions
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
@@ -87,7 +90,7 @@ class Relatives(Commander):
 
     def signal_with_start(
         self,
-        signal: str,
+        signal: str | Callable[..., Any],
         signal_args: tuple[object, ...],
         name: str,
         args: tuple[object, ...],
@@ -97,12 +100,14 @@ class Relatives(Commander):
         declared: WorkflowDefinition | None = None,
     ) -> PendingHandle[None]:
         """Signal another workflow, which is started if it is not there."""
+        told = handler_name("signal", signal)
         number = self._next("signalling another workflow")
-        if self._recorded is None or not self._repeats(number, SignalWithStart, signal):
-            told, data = self._converter.encode_args(signal_args), self._converter.encode_args(args)
+        if self._recorded is None or not self._repeats(number, SignalWithStart, told):
+            _, said, _ = checked_call(self._converter, "signal", signal, signal_args)
+            data = self._converter.encode_args(args)
             if declared is not None:
                 declared.check(data, self._converter)
-            self._ask(number, SignalWithStart, signal, workflow_id, told, name, data, options, int(reuse))
+            self._ask(number, SignalWithStart, told, workflow_id, said, name, data, options, int(reuse))
         handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL, None, self._cancel_wait)
         self.pending[number] = handle
         return handle

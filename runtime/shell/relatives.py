@@ -67,7 +67,7 @@ logger = logging.getLogger("greenroom")
 
 def signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns: int) -> None:
     """Put a signal into the mailbox of another run, and tell the sender whether it is there."""
-    target, failure = _reach(tools, command.workflow_id, command.run_id, "signal")
+    target, failure = _target(tools, peer.run, command)
     if target is not None and target.waiting_messages >= tools.mailbox_limit:
         error = ApplicationError(f"the mailbox of workflow {command.workflow_id!r} is full", type="MailboxFull")
         failure = to_failure(error, tools.converter)
@@ -75,6 +75,17 @@ def signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns: 
         signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
         leave_row(tools, target, signal, time_ns)
     leave_row(tools, peer, ExternalSignalResolved(command.id, failure), time_ns)
+
+
+def _target(tools: Tools, run: RunState, command: SignalExternal) -> tuple[Peer | None, Failure | None]:
+    """Who is to be signalled, or why nobody is."""
+    if not command.child:
+        return _reach(tools, command.workflow_id, command.run_id, "signal")
+    child = run.children.get(command.child)
+    target = None if child is None else _child(tools, run, child)
+    if target is not None:
+        return target, None
+    return None, _nobody(tools, f"the child {command.workflow_id!r} has ended: nobody is there to signal")
 
 
 def signal_with_start(tools: Tools, peer: Peer, command: SignalWithStart, time_ns: int) -> None:
@@ -124,8 +135,11 @@ def _reach(tools: Tools, workflow_id: str, run_id: str, what: str) -> tuple[Peer
         return None, to_failure(error, tools.converter)
     if target is not None:
         return target, None
-    message = f"no open workflow {workflow_id!r} to {what}"
-    return None, to_failure(ApplicationError(message, type="ExternalWorkflowExecutionNotFound"), tools.converter)
+    return None, _nobody(tools, f"no open workflow {workflow_id!r} to {what}")
+
+
+def _nobody(tools: Tools, message: str) -> Failure:
+    return to_failure(ApplicationError(message, type="ExternalWorkflowExecutionNotFound"), tools.converter)
 
 
 # Children.

@@ -39,13 +39,13 @@ class Child:
         info = workflow.info()
         if kind == "fails" and info.attempt < 3:
             raise ApplicationError("not this child")
-        if kind == "goes on" and number < 3:
+        if kind.startswith("goes on") and number < 3:
             workflow.continue_as_new(number + 1, kind)
-        if kind in ("waits", "cleans up"):
+        if kind in ("waits", "cleans up", "goes on and waits"):
             try:
                 await workflow.wait_condition(lambda: self.is_told)
             except asyncio.CancelledError:
-                if kind == "waits":
+                if kind != "cleans up":
                     raise
                 await workflow.sleep(60)
                 return -1
@@ -67,6 +67,17 @@ async def tells() -> tuple[str, int, bool]:
     child = await workflow.start_child_workflow(Child.run, 4, "waits", id="child")
     await child.signal(Child.tell)
     return child.workflow_id, await child, child.first_execution_run_id is not None
+
+
+@workflow.defn
+async def tells_late(kind: str = "") -> str:
+    child = await workflow.start_child_workflow(Child.run, 1, kind, id="child")
+    await workflow.signal_channel().receive("go")
+    try:
+        await child.signal(Child.tell)
+    except ApplicationError as error:
+        return str(error.type)
+    return "told" if await child == 6 else "lost"
 
 
 @workflow.defn
@@ -148,7 +159,7 @@ async def is_told_why() -> str | None:
 
 
 WORKFLOWS = [
-    *(Child, parent, tells, leaves, waits, cancels, is_cancelled, knows, grandchild, many, ends_another),
+    *(Child, parent, tells, tells_late, leaves, waits, cancels, is_cancelled, knows, grandchild, many, ends_another),
     *(says_why, is_told_why),
 ]
 
@@ -318,6 +329,29 @@ def test_a_child_that_is_terminated_fails_its_parent() -> None:
         assert isinstance(failed.value.cause.cause, TerminatedError)
 
 
+@pytest.mark.parametrize("evict", [False, True])
+def test_a_child_that_has_ended_is_not_taken_for_another_workflow_of_its_id(evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        handle = runtime.start_workflow(tells_late, id="parent").get()
+        runtime.get_workflow_handle("child").result().get()
+        other = runtime.start_workflow(Child.run, 4, "waits", id="child").get()
+
+        handle.signal("go").get()
+
+        assert handle.result().get() == "ExternalWorkflowExecutionNotFound"
+        assert other.describe().get().status is STATUS.RUNNING
+
+
+def test_a_child_is_signalled_in_whichever_run_of_its_chain_is_there() -> None:
+    with make() as runtime:
+        handle = runtime.start_workflow(tells_late, "goes on and waits", id="parent").get()
+        runtime.run_until_idle()
+
+        handle.signal("go").get()
+
+        assert handle.result().get() == "told"
+
+
 @pytest.mark.parametrize(("flow", "args"), [(parent, ["goes on"]), (tells, []), (many, [3]), (parent, ["fails", True])])
 def test_wherever_the_process_dies_children_run_once_and_are_heard_once(flow: Any, args: list[Any]) -> None:
     def scenario(runtime: TestRuntime) -> object:
@@ -332,9 +366,13 @@ def test_options_that_cannot_be_are_refused_with_those_that_can() -> None:
     @workflow.defn
     async def tries(which: int) -> None:
         options: list[dict[str, Any]] = [wrong, {"retries": 3}, {"parent_close_policy": 1}]
+        if which >= len(options):
+            nobodys: Any = {"parent_close_policy": ParentClosePolicy.ABANDON}
+            await workflow.signal_with_start("Child", 1, id="child", signal="tell", **nobodys)
         await workflow.execute_child_workflow("Child", 1, **options[which])
 
     with TestRuntime(workflows=[Child, tries], failure_exception_types=[TypeError, ValueError]) as runtime:
-        for which, said in enumerate(("never replaces an open workflow", "no option 'retries'", "give a member of")):
+        told = ["never replaces an open workflow", "no option 'retries'", "give a member of", "of signal_with_start"]
+        for which, said in enumerate(told):
             with pytest.raises(WorkflowFailureError, match=said):
                 runtime.execute_workflow(tries, which).get()
