@@ -82,7 +82,7 @@ class Relatives(Commander):
             self._request_child_cancel if is_awaited else None,
         )
         start: PendingHandle[str] = PendingHandle(
-            self.loop, number, EXTERNAL, str, self._leave_child if kind is _ABANDON else self._cancel_start
+            self.loop, number, EXTERNAL, str, self._leave_start if kind is _ABANDON else self._cancel_start
         )
         self.starting[number] = start
         self.pending[number] = child
@@ -128,9 +128,19 @@ class Relatives(Commander):
         if handle.id not in self.pending:
             self._forget_start(handle.id)
 
+    def _leave_start(self, handle: PendingHandle[Any]) -> None:
+        """The start is not waited for: nobody gets a handle of the child, so nobody is there to hear of it."""
+        self._cancel_wait(handle)
+        self._forget_child(handle.id)
+
     def _cancel_start(self, handle: PendingHandle[Any]) -> None:
         """The wait for the start is given up: so is the child."""
         self._cancel_child(handle)
+        self._forget_child(handle.id)
+
+    def _forget_child(self, number: int) -> None:
+        self.starting.pop(number, None)
+        self.pending.pop(number, None)
 
     def _cancel_child(self, handle: PendingHandle[Any]) -> None:
         if not self._request_child_cancel(handle) and self._turn.pop(handle.id, None) is not None:
