@@ -57,15 +57,14 @@ class Continuing(Endings):
                 )
             )
         data = self._converter.encode_args(args)
-        if declared is not None:
-            declared.check(data, self._converter)
-            name = self._name_of_old(declared, name)
-        raise ContinueAsNewError(ContinueAsNew(0, name, call_site(1), data, options))
-
-    def _name_of_old(self, declared: WorkflowDefinition, name: str) -> str:
-        """The name, or that which the workflow had when the history was written."""
         recorded = self._recorded[-1] if self._recorded else None
-        return recorded.name if isinstance(recorded, ContinueAsNew) and recorded.name in declared.aliases else name
+        if not isinstance(recorded, ContinueAsNew):
+            if declared is not None:
+                declared.check(data, self._converter)
+        elif declared is not None and recorded.name in declared.aliases:
+            name = recorded.name
+        # What the history has stands, whatever the code or this release says of the arguments now.
+        raise ContinueAsNewError(ContinueAsNew(0, name, call_site(1), data, options))
 
     def raised(self, error: BaseException) -> None:
         # One that is put away ends of something else.
