@@ -308,8 +308,10 @@ def changes_of(updates: Sequence[SearchAttributeUpdate[Any]]) -> Changes:
         ValueError: a value cannot be stored, or an attribute is changed twice.
     """
     changes: dict[str, tuple[int, Any]] = {}
+    if not isinstance(updates, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{updates!r} is no list of changes; give [key.value_set(…), …]")
     for update in updates:
-        if not isinstance(update, SearchAttributeUpdate):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(update, SearchAttributeUpdate) or not isinstance(update.key, SearchAttributeKey):  # pyright: ignore[reportUnnecessaryIsInstance, reportUnknownMemberType]
             raise TypeError(
                 f"{update!r} is no change of a search attribute; give key.value_set(…) or key.value_unset()"
             )
