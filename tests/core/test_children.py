@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -133,3 +134,53 @@ def test_what_a_cancelled_child_is_waited_for_is_as_its_type_says(
 
     assert [each.id for each in run.all_of(RequestCancelChild)] == ([1] if kind in ASKING else [])
     assert run.result == result
+
+
+def keeping(kind: Cancel, child_id: str) -> Any:
+    @workflow.defn(name="keeping")
+    async def keeps() -> list[str]:
+        child = await workflow.start_child_workflow("kid", id=child_id, cancellation_type=kind)
+        await workflow.signal_channel().receive("enough")
+        child.cancel()
+        try:
+            found = str(await child)
+        except asyncio.CancelledError:
+            found = "cancelled"
+        return [child.workflow_id, found]
+
+    return keeps
+
+
+def test_a_child_that_was_started_is_replayed_as_it_was_whatever_the_code_says_of_it_now(drive: Start) -> None:
+    run = drive(keeping(Cancel.WAIT_CANCELLATION_COMPLETED, "kid"))
+    run.send(ChildStarted(1, "run-2"))
+    run.signal("enough")
+    run.send(ChildCompleted(1, run.converter.encode("done")))
+    assert run.result == ["kid", "done"]
+
+    again = run.replayed(target=keeping(Cancel.ABANDON, "another"))
+
+    assert again.closing == run.execution.closing
+    run.put_away(again)
+
+
+@workflow.defn
+async def insisting() -> str:
+    child = await workflow.start_child_workflow("kid", id="kid")
+    for _ in range(3):
+        await workflow.signal_channel().receive("enough")
+        child.cancel()
+        child.cancel()
+    return str(await child)
+
+
+def test_a_child_is_asked_to_end_once_however_often_it_is_cancelled(drive: Start) -> None:
+    run = drive(insisting)
+    run.send(ChildStarted(1, "run-2"))
+    for _ in range(3):
+        run.signal("enough")
+
+    run.send(ChildCompleted(1, run.converter.encode("done")))
+
+    assert [each.id for each in run.all_of(RequestCancelChild)] == [1]
+    assert run.result == "done"
