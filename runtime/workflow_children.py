@@ -21,7 +21,7 @@ from .model.options import (
 )
 from .model.retry import RetryPolicy, check_policy
 from .model.start_notes import NoteOptions, stored_notes
-from .model.workflow_reference import workflow_definition_of
+from .model.workflow_reference import workflow_asked_for
 from .workflow_declarations import FunctionCoroutine, MethodCoroutine
 
 __all__ = ["ChildOptions", "DetachedOptions", "execute_child_workflow", "signal_with_start", "start_child_workflow"]
@@ -194,7 +194,7 @@ def _named(workflow: Any, args: tuple[object, ...]) -> tuple[str, WorkflowDefini
     """The name of a workflow, and its definition if it is given by reference, which the arguments must fit."""
     if isinstance(workflow, str):
         return check_id(workflow, "workflow name"), None
-    definition = workflow_definition_of(workflow)
+    definition = workflow_asked_for(workflow)
     problem = definition.signature.problem_with(args)
     if problem is not None:
         raise TypeError(f"workflow {definition.name!r} {problem}")

@@ -100,6 +100,25 @@ def test_a_dynamic_workflow_is_not_started_by_reference() -> None:
             runtime.start_workflow("")
 
 
+@pytest.mark.usefixtures("declared")
+@pytest.mark.parametrize("how", ["as a child", "with a signal"])
+def test_a_workflow_does_not_start_a_dynamic_one_by_reference(how: str) -> None:
+    catch_all = workflow.defn(dynamic=True)(Interpreter)
+
+    @workflow.defn
+    async def starting() -> str:
+        try:
+            if how == "as a child":
+                await workflow.execute_child_workflow(Interpreter)
+            await workflow.signal_with_start(Interpreter, id="another", signal="hear")
+        except TypeError as error:
+            return str(error)
+        return ""
+
+    with Runtime.in_memory(workflows=[catch_all, starting]) as runtime:
+        assert "is dynamic and runs every workflow type" in runtime.execute_workflow(starting).get(timeout=WAIT)
+
+
 class Counter:
     """A dynamic workflow that goes on as new, as itself and as another type."""
 
