@@ -129,6 +129,22 @@ async def grandchild() -> tuple[str, str, str, str]:
 
 
 @workflow.defn
+async def is_a_relative(how: str) -> list[str]:
+    info = workflow.info()
+    below = {"top": "middle", "middle": "bottom"}.get(info.workflow_id)
+    if below is not None:
+        policy = RetryPolicy(initial_interval=1)
+        return await workflow.execute_child_workflow(is_a_relative, how, id=below, retry_policy=policy)
+    if info.continued_run_id is None and how == "goes on":
+        workflow.continue_as_new(how)
+    if info.continued_run_id is None:
+        raise ApplicationError("not this run")
+    assert info.parent is not None
+    assert info.root is not None
+    return [info.workflow_id, info.parent.workflow_id, info.root.workflow_id]
+
+
+@workflow.defn
 async def many(count: int) -> list[int]:
     return await workflow.gather(*(workflow.execute_child_workflow(Child.run, number) for number in range(count)))
 
@@ -159,7 +175,21 @@ async def is_told_why() -> str | None:
 
 
 WORKFLOWS = [
-    *(Child, parent, tells, tells_late, leaves, waits, cancels, is_cancelled, knows, grandchild, many, ends_another),
+    *(
+        Child,
+        parent,
+        tells,
+        tells_late,
+        is_a_relative,
+        leaves,
+        waits,
+        cancels,
+        is_cancelled,
+        knows,
+        grandchild,
+        many,
+        ends_another,
+    ),
     *(says_why, is_told_why),
 ]
 
@@ -340,6 +370,30 @@ def test_a_child_that_has_ended_is_not_taken_for_another_workflow_of_its_id(evic
 
         assert handle.result().get() == "ExternalWorkflowExecutionNotFound"
         assert other.describe().get().status is STATUS.RUNNING
+
+
+def test_the_end_of_a_parent_that_has_not_heard_of_that_of_its_child_is_nothing_to_another_workflow_of_its_id() -> None:
+    with make() as runtime:
+        handle = runtime.start_workflow(leaves, ParentClosePolicy.TERMINATE, "waits", id="parent").get()
+        runtime.run_until_idle()
+        handle.suspend().get()
+        child = runtime.get_workflow_handle("child")
+        child.signal(Child.tell).get()
+        child.result().get()
+        other = runtime.start_workflow(Child.run, 4, "waits", id="child").get()
+
+        handle.terminate("enough").get()
+        runtime.run_until_idle()
+
+        assert other.describe().get().status is STATUS.RUNNING
+
+
+@pytest.mark.parametrize("how", ["goes on", "fails"])
+def test_the_runs_that_go_on_from_a_child_know_its_parent_too(how: str) -> None:
+    with make() as runtime:
+        middle = runtime.execute_workflow(is_a_relative, how, id="top").get()
+
+        assert middle == ["bottom", "middle", "top"]
 
 
 def test_a_child_is_signalled_in_whichever_run_of_its_chain_is_there() -> None:

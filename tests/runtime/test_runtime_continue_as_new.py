@@ -64,6 +64,16 @@ async def reads(until: int, before: list[int]) -> list[int]:
 
 
 @workflow.defn
+async def goes_on_unread(before: int) -> list[int]:
+    """Reads only what comes after it was told to go on, which is everything for the run that does."""
+    channel = workflow.signal_channel()
+    if not before:
+        await channel.receive("go on")
+        workflow.continue_as_new(1)
+    return [await channel.receive("add", result_type=int) for _ in range(4)]
+
+
+@workflow.defn
 async def sends(to: str, count: int) -> None:
     reader = workflow.get_external_workflow_handle(to)
     for number in range(count):
@@ -71,7 +81,7 @@ async def sends(to: str, count: int) -> None:
 
 
 def make(**options: Any) -> TestRuntime:
-    return TestRuntime(workflows=[Counter, reads, sends], **options)
+    return TestRuntime(workflows=[Counter, reads, goes_on_unread, sends], **options)
 
 
 @pytest.mark.parametrize("evict", [False, True])
@@ -101,6 +111,20 @@ def test_what_was_sent_and_not_read_goes_on_in_order() -> None:
 
         assert reader.result().get() == [*range(20)]
         assert len(runtime.recorded()) == 20
+        assert runtime.hands.journal.dead_letters() == []
+
+
+@pytest.mark.parametrize("evict", [False, True])
+def test_what_a_run_was_told_and_has_not_read_goes_on_before_what_comes_behind_it(evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        reader = runtime.start_workflow(goes_on_unread, 0, id="reader").get()
+        for number in range(2):
+            reader.signal("add", number).get()
+        reader.signal("go on")
+        for number in range(2, 4):
+            reader.signal("add", number)
+
+        assert reader.result().get() == [0, 1, 2, 3]
         assert runtime.hands.journal.dead_letters() == []
 
 
