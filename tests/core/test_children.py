@@ -136,6 +136,22 @@ def test_what_a_cancelled_child_is_waited_for_is_as_its_type_says(
     assert run.result == result
 
 
+@workflow.defn
+async def naming_none() -> list[str]:
+    children = [await workflow.start_child_workflow("kid") for _ in range(2)]
+    return [child.workflow_id for child in children]
+
+
+def test_a_child_without_an_id_gets_one_of_the_runs_own_random_numbers(drive: Start) -> None:
+    run, other = drive(naming_none), drive(naming_none, run_id="run-9")
+    for each in (run, other):
+        each.send(ChildStarted(1, "run-2"))
+        each.send(ChildStarted(2, "run-3"))
+
+    # Each turn is taken anew behind a replay of those before it, and must ask for the same.
+    assert len({*run.result, *other.result}) == 4
+
+
 def keeping(kind: Cancel, child_id: str) -> Any:
     @workflow.defn(name="keeping")
     async def keeps() -> list[str]:
