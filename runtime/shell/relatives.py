@@ -92,9 +92,9 @@ def signal_with_start(tools: Tools, peer: Peer, command: SignalWithStart, time_n
     """Signal the open run of a workflow id, or begin one that is told the signal with its start."""
     header = peer.run.header
     signal = SignalReceived(command.name, command.args, header.workflow_id)
-    target = tools.directory.find_open(command.workflow_id, "")
-    taken = None if target is not None else _taken(tools, command.workflow_id, WorkflowIDReusePolicy(command.reuse))
-    failure: Failure | None = None
+    target, failure = _find(tools, command.workflow_id, "")
+    is_there = target is not None or failure is not None
+    taken = None if is_there else _taken(tools, command.workflow_id, WorkflowIDReusePolicy(command.reuse))
     if target is not None and target.waiting_messages >= tools.mailbox_limit:
         full = f"the mailbox of workflow {command.workflow_id!r} is full"
         error: Exception = ApplicationError(full, type="MailboxFull")
@@ -104,7 +104,7 @@ def signal_with_start(tools: Tools, peer: Peer, command: SignalWithStart, time_n
     elif taken is not None:
         error = WorkflowAlreadyStartedError(command.workflow_id, taken.run_id or None, taken.workflow_type or None)
         failure = to_failure(error, tools.converter)
-    else:
+    elif failure is None:
         new = NewRun(
             command.workflow_type,
             command.start_args,
@@ -128,14 +128,19 @@ def cancel_external(tools: Tools, peer: Peer, command: CancelExternal, time_ns: 
 
 def _reach(tools: Tools, workflow_id: str, run_id: str, what: str) -> tuple[Peer | None, Failure | None]:
     """The open run that is meant, or why there is none."""
+    target, failure = _find(tools, workflow_id, run_id)
+    if target is not None or failure is not None:
+        return target, failure
+    return None, _nobody(tools, f"no open workflow {workflow_id!r} to {what}")
+
+
+def _find(tools: Tools, workflow_id: str, run_id: str) -> tuple[Peer | None, Failure | None]:
+    """The open run that is meant, if there is one, or why that cannot be told."""
     try:
-        target = tools.directory.find_open(workflow_id, run_id)
+        return tools.directory.find_open(workflow_id, run_id), None
     except GreenroomError as damage:
         error = ApplicationError(f"workflow {workflow_id!r} cannot be reached: {damage}", type="JournalError")
         return None, to_failure(error, tools.converter)
-    if target is not None:
-        return target, None
-    return None, _nobody(tools, f"no open workflow {workflow_id!r} to {what}")
 
 
 def _nobody(tools: Tools, message: str) -> Failure:
@@ -180,8 +185,12 @@ def start_child(tools: Tools, peer: Peer, command: StartChild, time_ns: int) -> 
 
 
 def _taken(tools: Tools, workflow_id: str, reuse: WorkflowIDReusePolicy) -> _Taken | None:
-    existing = tools.directory.find(workflow_id, "")
-    header: RunHeader | None = None if existing is None else tools.directory.header(existing)
+    try:
+        existing = tools.directory.find(workflow_id, "")
+        header: RunHeader | None = None if existing is None else tools.directory.header(existing)
+    except GreenroomError as damage:
+        _bear(damage, "the run that has the workflow id %r cannot be read: %s", workflow_id)
+        return _Taken()
     if header is None:
         # The workflow that gets such an id by itself one day would not be found.
         return _Taken() if is_run_id_of(tools.journal.store_uuid.encode(), workflow_id) else None

@@ -19,6 +19,7 @@ from greenroom.runtime.model.errors import (
     JournalForkedError,
     JournalFormatError,
     JournalLocationError,
+    WorkflowAlreadyStartedError,
     WorkflowSuspendedError,
 )
 from greenroom.storage import MemoryStore, Meta, Tree, codec
@@ -61,9 +62,23 @@ async def tell(to: str) -> str:
     return "told"
 
 
+@workflow.defn
+async def begins(how: str, to: str) -> str:
+    try:
+        if how == "a child":
+            await workflow.start_child_workflow(Steady.run, id=to)
+        else:
+            await workflow.signal_with_start(Steady.run, id=to, signal="name", signal_args=["from a run"])
+    except ApplicationError as error:
+        return str(error.type)
+    except WorkflowAlreadyStartedError as error:
+        return error.message
+    return "begun"
+
+
 def make(store: MemoryStore) -> TestRuntime:
     """A runtime on a damaged store, which the check at its end would complain of."""
-    return TestRuntime(store, check_leaks=False, workflows=[Steady, tell], activities=[shout])
+    return TestRuntime(store, check_leaks=False, workflows=[Steady, tell, begins], activities=[shout])
 
 
 @pytest.fixture
@@ -170,6 +185,20 @@ def test_a_damaged_header_is_told_to_whoever_asks_and_to_a_run_that_signals(stor
                 runtime.wait(future)
         assert runtime.wait(runtime.execute_workflow(tell, "steady-2")).startswith("not told")
         assert runtime.wait(runtime.execute_workflow(tell, "steady-1")) == "told"
+
+
+@pytest.mark.parametrize(
+    ("how", "told"), [("a child", "workflow id 'steady-2' is taken"), ("with a signal", "JournalError")]
+)
+def test_a_damaged_header_is_told_to_a_run_that_starts_another_of_its_id(
+    store: MemoryStore, how: str, told: str
+) -> None:
+    key, value = rows(store, 2)[0]
+    store.commit({Tree.RUNS: {key: flipped(value, len(value) // 2)}})
+
+    with make(store) as runtime:
+        assert runtime.wait(runtime.execute_workflow(begins, how, "steady-2")) == told
+        assert runtime.wait(runtime.execute_workflow(begins, how, "steady-9")) == "begun"
 
 
 def test_opening_goes_on_with_the_runs_behind_a_damaged_one() -> None:
