@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 from ..actors import Future
 from .client import WorkflowHandle
+from .model.message_calls import argument_list
 from .model.options import WorkflowUpdateStage
 from .start_calls import StartOptions, definition_to_start, start_request
 from .update_calls import update_request
@@ -43,7 +44,7 @@ class WithStartClient(WorkflowClient):
             MailboxFullError: too many messages wait for the open run; nothing was sent, try again later.
             JournalError: it could not be written; nothing was started or sent.
         """
-        options = {**options, "start_signal": signal, "start_signal_args": signal_args}
+        options = {**options, "start_signal": signal, "start_signal_args": argument_list(signal_args, "signal_args")}
         return self.start_workflow(workflow, *args, **options)
 
     def update_with_start(
@@ -88,6 +89,12 @@ class WithStartClient(WorkflowClient):
         definition = definition_to_start(workflow, hands.workflows)
         request = start_request(definition, args, options, converter=hands.converter)
         message, waiter = update_request(
-            hands.desk, hands.converter, update, tuple(update_args), update_id, wait_for_stage, result_type
+            hands.desk,
+            hands.converter,
+            update,
+            argument_list(update_args, "update_args"),
+            update_id,
+            wait_for_stage,
+            result_type,
         )
         return hands.desk.update_with_start(request, message, waiter)

@@ -257,6 +257,15 @@ def test_each_keyword_of_a_list_has_a_place(keywords: Sequence[str]) -> None:
     )
 
 
+@pytest.mark.parametrize("length", range(6))
+def test_a_text_that_is_cut_in_a_zero_is_not_found_as_one_that_ends_there(length: int) -> None:
+    long = "a" * length + "\0" * CUT_AT
+
+    places = [place_of(KEYWORD, "a" * length + "\0" * zeros) for zeros in range(CUT_AT // 2 + 1)]
+
+    assert not any(place_of(KEYWORD, long).startswith(place) for place in places)
+
+
 def test_the_longest_name_and_the_longest_text_fit_into_a_key() -> None:
     place = value_prefix("n" * NAME_LIMIT, SearchAttributeIndexedValueType.TEXT, "\0" * TEXT_LIMIT)
 

@@ -213,6 +213,10 @@ def test_what_is_left_out_or_makes_no_sense_is_refused() -> None:
             runtime.update_with_start(Cart.run, id_conflict_policy=USE, update=Cart.put, update_args=["x"])
         with pytest.raises(TypeError, match="say which signal"):
             runtime.start_workflow(Cart.run, id="cart", start_signal_args=["x"])
+        with pytest.raises(TypeError, match=r"signal_args is 'x'; give a list .* signal_args=\['x'\]"):
+            runtime.signal_with_start(Cart.run, id="cart", signal=Cart.add, signal_args="x")
+        with pytest.raises(TypeError, match="update_args is 'x'; give a list"):
+            runtime.update_with_start(Cart.run, id="cart", id_conflict_policy=USE, update=Cart.put, update_args="x")
         with pytest.raises(TypeError, match="misses item"):
             runtime.start_workflow(Cart.run, id="cart", start_signal=Cart.add)
         with pytest.raises(WorkflowFailureError):
