@@ -148,6 +148,16 @@ def test_attributes_are_updated_into_others_and_stay_as_they_are() -> None:
     assert len({one, two, TypedSearchAttributes([SearchAttributePair(INT, 1)])}) == 2
 
 
+def test_a_name_in_the_place_of_its_key_is_refused_with_what_to_give() -> None:
+    attributes = TypedSearchAttributes([SearchAttributePair(KEYWORD, "a")])
+    name: Any = KEYWORD.name
+
+    for look in (attributes.get, attributes.__getitem__):
+        with pytest.raises(TypeError, match=r"is no key; give that of its type, as SearchAttributeKey.for_keyword\('"):
+            look(name)
+    assert name not in attributes
+
+
 def test_a_name_that_is_given_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="'Int' is given twice"):
         TypedSearchAttributes([SearchAttributePair(INT, 1), SearchAttributePair(SearchAttributeKey.for_int("Int"), 2)])
