@@ -65,6 +65,7 @@ class Execution(Contracts):
         failure_types: exceptions, beside failures, that close the run as failed instead of being bugs.
         activities: those that can be performed; None if that is not known.
         activates: asked before a patch is taken that is new to the run; None takes all.
+        workflows: those that can be run; None if that is not known.
 
     Raises:
         UnknownFlagsError: the run was begun by a release that decides in a way unknown here.
@@ -79,6 +80,7 @@ class Execution(Contracts):
         activities: Registry[ActivityDefinition] | None = None,
         *,
         activates: Activates | None = None,
+        workflows: Registry[WorkflowDefinition] | None = None,
     ) -> None:
         check_flags(started)
         failures = FailureError, TimeoutError, asyncio.CancelledError
@@ -88,6 +90,7 @@ class Execution(Contracts):
         self._ended = False
         self._main_task: asyncio.Task[None] | None = None
         self._definition = definition
+        self._workflows = workflows
 
     # The door.
 

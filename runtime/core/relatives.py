@@ -7,7 +7,7 @@ from typing import Any
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import WorkflowAlreadyStartedError
+from ..model.errors import NotRegisteredError, WorkflowAlreadyStartedError
 from ..model.failures import Failure
 from ..model.handler_definitions import handler_name
 from ..model.message_calls import checked_call
@@ -43,6 +43,7 @@ class Relatives(Commander):
     ) -> None:
         super().__init__(run_id, converter, failure_types, activities)
         self.starting: dict[int, PendingHandle[str]] = {}
+        self._workflows: Registry[WorkflowDefinition] | None = None
 
     # What is asked for.
 
@@ -64,7 +65,7 @@ class Relatives(Commander):
         ):
             data = self._converter.encode_args(args)
             if declared is not None:
-                declared.check(data, self._converter)
+                self._check_start(declared, data)
             self._ask(number, StartChild, name, workflow_id, data, options, int(reuse))
         recorded = self._turn.get(number)
         if isinstance(recorded, StartChild):
@@ -106,7 +107,7 @@ class Relatives(Commander):
             _, said, _ = checked_call(self._converter, "signal", signal, signal_args)
             data = self._converter.encode_args(args)
             if declared is not None:
-                declared.check(data, self._converter)
+                self._check_start(declared, data)
             self._ask(number, SignalWithStart, told, workflow_id, said, name, data, options, int(reuse))
         handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL, None, self._cancel_wait)
         self.pending[number] = handle
@@ -119,6 +120,23 @@ class Relatives(Commander):
         handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL, None, self._cancel_wait)
         self.pending[number] = handle
         return handle
+
+    def _check_start(self, declared: WorkflowDefinition, data: bytes) -> None:
+        """Refuse arguments that do not fit, what nobody here would run, and another workflow that has the name."""
+        declared.check(data, self._converter)
+        # A replay meets either only if the code has changed, which the comparison tells better.
+        if self._workflows is None or self._recorded is not None:
+            return
+        found = self._workflows.find(declared.name)
+        if found is None or found.is_dynamic:
+            self.raise_bug(NotRegisteredError("workflow", declared.name, self._workflows.names()))
+        if not declared.is_interface and found.place != declared.place:
+            self.raise_bug(
+                ValueError(
+                    f"the workflow refers to {declared.place}, and what would run under the name {declared.name!r} is "
+                    f"{found.place}; give one of the two another name with @workflow.defn(name=…)"
+                )
+            )
 
     # What is taken back.
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
+from ..model.definitions import WorkflowDefinition
 from ..model.errors import NondeterministicCallError, ReadOnlyContextError
 from ..model.handler_definitions import HandlerDefinition
+from ..model.registry import Registry
 from .bugs import WorkflowBugError
 from .commands import Command
 from .context import UNRESTRICTED
@@ -100,9 +102,15 @@ class StrictExecution(Execution):
     LOOP: ClassVar[type[WorkflowLoop]] = StrictLoop
     HANDLING: ClassVar[type[Handling]] = StrictHandling
 
-    def __init__(self, *args: Any, net: Net, activates: Activates | None = None) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        net: Net,
+        activates: Activates | None = None,
+        workflows: Registry[WorkflowDefinition] | None = None,
+    ) -> None:
         self.net = net
-        super().__init__(*args, activates=activates)
+        super().__init__(*args, activates=activates, workflows=workflows)
         net.know(self._definition.target.__module__)
 
     def note_bug(self, error: BaseException) -> None:

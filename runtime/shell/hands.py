@@ -127,7 +127,7 @@ class Hands:
             failure_types=settings.failure_exception_types,
             journal=self.journal,
             mailbox_limit=settings.mailbox_limit,
-            make_execution=_making(settings, seams),
+            make_execution=_making(settings, seams, self.workflows),
             path=path,
             retries=self.retries,
             supervisor=Supervisor(settings.supervision, clock),
@@ -295,10 +295,10 @@ class Hands:
     }
 
 
-def _making(settings: Settings, seams: Seams) -> Callable[..., Execution]:
+def _making(settings: Settings, seams: Seams, workflows: Registry[WorkflowDefinition]) -> Callable[..., Execution]:
     """What makes the executions of a runtime."""
     make = (seams.executions or _executions)(settings.is_strict)
-    return make if settings.activates is None else partial(make, activates=settings.activates)
+    return partial(make, activates=settings.activates, workflows=workflows)
 
 
 def _executions(is_strict: bool) -> Callable[..., Execution]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,12 +13,15 @@ from greenroom import (
     CancelledError,
     ChildWorkflowError,
     ParentClosePolicy,
+    RawValue,
     RetryPolicy,
     TerminatedError,
     WorkflowAlreadyStartedError,
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowIDReusePolicy,
+    WorkflowNotFoundError,
+    WorkflowSuspendedError,
     workflow,
 )
 from greenroom import ChildWorkflowCancellationType as Cancel
@@ -430,3 +434,39 @@ def test_options_that_cannot_be_are_refused_with_those_that_can() -> None:
         for which, said in enumerate(told):
             with pytest.raises(WorkflowFailureError, match=said):
                 runtime.execute_workflow(tries, which).get()
+
+
+def another_child() -> Any:
+    @workflow.defn(name="Child")
+    async def child(number: int) -> int:
+        return -number
+
+    return child
+
+
+@pytest.mark.parametrize("how", ["as a child", "with a signal"])
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ("nobody", "no workflow named 'Child' "),
+        ("a dynamic one", "no workflow named 'Child' "),
+        ("another of the name", "what would run under the name 'Child' is .*another_child"),
+    ],
+)
+def test_a_workflow_that_is_referred_to_and_not_there_is_not_started(how: str, listed: str, said: str) -> None:
+    @workflow.defn(dynamic=True)
+    async def anything(args: Sequence[RawValue]) -> None:
+        """Is not what is meant."""
+
+    @workflow.defn
+    async def starts() -> None:
+        if how == "as a child":
+            await workflow.start_child_workflow(Child.run, 1, id="child")
+        await workflow.signal_with_start(Child.run, 1, id="child", signal=Child.tell)
+
+    others: dict[str, list[Any]] = {"nobody": [], "a dynamic one": [anything]}
+    with TestRuntime(workflows=[starts, *others.get(listed, [another_child()])]) as runtime:
+        with pytest.raises(WorkflowSuspendedError, match=said):
+            runtime.execute_workflow(starts).get()
+        with pytest.raises(WorkflowNotFoundError):
+            runtime.get_workflow_handle("child").describe().get()
