@@ -78,7 +78,7 @@ class Relatives(Commander):
             number,
             AWAITED_CHILD if is_awaited else CHILD,
             result_type,
-            self._leave_child if kind is _ABANDON else self._cancel_child,
+            self._cancel_wait if kind is _ABANDON else self._cancel_child,
             workflow_id,
             self._request_child_cancel if is_awaited else None,
         )
@@ -140,12 +140,6 @@ class Relatives(Commander):
 
     # What is taken back.
 
-    def _leave_child(self, handle: PendingHandle[Any]) -> None:
-        """Wait for a child no longer, and let it be, unless nobody has seen its start yet."""
-        self._cancel_wait(handle)
-        if handle.id not in self.pending:
-            self._forget_start(handle.id)
-
     def _leave_start(self, handle: PendingHandle[Any]) -> None:
         """The start is not waited for: nobody gets a handle of the child, so nobody is there to hear of it."""
         self._cancel_wait(handle)
@@ -153,22 +147,17 @@ class Relatives(Commander):
 
     def _cancel_start(self, handle: PendingHandle[Any]) -> None:
         """The wait for the start is given up: so is the child."""
-        self._cancel_child(handle)
+        if not self._request_child_cancel(handle):
+            self._turn.pop(handle.id, None)
         self._forget_child(handle.id)
 
     def _forget_child(self, number: int) -> None:
         self.starting.pop(number, None)
         self.pending.pop(number, None)
 
+    # Whoever has the handle of a child has heard of its start, in an earlier turn: that cannot be taken back.
     def _cancel_child(self, handle: PendingHandle[Any]) -> None:
-        if not self._request_child_cancel(handle) and self._turn.pop(handle.id, None) is not None:
-            self._forget_start(handle.id)
-            self.pending.pop(handle.id, None)
-
-    def _forget_start(self, number: int) -> None:
-        start = self.starting.pop(number, None)
-        if start is not None and not start.done():
-            start.end_cancelled("the child is not wanted any more")
+        self._request_child_cancel(handle)
 
     def _request_child_cancel(self, handle: PendingHandle[Any]) -> bool:
         """Ask a child to end; False if its start can be taken back, or nothing can be asked for any more."""
