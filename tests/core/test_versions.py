@@ -552,6 +552,24 @@ def test_the_callback_is_not_asked_where_there_is_nothing_to_choose(drive: Start
     to_the_end(old)
 
 
+def test_a_callback_that_changes_the_run_and_hides_it_is_a_bug_of_the_turn(drive: Start) -> None:
+    tasks: list[asyncio.Task[None]] = []
+
+    @workflow.defn
+    async def asking() -> None:
+        tasks.append(asyncio.create_task(workflow.sleep(1)))
+        await asyncio.sleep(0)
+        workflow.patched("faster")
+
+    def activate(asked: PatchActivationInput) -> bool:
+        with contextlib.suppress(ReadOnlyContextError):
+            tasks[0].cancel()
+        return True
+
+    with pytest.raises(WorkflowBugError, match=r"waking a task, .* is not allowed in patch_activation_callback"):
+        drive(asking, activates=activate)
+
+
 @pytest.mark.parametrize(
     ("give", "words"),
     [
