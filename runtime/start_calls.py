@@ -12,10 +12,9 @@ from .core.messages import SignalReceived
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
 from .model.errors import NotRegisteredError
-from .model.handler_definitions import listed_args
 from .model.ids import check_id
 from .model.memos import encode_start_memo
-from .model.message_calls import checked_call
+from .model.message_calls import argument_list, checked_call
 from .model.options import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
@@ -183,7 +182,7 @@ def _request_id(options: StartOptions, workflow_id: str) -> str:
 def _signal(options: StartOptions, converter: PayloadConverter, identity: str) -> SignalReceived | None:
     """The signal that goes with a start."""
     given = options.get("start_signal")
-    args = listed_args("start_signal_args", options.get("start_signal_args", ()))
+    args = argument_list(options.get("start_signal_args", ()), "start_signal_args")
     if given is None:
         if args:
             raise TypeError("start_signal_args without start_signal: say which signal they are for")

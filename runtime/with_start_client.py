@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from ..actors import Future
 from .client import WorkflowHandle
-from .model.handler_definitions import listed_args
+from .model.message_calls import argument_list
 from .model.options import WorkflowUpdateStage
 from .start_calls import StartOptions, definition_to_start, start_request
 from .update_calls import update_request
@@ -44,8 +44,7 @@ class WithStartClient(WorkflowClient):
             MailboxFullError: too many messages wait for the open run; nothing was sent, try again later.
             JournalError: it could not be written; nothing was started or sent.
         """
-        args_of_signal = listed_args("signal_args", signal_args)
-        options = {**options, "start_signal": signal, "start_signal_args": args_of_signal}
+        options = {**options, "start_signal": signal, "start_signal_args": argument_list(signal_args, "signal_args")}
         return self.start_workflow(workflow, *args, **options)
 
     def update_with_start(
@@ -95,7 +94,7 @@ class WithStartClient(WorkflowClient):
             hands.desk,
             hands.converter,
             update,
-            listed_args("update_args", update_args),
+            argument_list(update_args, "update_args"),
             update_id,
             wait_for_stage,
             result_type,

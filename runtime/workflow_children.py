@@ -11,8 +11,8 @@ from .core.child_handles import ChildWorkflowHandle
 from .core.context import current
 from .model.definitions import WorkflowDefinition
 from .model.durations import to_limit, to_ns
-from .model.handler_definitions import handler_name, handler_signature, listed_args
 from .model.ids import check_id
+from .model.message_calls import argument_list
 from .model.options import (
     ChildWorkflowCancellationType,
     ParentClosePolicy,
@@ -21,7 +21,7 @@ from .model.options import (
 )
 from .model.retry import RetryPolicy, check_policy
 from .model.start_notes import NoteOptions, stored_notes
-from .model.workflow_reference import workflow_definition_of
+from .model.workflow_reference import workflow_asked_for
 from .workflow_declarations import FunctionCoroutine, MethodCoroutine
 
 __all__ = ["ChildOptions", "DetachedOptions", "execute_child_workflow", "signal_with_start", "start_child_workflow"]
@@ -97,7 +97,7 @@ async def start_child_workflow(
         ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
     """
     context = current()
-    stored, reuse = _options("a child workflow", cast(ChildOptions, options), ChildOptions)
+    stored, reuse = _options(cast(ChildOptions, options), ChildOptions, "a child workflow")
     name, definition = _named(workflow, args)
     hint = result_type
     if result_type is None:
@@ -183,22 +183,18 @@ async def signal_with_start(
         ReadOnlyContextError: it is, but in a place that may only read, such as a wait condition.
     """
     context = current()
-    stored, reuse = _options("signal_with_start", cast(ChildOptions, options), DetachedOptions)
+    stored, reuse = _options(cast(ChildOptions, options), DetachedOptions, "signal_with_start")
     name, definition = _named(workflow, args)
-    signature = handler_signature("signal", signal)
-    told_args = listed_args("signal_args", signal_args)
-    problem = None if signature is None else signature.problem_with(told_args)
-    if problem is not None:
-        raise TypeError(f"signal {handler_name('signal', signal)!r} {problem}")
+    said = argument_list(signal_args, "signal_args")
     workflow_id = check_id(id, "workflow id")
-    await context.signal_with_start(signal, told_args, name, args, workflow_id, stored, reuse, definition)
+    await context.signal_with_start(signal, said, name, args, workflow_id, stored, reuse, definition)
 
 
 def _named(workflow: Any, args: tuple[object, ...]) -> tuple[str, WorkflowDefinition | None]:
     """The name of a workflow, and its definition if it is given by reference, which the arguments must fit."""
     if isinstance(workflow, str):
         return check_id(workflow, "workflow name"), None
-    definition = workflow_definition_of(workflow)
+    definition = workflow_asked_for(workflow)
     problem = definition.signature.problem_with(args)
     if problem is not None:
         raise TypeError(f"workflow {definition.name!r} {problem}")
@@ -209,11 +205,11 @@ def _made_id() -> str:
     return f"{current().random().getrandbits(128):032x}"
 
 
-def _options(of_what: str, given: ChildOptions, there_are: type) -> tuple[WorkflowOptions, WorkflowIDReusePolicy]:
+def _options(given: ChildOptions, known: type, what: str) -> tuple[WorkflowOptions, WorkflowIDReusePolicy]:
     for name in given:
-        if name not in there_are.__annotations__:
+        if name not in known.__annotations__:
             raise TypeError(
-                f"no option {name!r} of {of_what} (there are: {', '.join(there_are.__annotations__)}); "
+                f"no option {name!r} of {what} (there are: {', '.join(known.__annotations__)}); "
                 "the workflow's own arguments are positional"
             )
     stored = WorkflowOptions(
@@ -229,7 +225,9 @@ def _options(of_what: str, given: ChildOptions, there_are: type) -> tuple[Workfl
     )
     reuse = _member(given, "id_reuse_policy", WorkflowIDReusePolicy.ALLOW_DUPLICATE)
     if reuse is WorkflowIDReusePolicy.TERMINATE_IF_RUNNING:
-        raise ValueError("a child never replaces an open workflow: id_reuse_policy cannot be TERMINATE_IF_RUNNING")
+        raise ValueError(
+            "what is started here never replaces an open workflow: id_reuse_policy cannot be TERMINATE_IF_RUNNING"
+        )
     return stored, reuse
 
 

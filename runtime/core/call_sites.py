@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from types import AsyncGeneratorType, CoroutineType, FrameType
 from typing import Any
 
+from ..model.texts import writable
+
 __all__ = ["call_site", "shown_name", "site_of", "waiting_frames", "waits_at"]
 
 _LIBRARY = __file__.replace("\\", "/").rsplit("/core/", 1)[0] + "/"
@@ -106,4 +108,5 @@ def _show(file: str) -> str:
         return ""
     roots = [root.replace("\\", "/").rstrip("/") + "/" for root in sys.path if root]
     inside = [root for root in roots if path.startswith(root)]
-    return path[max(map(len, inside)) :] if inside else path
+    # A site is written down, and a file may have a name that cannot be.
+    return writable(path[max(map(len, inside)) :] if inside else path, "the file")

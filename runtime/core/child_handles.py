@@ -75,10 +75,10 @@ class ChildWorkflowHandle(PendingHandle[T]):
             *args: its arguments.
 
         Raises:
-            ApplicationError: type ``ExternalWorkflowExecutionNotFound``: the child has ended.
+            ApplicationError: type ``ExternalWorkflowExecutionNotFound``: the child has ended, whoever has its id now.
             TypeError: what is referred to is no signal handler, or the arguments do not fit it.
             ValueError: the name cannot be one.
             PayloadError: an argument cannot be stored, or is not of the type that the handler's annotation allows.
             ReadOnlyContextError: the caller is in a place that may only read, such as a wait condition.
         """
-        await current().signal_external(self.workflow_id, "", signal, args)
+        await current().signal_external(self.workflow_id, "", signal, args, self.id)

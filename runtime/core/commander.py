@@ -119,12 +119,17 @@ class Commander(Continuing):
         )
 
     def signal_external(
-        self, workflow_id: str, run_id: str, signal: str | Callable[..., Any], args: tuple[object, ...]
+        self,
+        workflow_id: str,
+        run_id: str,
+        signal: str | Callable[..., Any],
+        args: tuple[object, ...],
+        child: int = 0,
     ) -> PendingHandle[None]:
         name, number = handler_name("signal", signal), self._next("signalling another workflow")
         if self._recorded is None or not self._repeats(number, SignalExternal, name):
             data = checked_call(self._converter, "signal", signal, args)[1]
-            self._ask(number, SignalExternal, name, workflow_id, run_id, data)
+            self._ask(number, SignalExternal, name, workflow_id, run_id, data, child)
         handle: PendingHandle[None] = PendingHandle(self.loop, number, EXTERNAL, None, self._cancel_wait)
         self.pending[number] = handle
         return handle

@@ -76,11 +76,15 @@ class CancelTimer(Command, frozen=True, array_like=True, gc=False, tag="cancel-t
 
 
 class SignalExternal(Command, frozen=True, array_like=True, gc=False, tag="signal-external"):
-    """Put the signal ``name`` in another run's mailbox; ``run_id`` empty means the current run of that id."""
+    """Put the signal ``name`` in another run's mailbox; ``run_id`` empty means the current run of that id.
+
+    ``child`` is the number of the command that started it, if only that child is meant and nobody who has its id now.
+    """
 
     workflow_id: str
     run_id: str
     args: bytes
+    child: int = 0
 
 
 class SignalWithStart(Command, frozen=True, array_like=True, gc=False, tag="signal-with-start"):

@@ -133,7 +133,12 @@ class WorkflowContext(Protocol):
         self, at_ns: int, callback: Callable[..., object], *args: object, summary: str = ""
     ) -> asyncio.TimerHandle: ...
     def signal_external(
-        self, workflow_id: str, run_id: str, signal: str | Callable[..., Any], args: tuple[object, ...]
+        self,
+        workflow_id: str,
+        run_id: str,
+        signal: str | Callable[..., Any],
+        args: tuple[object, ...],
+        child: int = 0,
     ) -> PendingHandle[None]: ...
     def continue_as_new(
         self,

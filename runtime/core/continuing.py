@@ -68,23 +68,21 @@ class Continuing(Endings):
                 )
             )
         data = self._converter.encode_args(args)
-        if declared is not None:
-            declared.check(data, self._converter)
-        elif (declared := self._workflow_named(name)) is not None:
-            name = declared.name
-        if declared is not None:
-            name = self._name_of_old(declared, name)
+        recorded = self._recorded[-1] if self._recorded else None
+        known = declared or self._workflow_named(name)
+        name = name if known is None else known.name
+        # What the history has stands, whatever the code or this release says of the arguments now.
+        if not isinstance(recorded, ContinueAsNew):
+            if declared is not None:
+                declared.check(data, self._converter)
+        elif known is not None and recorded.name in known.aliases:
+            name = recorded.name
         raise ContinueAsNewError(ContinueAsNew(0, name, call_site(1), data, options))
 
     def _workflow_named(self, name: str) -> WorkflowDefinition | None:
         """The workflow that has a name, or had it; None if nothing is known of it, or it runs every type."""
         found = None if self._workflows is None else self._workflows.find(name)
         return None if found is None or found.is_dynamic else found
-
-    def _name_of_old(self, declared: WorkflowDefinition, name: str) -> str:
-        """The name, or that which the workflow had when the history was written."""
-        recorded = self._recorded[-1] if self._recorded else None
-        return recorded.name if isinstance(recorded, ContinueAsNew) and recorded.name in declared.aliases else name
 
     def raised(self, error: BaseException) -> None:
         # One that is put away ends of something else.

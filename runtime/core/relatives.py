@@ -7,7 +7,7 @@ from typing import Any
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import WorkflowAlreadyStartedError
+from ..model.errors import NotRegisteredError, WorkflowAlreadyStartedError
 from ..model.failures import Failure
 from ..model.handler_definitions import handler_name
 from ..model.message_calls import checked_call
@@ -66,7 +66,7 @@ class Relatives(Commander):
         ):
             data = self._converter.encode_args(args)
             if declared is not None:
-                declared.check(data, self._converter)
+                self._check_start(declared, data)
             new_name = name if known is None else known.name
             self._ask(number, StartChild, new_name, workflow_id, data, options, int(reuse))
         recorded = self._turn.get(number)
@@ -80,12 +80,12 @@ class Relatives(Commander):
             number,
             AWAITED_CHILD if is_awaited else CHILD,
             result_type,
-            self._leave_child if kind is _ABANDON else self._cancel_child,
+            self._cancel_wait if kind is _ABANDON else self._cancel_child,
             workflow_id,
             self._request_child_cancel if is_awaited else None,
         )
         start: PendingHandle[str] = PendingHandle(
-            self.loop, number, EXTERNAL, str, self._leave_child if kind is _ABANDON else self._cancel_start
+            self.loop, number, EXTERNAL, str, self._leave_start if kind is _ABANDON else self._cancel_start
         )
         self.starting[number] = start
         self.pending[number] = child
@@ -108,7 +108,7 @@ class Relatives(Commander):
             _, said, _ = checked_call(self._converter, "signal", signal, signal_args)
             data = self._converter.encode_args(args)
             if declared is not None:
-                declared.check(data, self._converter)
+                self._check_start(declared, data)
             known = declared or self._workflow_named(name)
             new_name = name if known is None else known.name
             self._ask(number, SignalWithStart, told, workflow_id, said, new_name, data, options, int(reuse))
@@ -124,27 +124,43 @@ class Relatives(Commander):
         self.pending[number] = handle
         return handle
 
+    def _check_start(self, declared: WorkflowDefinition, data: bytes) -> None:
+        """Refuse arguments that do not fit, what nobody here would run, and another workflow that has the name."""
+        declared.check(data, self._converter)
+        # A replay meets either only if the code has changed, which the comparison tells better.
+        if self._workflows is None or self._recorded is not None:
+            return
+        found = self._workflows.find(declared.name)
+        if found is None or found.is_dynamic:
+            self.raise_bug(NotRegisteredError("workflow", declared.name, self._workflows.names()))
+        if not declared.is_interface and found.place != declared.place:
+            self.raise_bug(
+                ValueError(
+                    f"the workflow refers to {declared.place}, and what would run under the name {declared.name!r} is "
+                    f"{found.place}; give one of the two another name with @workflow.defn(name=…)"
+                )
+            )
+
     # What is taken back.
 
-    def _leave_child(self, handle: PendingHandle[Any]) -> None:
-        """Wait for a child no longer, and let it be, unless nobody has seen its start yet."""
+    def _leave_start(self, handle: PendingHandle[Any]) -> None:
+        """The start is not waited for: nobody gets a handle of the child, so nobody is there to hear of it."""
         self._cancel_wait(handle)
-        if handle.id not in self.pending:
-            self._forget_start(handle.id)
+        self._forget_child(handle.id)
 
     def _cancel_start(self, handle: PendingHandle[Any]) -> None:
         """The wait for the start is given up: so is the child."""
-        self._cancel_child(handle)
+        if not self._request_child_cancel(handle):
+            self._turn.pop(handle.id, None)
+        self._forget_child(handle.id)
 
+    def _forget_child(self, number: int) -> None:
+        self.starting.pop(number, None)
+        self.pending.pop(number, None)
+
+    # Whoever has the handle of a child has heard of its start, in an earlier turn: that cannot be taken back.
     def _cancel_child(self, handle: PendingHandle[Any]) -> None:
-        if not self._request_child_cancel(handle) and self._turn.pop(handle.id, None) is not None:
-            self._forget_start(handle.id)
-            self.pending.pop(handle.id, None)
-
-    def _forget_start(self, number: int) -> None:
-        start = self.starting.pop(number, None)
-        if start is not None and not start.done():
-            start.end_cancelled("the child is not wanted any more")
+        self._request_child_cancel(handle)
 
     def _request_child_cancel(self, handle: PendingHandle[Any]) -> bool:
         """Ask a child to end; False if its start can be taken back, or nothing can be asked for any more."""

@@ -100,7 +100,12 @@ class StrictExecution(Execution):
     LOOP: ClassVar[type[WorkflowLoop]] = StrictLoop
     HANDLING: ClassVar[type[Handling]] = StrictHandling
 
-    def __init__(self, *args: Any, net: Net, activates: Activates | None = None) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        net: Net,
+        activates: Activates | None = None,
+    ) -> None:
         self.net = net
         super().__init__(*args, activates=activates)
         net.know(self._definition.target.__module__)

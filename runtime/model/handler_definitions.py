@@ -20,7 +20,6 @@ __all__ = [
     "HandlerDefinition",
     "handler_name",
     "handler_signature",
-    "listed_args",
     "mark",
     "marks_of",
     "problem_with_query",
@@ -160,21 +159,6 @@ def handler_name(kind: str, reference: str | Callable[..., Any]) -> str:
         raise TypeError(f"{reference!r} hears every {kind}: pass the name of the one you mean")
     name: str = facts["name"]
     return name
-
-
-def listed_args(what: str, given: Sequence[Any]) -> tuple[Any, ...]:
-    """The arguments of a call that come as one list.
-
-    Args:
-        what: the option that they are given by, for the message.
-        given: the list, or another sequence.
-
-    Raises:
-        TypeError: it is none, or a text, which would be as many arguments as it has characters.
-    """
-    if isinstance(given, (str, bytes)) or not isinstance(given, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"{what} is a {type(given).__name__}; give a list of the arguments")
-    return tuple(given)
 
 
 def handler_signature(kind: str, reference: str | Callable[..., Any]) -> Signature | None:

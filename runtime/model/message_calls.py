@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from .handler_definitions import handler_name, handler_signature
 from .ids import check_id
@@ -12,7 +12,7 @@ from .payload_converter import PayloadConverter
 from .payload_errors import PayloadDecodeError
 from .signatures import Signature
 
-__all__ = ["checked_call"]
+__all__ = ["argument_list", "checked_call"]
 
 
 def checked_call(
@@ -41,3 +41,14 @@ def checked_call(
         except PayloadDecodeError as error:
             raise signature.misfit(f"{kind} {name!r}", error) from None
     return name, data, signature
+
+
+def argument_list(given: object, option: str) -> tuple[object, ...]:
+    """The arguments of a message that are given as one option.
+
+    Raises:
+        TypeError: it is no list of them; a text would be taken for one argument a letter.
+    """
+    if isinstance(given, (str, bytes)) or not isinstance(given, Sequence):
+        raise TypeError(f"{option} is {given!r}; give a list of the arguments, as in {option}=[{given!r}]")
+    return tuple(cast("Sequence[object]", given))

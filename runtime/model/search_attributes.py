@@ -183,7 +183,7 @@ class TypedSearchAttributes:
         return isinstance(key, SearchAttributeKey) and self._found(key) is not None  # pyright: ignore[reportUnknownArgumentType]
 
     def __getitem__(self, key: SearchAttributeKey[T]) -> T:
-        """The value of a key; ``KeyError`` if there is none."""
+        """The value of a key; ``KeyError`` if there is none, ``TypeError`` if it is no key."""
         pair = self._found(key)
         if pair is None:
             raise KeyError(key.name)
@@ -200,6 +200,9 @@ class TypedSearchAttributes:
         Args:
             key: the attribute; of the same name and another type there is none.
             default: given instead.
+
+        Raises:
+            TypeError: it is no key.
         """
         pair = self._found(key)
         return default if pair is None else pair.value
@@ -217,6 +220,8 @@ class TypedSearchAttributes:
         return TypedSearchAttributes({**self._pairs, **changed._pairs}.values())
 
     def _found(self, key: SearchAttributeKey[Any]) -> SearchAttributePair[Any] | None:
+        if not isinstance(key, SearchAttributeKey):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"{key!r} is no key; give that of its type, as SearchAttributeKey.for_keyword({key!r})")
         pair = self._pairs.get(key.name)
         return pair if pair is not None and pair.key == key else None
 
@@ -261,8 +266,10 @@ def changes_of(updates: Sequence[SearchAttributeUpdate[Any]]) -> Changes:
         ValueError: a value cannot be stored, or an attribute is changed twice.
     """
     changes: dict[str, tuple[int, Any]] = {}
+    if not isinstance(updates, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{updates!r} is no list of changes; give [key.value_set(…), …]")
     for update in updates:
-        if not isinstance(update, SearchAttributeUpdate):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(update, SearchAttributeUpdate) or not isinstance(update.key, SearchAttributeKey):  # pyright: ignore[reportUnnecessaryIsInstance, reportUnknownMemberType]
             raise TypeError(
                 f"{update!r} is no change of a search attribute; give key.value_set(…) or key.value_unset()"
             )

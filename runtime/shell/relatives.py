@@ -68,13 +68,23 @@ logger = logging.getLogger("greenroom")
 
 def signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns: int) -> None:
     """Put a signal into the mailbox of another run, and tell the sender whether it is there."""
-    signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
-    target, error = _reach(command.workflow_id, tools.directory.find_open, command.workflow_id, command.run_id)
+    target, error = _target(tools, peer.run, command)
     if target is not None:
+        signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
         error = _signal(tools, target, signal, time_ns)
-    elif error is None:
-        error = _absent(command.workflow_id, "signal")
     leave_row(tools, peer, ExternalSignalResolved(command.id, _failure(tools, error)), time_ns)
+
+
+def _target(tools: Tools, run: RunState, command: SignalExternal) -> tuple[Peer | None, Exception | None]:
+    """Who is to be signalled, or why nobody is."""
+    if not command.child:
+        target, error = _reach(command.workflow_id, tools.directory.find_open, command.workflow_id, command.run_id)
+        return target, error if target is not None or error is not None else _absent(command.workflow_id, "signal")
+    child = run.children.get(command.child)
+    target = None if child is None else _child(tools, run, child)
+    if target is not None:
+        return target, None
+    return None, _nobody(f"the child {command.workflow_id!r} has ended: nobody is there to signal")
 
 
 def signal_with_start(tools: Tools, peer: Peer, command: SignalWithStart, time_ns: int) -> None:
@@ -109,7 +119,11 @@ def _reach(workflow_id: str, find: Callable[..., Peer | None], *args: str) -> tu
 
 
 def _absent(workflow_id: str, what: str) -> Exception:
-    return ApplicationError(f"no open workflow {workflow_id!r} to {what}", type="ExternalWorkflowExecutionNotFound")
+    return _nobody(f"no open workflow {workflow_id!r} to {what}")
+
+
+def _nobody(message: str) -> Exception:
+    return ApplicationError(message, type="ExternalWorkflowExecutionNotFound")
 
 
 def _signal(tools: Tools, target: Peer, signal: SignalReceived, time_ns: int) -> Exception | None:

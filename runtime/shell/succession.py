@@ -73,7 +73,7 @@ def _origin_after(run: RunState, before: Origin, *, attempt: int = 1, last_failu
         continued_run_id=run.header.run_id,
         chain_started_ns=before.chain_started_ns or run.header.started_ns,
         last_result=before.last_result,
-        last_failure=last_failure or before.last_failure,
+        last_failure=last_failure,
         parent=before.parent,
         root=before.root,
     )

@@ -230,3 +230,18 @@ def test_an_update_says_which_argument_of_which_handler(drive: Start) -> None:
     words = told(run, listening(New))
 
     assert words.startswith("{'sku': 'x1'} for the argument 'item' of update 'change' of workflow 'listening', and the")
+
+
+def going_on(kind: Any) -> Any:
+    @workflow.defn(name="going on")
+    @takes(kind)
+    async def goes_on(first: str, item: Any = None) -> None:
+        workflow.continue_as_new(first, "a sku")
+
+    return goes_on
+
+
+def test_a_run_that_went_on_as_new_is_replayed_as_it_was_whatever_its_arguments_are_to_be_now(drive: Start) -> None:
+    run = drive(going_on(str), "x")
+
+    run.put_away(run.replayed(target=going_on(int)))

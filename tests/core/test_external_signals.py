@@ -193,3 +193,73 @@ def test_a_reference_to_what_has_no_signal_name_is_refused(drive: Start, what: s
 
     with pytest.raises(WorkflowBugError, match=said):
         run.send(run.started)
+
+
+WRONG: dict[str, tuple[Any, ...]] = {
+    "an empty name": ("",),
+    "a name that cannot be written": ("\ud800",),
+    "a name that is too long": ("x" * 500,),
+    "too few arguments": (Other.hear,),
+    "an argument of another type": (Other.hear, 7),
+}
+
+
+@workflow.defn
+async def sending(what: str) -> None:
+    await workflow.get_external_workflow_handle("other").signal(*WRONG[what])
+
+
+@workflow.defn
+async def sending_with_a_start(what: str) -> None:
+    signal, *args = WRONG[what]
+    await workflow.signal_with_start(sending, what, id="other", signal=signal, signal_args=args)
+
+
+@pytest.mark.parametrize("target", [sending, sending_with_a_start])
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("an empty name", "signal name is empty"),
+        ("a name that cannot be written", "signal name has .* lone surrogates"),
+        ("a name that is too long", "signal name has 500 bytes"),
+        ("too few arguments", "signal 'greet' misses name"),
+        ("an argument of another type", "signal 'greet' cannot take its argument 'name'"),
+    ],
+)
+def test_a_signal_that_cannot_be_is_refused_where_it_is_sent(drive: Start, target: Any, what: str, said: str) -> None:
+    run = drive(target, what, start=False)
+
+    with pytest.raises(WorkflowBugError, match=said):
+        run.send(run.started)
+
+    assert run.all_of(SignalExternal) == []
+
+
+RUN_IDS: dict[str, Any] = {"a number": 5, "what cannot be written": "\ud800"}
+
+
+@workflow.defn
+async def meaning_a_run(what: str) -> None:
+    await workflow.get_external_workflow_handle("other", run_id=RUN_IDS[what]).signal("greet", "Kyle")
+
+
+@pytest.mark.parametrize(("what", "said"), [("a number", "run id is a int"), ("what cannot be written", "run id has")])
+def test_a_run_id_that_cannot_be_one_is_refused_with_its_handle(drive: Start, what: str, said: str) -> None:
+    run = drive(meaning_a_run, what, start=False)
+
+    with pytest.raises(WorkflowBugError, match=said):
+        run.send(run.started)
+
+
+@workflow.defn
+async def with_arguments_in_one(how: str) -> None:
+    given: Any = "tea" if how == "a text" else 5
+    await workflow.signal_with_start(sending, how, id="other", signal="greet", signal_args=given)
+
+
+@pytest.mark.parametrize(("how", "said"), [("a text", "signal_args is 'tea'"), ("a number", "signal_args is 5")])
+def test_arguments_that_are_no_list_of_them_are_refused(drive: Start, how: str, said: str) -> None:
+    run = drive(with_arguments_in_one, how, start=False)
+
+    with pytest.raises(WorkflowBugError, match=said):
+        run.send(run.started)

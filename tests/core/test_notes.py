@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from greenroom import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from greenroom import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 from greenroom.runtime import workflow
 from greenroom.runtime.core.bugs import WorkflowBugError
 from greenroom.runtime.core.commands import UpsertMemo, UpsertSearchAttributes
@@ -160,6 +160,17 @@ WRONG: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
         "'Stage' is changed twice",
     ),
     "no change": (lambda: workflow.upsert_search_attributes([STAGE]), TypeError, "is no change"),  # type: ignore[list-item]
+    "one change": (
+        lambda: workflow.upsert_search_attributes(STAGE.value_set("a")),  # type: ignore[arg-type]
+        TypeError,
+        "is no list of changes",
+    ),
+    "no changes": (lambda: workflow.upsert_search_attributes(None), TypeError, "None is no list of changes"),  # type: ignore[arg-type]
+    "a change of no key": (
+        lambda: workflow.upsert_search_attributes([SearchAttributeUpdate("Stage", "a")]),  # type: ignore[arg-type]
+        TypeError,
+        "is no change of a search attribute",
+    ),
     "no memo": (lambda: workflow.upsert_memo([]), TypeError, "upsert_memo is given a list"),  # type: ignore[arg-type]
     "a large memo": (lambda: workflow.upsert_memo({"a": "x" * 300_000}), ValueError, "the memo of the run would take"),
     "no details": (lambda: workflow.set_current_details(1), TypeError, "details is a int"),  # type: ignore[arg-type]

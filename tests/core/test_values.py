@@ -124,3 +124,11 @@ def test_code_without_a_file_on_the_path_is_named_as_it_is() -> None:
     exec(compile("\n\nsite['at'] = call_site()", "/elsewhere/made.py", "exec"), {"site": site, "call_site": call_site})  # noqa: S102  # a file outside the import path
 
     assert site["at"] == "/elsewhere/made.py:3"
+
+
+def test_a_file_whose_name_cannot_be_written_is_named_all_the_same() -> None:
+    site: dict[str, str] = {}
+
+    exec(compile("site['at'] = call_site()", "/elsewhere/\udcff.py", "exec"), {"site": site, "call_site": call_site})  # noqa: S102  # as above
+
+    assert site["at"] == "/elsewhere/\\udcff.py:1"

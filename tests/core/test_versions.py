@@ -397,6 +397,7 @@ def test_a_patch_and_a_change_of_one_name_are_two_things(drive: Start) -> None:
         (("x", 1, 2**63), ValueError, f"which is {2**63 - 1} at most"),
         (("x", True, 1), TypeError, "min_supported of the change 'x' is True; give an int"),
         (("x", 1, 1.5), TypeError, "max_supported of the change 'x' is 1.5; give an int"),
+        (("x", 1, 2**63), ValueError, "max_supported of the change 'x' is beyond 63 bits"),
     ],
 )
 def test_versions_are_checked(drive: Start, arguments: tuple[Any, ...], error: type[Exception], words: str) -> None:
@@ -550,6 +551,24 @@ def test_the_callback_is_not_asked_where_there_is_nothing_to_choose(drive: Start
     old = drive(before, activates=activate)
     go_on(old, changed)
     to_the_end(old)
+
+
+def test_a_callback_that_changes_the_run_and_hides_it_is_a_bug_of_the_turn(drive: Start) -> None:
+    tasks: list[asyncio.Task[None]] = []
+
+    @workflow.defn
+    async def asking() -> None:
+        tasks.append(asyncio.create_task(workflow.sleep(1)))
+        await asyncio.sleep(0)
+        workflow.patched("faster")
+
+    def activate(asked: PatchActivationInput) -> bool:
+        with contextlib.suppress(ReadOnlyContextError):
+            tasks[0].cancel()
+        return True
+
+    with pytest.raises(WorkflowBugError, match=r"waking a task, .* is not allowed in patch_activation_callback"):
+        drive(asking, activates=activate)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from greenroom import InvalidActivityError, InvalidWorkflowError, RawValue, activity, workflow
 from greenroom.runtime.model.activity_definition import ActivityDefinition, define_activity
+from greenroom.runtime.model.definitions import define_function
 from greenroom.runtime.model.registry import Registry
 
 
@@ -27,6 +28,21 @@ def test_a_definition_is_found_by_each_of_its_names() -> None:
     assert [registry.find(name) for name in ("charge_card", "charge", "pay", "pays")] == [*[renamed] * 3, None]
     assert registry.get("pay") is renamed
     assert registry.names() == ["charge_card"]
+
+
+def test_what_goes_by_a_name_goes_before_the_dynamic_one() -> None:
+    async def work() -> None:
+        """Never called."""
+
+    async def anything(args: Sequence[RawValue]) -> None:
+        """Never called."""
+
+    renamed = define_function(work, name="new", aliases=("old",), failure_exception_types=())
+    catch_all = define_function(anything, name=None, is_dynamic=True, failure_exception_types=())
+    registry = Registry("workflow", [catch_all, renamed])
+
+    for find in (registry.get, registry.find):
+        assert [find(name) for name in ("new", "old", "another")] == [renamed, renamed, catch_all]
 
 
 @pytest.mark.parametrize(

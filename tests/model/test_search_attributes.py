@@ -148,6 +148,16 @@ def test_attributes_are_updated_into_others_and_stay_as_they_are() -> None:
     assert len({one, two, TypedSearchAttributes([SearchAttributePair(INT, 1)])}) == 2
 
 
+def test_a_name_in_the_place_of_its_key_is_refused_with_what_to_give() -> None:
+    attributes = TypedSearchAttributes([SearchAttributePair(KEYWORD, "a")])
+    name: Any = KEYWORD.name
+
+    for look in (attributes.get, attributes.__getitem__):
+        with pytest.raises(TypeError, match=r"is no key; give that of its type, as SearchAttributeKey.for_keyword\('"):
+            look(name)
+    assert name not in attributes
+
+
 def test_a_name_that_is_given_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="'Int' is given twice"):
         TypedSearchAttributes([SearchAttributePair(INT, 1), SearchAttributePair(SearchAttributeKey.for_int("Int"), 2)])
@@ -255,6 +265,15 @@ def test_each_keyword_of_a_list_has_a_place(keywords: Sequence[str]) -> None:
     assert sorted(range(len(places)), key=places.__getitem__) == sorted(
         range(len(places)), key=lambda place: keywords[place]
     )
+
+
+@pytest.mark.parametrize("length", range(6))
+def test_a_text_that_is_cut_in_a_zero_is_not_found_as_one_that_ends_there(length: int) -> None:
+    long = "a" * length + "\0" * CUT_AT
+
+    places = [place_of(KEYWORD, "a" * length + "\0" * zeros) for zeros in range(CUT_AT // 2 + 1)]
+
+    assert not any(place_of(KEYWORD, long).startswith(place) for place in places)
 
 
 def test_the_longest_name_and_the_longest_text_fit_into_a_key() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,12 +13,15 @@ from greenroom import (
     CancelledError,
     ChildWorkflowError,
     ParentClosePolicy,
+    RawValue,
     RetryPolicy,
     TerminatedError,
     WorkflowAlreadyStartedError,
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowIDReusePolicy,
+    WorkflowNotFoundError,
+    WorkflowSuspendedError,
     workflow,
 )
 from greenroom import ChildWorkflowCancellationType as Cancel
@@ -39,13 +43,13 @@ class Child:
         info = workflow.info()
         if kind == "fails" and info.attempt < 3:
             raise ApplicationError("not this child")
-        if kind == "goes on" and number < 3:
+        if kind.startswith("goes on") and number < 3:
             workflow.continue_as_new(number + 1, kind)
-        if kind in ("waits", "cleans up"):
+        if kind in ("waits", "cleans up", "goes on and waits"):
             try:
                 await workflow.wait_condition(lambda: self.is_told)
             except asyncio.CancelledError:
-                if kind == "waits":
+                if kind != "cleans up":
                     raise
                 await workflow.sleep(60)
                 return -1
@@ -67,6 +71,17 @@ async def tells() -> tuple[str, int, bool]:
     child = await workflow.start_child_workflow(Child.run, 4, "waits", id="child")
     await child.signal(Child.tell)
     return child.workflow_id, await child, child.first_execution_run_id is not None
+
+
+@workflow.defn
+async def tells_late(kind: str = "") -> str:
+    child = await workflow.start_child_workflow(Child.run, 1, kind, id="child")
+    await workflow.signal_channel().receive("go")
+    try:
+        await child.signal(Child.tell)
+    except ApplicationError as error:
+        return str(error.type)
+    return "told" if await child == 6 else "lost"
 
 
 @workflow.defn
@@ -123,6 +138,22 @@ async def grandchild(kind: str) -> tuple[str, str, str, str]:
 
 
 @workflow.defn
+async def is_a_relative(how: str) -> list[str]:
+    info = workflow.info()
+    below = {"top": "middle", "middle": "bottom"}.get(info.workflow_id)
+    if below is not None:
+        policy = RetryPolicy(initial_interval=1)
+        return await workflow.execute_child_workflow(is_a_relative, how, id=below, retry_policy=policy)
+    if info.continued_run_id is None and how == "goes on":
+        workflow.continue_as_new(how)
+    if info.continued_run_id is None:
+        raise ApplicationError("not this run")
+    assert info.parent is not None
+    assert info.root is not None
+    return [info.workflow_id, info.parent.workflow_id, info.root.workflow_id]
+
+
+@workflow.defn
 async def many(count: int) -> list[int]:
     return await workflow.gather(*(workflow.execute_child_workflow(Child.run, number) for number in range(count)))
 
@@ -153,7 +184,21 @@ async def is_told_why() -> str | None:
 
 
 WORKFLOWS = [
-    *(Child, parent, tells, leaves, waits, cancels, is_cancelled, knows, grandchild, many, ends_another),
+    *(
+        Child,
+        parent,
+        tells,
+        tells_late,
+        is_a_relative,
+        leaves,
+        waits,
+        cancels,
+        is_cancelled,
+        knows,
+        grandchild,
+        many,
+        ends_another,
+    ),
     *(says_why, is_told_why),
 ]
 
@@ -324,6 +369,53 @@ def test_a_child_that_is_terminated_fails_its_parent() -> None:
         assert isinstance(failed.value.cause.cause, TerminatedError)
 
 
+@pytest.mark.parametrize("evict", [False, True])
+def test_a_child_that_has_ended_is_not_taken_for_another_workflow_of_its_id(evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        handle = runtime.start_workflow(tells_late, id="parent").get()
+        runtime.get_workflow_handle("child").result().get()
+        other = runtime.start_workflow(Child.run, 4, "waits", id="child").get()
+
+        handle.signal("go").get()
+
+        assert handle.result().get() == "ExternalWorkflowExecutionNotFound"
+        assert other.describe().get().status is STATUS.RUNNING
+
+
+def test_the_end_of_a_parent_that_has_not_heard_of_that_of_its_child_is_nothing_to_another_workflow_of_its_id() -> None:
+    with make() as runtime:
+        handle = runtime.start_workflow(leaves, ParentClosePolicy.TERMINATE, "waits", id="parent").get()
+        runtime.run_until_idle()
+        handle.suspend().get()
+        child = runtime.get_workflow_handle("child")
+        child.signal(Child.tell).get()
+        child.result().get()
+        other = runtime.start_workflow(Child.run, 4, "waits", id="child").get()
+
+        handle.terminate("enough").get()
+        runtime.run_until_idle()
+
+        assert other.describe().get().status is STATUS.RUNNING
+
+
+@pytest.mark.parametrize("how", ["goes on", "fails"])
+def test_the_runs_that_go_on_from_a_child_know_its_parent_too(how: str) -> None:
+    with make() as runtime:
+        middle = runtime.execute_workflow(is_a_relative, how, id="top").get()
+
+        assert middle == ["bottom", "middle", "top"]
+
+
+def test_a_child_is_signalled_in_whichever_run_of_its_chain_is_there() -> None:
+    with make() as runtime:
+        handle = runtime.start_workflow(tells_late, "goes on and waits", id="parent").get()
+        runtime.run_until_idle()
+
+        handle.signal("go").get()
+
+        assert handle.result().get() == "told"
+
+
 @pytest.mark.parametrize(("flow", "args"), [(parent, ["goes on"]), (tells, []), (many, [3]), (parent, ["fails", True])])
 def test_wherever_the_process_dies_children_run_once_and_are_heard_once(flow: Any, args: list[Any]) -> None:
     def scenario(runtime: TestRuntime) -> object:
@@ -338,9 +430,49 @@ def test_options_that_cannot_be_are_refused_with_those_that_can() -> None:
     @workflow.defn
     async def tries(which: int) -> None:
         options: list[dict[str, Any]] = [wrong, {"retries": 3}, {"parent_close_policy": 1}]
+        if which >= len(options):
+            nobodys: Any = {"parent_close_policy": ParentClosePolicy.ABANDON}
+            await workflow.signal_with_start("Child", 1, id="child", signal="tell", **nobodys)
         await workflow.execute_child_workflow("Child", 1, **options[which])
 
     with TestRuntime(workflows=[Child, tries], failure_exception_types=[TypeError, ValueError]) as runtime:
-        for which, said in enumerate(("never replaces an open workflow", "no option 'retries'", "give a member of")):
+        told = ["never replaces an open workflow", "no option 'retries'", "give a member of", "of signal_with_start"]
+        for which, said in enumerate(told):
             with pytest.raises(WorkflowFailureError, match=said):
                 runtime.execute_workflow(tries, which).get()
+
+
+def another_child() -> Any:
+    @workflow.defn(name="Child")
+    async def child(number: int) -> int:
+        return -number
+
+    return child
+
+
+@pytest.mark.parametrize("how", ["as a child", "with a signal"])
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ("nobody", "no workflow named 'Child' "),
+        ("a dynamic one", "no workflow named 'Child' "),
+        ("another of the name", "what would run under the name 'Child' is .*another_child"),
+    ],
+)
+def test_a_workflow_that_is_referred_to_and_not_there_is_not_started(how: str, listed: str, said: str) -> None:
+    @workflow.defn(dynamic=True)
+    async def anything(args: Sequence[RawValue]) -> None:
+        """Is not what is meant."""
+
+    @workflow.defn
+    async def starts() -> None:
+        if how == "as a child":
+            await workflow.start_child_workflow(Child.run, 1, id="child")
+        await workflow.signal_with_start(Child.run, 1, id="child", signal=Child.tell)
+
+    others: dict[str, list[Any]] = {"nobody": [], "a dynamic one": [anything]}
+    with TestRuntime(workflows=[starts, *others.get(listed, [another_child()])]) as runtime:
+        with pytest.raises(WorkflowSuspendedError, match=said):
+            runtime.execute_workflow(starts).get()
+        with pytest.raises(WorkflowNotFoundError):
+            runtime.get_workflow_handle("child").describe().get()

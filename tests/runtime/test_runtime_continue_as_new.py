@@ -65,6 +65,16 @@ async def reads(until: int, before: list[int]) -> list[int]:
 
 
 @workflow.defn
+async def goes_on_unread(before: int) -> list[int]:
+    """Reads only what comes after it was told to go on, which is everything for the run that does."""
+    channel = workflow.signal_channel()
+    if not before:
+        await channel.receive("go on")
+        workflow.continue_as_new(1)
+    return [await channel.receive("add", result_type=int) for _ in range(4)]
+
+
+@workflow.defn
 async def sends(to: str, count: int) -> None:
     reader = workflow.get_external_workflow_handle(to)
     for number in range(count):
@@ -88,7 +98,7 @@ async def rolls(rounds: int) -> None:
 
 
 def make(**options: Any) -> TestRuntime:
-    return TestRuntime(workflows=[Counter, reads, reads_later, sends, rolls], **options)
+    return TestRuntime(workflows=[Counter, reads, reads_later, goes_on_unread, sends, rolls], **options)
 
 
 @pytest.mark.parametrize("evict", [False, True])
@@ -145,6 +155,19 @@ def test_an_update_is_looked_for_in_a_chain_of_any_length() -> None:
 
         with pytest.raises(WorkflowUpdateNotFoundError):
             of_first_run.get_update_handle("never asked for").result().get()
+
+
+def test_what_a_run_was_told_and_has_not_read_goes_on_before_what_comes_behind_it(evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        reader = runtime.start_workflow(goes_on_unread, 0, id="reader").get()
+        for number in range(2):
+            reader.signal("add", number).get()
+        reader.signal("go on")
+        for number in range(2, 4):
+            reader.signal("add", number)
+
+        assert reader.result().get() == [0, 1, 2, 3]
+        assert runtime.hands.journal.dead_letters() == []
 
 
 def test_who_asks_a_run_for_an_update_that_it_hands_on_before_it_can_answer_hears_of_it_from_the_next() -> None:

@@ -62,9 +62,23 @@ async def tell(to: str) -> str:
     return "told"
 
 
+@workflow.defn
+async def begins(how: str, to: str) -> str:
+    try:
+        if how == "a child":
+            await workflow.start_child_workflow(Steady.run, id=to)
+        else:
+            await workflow.signal_with_start(Steady.run, id=to, signal="name", signal_args=["from a run"])
+    except ApplicationError as error:
+        return str(error.type)
+    except WorkflowAlreadyStartedError as error:
+        return error.message
+    return "begun"
+
+
 def make(store: MemoryStore) -> TestRuntime:
     """A runtime on a damaged store, which the check at its end would complain of."""
-    return TestRuntime(store, check_leaks=False, workflows=[Steady, tell], activities=[shout])
+    return TestRuntime(store, check_leaks=False, workflows=[Steady, tell, begins], activities=[shout])
 
 
 @pytest.fixture
@@ -173,33 +187,18 @@ def test_a_damaged_header_is_told_to_whoever_asks_and_to_a_run_that_signals(stor
         assert runtime.wait(runtime.execute_workflow(tell, "steady-1")) == "told"
 
 
-@workflow.defn
-async def begins(how: str, workflow_id: str) -> str:
-    await workflow.sleep(60)
-    try:
-        if how == "child":
-            await workflow.execute_child_workflow(nothing, id=workflow_id)
-        else:
-            await workflow.signal_with_start(nothing, id=workflow_id, signal="hello")
-    except (ApplicationError, WorkflowAlreadyStartedError) as error:
-        return type(error).__name__
-    return "begun"
-
-
-@pytest.mark.parametrize(("how", "end"), [("child", "WorkflowAlreadyStartedError"), ("signal", "ApplicationError")])
-def test_a_run_that_would_begin_a_damaged_one_is_told_so_and_holds_nobody_up(how: str, end: str) -> None:
-    store = MemoryStore()
-    with TestRuntime(store, workflows=[begins, nothing]) as runtime:
-        runtime.execute_workflow(nothing, id="damaged").get()
-    key, value = rows(store, 1)[0]
+@pytest.mark.parametrize(
+    ("how", "told"), [("a child", "workflow id 'steady-2' is taken"), ("with a signal", "JournalError")]
+)
+def test_a_damaged_header_is_told_to_a_run_that_starts_another_of_its_id(
+    store: MemoryStore, how: str, told: str
+) -> None:
+    key, value = rows(store, 2)[0]
     store.commit({Tree.RUNS: {key: flipped(value, len(value) // 2)}})
 
-    with TestRuntime(store, workflows=[begins, nothing], check_leaks=False) as runtime:
-        told = runtime.execute_workflow(begins, how, "damaged")
-        beside_it = runtime.execute_workflow(begins, how, "sound")
-
-        assert beside_it.get() == "begun"
-        assert told.get() == end
+    with make(store) as runtime:
+        assert runtime.wait(runtime.execute_workflow(begins, how, "steady-2")) == told
+        assert runtime.wait(runtime.execute_workflow(begins, how, "steady-9")) == "begun"
 
 
 def test_opening_goes_on_with_the_runs_behind_a_damaged_one() -> None:

@@ -100,6 +100,25 @@ def test_a_dynamic_workflow_is_not_started_by_reference() -> None:
             runtime.start_workflow("")
 
 
+@pytest.mark.usefixtures("declared")
+@pytest.mark.parametrize("how", ["as a child", "with a signal"])
+def test_a_workflow_does_not_start_a_dynamic_one_by_reference(how: str) -> None:
+    catch_all = workflow.defn(dynamic=True)(Interpreter)
+
+    @workflow.defn
+    async def starting() -> str:
+        try:
+            if how == "as a child":
+                await workflow.execute_child_workflow(Interpreter)
+            await workflow.signal_with_start(Interpreter, id="another", signal="hear")
+        except TypeError as error:
+            return str(error)
+        return ""
+
+    with Runtime.in_memory(workflows=[catch_all, starting]) as runtime:
+        assert "is dynamic and runs every workflow type" in runtime.execute_workflow(starting).get(timeout=WAIT)
+
+
 class Counter:
     """A dynamic workflow that goes on as new, as itself and as another type."""
 
@@ -109,7 +128,7 @@ class Counter:
         if number == 0:
             workflow.continue_as_new(1)
         if number == 1:
-            workflow.continue_as_new(2, workflow="another type")
+            workflow.continue_as_new(2, workflow=f"another than {workflow.info().workflow_type}")
         try:
             workflow.continue_as_new(workflow=Counter)
         except TypeError as error:
@@ -124,7 +143,7 @@ def test_a_dynamic_workflow_goes_on_as_the_type_that_was_asked_for_or_as_another
         handle = runtime.start_workflow("a type", 0, id="flow").get(timeout=WAIT)
         last, refusal = handle.result().get(timeout=WAIT)
 
-    assert last == "another type"
+    assert last == "another than a type"
     assert "is dynamic and runs every workflow type" in refusal
 
 

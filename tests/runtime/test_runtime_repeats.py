@@ -34,6 +34,8 @@ class Stubborn:
         if kind == "waits":
             await workflow.wait_condition(lambda: self.said != [])
         failure = workflow.get_last_failure()
+        if kind == "goes on":
+            workflow.continue_as_new(1)
         return [info.attempt, info.first_run_id == info.run_id, str(failure), self.said]
 
     @workflow.signal
@@ -82,6 +84,13 @@ def test_a_run_that_fails_is_repeated_after_a_growing_wait(evict: bool) -> None:
             "COMPLETED",
         ]
         assert check(runtime.hands.journal) == []
+
+
+def test_a_run_that_goes_on_as_new_repeats_nothing_and_knows_of_no_failure() -> None:
+    with make() as runtime:
+        result = runtime.execute_workflow(Stubborn.run, 2, "goes on", id="x", retry_policy=POLICY).get()
+
+        assert result == [1, False, "None", []]
 
 
 @pytest.mark.parametrize(("attempt", "kind", "runs"), [(4, "", 3), (2, "final", 1), (2, "Never", 1)])

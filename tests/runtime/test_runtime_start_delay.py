@@ -191,3 +191,19 @@ def test_wherever_the_process_dies_a_delayed_run_begins_once() -> None:
         return letter.result().get()[1]
 
     assert crash_sweep(scenario, make=make).points >= 4
+
+
+@workflow.defn
+async def begins_again(again: bool = True) -> int:
+    if again:
+        workflow.continue_as_new(False)
+    return workflow.time_ns()
+
+
+def test_a_run_that_was_delayed_goes_on_as_new_without_a_delay() -> None:
+    with TestRuntime(workflows=[begins_again]) as runtime:
+        begun = runtime.clock.now_ns()
+
+        ended = runtime.execute_workflow(begins_again, id="x", start_delay=HOUR).get()
+
+        assert ended - begun == HOUR // timedelta(microseconds=1) * 1_000
