@@ -8,8 +8,6 @@ from .model.ids import check_id
 
 __all__ = ["DEFAULT_VERSION", "deprecate_patch", "get_version", "patched"]
 
-_NEWEST = 2**63 - 1  # what can be stored
-
 
 _LAST_VERSION = 2**63 - 1
 
@@ -77,6 +75,4 @@ def get_version(change_id: str, min_supported: int, max_supported: int) -> int:
             f"the change {change_id!r} has the versions {min_supported} to {max_supported}; the first must be at least "
             f"{DEFAULT_VERSION} (workflow.DEFAULT_VERSION), and not above the last, which is {_LAST_VERSION} at most"
         )
-    if max_supported > _NEWEST:
-        raise ValueError(f"max_supported of the change {change_id!r} is beyond 63 bits; count versions from 0 on")
     return current().get_version(change_id, min_supported, max_supported)

@@ -70,7 +70,8 @@ class Continuing(Endings):
         data = self._converter.encode_args(args)
         recorded = self._recorded[-1] if self._recorded else None
         known = declared or self._workflow_named(name)
-        name = name if known is None else known.name
+        if declared is None and known is not None:
+            name = known.name
         # What the history has stands, whatever the code or this release says of the arguments now.
         if not isinstance(recorded, ContinueAsNew):
             if declared is not None:

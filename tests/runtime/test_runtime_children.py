@@ -450,6 +450,7 @@ def another_child() -> Any:
     return child
 
 
+@pytest.mark.usefixtures("declared")
 @pytest.mark.parametrize("how", ["as a child", "with a signal"])
 @pytest.mark.parametrize(
     ("listed", "said"),

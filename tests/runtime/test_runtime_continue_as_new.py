@@ -157,6 +157,7 @@ def test_an_update_is_looked_for_in_a_chain_of_any_length() -> None:
             of_first_run.get_update_handle("never asked for").result().get()
 
 
+@pytest.mark.parametrize("evict", [False, True])
 def test_what_a_run_was_told_and_has_not_read_goes_on_before_what_comes_behind_it(evict: bool) -> None:
     with make(evict_after_every_turn=evict) as runtime:
         reader = runtime.start_workflow(goes_on_unread, 0, id="reader").get()

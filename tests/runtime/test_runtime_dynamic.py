@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from greenroom import NotRegisteredError, RawValue, Runtime, workflow
-from greenroom.runtime import workflow_declarations
 from greenroom.runtime.model.errors import InvalidWorkflowError
 from greenroom.runtime.model.registry import Registry
 from greenroom.storage import MemoryStore
@@ -43,14 +42,6 @@ class Interpreter:
 async def echo(args: Sequence[RawValue]) -> list[Any]:
     """A catch-all written as a function."""
     return [workflow.info().workflow_type, *(workflow.payload_converter().decode(raw.payload) for raw in args)]
-
-
-@pytest.fixture
-def declared(monkeypatch: pytest.MonkeyPatch) -> Registry[Any]:
-    """What is declared in the test, apart from what is declared in the process."""
-    registry: Registry[Any] = Registry("workflow", is_listed=False)
-    monkeypatch.setattr(workflow_declarations, "workflows", registry)
-    return registry
 
 
 @pytest.mark.usefixtures("declared")
