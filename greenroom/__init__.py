@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .runtime.core.versions import PatchActivationInput
     from .runtime.model.attribute_values import SearchAttributeIndexedValueType
     from .runtime.model.cancellation import ActivityCancellationDetails
+    from .runtime.model.copied_run import CopiedRun
     from .runtime.model.description import DelayedSignal, PendingActivity, PendingTimer, WorkflowExecutionDescription
     from .runtime.model.errors import (
         ActivityError,
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
         HandlerUnfinishedPolicy,
         ParentClosePolicy,
         QueryRejectCondition,
+        ResetReapplyType,
         WorkflowExecutionStatus,
         WorkflowIDConflictPolicy,
         WorkflowIDReusePolicy,
@@ -110,6 +112,7 @@ _HOMES = {
     "ChildWorkflowError": ".runtime.model.errors",
     "ContractError": ".runtime.model.errors",
     "Converter": ".runtime.model.payloads",
+    "CopiedRun": ".runtime.model.copied_run",
     "DelayedSignal": ".runtime.model.description",
     "FailureError": ".runtime.model.errors",
     "Future": ".actors.future",
@@ -146,6 +149,7 @@ _HOMES = {
     "QueryRejectCondition": ".runtime.model.options",
     "RawValue": ".runtime.model.payload_codecs",
     "ReadOnlyContextError": ".runtime.model.errors",
+    "ResetReapplyType": ".runtime.model.options",
     "RetryPolicy": ".runtime.model.retry",
     "RetryState": ".runtime.model.errors",
     "Runtime": ".runtime.runtime",
@@ -200,6 +204,7 @@ __all__ = [
     "ChildWorkflowError",
     "ContractError",
     "Converter",
+    "CopiedRun",
     "DelayedSignal",
     "FailureError",
     "Future",
@@ -236,6 +241,7 @@ __all__ = [
     "QueryRejectCondition",
     "RawValue",
     "ReadOnlyContextError",
+    "ResetReapplyType",
     "RetryPolicy",
     "RetryState",
     "Runtime",

@@ -10,14 +10,11 @@ from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 from ..actors import Future
 from .model.durations import to_ns
 from .model.handler_definitions import handler_name, handler_signature
-from .model.history import WorkflowHistory
 from .model.ids import check_id
 from .model.message_calls import checked_call
 from .model.options import QueryRejectCondition, WorkflowUpdateStage
-from .model.payload_converter import PayloadConverter
-from .run_controls import RunControls
-from .shell.desk import Desk
-from .shell.outcomes import AS_DECLARED, ResultFuture
+from .repair_calls import RepairCalls
+from .shell.outcomes import ResultFuture
 from .shell.targets import Target
 from .shell.updating import UpdateWaiter
 from .signal_calls import signal_message
@@ -31,28 +28,14 @@ Q = TypeVar("Q")
 Ts = TypeVarTuple("Ts")
 
 
-class WorkflowHandle(RunControls, Generic[R]):
+class WorkflowHandle(RepairCalls, Generic[R]):
     """One workflow, by id: its current run, one run of it, or the chain of runs that goes on from one.
 
     ``Runtime.start_workflow`` and ``Runtime.get_workflow_handle`` make it. It holds nothing: it may be made for an id
     that is not there yet, be kept, and be used from any thread.
     """
 
-    __slots__ = ("_result_type", "_run_id")
-
-    def __init__(
-        self,
-        desk: Desk,
-        converter: PayloadConverter,
-        history: Callable[[Target], Future[WorkflowHistory]],
-        target: Target,
-        run_id: str = "",
-        result_type: Any = AS_DECLARED,
-        identity: str = "",
-    ) -> None:
-        super().__init__(desk, converter, history, target, identity)
-        self._run_id = run_id or target.run_id
-        self._result_type = result_type
+    __slots__ = ()
 
     @property
     def id(self) -> str:
@@ -77,8 +60,8 @@ class WorkflowHandle(RunControls, Generic[R]):
         """What the workflow returned, once it has ended.
 
         Args:
-            follow_runs: whether the result is that of the run which goes on, where a run continues as new or is
-                repeated after a failure. Without it the run that the handle is for counts alone.
+            follow_runs: whether the result is that of the run which goes on, where a run continues as new, is
+                repeated after a failure or was reset. Without it the run that the handle is for counts alone.
 
         Raises (from the future):
             WorkflowContinuedAsNewError: the run goes on as another one, and ``follow_runs`` is False.

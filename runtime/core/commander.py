@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from inspect import iscoroutinefunction
 from random import Random
 from typing import Any, NoReturn
@@ -32,7 +33,7 @@ from .commands import (
     StartTimer,
 )
 from .continuing import Continuing
-from .dice import Dice
+from .dice import Dice, seed_of
 from .handles import ActivityHandle, AwaitedActivityHandle, PendingHandle
 from .machines import ABANDONED_ACTIVITY, ACTIVITY, AWAITED_ACTIVITY, EXTERNAL, Event
 from .messages import SignalReceived
@@ -227,6 +228,14 @@ class Commander(Continuing):
         if self._dice is None:
             self._dice = Dice(self._run_id)
         return self._dice
+
+    def reseed(self, run_id: str) -> None:
+        """Draw the random numbers of another run from here on, and tell who wants to know of it."""
+        self._run_id = run_id
+        if self._dice is not None:
+            seed = seed_of(run_id)
+            self._only_reading("a callback of the random seed", partial(self._dice.reseed, seed))
+            self._check_is_unmarred("a callback of the random seed")
 
     def _check_call(self, declared: ActivityDefinition, data: bytes) -> None:
         """See that the arguments fit the activity."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from inspect import isawaitable, iscoroutine
 from weakref import WeakValueDictionary
 
-__all__ = ["Dice"]
+__all__ = ["Dice", "seed_of"]
 
 
 class Dice:
@@ -25,9 +25,8 @@ class Dice:
     __slots__ = ("_callbacks", "_made", "_others", "main", "seed")
 
     def __init__(self, run_id: str) -> None:
-        digest = hashlib.sha256(run_id.encode()).digest()
-        self.seed = int.from_bytes(digest[:8], "big")
-        self.main = random.Random(digest)
+        self.seed = seed_of(run_id)
+        self.main = random.Random(_digest(run_id))
         self._made = 0
         # Number of a generator → it, as long as anybody holds it.
         self._others: WeakValueDictionary[int, random.Random] = WeakValueDictionary()
@@ -67,3 +66,12 @@ class Dice:
 
 def _stream(seed: int, number: int) -> bytes:
     return hashlib.sha256(f"{seed}/{number}".encode()).digest()
+
+
+def seed_of(run_id: str) -> int:
+    """What the generators of a run follow from: 64 bits."""
+    return int.from_bytes(_digest(run_id)[:8], "big")
+
+
+def _digest(run_id: str) -> bytes:
+    return hashlib.sha256(run_id.encode()).digest()

@@ -32,8 +32,10 @@ from .messages import (
     ChildStartFailed,
     ExternalCancelResolved,
     ExternalSignalResolved,
+    HistoryCopied,
     Message,
     MessageSkipped,
+    RunReset,
     RunTerminated,
     RunTimedOut,
     SignalReceived,
@@ -107,8 +109,10 @@ class Execution(Contracts):
         self._turn = {}
         self._recorded = recorded
         self.turns += 1
-        if message.__class__ is MessageSkipped:
+        if message.__class__ is MessageSkipped or message.__class__ is HistoryCopied:
             # The code never hears of it: not even its clock moves.
+            if isinstance(message, HistoryCopied):
+                self.become(message.started)
             return []
         loop = self.loop
         if time_ns > loop.now_ns:
@@ -166,8 +170,8 @@ class Execution(Contracts):
         compare(
             produced,
             recorded,
-            workflow_id=started.workflow_id,
-            run_id=started.run_id,
+            workflow_id=self.known_as.workflow_id if self.known_as else started.workflow_id,
+            run_id=self.known_as.run_id if self.known_as else started.run_id,
             turn_no=self.turns - 1,
             recorded_python=started.python,
             bug=self._bug,
@@ -386,4 +390,5 @@ class Execution(Contracts):
         CancelRequested: _take_cancel,
         RunTimedOut: _take_end,
         RunTerminated: _take_end,
+        RunReset: _take_end,
     }

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from ..model.copied_run import CopiedRun
 from ..model.failures import Failure
 from ..model.options import WorkflowOptions
 from .origins import Origin
@@ -21,8 +23,10 @@ __all__ = [
     "ChildStarted",
     "ExternalCancelResolved",
     "ExternalSignalResolved",
+    "HistoryCopied",
     "Message",
     "MessageSkipped",
+    "RunReset",
     "RunTerminated",
     "RunTimedOut",
     "SignalReceived",
@@ -32,6 +36,7 @@ __all__ = [
     "UpdateReceived",
     "WorkflowStarted",
     "asked_once_in",
+    "change_start",
     "decode_message",
     "encode_message",
 ]
@@ -205,6 +210,21 @@ class RunTerminated(Message, frozen=True, array_like=True, gc=False, tag="run-te
     identity: str = ""
 
 
+class RunReset(Message, frozen=True, array_like=True, gc=False, tag="run-reset"):
+    """Somebody has the workflow go on from an earlier turn of the run, as the run ``next_run_id``; this one is closed
+    without asking its code."""
+
+    reason: str
+    next_run_id: str
+
+
+class HistoryCopied(Message, frozen=True, array_like=True, gc=False, tag="history-copied"):
+    """The turns so far are those of another run, word for word; from here on the run is what ``started`` says."""
+
+    started: WorkflowStarted
+    source: CopiedRun
+
+
 AnyMessage = (
     WorkflowStarted
     | SignalReceived
@@ -225,6 +245,8 @@ AnyMessage = (
     | MessageSkipped
     | RunTimedOut
     | RunTerminated
+    | RunReset
+    | HistoryCopied
 )
 
 encode_message = msgspec.msgpack.Encoder().encode
@@ -242,6 +264,11 @@ def decode_message(data: bytes) -> Message:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"not a message: {error}") from error
     return message
+
+
+def change_start(started: WorkflowStarted, **changes: Any) -> WorkflowStarted:
+    """What a run was begun as, with other values in the fields that are named."""
+    return replace(started, **changes)
 
 
 def asked_once_in(data: bytes) -> tuple[str, str] | None:

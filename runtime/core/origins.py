@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from ..model.failures import Failure
 
-__all__ = ["Origin", "RunReference", "delayed"]
+__all__ = ["Origin", "RunReference", "delayed", "origin_of_fork", "origin_of_reset", "undelayed"]
 
 
 class RunReference(msgspec.Struct, frozen=True, gc=False):
@@ -55,4 +56,29 @@ def delayed(origin: Origin | None, asked_ns: int) -> Origin:
     Args:
         origin: where it comes from otherwise, if it is not simply a client's start.
     """
-    return msgspec.structs.replace(origin or Origin(), asked_ns=asked_ns)
+    return replace(origin or Origin(), asked_ns=asked_ns)
+
+
+def undelayed(origin: Origin | None) -> Origin | None:
+    """The same of a run that begins at once, though the one that it is made of did not."""
+    return None if origin is None else replace(origin, asked_ns=0)
+
+
+def origin_of_reset(origin: Origin | None) -> Origin | None:
+    """Where a run comes from that goes on in the place of another one: its limits of time count from its beginning.
+
+    Args:
+        origin: that of the other one.
+    """
+    return None if origin is None else replace(origin, chain_started_ns=0)
+
+
+def origin_of_fork(origin: Origin | None) -> Origin | None:
+    """Where a fork comes from: it is the first run of a workflow of its own, and nobody's child.
+
+    Args:
+        origin: that of the run that it is made of.
+    """
+    if origin is None:
+        return None
+    return replace(origin, chain_started_ns=0, continued_run_id="", parent=None, root=None)

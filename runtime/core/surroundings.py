@@ -17,6 +17,7 @@ from ..model.options import WorkflowOptions
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from ..model.search_attributes import SearchAttributeUpdate
+from .bugs import WorkflowBugError
 from .channels import SignalChannel
 from .commands import UpsertMemo, UpsertSearchAttributes
 from .conditions import Conditions
@@ -26,6 +27,7 @@ from .handling import Handling
 from .loop import WorkflowLoop
 from .messages import WorkflowStarted
 from .notes import Notes
+from .origins import RunReference
 from .relatives import Relatives
 from .run_info import info_of
 from .updates import UpdateInfo, current_update
@@ -40,6 +42,7 @@ class Surroundings(Relatives):
         started: the message that began the run.
         turns: how many there were, this one included.
         history_size: bytes of the turns that are written; whoever writes and reads them counts.
+        known_as: what people know the run as, where its history begins as that of another run.
     """
 
     LOOP: ClassVar[type[WorkflowLoop]] = WorkflowLoop
@@ -57,6 +60,7 @@ class Surroundings(Relatives):
         self.started = started
         self.turns: int = 0
         self.history_size: int = 0
+        self.known_as: RunReference | None = None
         # The run's own: nothing of the thread that happens to take the turn can be seen, nothing stays behind there.
         self._context = contextvars.Context()
         self.loop = self.LOOP(self, first_order=zlib.crc32(started.run_id.encode()))
@@ -77,6 +81,21 @@ class Surroundings(Relatives):
             self.notes.attributes,
             is_near_update_limit=self.is_near_update_limit,
         )
+
+    def become(self, started: WorkflowStarted) -> None:
+        """Go on as another run than the one that the history has begun as, with random numbers of its own.
+
+        Raises:
+            WorkflowBugError: what the code wants to be told of the new seed has failed.
+        """
+        self.started = started
+        before = self.loop.enter()
+        try:
+            self._context.run(self.reseed, started.run_id)
+        except Exception as error:
+            raise WorkflowBugError(error) from error
+        finally:
+            self.loop.leave(before)
 
     def options(self) -> WorkflowOptions:
         return self.started.options

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from .copied_run import CopiedRun
 from .options import WorkflowExecutionStatus
 from .search_attributes import TypedSearchAttributes
 
@@ -89,6 +90,7 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
         python: the Python version that began it, such as "3.11".
         first_turn_time: when it begins, if its start is delayed.
         delayed_signals: signals that come later, the next one first.
+        copied_from: where its history comes from, if it was reset or forked.
         memo: its notes by name, as plain data.
         typed_search_attributes: what it is found by.
         static_summary: the line for people given at its start.
@@ -122,3 +124,4 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
     current_details: str | None
     first_turn_time: datetime | None = None
     delayed_signals: list[DelayedSignal] = []
+    copied_from: CopiedRun | None = None

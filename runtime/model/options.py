@@ -17,6 +17,7 @@ __all__ = [
     "ChildWorkflowCancellationType",
     "HandlerUnfinishedPolicy",
     "ParentClosePolicy",
+    "ResetReapplyType",
     "WorkflowExecutionStatus",
     "WorkflowIDConflictPolicy",
     "WorkflowIDReusePolicy",
@@ -27,6 +28,15 @@ __all__ = [
     "encode_workflow_options",
     "to_ns",
 ]
+
+
+class ResetReapplyType(IntEnum):
+    """What of the mail that a run took behind the turn it is reset to is given to the run that goes on."""
+
+    SIGNAL = 1
+    NONE = 2
+    ALL_ELIGIBLE = 3
+    """Signals and updates."""
 
 
 class WorkflowIDConflictPolicy(IntEnum):

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from .copied_run import CopiedRun
+
 __all__ = ["NO_FACTS", "RunFacts", "change_facts", "decode_facts", "encode_facts"]
 
 
@@ -22,6 +24,7 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         memo: its notes as they are now, as ``memos`` stores them.
         attributes: its search attributes as they are now, as ``attribute_values`` stores them.
         request_id: that of the request which started it; empty for none.
+        copied: where its history comes from, if it was reset or forked.
     """
 
     next_run_id: str = ""
@@ -32,6 +35,7 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     memo: bytes = b""
     attributes: bytes = b""
     request_id: str = ""
+    copied: CopiedRun | None = None
 
 
 NO_FACTS = RunFacts()

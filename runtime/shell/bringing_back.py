@@ -11,11 +11,13 @@ from ..core.messages import (
     ActivityCompleted,
     ActivityFailed,
     Message,
+    RunReset,
     RunTerminated,
     RunTimedOut,
     WorkflowStarted,
     decode_message,
 )
+from ..core.origins import RunReference
 from ..model.errors import InternalError
 from ..model.options import WorkflowExecutionStatus
 from .delivery import Delivery
@@ -118,7 +120,13 @@ class BringingBack:
 
     def _begin(self, message: Message) -> Execution | None:
         """The execution that a history begins with; None if the run was ended before it had begun."""
-        return None if isinstance(message, (RunTerminated, RunTimedOut)) else begin_execution(self._tools, message)
+        if isinstance(message, (RunReset, RunTerminated, RunTimedOut)):
+            return None
+        execution = begin_execution(self._tools, message)
+        header = self.run.header
+        if execution.started.run_id != header.run_id:
+            execution.known_as = RunReference(header.workflow_id, header.run_id)
+        return execution
 
     def _replay(self, execution: Execution, turns: list[Turn], owner: Owner) -> None:
         deadline = self._tools.deadline

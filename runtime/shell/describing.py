@@ -75,6 +75,7 @@ def describe(
         typed_search_attributes=typed_of(decode_attributes(facts.attributes)),
         static_summary=options.summary,
         static_details=options.details,
+        copied_from=facts.copied,
         current_details=None if execution is None else execution.current_details() or None,
         delayed_signals=[_delayed(mail) for mail in sorted(run.delayed.values(), key=lambda mail: mail.at_ns)],
     )

@@ -31,6 +31,7 @@ from .directory import Directory
 from .later import put_off
 from .once import was_heard
 from .outcomes import ResultFuture
+from .resetting import CopyRequest, Resetting
 from .run_state import RunState
 from .standing_errors import closed_error
 from .starting import StartRequest, Starts
@@ -76,6 +77,7 @@ class Desk:
         self._tools = tools
         self._mailbox_limit = mailbox_limit
         self._driver = driver
+        self._resetting = Resetting(tools, directory)
         self._closed_by: GreenroomError | None = None
         self._path = path
         self._updates = UpdateDesk(
@@ -144,6 +146,10 @@ class Desk:
     def skip(self, target: Target) -> Future[None]:
         """Have a stopped run tried again without the message that it stopped at."""
         return self._ask(Future(), self._skip, target)
+
+    def copy(self, target: Target, request: CopyRequest) -> Future[Any]:
+        """Have another run go on from a turn of a run: in its place, or as a fork."""
+        return self._ask(Future(), self._copy, target, request)
 
     def find(self, target: Target) -> Future[tuple[int, RunHeader]]:
         """The number and the header of a run."""
@@ -291,6 +297,10 @@ class Desk:
 
     def _skip(self, future: Future[None], target: Target) -> None:
         self._open_actor(target).ask(Question(WorkflowActor.skip, future))
+
+    def _copy(self, future: Future[Any], target: Target, request: CopyRequest) -> None:
+        run_no, _ = self._known(target)
+        self._resetting.ask(future, run_no, request)
 
     def _find(self, future: Future[tuple[int, RunHeader]], target: Target) -> None:
         run_no, header = self._known(target)

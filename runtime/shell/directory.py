@@ -64,6 +64,13 @@ class Directory:
         actor.be_written(start)
         return actor
 
+    def begin_copied(self, run: RunState) -> WorkflowActor:
+        """Make the actor of a run that goes on with the history of another one, which stands in the open sweep."""
+        actor = self._make(run, Standing.DORMANT)
+        self._unborn[run.header.workflow_id] = actor
+        actor.be_copied()
+        return actor
+
     def of_run(self, run_no: int) -> WorkflowActor | None:
         """The actor of a run, brought to memory as dormant if need be; None if there is no such run or it has ended."""
         actor = self._residents.pop(run_no, None)

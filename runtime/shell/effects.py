@@ -42,6 +42,7 @@ from ..core.messages import (
     ChildFailed,
     ChildStartFailed,
     Message,
+    RunReset,
     RunTerminated,
     RunTimedOut,
     SignalReceived,
@@ -111,6 +112,12 @@ def _took_end(tools: Tools, run: RunState, message: RunTerminated) -> None:
     close_run(tools, run, WorkflowExecutionStatus.TERMINATED, Outcome(failure=failure), run.last_ns)
 
 
+def _took_reset(tools: Tools, run: RunState, message: RunReset) -> None:
+    failure = to_failure(TerminatedError(message.reason), tools.converter)
+    outcome = Outcome(failure=failure)
+    close_run(tools, run, WorkflowExecutionStatus.TERMINATED, outcome, run.last_ns, message.next_run_id)
+
+
 def _took_cancel(tools: Tools, run: RunState, message: CancelRequested) -> None:
     run.is_cancel_requested = True
 
@@ -127,6 +134,7 @@ TOOK: dict[type[Message], Callable[[Tools, RunState, Any], None]] = {
     CancelRequested: _took_cancel,
     RunTimedOut: _took_timeout,
     RunTerminated: _took_end,
+    RunReset: _took_reset,
 }
 """What it means that a run has taken a message; of most it means nothing but the turn."""
 

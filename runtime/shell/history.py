@@ -76,6 +76,12 @@ def read_history(journal: Journal, converter: PayloadConverter, run_no: int, hea
 Facts = Callable[[PayloadConverter, Any], Mapping[str, Any]]
 
 
+def _copied(converter: PayloadConverter, step: messages.HistoryCopied) -> Mapping[str, Any]:
+    source = step.source
+    facts = {"workflow": source.workflow_id, "run": source.run_id, "turn": source.turn}
+    return {**facts, "reason": source.reason} if source.reason else facts
+
+
 def _args(converter: PayloadConverter, data: bytes) -> object:
     try:
         return converter.decode_args(data, None)
@@ -234,6 +240,11 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.MessageSkipped: ("MessageSkipped", _skipped),
     messages.RunTimedOut: ("WorkflowTimedOut", lambda converter, step: {}),
     messages.RunTerminated: ("WorkflowTerminated", _terminated),
+    messages.RunReset: (
+        "WorkflowReset",
+        lambda converter, step: {"reason": step.reason, "next_run": step.next_run_id},
+    ),
+    messages.HistoryCopied: ("HistoryCopied", _copied),
     messages.ExternalCancelResolved: ("ExternalCancelResolved", _resolved),
     messages.ChildStarted: ("ChildWorkflowStarted", lambda converter, step: {"id": step.id, "run": step.run_id}),
     messages.ChildStartFailed: (

@@ -14,7 +14,7 @@ from .headers import put_header
 from .run_state import RunState
 from .sweep import Sweep
 
-__all__ = ["change_attributes", "change_memo", "noted_at_start", "options_of_next_run"]
+__all__ = ["change_attributes", "change_memo", "indexed_by", "noted_at_start", "options_of_next_run"]
 
 
 def noted_at_start(workflow_id: str, options: WorkflowOptions, facts: RunFacts) -> tuple[bytes, bytes]:
@@ -27,11 +27,12 @@ def noted_at_start(workflow_id: str, options: WorkflowOptions, facts: RunFacts) 
     if options.memo is None and options.search_attributes is None and not facts.request_id:
         return data, b""
     memo, attributes = options.memo or b"", options.search_attributes or b""
-    indexed = _indexed_by(workflow_id, facts.request_id, attributes)
+    indexed = indexed_by(workflow_id, facts.request_id, attributes)
     return change_facts(data, memo=memo, attributes=attributes), indexed
 
 
-def _indexed_by(workflow_id: str, request_id: str, attributes: bytes) -> bytes:
+def indexed_by(workflow_id: str, request_id: str, attributes: bytes) -> bytes:
+    """``indexed`` of the header of a run with these search attributes, begun by that request if there was one."""
     prefixes = prefixes_of(attributes) if attributes else []
     if request_id:
         prefixes.append(request_prefix(workflow_id, request_id))
@@ -64,7 +65,7 @@ def change_attributes(sweep: Sweep, run: RunState, command: UpsertSearchAttribut
     facts = decode_facts(run.header.facts)
     stored = merged(decode_attributes(facts.attributes), decode_attributes(command.changes))
     attributes = encode_attributes(stored)
-    before, after = run.header.indexed, _indexed_by(run.header.workflow_id, facts.request_id, attributes)
+    before, after = run.header.indexed, indexed_by(run.header.workflow_id, facts.request_id, attributes)
     changed = run.header._replace(facts=change_facts(run.header.facts, attributes=attributes), indexed=after)
     put_header(sweep, run, changed)
     sweep.batch.put_attributes(run.run_no, before, after)

@@ -50,7 +50,9 @@ from .tools import Peer, Tools
 __all__ = [
     "cancel_external",
     "close_children",
+    "end_of_child",
     "find_children",
+    "open_child",
     "request_cancel_child",
     "signal_external",
     "signal_with_start",
@@ -217,7 +219,7 @@ def request_cancel_child(tools: Tools, peer: Peer, command: RequestCancelChild, 
     child = peer.run.children.get(command.id)
     if child is None:
         return
-    target = _child(tools, peer.run, child)
+    target = open_child(tools, peer.run, child)
     if target is not None:
         leave_row(tools, target, CancelRequested(command.reason), time_ns)
         if child.options.cancellation_type is ChildWorkflowCancellationType.WAIT_CANCELLATION_REQUESTED:
@@ -229,7 +231,7 @@ def close_children(tools: Tools, run: RunState, time_ns: int) -> None:
     children, run.children = run.children, {}
     for child in children.values():
         message = _LAST_WORDS[child.options.parent_close_policy]
-        target = None if message is None else _child(tools, run, child)
+        target = None if message is None else open_child(tools, run, child)
         if target is not None and message is not None:
             leave_row(tools, target, message, time_ns)
 
@@ -274,7 +276,7 @@ _LAST_WORDS: dict[ParentClosePolicy, Message | None] = {
 }
 
 
-def _child(tools: Tools, run: RunState, child: StartChild) -> Peer | None:
+def open_child(tools: Tools, run: RunState, child: StartChild) -> Peer | None:
     """The run of a child that is open now: its first one, or one that has gone on from it."""
     try:
         target = tools.directory.find_open(child.workflow_id, "")
@@ -308,10 +310,17 @@ def tell_parent(tools: Tools, run: RunState, outcome: Outcome, time_ns: int) -> 
         return
     if parent is None or not parent.is_open:
         return
+    leave_row(tools, parent, end_of_child(run.header, facts.parent_item, outcome), time_ns)
+
+
+def end_of_child(header: RunHeader, item: int, outcome: Outcome) -> Message:
+    """What its parent is told of the end of a child.
+
+    Args:
+        item: the number of the command that has started it.
+    """
     if outcome.failure is None:
-        leave_row(tools, parent, ChildCompleted(facts.parent_item, outcome.result), time_ns)
-        return
-    header = run.header
+        return ChildCompleted(item, outcome.result)
     known: Facts = {"workflow_type": header.workflow_type, "workflow_id": header.workflow_id, "run_id": header.run_id}
     failure = Failure(FailureKind.CHILD_WORKFLOW, "child workflow failed", cause=outcome.failure, facts=known)
-    leave_row(tools, parent, ChildFailed(facts.parent_item, failure), time_ns)
+    return ChildFailed(item, failure)

@@ -18,6 +18,7 @@ from ..model.description import WorkflowExecutionDescription
 from ..model.errors import GreenroomError, InternalError, RuntimeClosedError
 from ..model.run_facts import change_facts, decode_facts
 from .answers import refuse_all
+from .begun_as import begun_as
 from .bringing_back import BringingBack
 from .closing import forget_start
 from .delivery import Delivery, Query, Question
@@ -160,6 +161,12 @@ class RunActor(Actor):
         start.seq = put_row(self._tools, self.run, start.message, self.run.header.started_ns)
         self.actor_inbox.put_back(mail)
 
+    def be_copied(self) -> None:
+        """Be born in the open sweep, with a history that another run has had, which is replayed once it is on disk."""
+        self._write_birth()
+        self._tools.sweep.touched(self)
+        self._tools.sweep.after(self._try_again)
+
     def begin(self) -> None:
         """The time has come for a run whose start was delayed."""
         self.actor_inbox.put(Question(_begin, None), Lane.SYSTEM)
@@ -183,7 +190,10 @@ class RunActor(Actor):
 
     def leave(self, message: Message, time_ns: int) -> None:
         """Put a message into the mailbox, on disk as well, in the open sweep."""
-        self.actor_inbox.put(Delivery(message, seq=put_row(self._tools, self.run, message, time_ns)))
+        seq = put_row(self._tools, self.run, message, time_ns)
+        if self.standing is not Standing.DORMANT:
+            # It finds it there when it wakes.
+            self.actor_inbox.put(Delivery(message, seq=seq))
 
     def started(self) -> WorkflowStarted:
         """The message that began the run.
@@ -193,9 +203,9 @@ class RunActor(Actor):
         """
         if self.execution is not None:
             return self.execution.started
-        first = decode_message(self._tools.journal.turns(self.run.run_no, limit=1)[0].message)
-        assert isinstance(first, WorkflowStarted)
-        return first
+        started = begun_as(self._tools.journal, self.run)
+        assert isinstance(started, WorkflowStarted)
+        return started
 
     def _write_birth(self) -> None:
         write_birth(self._tools, self.run)

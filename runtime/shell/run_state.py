@@ -17,6 +17,7 @@ from ..core.messages import (
     ChildFailed,
     ChildStarted,
     ChildStartFailed,
+    HistoryCopied,
     Message,
     MessageSkipped,
     SignalReceivedOnce,
@@ -153,6 +154,9 @@ class RunState:
                 self.cancelling -= {message.id}
         elif isinstance(message, (ChildCompleted, ChildFailed, ChildStartFailed)):
             self.children.pop(message.id, None)
+        elif isinstance(message, HistoryCopied):
+            # What the source waited for is performed anew, and its limits of time count from here.
+            self.activities = {item: (command, time_ns) for item, (command, _) in self.activities.items()}
         for command in commands:
             if isinstance(command, ScheduleActivity):
                 self.activities[command.id] = command, time_ns

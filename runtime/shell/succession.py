@@ -23,6 +23,7 @@ from ..model.options import WorkflowOptions, change_options, encode_workflow_opt
 from ..model.retry import Retry, decide
 from ..model.run_facts import RunFacts, decode_facts
 from .beginning import NewRun, make_run
+from .begun_as import begun_as
 from .closing import lose_mail
 from .delivery import Delivery, PinnedDelivery
 from .journal_seam import is_passing
@@ -83,16 +84,15 @@ def started_of(tools: Tools, run: RunState) -> WorkflowStarted | None:
     """The message that began a run whose code is not there, or that it would have begun with; None if that is not on
     disk yet, or damaged."""
     try:
-        turns = tools.journal.turns(run.run_no, limit=1)
-        delayed = decode_facts(run.header.facts).delayed
-        first = [turns[0].message] if turns else [delayed] if delayed else run.rows.values()
-        messages = map(decode_message, first)
-        message = next((message for message in messages if isinstance(message, WorkflowStarted)), None)
+        message = begun_as(tools.journal, run)
+        if message is None:
+            waiting = map(decode_message, run.rows.values())
+            message = next((each for each in waiting if isinstance(each, WorkflowStarted)), None)
     except (StorageError, ValueError) as damage:
         if is_passing(damage):
             raise
         return None
-    return message
+    return message if isinstance(message, WorkflowStarted) else None
 
 
 def _go_on(

@@ -79,6 +79,10 @@ class Residents(Protocol):
         """Have a run begin that another one wants, in the open sweep."""
         ...
 
+    def begin_copied(self, run: RunState) -> Peer:
+        """Have a run begin whose turns so far stand in the open sweep."""
+        ...
+
     def of_run(self, run_no: int) -> Peer | None:
         """The open run of that number, or None."""
         ...

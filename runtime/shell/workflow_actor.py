@@ -10,7 +10,7 @@ from ...actors import Lane, TurnExceeded
 from ...storage import StorageError
 from ..core.bugs import beneath
 from ..core.handling import UpdateRejectedError
-from ..core.messages import SignalReceived, UpdateReceived, WorkflowStarted, decode_message
+from ..core.messages import RunReset, SignalReceived, UpdateReceived, WorkflowStarted, decode_message
 from ..model.errors import InternalError, NotRegisteredError, TurnDeadlineError
 from ..model.options import WorkflowExecutionStatus
 from ..model.run_facts import decode_facts
@@ -80,11 +80,11 @@ class WorkflowActor(RunActor):
                 refuse(self._tools, self, self.run, delivery)
         elif self.standing is Standing.NEW and self.run.is_stored and isinstance(delivery.message, ENDS):
             # It was suspended before anything was recorded, and is tried again: its start waits in the mail.
-            self._end_without_code(delivery)
+            self.end_without_code(delivery)
         elif self.standing not in _KEEPING:
             self._decide(delivery)
         elif isinstance(delivery.message, ENDS):
-            self._end_without_code(delivery)
+            self.end_without_code(delivery)
         elif self.standing is Standing.DELAYED and isinstance(delivery.message, _BEGIN) and self._may_begin():
             self.actor_inbox.put_back([delivery])
             self.begin_delayed()
@@ -239,16 +239,18 @@ class WorkflowActor(RunActor):
             # As for a turn: what stands in the batch is not whole.
             self._tools.sweep.spoil(fault)
 
-    def _end_without_code(self, delivery: Delivery) -> None:
+    def end_without_code(self, delivery: Delivery) -> None:
         """End a run whose code cannot be asked."""
         run, tools, look = self.run, self._tools, self._look
-        if look is None and self.standing in _STOPPED:
+        # Of one that is reset all signals are taken up again, read or not.
+        is_reset = isinstance(delivery.message, RunReset)
+        if look is None and self.standing in _STOPPED and not is_reset:
             self._look_first(delivery)
             return
         self._look = None
         tools.sweep.took_turn(self, delivery)
         try:
-            unread = told_with_start(run) + ([] if look is None else look.unread)
+            unread = [] if is_reset else told_with_start(run) + ([] if look is None else look.unread)
             if not run.knows_its_end:
                 find_children(tools, run)
                 run.go_to_end(tools.journal.last_turn(run.run_no))

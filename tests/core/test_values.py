@@ -13,6 +13,7 @@ from greenroom.runtime.core.call_sites import call_site
 from greenroom.runtime.core.commands import Command, decode_commands, encode_commands, kind_of
 from greenroom.runtime.core.messages import Message, decode_message, encode_message
 from greenroom.runtime.core.origins import Origin, RunReference
+from greenroom.runtime.model.copied_run import CopiedRun
 from greenroom.runtime.model.failures import Failure, FailureKind
 from greenroom.runtime.model.options import ActivityOptions, WorkflowOptions
 from tests.core.driving import Drive
@@ -27,6 +28,8 @@ EXAMPLES: dict[str, object] = {
     "Failure | None": FAILURE,
     "ActivityOptions": ActivityOptions(summary="s"),
     "WorkflowOptions": WorkflowOptions(run_timeout_ns=5),
+    "WorkflowStarted": messages.WorkflowStarted("t", b"", "w", "r", "r", WorkflowOptions(), "3.11", 0),
+    "CopiedRun": CopiedRun("w", "r", 3, "why"),
     "Origin | None": Origin(attempt=2, last_failure=FAILURE, parent=RunReference("w", "r")),
 }
 

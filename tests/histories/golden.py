@@ -19,7 +19,7 @@ from greenroom.runtime.model.retry import RetryPolicy
 from greenroom.storage import MemoryStore, Tree
 from greenroom.storage.codec import FORMAT
 from greenroom.testing import FaultyStore, TestRuntime
-from tests.histories import golden_keys, golden_kinds, golden_notes, golden_relatives, golden_versions
+from tests.histories import golden_copies, golden_keys, golden_kinds, golden_notes, golden_relatives, golden_versions
 
 FOLDER = Path(__file__).parent
 
@@ -138,6 +138,7 @@ def record(runtime: TestRuntime) -> None:
 
 RECORDINGS: dict[str, Callable[[TestRuntime], None]] = {
     "": record,
+    "-copies": golden_copies.record,
     "-keys": golden_keys.record,
     "-kinds": golden_kinds.record,
     "-notes": golden_notes.record,

@@ -38,6 +38,7 @@ RESULTS: dict[str, Any] = {
 FAMILY = ("", " goes on", " fails", " cancelled", " detached", " abandoned", " terminated")
 RUNS = {
     "": {*RESULTS, "values", "failing", "greeter"},
+    "-copies": {"steps", "fork"},
     "-keys": {"closed till", "open till"},
     "-kinds": {"payloads", "cancelled", "run timed out", "execution timed out", "terminated", "host"},
     "-notes": {"ended", "open"},
@@ -67,6 +68,7 @@ each = pytest.mark.parametrize("path", golden_files(), ids=name_of)
 each_first = pytest.mark.parametrize("path", golden_files(""), ids=name_of)
 each_of_relatives = pytest.mark.parametrize("path", golden_files("-relatives"), ids=name_of)
 each_of_notes = pytest.mark.parametrize("path", golden_files("-notes"), ids=name_of)
+each_of_copies = pytest.mark.parametrize("path", golden_files("-copies"), ids=name_of)
 each_of_keys = pytest.mark.parametrize("path", golden_files("-keys"), ids=name_of)
 each_of_versions = pytest.mark.parametrize("path", golden_files("-versions"), ids=name_of)
 each_of_kinds = pytest.mark.parametrize("path", golden_files("-kinds"), ids=name_of)
@@ -170,6 +172,23 @@ def test_golden_notes_are_described_and_found(path: Path) -> None:
     assert (ended.static_summary, ended.static_details) == ("one line", "two\nlines")
     assert still_open.current_details == "noting"
     assert found == [1, 2, 1, 2]
+
+
+@each_of_copies
+def test_a_golden_reset_and_a_golden_fork_go_on(path: Path) -> None:
+    with runtime_on(load(path)) as runtime:
+        steps, fork = (runtime.get_workflow_handle(name) for name in ("steps", "fork"))
+        sources = [runtime.wait(each.describe()).copied_from for each in (steps, fork)]
+
+        (*of_steps, steps_total), (*of_fork, fork_total) = (runtime.wait(each.result()) for each in (steps, fork))
+
+    assert [(source.workflow_id, source.turn, source.reason) for source in sources if source] == [
+        ("steps", 2, "once more"),
+        ("steps", 4, "to see"),
+    ]
+    assert (steps_total, fork_total) == (4, 8)
+    assert of_steps[0] == of_fork[0]
+    assert len({*of_steps, *of_fork}) == 5
 
 
 @each_of_versions

@@ -1,0 +1,23 @@
+"""Which run the history of another one was copied from."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["CopiedRun"]
+
+
+class CopiedRun(msgspec.Struct, frozen=True, gc=False):
+    """Where a run comes from that was made by ``reset`` or ``fork``.
+
+    Attributes:
+        workflow_id: the workflow; that of the run itself if it was reset, another one if it is a fork.
+        run_id: the run whose history was copied.
+        turn: the last turn of it that was; -1 if the run was begun anew.
+        reason: the line for people that was given.
+    """
+
+    workflow_id: str
+    run_id: str
+    turn: int
+    reason: str = ""

@@ -1,0 +1,249 @@
+"""A run begins with the first turns of another one's history: in its place if that is reset, beside it if it is forked.
+
+All of it is written in one transaction, between two sweeps, when every turn of the source is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ...actors import Future
+from ...storage import StorageError
+from ..core.messages import (
+    Message,
+    RunReset,
+    SignalReceived,
+    UpdateReceived,
+    WorkflowStarted,
+    change_start,
+    decode_message,
+)
+from ..core.origins import origin_of_fork, origin_of_reset
+from ..model.errors import GreenroomError, WorkflowAlreadyStartedError
+from ..model.ids import is_run_id_of, run_no_of
+from ..model.options import ResetReapplyType
+from ..model.run_facts import NO_FACTS, RunFacts, change_facts, decode_facts
+from .begun_as import begun_as
+from .copied_beginning import begin_copied
+from .copied_children import CopiedChildren
+from .copying import Copy, later_messages, read_copy, turn_to_copy
+from .delivery import Delivery, Question
+from .directory import Directory
+from .headers import put_header
+from .journal_seam import public_error
+from .mail_rows import leave_row
+from .run_state import RunState
+from .standing import Standing
+from .sweep import fail_if_pending
+from .tools import Peer, Tools
+from .workflow_actor import WorkflowActor
+
+__all__ = ["CopyRequest", "Resetting"]
+
+
+class CopyRequest(NamedTuple):
+    """What a caller wants of a run.
+
+    Attributes:
+        to: the last turn that is copied; or "start", "last".
+        reason: a line for people.
+        answer: makes what the caller gets of the workflow id, the run id, and the id of the first run of its chain.
+        reapply: what of the mail that came later is given to the new run.
+        fork_id: the workflow id of the fork, empty for one without an id of the caller's; None to reset.
+    """
+
+    to: int | str
+    reason: str
+    answer: Callable[[str, str, str], Any]
+    reapply: ResetReapplyType = ResetReapplyType.SIGNAL
+    fork_id: str | None = None
+
+
+class _Source(NamedTuple):
+    """What is known of the run that is copied.
+
+    Attributes:
+        begun: what it was begun as.
+        later: what it was told behind that, oldest first.
+        mail: what waits to be told.
+    """
+
+    run: RunState
+    begun: WorkflowStarted
+    copy: Copy
+    later: list[Message]
+    mail: list[Message]
+    children: CopiedChildren
+
+
+class Resetting:
+    """Resets and forks runs; used on the dispatcher's thread only."""
+
+    def __init__(self, tools: Tools, directory: Directory) -> None:
+        self._tools = tools
+        self._directory = directory
+
+    def ask(self, future: Future[Any], run_no: int, request: CopyRequest) -> None:
+        """Copy the run once it has taken the mail that is there, and its turns are on disk."""
+        sweep = self._tools.sweep
+        actor = self._directory.of_run(run_no)
+        if actor is None:
+            sweep.undo(fail_if_pending, future)
+            sweep.after(self._copy, future, run_no, request)
+        else:
+            self._ask(actor, future, run_no, request)
+
+    def _ask(self, actor: WorkflowActor, future: Future[Any], run_no: int, request: CopyRequest) -> None:
+        after = self._tools.sweep.after
+        actor.ask(Question(lambda actor: after(self._copy, future, run_no, request), future, answers_itself=True))
+
+    def _copy(self, future: Future[Any], run_no: int, request: CopyRequest) -> None:
+        """Between two sweeps: whoever has taken a turn has it on disk, and nobody takes one until this is there too."""
+        tools = self._tools
+        try:
+            ended_no = self._last_run(run_no) if request.fork_id is None else run_no
+            for actor in (self._directory.of_run(run_no), self._directory.of_run(ended_no)):
+                if actor is not None and actor.standing in (Standing.DORMANT, Standing.REPLAYING, Standing.ENDING):
+                    # It was put away since it was asked.
+                    self._ask(actor, future, run_no, request)
+                    return
+            source = self._read(self._state(run_no), request)
+            if request.fork_id is not None:
+                self._check_fork(source, request.fork_id)
+        except (ValueError, GreenroomError) as error:
+            future.fail(error)
+            return
+        except StorageError as error:
+            future.fail(public_error(error, tools.path))
+            return
+        try:
+            if request.fork_id is None:
+                started = self._reset(source, ended_no, request)
+            else:
+                started = self._fork(source, request, request.fork_id)
+            tools.sweep.answer(future, request.answer(started.workflow_id, started.run_id, started.first_run_id))
+        except Exception as error:
+            # As for a turn: what stands in the batch is not whole.
+            tools.sweep.undo(fail_if_pending, future)
+            tools.sweep.spoil(error)
+
+    # What there is.
+
+    def _read(self, run: RunState, request: CopyRequest) -> _Source:
+        tools, journal = self._tools, self._tools.journal
+        last = turn_to_copy(journal, run, request.to)
+        copy = read_copy(journal, run, last)
+        begun = begun_as(journal, run)
+        if not isinstance(begun, WorkflowStarted):
+            raise ValueError(f"workflow {run.header.workflow_id!r} (run {run.header.run_id}) was ended before it began")
+        later = later_messages(journal, run.run_no, last + 1)
+        mail = self._mail(run.run_no)
+        return _Source(run, begun, copy, later, mail, CopiedChildren(tools, run, copy, [*later, *mail]))
+
+    def _mail(self, run_no: int) -> list[Message]:
+        found: list[Message] = []
+        after = -1
+        while page := self._tools.journal.mail(run_no, after=after):
+            found += [decode_message(mail.message) for mail in page]
+            after = page[-1].seq
+        return found
+
+    def _last_run(self, run_no: int) -> int:
+        """The run that ends by the reset of a run: that one itself, or one that was to repeat it and has not begun."""
+        header = self._state(run_no).header
+        last_no = run_no
+        while (next_no := run_no_of(decode_facts(header.facts).next_run_id)) is not None:
+            last_no = next_no
+            first = self._tools.journal.turns(last_no, limit=1)
+            if first and isinstance(decode_message(first[0].message), WorkflowStarted):
+                break
+            header = self._state(last_no).header
+        if next_no is None and self._directory.find(header.workflow_id, "") == last_no:
+            return last_no
+        run_id = self._state(run_no).header.run_id
+        raise ValueError(
+            f"workflow {header.workflow_id!r} has another run after run {run_id}; reset that one (with a handle that "
+            "names no run), or fork this one"
+        )
+
+    def _state(self, run_no: int) -> RunState:
+        """What is known of a run, whether it has ended or not."""
+        actor = self._directory.of_run(run_no)
+        header = self._directory.header(run_no) if actor is None else actor.run.header
+        if header is None:
+            raise ValueError("the run is not in the journal any more")
+        return RunState(run_no, header, is_stored=True) if actor is None else actor.run
+
+    def _check_fork(self, source: _Source, fork_id: str) -> None:
+        if source.children.at_work:
+            item = min(source.children.at_work)
+            child = source.copy.run.children[item]
+            raise ValueError(
+                f"workflow {source.run.header.workflow_id!r} cannot be forked at turn {source.copy.last}: its child "
+                f"{child.workflow_id!r} had begun by then and has not ended, and stays the child of the original; fork "
+                "at a turn before it began, or when it has ended"
+            )
+        existing = self._directory.find(fork_id, "") if fork_id else None
+        header = None if existing is None else self._directory.header(existing)
+        if header is not None and header.closed_ns is None:
+            raise WorkflowAlreadyStartedError(header.workflow_id, header.run_id, header.workflow_type)
+        if header is None and fork_id and is_run_id_of(self._tools.journal.store_uuid.encode(), fork_id):
+            raise ValueError(f"workflow id {fork_id!r} is kept for a run to come; choose another")
+
+    # What becomes of it.
+
+    def _reset(self, source: _Source, ended_no: int, request: CopyRequest) -> WorkflowStarted:
+        """Have another run go on with the turns.
+
+        Args:
+            ended_no: the run that it comes after, which ends if it has not ended.
+        """
+        tools, run, begun = self._tools, source.run, source.begun
+        time_ns = max(tools.clock.now_ns(), run.last_ns)
+        known = decode_facts(run.header.facts)
+        begun = change_start(begun, first_run_id=run.header.first_run_id, origin=origin_of_reset(begun.origin))
+        kept = RunFacts(parent_run_no=known.parent_run_no, parent_item=known.parent_item)
+        peer, started = begin_copied(tools, source.copy, begun, kept, request.reason, time_ns)
+        source.children.take_over(tools, peer.run.run_no)
+        for message in source.later:
+            if source.copy.is_answer(message) or isinstance(message, _REAPPLIED[request.reapply]):
+                self._give(source, peer, message, time_ns)
+        for message in (*source.mail, *source.children.ends):
+            if source.copy.is_answer(message):
+                leave_row(tools, peer, message, time_ns)
+        for update_id, outcome in source.copy.updates.items():
+            if not outcome:
+                tools.updating.move(run.run_no, peer.run.run_no, update_id)
+        actor, ended = self._directory.of_run(ended_no), self._state(ended_no)
+        if actor is None or not actor.is_open:
+            facts = change_facts(ended.header.facts, next_run_id=started.run_id)
+            put_header(tools.sweep, ended, ended.header._replace(facts=facts))
+        else:
+            where = "its start" if source.copy.last < 0 else f"turn {source.copy.last}"
+            told = f"reset to {where}: {request.reason}" if request.reason else f"reset to {where}"
+            actor.end_without_code(Delivery(RunReset(told, started.run_id)))
+        return started
+
+    def _give(self, source: _Source, peer: Peer, message: Message, time_ns: int) -> None:
+        if isinstance(message, UpdateReceived):
+            self._tools.updating.move(source.run.run_no, peer.run.run_no, message.update_id)
+        leave_row(self._tools, peer, message, time_ns)
+
+    def _fork(self, source: _Source, request: CopyRequest, fork_id: str) -> WorkflowStarted:
+        """Have another workflow begin with the turns; the run that has them does not hear of it."""
+        time_ns = self._tools.clock.now_ns()
+        origin = origin_of_fork(source.begun.origin)
+        begun = change_start(source.begun, workflow_id=fork_id, first_run_id="", origin=origin)
+        peer, started = begin_copied(self._tools, source.copy, begun, NO_FACTS, request.reason, time_ns)
+        for message in (*source.later, *source.mail, *source.children.ends):
+            if source.copy.is_answer(message):
+                leave_row(self._tools, peer, message, time_ns)
+        return started
+
+
+_REAPPLIED: dict[ResetReapplyType, tuple[type[Message], ...]] = {
+    ResetReapplyType.NONE: (),
+    ResetReapplyType.SIGNAL: (SignalReceived,),
+    ResetReapplyType.ALL_ELIGIBLE: (SignalReceived, UpdateReceived),
+}
