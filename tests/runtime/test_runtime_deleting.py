@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 
@@ -22,11 +23,9 @@ from greenroom import (
     WorkflowStillRunningError,
     workflow,
 )
-from greenroom.runtime.model.ids import run_id_of
-from greenroom.storage import Journal, MemoryStore, RunHeader, Store, Tree, WriteError, check
-from greenroom.testing import TestRuntime
-from greenroom.testing.errors import Crash
-from greenroom.testing.faults import When
+from greenroom.storage import MemoryStore, Store, Tree, WriteError, check
+from greenroom.testing import TestRuntime, crash_sweep, start_once
+from tests.runtime.ended_runs import rows_of, write_ended
 
 
 @workflow.defn(name="deleting.Tale")
@@ -66,12 +65,6 @@ async def chapters(number: int) -> str:
 async def parent(policy: ParentClosePolicy) -> int:
     child = await workflow.start_child_workflow(Tale.run, id="child", parent_close_policy=policy)
     return 0 if policy is ParentClosePolicy.ABANDON else await child
-
-
-def rows_of(store: Store) -> list[tuple[Tree, bytes]]:
-    """The keys of a store, without those of the journal itself."""
-    trees = (Tree.RUNS, Tree.DUE, Tree.IDS, Tree.DEAD, Tree.ATTRIBUTES)
-    return [(tree, key) for tree in trees for key, _ in store.scan(tree, b"", b"\xff" * 512, limit=100_000)]
 
 
 def ended(runtime: TestRuntime, workflow_id: str = "tale", lines: int = 1) -> WorkflowHandle[int]:
@@ -315,24 +308,15 @@ def test_a_parent_is_replayed_though_its_child_was_deleted() -> None:
 LONG = 2_500
 
 
-def long_run(store: Store) -> None:
-    """Write a run that has ended after more turns than one commit deletes."""
-    journal = Journal.on(store)
-    batch = journal.batch()
-    run_no, crc = batch.new_run_no(), 0
-    for turn_no in range(LONG):
-        crc = batch.append_turn(run_no, turn_no, 1, b"told", b"asked", crc)
-    run_id = run_id_of(journal.store_uuid.encode(), run_no)
-    ends = int(WorkflowExecutionStatus.COMPLETED)
-    facts = run_id, "3.11", 0, LONG, crc, b"", b"\x94\xb1complete-workflow\x01\xa0\xa0", ""
-    batch.put_header(run_no, RunHeader("long", run_id, "Tale", ends, 1, 2, None, *facts))
-    batch.set_current("long", run_no)
-    journal.commit(batch)
+def long_run() -> Store:
+    """A journal with a run that has ended after more turns than one commit deletes."""
+    store = MemoryStore()
+    write_ended(store, "long", turns=LONG)
+    return store
 
 
 def test_a_long_history_leaves_a_slice_a_commit_while_others_take_turns() -> None:
-    store = MemoryStore()
-    long_run(store)
+    store = long_run()
     with TestRuntime(store) as runtime:
         runtime.get_workflow_handle("long").delete().get()
         turns_left = [len(rows_of(store))]
@@ -346,8 +330,7 @@ def test_a_long_history_leaves_a_slice_a_commit_while_others_take_turns() -> Non
 
 
 def test_check_finds_nothing_wrong_with_a_run_that_is_being_deleted() -> None:
-    store = MemoryStore()
-    long_run(store)
+    store = long_run()
     with TestRuntime(store) as runtime:
         runtime.get_workflow_handle("long").delete().get()
 
@@ -355,29 +338,21 @@ def test_check_finds_nothing_wrong_with_a_run_that_is_being_deleted() -> None:
         assert check(runtime.hands.journal) == []
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("commit", [1, 2, 3])
-def test_a_deletion_that_a_crash_interrupts_is_ended_by_the_next_opening(commit: int, when: When) -> None:
-    store = MemoryStore()
-    long_run(store)
-    with TestRuntime(store) as runtime:
+def test_wherever_the_process_dies_a_run_is_there_or_deleted_to_the_end() -> None:
+    def scenario(runtime: TestRuntime) -> object:
+        # As far as it had come, it is asked again.
+        with suppress(WorkflowNotFoundError):
+            runtime.get_workflow_handle("long").delete().get()
+        short = start_once(runtime, Tale.run, id="short")
+        short.delete(terminate=True).get()
         runtime.run_until_idle()
-        deleting = runtime.get_workflow_handle("long").delete()
-        runtime.store.crash_at_commit(commit, when)
-        with pytest.raises(Crash):
-            runtime.run_until_idle()
+        return rows_of(runtime.store)
 
-        runtime.crash()
-        runtime.run_until_idle()
-
-        is_begun = (commit, when) != (1, "before")
-        assert bool(rows_of(store)) is not is_begun
-        assert deleting.done() is (commit > 1)
+    assert crash_sweep(scenario, make=lambda: TestRuntime(long_run())).points > 8
 
 
 def test_a_slice_that_does_not_get_to_disk_is_deleted_later() -> None:
-    store = MemoryStore()
-    long_run(store)
+    store = long_run()
     with TestRuntime(store) as runtime:
         runtime.get_workflow_handle("long").delete().get()
         runtime.store.fail_commit(1, WriteError("the disk", "no"))
