@@ -10,7 +10,7 @@ from __future__ import annotations
 from .attribute_rows import pack_prefixes, unpack_prefixes
 from .batch import Batch
 from .check import Problem, check
-from .deletion import SLICE, delete_more, delete_run
+from .deletion import delete_more, delete_run
 from .errors import (
     ClosedError,
     CorruptError,
@@ -34,7 +34,6 @@ from .store import Changes, Store, Tree
 __all__ = [
     "ID_LIMIT",
     "PREFIX_LIMIT",
-    "SLICE",
     "Attempt",
     "Batch",
     "Changes",

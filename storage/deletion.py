@@ -17,8 +17,8 @@ from .store import Tree
 
 __all__ = ["SLICE", "delete_more", "delete_run"]
 
-SLICE = 1000
-"""How many rows of a run one commit deletes at most, about."""
+SLICE = 256
+"""How many rows of a run one commit deletes at most, about: as many as a sweep takes turns."""
 
 # Rows beside a history may be large, and to find their keys is to read them.
 _READ = 16

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 
 from ...actors import Deadline, Dispatcher
-from ...storage import SLICE, CorruptError, FormatError, Journal, RunHeader, StorageError
+from ...storage import CorruptError, FormatError, Journal, RunHeader, StorageError
 from ..model.errors import GreenroomError, JournalCorruptError, JournalFormatError
 from ..model.retention import RetentionPolicy
 from .retries import AGAIN_AFTER_NS
@@ -21,6 +21,8 @@ __all__ = ["Retention", "forget_policy"]
 
 # As many as a sweep takes turns: runs are deleted as fast as they can end.
 PAGE = 256
+# Fewer, if they have long histories.
+MOST_ROWS = 1000
 # Runs that end one after the other are deleted together: an idle runtime wakes no more often than this for them.
 GRAIN_NS = 1_000_000_000
 _END_OF_TIME = 2**64 - 2
@@ -120,7 +122,7 @@ class Retention:
         rows = 0
         for at_ns, run_no in page:
             rows += self._settle(run_no, at_ns, now_ns)
-            if rows >= SLICE:
+            if rows >= MOST_ROWS:
                 break
         return bool(page)
 
