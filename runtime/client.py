@@ -69,7 +69,9 @@ class WorkflowHandle(RepairCalls, Generic[R]):
             WorkflowSuspendedError: it is stopped because its code cannot go on.
             WorkflowNotFoundError: there is no such run.
         """
-        target = self._target if not self._run_id else Target(self.id, self._run_id)
+        target = self._target
+        if self._run_id and not (follow_runs and target.first_run_id):
+            target = Target(self.id, self._run_id)
         return self._desk.result(target, self._result_type, follow_runs=follow_runs)
 
     @overload

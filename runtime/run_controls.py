@@ -76,6 +76,25 @@ class RunControls:
         message = RunTerminated(line, data, identity=self._identity)
         return self._desk.send(self._target, message)
 
+    def delete(self, *, terminate: bool = False) -> Future[None]:
+        """Delete the run: its history, its result, its updates, its search attributes and its dead letters; done once
+        that is on disk.
+
+        From then on nothing finds it, as if it had never been, and its workflow id is free. A long history leaves the
+        disk a little later, which a crash only puts off. Of a chain of runs this is the run that the handle is for, the
+        last one if it is for none alone; the others stay.
+
+        Args:
+            terminate: whether a run that is open is terminated first; without it that is refused, since it cannot be
+                undone.
+
+        Raises (from the future):
+            WorkflowStillRunningError: the run has not ended, and is not to be terminated.
+            WorkflowNotFoundError: there is no such run.
+            JournalError: it could not be written, and nothing is deleted.
+        """
+        return self._desk.delete(self._target, terminate=terminate)
+
     def suspend(self, reason: str = "") -> Future[None]:
         """Have the run make no progress until ``resume()``: what comes for it is kept on disk, timers that are due
         wait, activities that are under way end and tell the run later. Opening the journal again does not resume it.

@@ -7,12 +7,12 @@ import contextvars
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 
 from ..actors import Clock, Closer, SystemClock
 from ..storage import Durability, Journal, MemoryStore
@@ -24,6 +24,7 @@ from .model.durations import to_ns
 from .model.payload_converter import PayloadConverter, checked_converter
 from .model.payloads import Converter
 from .model.registry import Registry
+from .model.retention import policy_of
 from .model.supervision import Supervision
 from .model.workflow_reference import workflow_definition_of
 from .runtime_options import RuntimeOptions
@@ -72,6 +73,9 @@ class Runtime(WithStartClient):
             None for the defaults of ``Supervision``.
         turn_deadline: how long a turn of a workflow may compute or block before it is ended and its run is suspended
             (seconds or timedelta); None for no limit, as a debugger needs it.
+        retention: how long a run is kept after its end (seconds or timedelta); then it is deleted, as by
+            ``WorkflowHandle.delete``. It holds for all runs that have ended, whenever that was. None: for ever.
+        retention_by_type: the same for single workflow types, which goes first: declared workflow or name → how long.
         patch_activation_callback: asked before an open run takes a patch that is new to it, with a
             ``PatchActivationInput``; the run takes the old way for good if it returns False. It must return a bool, and
             may read only. None takes every patch.
@@ -116,6 +120,8 @@ class Runtime(WithStartClient):
         failure_exception_types: Iterable[type[BaseException]] = (),
         supervision: Supervision | None = None,
         turn_deadline: Duration | None = 2.0,
+        retention: Duration | None = None,
+        retention_by_type: Mapping[Any, Duration | None] | None = None,
         patch_activation_callback: Callable[[PatchActivationInput], bool] | None = None,
         identity: str | None = None,
         converter: PayloadConverter | None = None,
@@ -159,6 +165,7 @@ class Runtime(WithStartClient):
             switch_interval=switch_interval,
             is_strict=guard == "strict",
             activates=patch_activation_callback,
+            retention=policy_of(retention, retention_by_type),
         )
         self._converter: PayloadConverter = _CONVERTER if converter is None else checked_converter(converter)
         self._grace = (to_ns(shutdown_grace, "shutdown_grace") or 0) / 1e9

@@ -1,10 +1,10 @@
 """The options of a ``Runtime``, for calls that pass them on: type checkers hold these to the same list."""
 
 # No `from __future__ import annotations`: each annotation would be compiled whenever this is imported.
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from datetime import timedelta
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from .core.versions import PatchActivationInput
 from .model.payload_converter import PayloadConverter
@@ -29,6 +29,8 @@ class RuntimeOptions(TypedDict, total=False):
     failure_exception_types: Iterable[type[BaseException]]
     supervision: Supervision | None
     turn_deadline: timedelta | float | None
+    retention: timedelta | float | None
+    retention_by_type: Mapping[Any, timedelta | float | None] | None
     patch_activation_callback: Callable[[PatchActivationInput], bool] | None
     identity: str | None
     converter: PayloadConverter | None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from .attribute_rows import pack_prefixes, unpack_prefixes
 from .batch import Batch
 from .check import Problem, check
+from .deletion import delete_more, delete_run
 from .errors import (
     ClosedError,
     CorruptError,
@@ -66,6 +67,8 @@ __all__ = [
     "Update",
     "WriteError",
     "check",
+    "delete_more",
+    "delete_run",
     "pack_prefixes",
     "unpack_prefixes",
 ]

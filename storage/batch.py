@@ -7,9 +7,9 @@ from threading import Lock
 from . import keys
 from .active import ActiveRuns
 from .attribute_rows import changed_rows
-from .codec import chain_start, encode, encode_pointer, encode_turn, seal
+from .codec import chain_start, encode, encode_pointer, encode_turn, seal, sealed
 from .keys import DueKind, Kind
-from .records import Attempt, DeadLetter, DelayedMail, Mail, RunHeader, SignalKey, Timer, Update
+from .records import Attempt, DeadLetter, DelayedMail, Mail, Retention, RunHeader, SignalKey, Timer, Update
 from .store import Tree
 
 __all__ = ["Batch", "Numbers"]
@@ -105,6 +105,12 @@ class Batch:
         value = encode_pointer(key, run_no)
         self.changes.setdefault(Tree.IDS, {})[key] = value
         self.size += len(key) + len(value)
+
+    def clear_current(self, workflow_id: str) -> None:
+        """A workflow id has no current run any more, unless this batch gives it another one."""
+        key = keys.workflow_key(workflow_id)
+        self.changes.setdefault(Tree.IDS, {}).setdefault(key, None)
+        self.size += len(key)
 
     def put_mail(self, run_no: int, time_ns: int, message: bytes) -> int:
         """Leave a message for a run on disk.
@@ -224,7 +230,50 @@ class Batch:
         value = encode(key, DeadLetter(seq, run_no, time_ns, reason, message))
         self.changes.setdefault(Tree.DEAD, {})[key] = value
         self.size += len(key) + len(value)
+        note = keys.MAIL_KEY.pack(run_no, Kind.LETTER, seq)
+        self._put(note, seal(note))
         return seq
+
+    def put_expiry(self, run_no: int, at_ns: int) -> None:
+        """Have a run that has ended found at the time when it is to be deleted, its ``expires_ns``."""
+        self._put_due(keys.EXPIRY_KEY.pack(keys.EXPIRY, at_ns, run_no))
+
+    def drop_expiry(self, run_no: int, at_ns: int) -> None:
+        """Remove what ``put_expiry`` wrote with the same arguments."""
+        self._drop_due(keys.EXPIRY_KEY.pack(keys.EXPIRY, at_ns, run_no))
+
+    def set_retention(self, policy: str) -> None:
+        """Note what the ``expires_ns`` of all ended runs follow from; empty if nothing can be said of that."""
+        value = encode(keys.RETENTION, Retention(policy)) if policy else None
+        self.changes.setdefault(Tree.META, {})[keys.RETENTION] = value
+        self.size += len(keys.RETENTION) + len(value or b"")
+
+    # For deletion.py, which knows what belongs to a run.
+
+    def drop_header(self, run_no: int) -> None:
+        """Remove the header of a run, by which alone it is known."""
+        self._drop(keys.HEADER_KEY.pack(run_no, Kind.HEADER))
+
+    def drop_turns(self, run_no: int, first: int, stop: int) -> None:
+        """Remove turns of a run, from ``first`` to the one before ``stop``."""
+        for turn_no in range(first, stop):
+            self._drop(_turn_key(run_no, _TURN, turn_no))
+
+    def drop_row(self, key: bytes, row: bytes) -> None:
+        """Remove a row of a run, and the dead letter that it is the note of, if it can be trusted."""
+        self._drop(key)
+        if key[8] == Kind.LETTER and sealed(key, row):
+            letter = key[9:]
+            self.changes.setdefault(Tree.DEAD, {})[letter] = None
+            self.size += len(letter)
+
+    def set_deleted(self, run_no: int) -> None:
+        """Mark a run of which rows are left though its header is gone."""
+        self._put_due(keys.DELETED_KEY.pack(keys.DELETED, run_no))
+
+    def clear_deleted(self, run_no: int) -> None:
+        """Unmark a run of which nothing is left."""
+        self._drop_due(keys.DELETED_KEY.pack(keys.DELETED, run_no))
 
     def _mark(self, run_no: int, *, is_active: bool) -> None:
         # What is so already is no reason for a commit.

@@ -9,7 +9,9 @@ from typing import NamedTuple
 from . import keys
 from .active import runs_in
 from .check_attributes import missing_rows, unfounded_rows
-from .codec import chain_start, decode, decode_bits, decode_pointer, decode_turns, sealed
+from .check_deletion import is_being_deleted, judge_deleted, judge_expiry, judge_note, missing_expiry
+from .check_run import SeenRun
+from .codec import decode, decode_bits, decode_pointer, decode_turns, sealed
 from .engine import verify
 from .errors import CorruptError, FormatError, InUseError
 from .files import Files
@@ -107,20 +109,6 @@ def _problem(error: CorruptError | FormatError) -> Problem:
     return Problem(error.where, error.why, error.run_no if isinstance(error, CorruptError) else None)
 
 
-class _Run:
-    """What has been seen of one run while its rows go by."""
-
-    def __init__(self, run_no: int) -> None:
-        self.run_no = run_no
-        self.header: RunHeader | None = None
-        self.has_header = False
-        self.turns = 0
-        self.crc = chain_start(run_no)
-        self.is_chain_broken = False
-        self.items = 0
-        self.open_updates = 0
-
-
 class _Walk:
     """One pass over all trees."""
 
@@ -138,11 +126,14 @@ class _Walk:
             int(Kind.UPDATE): (_ID_SIZES, self._read_update),
             int(Kind.SIGNAL_KEY): (_ID_SIZES, self._read_signal_key),
             int(Kind.DELAYED): (_only(keys.DELAYED_KEY.size), self._read_delayed),
+            int(Kind.LETTER): (_only(keys.MAIL_KEY.size), self._read_note),
         }
         self._judges = {
             keys.WAITING: (keys.WAITING_KEY.size, self._judge_mail),
             keys.ACTIVE: (keys.ACTIVE_KEY.size, self._judge_active),
             keys.DUE: (keys.DUE_KEY.size, self._judge_due),
+            keys.DELETED: (keys.DELETED_KEY.size, self._judge_deleted),
+            keys.EXPIRY: (keys.EXPIRY_KEY.size, self._judge_expiry),
         }
 
     def problems(self) -> list[Problem]:
@@ -165,7 +156,7 @@ class _Walk:
         self._found.append(Problem(where, what, run_no))
 
     def _walk_runs(self) -> None:
-        run: _Run | None = None
+        run: SeenRun | None = None
         for key, row in self._rows(Tree.RUNS):
             run_no = keys.run_of(key)
             if run_no is None:
@@ -173,7 +164,10 @@ class _Walk:
                 continue
             if run is None or run.run_no != run_no:
                 self._finish(run)
-                run = _Run(run_no)
+                run = SeenRun(run_no)
+                run.is_deleted = key[8] != Kind.HEADER and is_being_deleted(self._store, run_no)
+            if run.is_deleted:
+                continue
             sizes, read = self._readers.get(key[8], (_NO_SIZE, self._read_header))
             if len(key) not in sizes:
                 self._report(keys.describe(key), _STRANGE, run_no)
@@ -184,11 +178,11 @@ class _Walk:
                 self._found.append(_problem(error)._replace(run_no=run_no))
         self._finish(run)
 
-    def _read_header(self, run: _Run, key: bytes, row: bytes) -> None:
+    def _read_header(self, run: SeenRun, key: bytes, row: bytes) -> None:
         run.has_header = True
         run.header = decode(RunHeader, key, row)
 
-    def _read_turn(self, run: _Run, key: bytes, row: bytes) -> None:
+    def _read_turn(self, run: SeenRun, key: bytes, row: bytes) -> None:
         if run.is_chain_broken:
             return
         run.is_chain_broken = True
@@ -197,41 +191,46 @@ class _Walk:
         run.turns += 1
         run.crc = turn.crc
 
-    def _read_mail(self, run: _Run, key: bytes, row: bytes) -> None:
+    def _read_mail(self, run: SeenRun, key: bytes, row: bytes) -> None:
         run.items += 1
         mail = decode(Mail, key, row)
         self._last_seq = max(self._last_seq, mail.seq)
         self._expect_due(key, keys.WAITING_KEY.pack(keys.WAITING, mail.seq, run.run_no))
 
-    def _read_attempt(self, run: _Run, key: bytes, row: bytes) -> None:
+    def _read_attempt(self, run: SeenRun, key: bytes, row: bytes) -> None:
         run.items += 1
         attempt = decode(Attempt, key, row)
         if attempt.next_ns is not None:
             due = keys.DUE_KEY.pack(keys.DUE, attempt.next_ns, run.run_no, DueKind.ATTEMPT, attempt.item)
             self._expect_due(key, due)
 
-    def _read_timer(self, run: _Run, key: bytes, row: bytes) -> None:
+    def _read_timer(self, run: SeenRun, key: bytes, row: bytes) -> None:
         run.items += 1
         timer = decode(Timer, key, row)
         if timer.kind not in (DueKind.TIMER, DueKind.START):
             self._report(keys.describe(key), _STRANGE, run.run_no)
         self._expect_due(key, keys.DUE_KEY.pack(keys.DUE, timer.at_ns, run.run_no, timer.kind, timer.item))
 
-    def _read_update(self, run: _Run, key: bytes, row: bytes) -> None:
+    def _read_update(self, run: SeenRun, key: bytes, row: bytes) -> None:
         update = decode(Update, key, row)
         run.open_updates += not update.outcome
         if keys.update_key(run.run_no, update.update_id) != key:
             self._report(keys.describe(key), f"the row is that of update {update.update_id!r}", run.run_no)
 
-    def _read_signal_key(self, run: _Run, key: bytes, row: bytes) -> None:
+    def _read_signal_key(self, run: SeenRun, key: bytes, row: bytes) -> None:
         found = decode(SignalKey, key, row).key
         if keys.signal_key(run.run_no, found) != key:
             self._report(keys.describe(key), f"the row is that of signal key {found!r}", run.run_no)
 
-    def _read_delayed(self, run: _Run, key: bytes, row: bytes) -> None:
+    def _read_delayed(self, run: SeenRun, key: bytes, row: bytes) -> None:
         run.items += 1
         mail = decode(DelayedMail, key, row)
         self._expect_due(key, keys.DUE_KEY.pack(keys.DUE, mail.at_ns, run.run_no, DueKind.DELAYED, mail.item))
+
+    def _read_note(self, run: SeenRun, key: bytes, row: bytes) -> None:
+        if not sealed(key, row):
+            raise CorruptError(keys.describe(key), "the checksum does not match")
+        self._found += [Problem(*each) for each in judge_note(self._store, key)]
 
     def _expect_due(self, key: bytes, due: bytes) -> None:
         if self._store.get(Tree.DUE, due) is None:
@@ -239,19 +238,20 @@ class _Walk:
                 keys.describe(key), "nothing makes it due: its row in the due tree is missing", keys.run_of(key)
             )
 
-    def _finish(self, run: _Run | None) -> None:
+    def _finish(self, run: SeenRun | None) -> None:
         """Judge a run when its last row has gone by."""
         if run is None:
             return
         self._last_run_no = run.run_no
         where = f"run {run.run_no}"
-        if not run.has_header:
+        if not run.has_header and not run.is_deleted:
             self._report(where, "it has rows but no header", run.run_no)
         header = run.header
         if header is None:
             return
         if header.indexed:
             self._found += [Problem(*each) for each in missing_rows(self._store, run.run_no, header)]
+        self._found += [Problem(*each) for each in missing_expiry(self._store, run.run_no, header)]
         if header.closed_ns is None:
             if header.deadline_ns is not None:
                 due = keys.DUE_KEY.pack(keys.DUE, header.deadline_ns, run.run_no, DueKind.RUN_TIMEOUT, 0)
@@ -302,6 +302,14 @@ class _Walk:
                 self._report(f"run {run_no}", "it is marked active and has no header", run_no)
             elif header.closed_ns is not None:
                 self._report(f"run {run_no}", "it is marked active and is closed", run_no)
+
+    def _judge_deleted(self, key: bytes, row: bytes) -> None:
+        if self._is_sealed(key, row):
+            self._found += [Problem(*each) for each in judge_deleted(key, self._header)]
+
+    def _judge_expiry(self, key: bytes, row: bytes) -> None:
+        if self._is_sealed(key, row):
+            self._found += [Problem(*each) for each in judge_expiry(key, self._header)]
 
     def _judge_due(self, key: bytes, row: bytes) -> None:
         if not self._is_sealed(key, row):

@@ -18,7 +18,7 @@ import msgpack
 
 from . import keys
 from .errors import CorruptError, FormatError
-from .records import Attempt, DeadLetter, DelayedMail, Mail, Meta, RunHeader, SignalKey, Timer, Turn, Update
+from .records import Attempt, DeadLetter, DelayedMail, Mail, Meta, Retention, RunHeader, SignalKey, Timer, Turn, Update
 
 __all__ = [
     "FORMAT",
@@ -52,7 +52,7 @@ _crc_bytes = _TRAILER.pack
 # What the constructor of a named tuple does once it has put its arguments in order.
 _tuple: Callable[..., Any] = cast(Any, tuple).__new__
 
-Record = TypeVar("Record", RunHeader, Mail, Attempt, Timer, Update, SignalKey, DelayedMail, DeadLetter, Meta)
+Record = TypeVar("Record", RunHeader, Mail, Attempt, Timer, Update, SignalKey, DelayedMail, DeadLetter, Meta, Retention)
 
 _INT = (int,)
 _STR = (str,)
@@ -63,7 +63,7 @@ _INT_OR_NONE = (int, NoneType)
 _SHAPES: dict[type, tuple[tuple[type, ...], ...]] = {
     RunHeader: (
         *(_STR, _STR, _STR, _INT, _INT, _INT_OR_NONE, _INT_OR_NONE, _STR, _STR),
-        *(_INT, _INT, _INT, _BYTES, _BYTES, _STR, _INT, _BYTES, _BYTES),
+        *(_INT, _INT, _INT, _BYTES, _BYTES, _STR, _INT, _BYTES, _BYTES, _INT_OR_NONE),
     ),
     Mail: (_INT, _INT, _BYTES),
     Attempt: (_INT, _INT, _INT_OR_NONE, _BOOL, _BYTES, _BYTES, _BYTES),
@@ -73,6 +73,7 @@ _SHAPES: dict[type, tuple[tuple[type, ...], ...]] = {
     DelayedMail: (_INT, _INT, _BYTES, _BOOL),
     DeadLetter: (_INT, _INT, _INT, _STR, _BYTES),
     Meta: (_INT, _STR, _INT, _INT, _INT, _INT, _INT, _STR),
+    Retention: (_STR,),
 }
 
 # The types of fields that were found to fit: there are few such rows of types for each kind.
@@ -233,13 +234,17 @@ def _fields(kind: type, key: bytes, body: bytes) -> list[Any]:
     return values
 
 
+# Rows that belong to no run.
+_NOBODYS: dict[type, str] = {Meta: "the journal's own row", Retention: "the row that says how long runs are kept"}
+
+
 def _place(kind: type, key: bytes) -> str:
-    if kind is Meta:
-        return "the journal's own row"
+    if kind in _NOBODYS:
+        return _NOBODYS[kind]
     if kind is DeadLetter:
         return f"dead letter {int.from_bytes(key, 'big')}"
     return keys.describe(key)
 
 
 def _corrupt(kind: type, key: bytes, why: str) -> CorruptError:
-    return CorruptError(_place(kind, key), why, None if kind is Meta or kind is DeadLetter else keys.run_of(key))
+    return CorruptError(_place(kind, key), why, None if kind in _NOBODYS or kind is DeadLetter else keys.run_of(key))

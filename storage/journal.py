@@ -5,33 +5,31 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 from . import keys
-from .active import ActiveRuns, rows_of, runs_in
+from .active import ActiveRuns, rows_of
 from .attribute_rows import runs_with
 from .batch import Batch, Numbers
-from .codec import FORMAT, chain_start, decode, decode_bits, decode_pointer, decode_turns, encode, sealed, turn_crc
+from .codec import FORMAT, chain_start, decode, decode_pointer, decode_turns, encode, turn_crc
 from .environment import Environment
-from .errors import ClosedError, CorruptError, FormatError, LocationError
+from .errors import CorruptError, FormatError, LocationError
 from .keys import Kind
-from .records import Attempt, DeadLetter, DelayedMail, Due, Items, Mail, Meta, RunHeader, SignalKey, Timer, Turn, Update
+from .queues import PAGE, Queues
+from .records import Attempt, DeadLetter, DelayedMail, Items, Mail, Meta, RunHeader, SignalKey, Timer, Turn, Update
 from .settings import Durability, Settings
 from .store import META_KEY, Store, Tree
 
 __all__ = ["Journal"]
 
-_SLICE = 1000
-# A damaged row of marks: each of its runs may be active.
-_ALL = (1 << keys.BLOCK) - 1
-_T = TypeVar("_T")
 # What stands beside a history, in the order of Items: kind of row → the record in it.
 _KINDS = Kind.MAIL, Kind.ATTEMPT, Kind.TIMER, Kind.UPDATE, Kind.SIGNAL_KEY, Kind.DELAYED
 _BESIDE: dict[int, Any] = dict(zip(_KINDS, (Mail, Attempt, Timer, Update, SignalKey, DelayedMail), strict=True))
 
 
-class Journal:
+class Journal(Queues):
     """Every run of one runtime.
 
     One thread makes batches and commits them; any thread may read. Opening for writing counts the epoch up, which
@@ -39,9 +37,8 @@ class Journal:
     """
 
     def __init__(self, store: Store, meta: Meta, *, owns_store: bool) -> None:
-        self.store = store
+        super().__init__(store)
         self._owns_store = owns_store
-        self._closed = False
         self._meta = meta
         self._meta_row = encode(META_KEY, meta)
         self._numbers = Numbers(meta.next_run_no, meta.next_seq)
@@ -114,6 +111,11 @@ class Journal:
         """How many commits the journal has taken since it was made."""
         return self._meta.sequence
 
+    @property
+    def next_run_no(self) -> int:
+        """The first run number that was never given."""
+        return self._numbers.next_run_no
+
     def batch(self) -> Batch:
         """Return an empty batch."""
         return Batch(self._numbers, self._marked)
@@ -136,7 +138,7 @@ class Journal:
             return
         meta = self._next_meta()
         row = encode(META_KEY, meta)
-        changes[Tree.META] = {META_KEY: row}
+        changes[Tree.META] = {**changes.get(Tree.META, {}), META_KEY: row}
         self.store.commit(changes, expect=self._meta_row)
         self._meta, self._meta_row = meta, row
         self._marked.take_over(blocks)
@@ -170,6 +172,27 @@ class Journal:
         key = keys.HEADER_KEY.pack(run_no, Kind.HEADER)
         row = self._get(Tree.RUNS, key)
         return None if row is None else decode(RunHeader, key, row)
+
+    def headers(self, *, first: int, stop: int, limit: int) -> list[tuple[int, RunHeader | None]]:
+        """Return a page of runs, by number: (run number, header) for each run that has rows.
+
+        Args:
+            first, stop: the half-open range of run numbers.
+
+        Returns:
+            The header is None where it is not there, or cannot be read.
+        """
+        page: list[tuple[int, RunHeader | None]] = []
+        end = keys.HEADER_KEY.pack(stop, Kind.HEADER)
+        while len(page) < limit and (rows := self._scan(Tree.RUNS, keys.HEADER_KEY.pack(first, Kind.HEADER), end, 1)):
+            key, row = rows[0]
+            run_no = int.from_bytes(key[: keys.RUN_NO_SIZE], "big")
+            header = None
+            with suppress(CorruptError, FormatError):
+                header = decode(RunHeader, key, row) if len(key) == keys.HEADER_KEY.size else None
+            page.append((run_no, header))
+            first = run_no + 1
+        return page
 
     def turns(self, run_no: int, *, first: int = 0, limit: int = 256, crc: int | None = None) -> list[Turn]:
         """Return a slice of a run's history, oldest first; an empty or short one is the end.
@@ -209,7 +232,7 @@ class Journal:
         except (CorruptError, FormatError):
             return Turn(turn_no, 0, b"", b"", turn_crc(row))
 
-    def mail(self, run_no: int, *, after: int = -1, limit: int = _SLICE) -> list[Mail]:
+    def mail(self, run_no: int, *, after: int = -1, limit: int = PAGE) -> list[Mail]:
         """Return the messages that wait for a run, oldest first, from the first one after ``after``."""
         start = keys.MAIL_KEY.pack(run_no, Kind.MAIL, after + 1)
         stop = keys.HEADER_KEY.pack(run_no, Kind.MAIL + 1)
@@ -246,59 +269,13 @@ class Journal:
             lists[key[8]].append(decode(_BESIDE[key[8]], key, row))
         return Items(*lists.values())
 
-    def waiting(
-        self, *, after: bytes = b"", limit: int = _SLICE, damaged: list[CorruptError] | None = None
-    ) -> list[tuple[bytes, int]]:
-        """Return a page of waiting mail, oldest first: (key, run number) for each message.
-
-        Args:
-            after: the last key of the page before.
-            damaged: gets the errors of damaged rows, which are then left out of the page. Without it they are raised.
-        """
-        return self._page(keys.WAITING, keys.WAITING_KEY.size, after, b"\x01", limit, _waiting_run, damaged)
-
-    def active(
-        self, *, after: bytes = b"", limit: int = _SLICE, damaged: list[CorruptError] | None = None
-    ) -> list[tuple[bytes, int]]:
-        """Return a page of active runs: (key, run number).
-
-        A key stands for a block of runs, which are all in the page: so it may be longer than ``limit``. Of a damaged
-        row every run is in the page that it can have told of. The arguments are those of ``waiting``.
-        """
-        page: list[tuple[bytes, int]] = []
-        for key, bits in self._marks(after, damaged):
-            page += [(key, run_no) for run_no in runs_in(keys.block_of(key), bits)]
-            if len(page) >= limit:
-                break
-        return page
-
-    def due(
-        self,
-        *,
-        until_ns: int,
-        after: Due | None = None,
-        limit: int = _SLICE,
-        damaged: list[CorruptError] | None = None,
-    ) -> list[Due]:
-        """Return a page of what is due at ``until_ns`` or before, earliest first.
-
-        Args:
-            until_ns: nanoseconds since the epoch, UTC.
-            after: what the page begins behind, whether it is there or not.
-            limit: as for ``waiting``.
-            damaged: as for ``waiting``.
-        """
-        first = b"" if after is None else keys.DUE_KEY.pack(keys.DUE, *after)
-        stop = keys.DUE_TIME.pack(keys.DUE, min(max(until_ns + 1, 0), 2**64 - 1))
-        return [due for _, due in self._page(keys.DUE, keys.DUE_KEY.size, first, stop, limit, _due, damaged)]
-
     def attribute_runs(
         self,
         prefix: bytes,
         *,
         stop: bytes | None = None,
         after: bytes = b"",
-        limit: int = _SLICE,
+        limit: int = PAGE,
         damaged: list[CorruptError] | None = None,
     ) -> list[tuple[bytes, int]]:
         """Return a page of the index, in the order of keys: (key, run number) for each attribute of a run.
@@ -312,7 +289,7 @@ class Journal:
         end = keys.prefix_end(prefix) if stop is None else stop
         return runs_with(self.store, prefix, end, after=after, limit=limit, damaged=damaged)
 
-    def dead_letters(self, *, limit: int = _SLICE) -> list[DeadLetter]:
+    def dead_letters(self, *, limit: int = PAGE) -> list[DeadLetter]:
         """Return the newest dead letters, newest first."""
         rows = self._scan(Tree.DEAD, b"", b"\xff" * 9, limit, reverse=True)
         return [decode(DeadLetter, key, row) for key, row in rows]
@@ -323,79 +300,12 @@ class Journal:
         if self._owns_store:
             self.store.close()
 
-    def _page(
-        self,
-        queue: int,
-        width: int,
-        after: bytes,
-        stop: bytes,
-        limit: int,
-        read: Callable[[bytes], _T],
-        damaged: list[CorruptError] | None,
-    ) -> list[tuple[bytes, _T]]:
-        start = keys.after(after) if after else queue.to_bytes()
-        page: list[tuple[bytes, _T]] = []
-        while wanted := limit - len(page):
-            rows = self._scan(Tree.DUE, start, stop, wanted)
-            for key, row in rows:
-                if len(key) == width and sealed(key, row):
-                    page.append((key, read(key)))
-                    continue
-                error = CorruptError(f"the due row {key.hex()}", "the checksum does not match")
-                if damaged is None:
-                    raise error
-                damaged.append(error)
-            if len(rows) < wanted:
-                break
-            start = keys.after(rows[-1][0])
-        return page
-
-    def _blocks(self) -> dict[int, int]:
-        """The marks on disk: block number → bits."""
-        return {keys.block_of(key): bits for key, bits in self._marks(b"", [])}
-
-    def _marks(self, after: bytes, damaged: list[CorruptError] | None) -> Iterator[tuple[bytes, int]]:
-        """The rows of marks behind a key: (key, bits)."""
-        start = keys.after(after) if after else keys.ACTIVE.to_bytes()
-        while rows := self._scan(Tree.DUE, start, keys.DUE.to_bytes(), _SLICE):
-            for key, row in rows:
-                try:
-                    if len(key) != keys.ACTIVE_KEY.size:
-                        raise CorruptError(f"the due row {key.hex()}", "no version of greenroom writes such a key")
-                    yield key, decode_bits(key, row)
-                except CorruptError as error:
-                    if damaged is None:
-                        raise
-                    damaged.append(error)
-                    if len(key) == keys.ACTIVE_KEY.size:
-                        yield key, _ALL
-            start = keys.after(rows[-1][0])
-
     def _walk(self, run_no: int, first: Kind, last: Kind) -> Iterator[tuple[bytes, bytes]]:
         start, stop = keys.kind_range(run_no, first, last)
-        while rows := self._scan(Tree.RUNS, start, stop, _SLICE):
+        while rows := self._scan(Tree.RUNS, start, stop, PAGE):
             yield from rows
             start = keys.after(rows[-1][0])
 
     def _get(self, tree: Tree, key: bytes) -> bytes | None:
         self._check_open()
         return self.store.get(tree, key)
-
-    def _scan(
-        self, tree: Tree, start: bytes, stop: bytes, limit: int, *, reverse: bool = False
-    ) -> list[tuple[bytes, bytes]]:
-        self._check_open()
-        return self.store.scan(tree, start, stop, limit=limit, reverse=reverse)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedError("the journal")
-
-
-def _waiting_run(key: bytes) -> int:
-    return int.from_bytes(key[9:], "big")
-
-
-def _due(key: bytes) -> Due:
-    _, at_ns, run_no, kind, item = keys.DUE_KEY.unpack(key)
-    return Due(at_ns, run_no, kind, item)

@@ -4,6 +4,7 @@
 tree        key                                                      what stands there
 ==========  =======================================================  ==========================
 META        ``b"meta"``                                              the journal's own numbers
+META        ``b"retention"``                                         how long ended runs are kept
 RUNS        ``run_no(8) ‖ 0x00``                                     header
 RUNS        ``run_no(8) ‖ 0x10 ‖ turn_no(4)``                        turn
 RUNS        ``run_no(8) ‖ 0x20 ‖ seq(8)``                            mail
@@ -12,9 +13,12 @@ RUNS        ``run_no(8) ‖ 0x40 ‖ timer_kind(1) ‖ item(4)``           timer
 RUNS        ``run_no(8) ‖ 0x50 ‖ update id, UTF-8``                  update
 RUNS        ``run_no(8) ‖ 0x60 ‖ idempotency key, UTF-8``            key of a signal
 RUNS        ``run_no(8) ‖ 0x70 ‖ item(4)``                           mail that comes later
+RUNS        ``run_no(8) ‖ 0x80 ‖ seq(8)``                            a dead letter is the run's
 DUE         ``0x00 ‖ seq(8) ‖ run_no(8)``                            mail waits
 DUE         ``0x01 ‖ block(8)``                                      which of 256 runs are active
 DUE         ``0x02 ‖ at_ns(8) ‖ run_no(8) ‖ due_kind(1) ‖ item(4)``  something is due at a time
+DUE         ``0x03 ‖ run_no(8)``                                     the run is being deleted
+DUE         ``0x04 ‖ at_ns(8) ‖ run_no(8)``                          the run is to be deleted then
 IDS         workflow id, UTF-8                                       its current run
 DEAD        ``seq(8)``                                               dead letter
 ATTRIBUTES  ``prefix ‖ run_no(8)``                                   the run has an attribute
@@ -32,14 +36,20 @@ __all__ = [
     "ATTEMPT_KEY",
     "BLOCK",
     "DELAYED_KEY",
+    "DELETED",
+    "DELETED_KEY",
     "DUE",
     "DUE_KEY",
     "DUE_TIME",
+    "EXPIRY",
+    "EXPIRY_KEY",
+    "EXPIRY_TIME",
     "HEADER_KEY",
     "ID_LIMIT",
     "LETTER_KEY",
     "MAIL_KEY",
     "PREFIX_LIMIT",
+    "RETENTION",
     "RUN_NO_SIZE",
     "TIMER_KEY",
     "TURN_KEY",
@@ -70,8 +80,11 @@ RUN_NO_SIZE = 8
 PREFIX_LIMIT = 511 - RUN_NO_SIZE
 """Longest prefix of an attribute's key in bytes."""
 
-WAITING, ACTIVE, DUE = 0, 1, 2
-"""First byte of the three queues of the DUE tree."""
+WAITING, ACTIVE, DUE, DELETED, EXPIRY = range(5)
+"""First byte of the five queues of the DUE tree."""
+
+RETENTION = b"retention"
+"""Key of how long ended runs are kept, beside the journal's own numbers."""
 
 BLOCK = 256
 """How many runs share one row of marks: those whose numbers give the same block when divided by this."""
@@ -81,9 +94,10 @@ TURN_KEY = ATTEMPT_KEY = DELAYED_KEY = Struct(">QBI")
 MAIL_KEY = Struct(">QBQ")
 TIMER_KEY = Struct(">QBBI")
 WAITING_KEY = Struct(">BQQ")
-ACTIVE_KEY = Struct(">BQ")
+ACTIVE_KEY = DELETED_KEY = Struct(">BQ")
 DUE_KEY = Struct(">BQQBI")
-DUE_TIME = Struct(">BQ")  # the head of a DUE_KEY
+DUE_TIME = EXPIRY_TIME = Struct(">BQ")  # the head of a DUE_KEY, and of an EXPIRY_KEY
+EXPIRY_KEY = Struct(">BQQ")
 LETTER_KEY = Struct(">Q")
 
 
@@ -98,6 +112,7 @@ class Kind(IntEnum):
     UPDATE = 0x50
     SIGNAL_KEY = 0x60
     DELAYED = 0x70
+    LETTER = 0x80
 
 
 class DueKind(IntEnum):
@@ -190,6 +205,7 @@ _LAYOUTS: dict[int, tuple[Struct, str]] = {
     Kind.ATTEMPT: (ATTEMPT_KEY, "activity {2} of run {0}"),
     Kind.TIMER: (TIMER_KEY, "timer {3} (kind {2}) of run {0}"),
     Kind.DELAYED: (DELAYED_KEY, "delayed mail {2} of run {0}"),
+    Kind.LETTER: (MAIL_KEY, "the note of dead letter {2} of run {0}"),
 }
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "Items",
     "Mail",
     "Meta",
+    "Retention",
     "RunHeader",
     "SignalKey",
     "Timer",
@@ -39,6 +40,7 @@ class RunHeader(NamedTuple):
         flags, options, outcome, stopped_at, facts: the runtime's own; they mean nothing to the storage.
         note: why it is stopped, if it is.
         indexed: the rows by which the run is found; see ``attribute_rows``.
+        expires_ns: when it is to be deleted, or None.
     """
 
     workflow_id: str
@@ -59,6 +61,7 @@ class RunHeader(NamedTuple):
     stopped_at: int = 0
     facts: bytes = b""
     indexed: bytes = b""
+    expires_ns: int | None = None
 
 
 class Turn(NamedTuple):
@@ -170,6 +173,12 @@ class Meta(NamedTuple):
     next_seq: int
     created_ns: int
     lib_version: str
+
+
+class Retention(NamedTuple):
+    """How long ended runs are kept, as their ``expires_ns`` say it; what the text means is for the layer above."""
+
+    policy: str
 
 
 class Items(NamedTuple):

@@ -27,6 +27,7 @@
     │   └── WorkflowContinuedAsNewError     the caller: it goes on as another run
     ├── WorkflowNotFoundError               the caller: no such workflow
     │   └── WorkflowClosedError             the caller: it has already ended
+    ├── WorkflowStillRunningError           the caller: it has not ended, and cannot be deleted
     ├── WorkflowSuspendedError              the author or the operator: mend the code, then resume
     ├── WorkflowQueryFailedError            the caller or the author: nobody answers, or the handler failed
     ├── WorkflowQueryRejectedError          the caller: the run stands as ``reject_condition`` excludes
@@ -101,6 +102,7 @@ from .use_errors import (
     WorkflowContinuedAsNewError,
     WorkflowFailureError,
     WorkflowNotFoundError,
+    WorkflowStillRunningError,
     WorkflowSuspendedError,
 )
 from .work_errors import (
@@ -166,6 +168,7 @@ __all__ = [
     "WorkflowNotFoundError",
     "WorkflowQueryFailedError",
     "WorkflowQueryRejectedError",
+    "WorkflowStillRunningError",
     "WorkflowSuspendedError",
     "WorkflowUpdateFailedError",
     "WorkflowUpdateLimitError",

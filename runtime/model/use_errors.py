@@ -11,6 +11,7 @@ __all__ = [
     "WorkflowContinuedAsNewError",
     "WorkflowFailureError",
     "WorkflowNotFoundError",
+    "WorkflowStillRunningError",
     "WorkflowSuspendedError",
 ]
 
@@ -58,7 +59,7 @@ class WorkflowContinuedAsNewError(WorkflowFailureError):
 
 
 class WorkflowNotFoundError(GreenroomError):
-    """The journal has no such workflow, or no such run of it.
+    """The journal has no such workflow, or no such run of it: it was never there, or has been deleted.
 
     Attributes:
         workflow_id: the workflow that was asked for.
@@ -72,7 +73,9 @@ class WorkflowNotFoundError(GreenroomError):
 
     def __str__(self) -> str:
         run = "" if self.run_id is None else f" with run id {self.run_id}"
-        return f"no workflow {self.workflow_id!r}{run} in this journal; check the id, and the journal"
+        return (
+            f"no workflow {self.workflow_id!r}{run} in this journal, or it was deleted; check the id, and the journal"
+        )
 
 
 class WorkflowClosedError(WorkflowNotFoundError):
@@ -91,6 +94,24 @@ class WorkflowClosedError(WorkflowNotFoundError):
     def __str__(self) -> str:
         run = f"workflow {self.workflow_id!r} (run {self.run_id})"
         return f"{run} has ended ({self.status}); result() and fetch_history() still work"
+
+
+class WorkflowStillRunningError(GreenroomError):
+    """A run that has not ended was to be deleted.
+
+    Attributes:
+        workflow_id: the workflow.
+        run_id: the run that is open.
+    """
+
+    def __init__(self, workflow_id: str, run_id: str) -> None:
+        super().__init__(workflow_id, run_id)
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        run = f"workflow {self.workflow_id!r} (run {self.run_id})"
+        return f"{run} has not ended; wait for its result, or delete(terminate=True) ends it first"
 
 
 class WorkflowSuspendedError(GreenroomError):

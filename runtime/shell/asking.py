@@ -14,7 +14,6 @@ from ...storage import RunHeader, StorageError
 from ..core.execution import Execution
 from ..model.errors import (
     GreenroomError,
-    InternalError,
     RuntimeClosedError,
     TurnDeadlineError,
     WorkflowQueryFailedError,
@@ -83,15 +82,21 @@ class Asking:
         if len(waiting) == 1:
             self._dispatcher.call_soon(self._begin, run_no)
 
+    def refuse(self, run_no: int, error: GreenroomError) -> None:
+        """Nothing more is told of a run by its history; of one that is being replayed the end is not asked."""
+        self._fail(run_no, error)
+
     def _begin(self, run_no: int) -> None:
         tools = self._tools
+        if run_no not in self._waiting:
+            return
         try:
             header = tools.journal.header(run_no)
         except StorageError as error:
             self._fail(run_no, public_error(error, tools.path))
             return
         if header is None:
-            self._fail(run_no, InternalError(f"run {run_no} is not in the journal"))
+            # It was deleted, and whoever had asked before was told.
             return
         # Who is not to ask is told before anything is replayed.
         waiting = [query for query in self._waiting[run_no] if not self._reject(query, header)]

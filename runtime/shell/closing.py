@@ -58,7 +58,9 @@ def close_run(
         run.clear_rows()
     if run.delayed:
         come_to_nothing(tools, run, next_run_id, status, time_ns)
-    closed = run.header._replace(
+    retention, header = tools.retention, run.header
+    expires_ns = None if retention is None else retention.keep(run_no, header.workflow_type, time_ns)
+    closed = header._replace(
         status=int(status),
         closed_ns=time_ns,
         turns=run.turn_no,
@@ -67,6 +69,7 @@ def close_run(
         note="",
         stopped_at=0,
         facts=facts,
+        expires_ns=expires_ns,
     )
     put_header(tools.sweep, run, closed)
     if run.children:

@@ -25,6 +25,7 @@ from ..model.errors import (
 from ..model.options import QueryRejectCondition
 from .asking import Asking
 from .attempts import Attempts
+from .deleting import Deleting
 from .delivery import Delivery, PinnedDelivery, Query, Question
 from .describing import describe
 from .directory import Directory
@@ -64,6 +65,7 @@ class Desk:
         sweep: Sweep,
         attempts: Attempts,
         asking: Asking,
+        deleting: Deleting,
         tools: Tools,
         mailbox_limit: int,
         driver: Callable[[Future[Any], float | None], None] | None = None,
@@ -74,6 +76,7 @@ class Desk:
         self._sweep = sweep
         self._attempts = attempts
         self._asking = asking
+        self._deleting = deleting
         self._tools = tools
         self._mailbox_limit = mailbox_limit
         self._driver = driver
@@ -150,6 +153,10 @@ class Desk:
     def copy(self, target: Target, request: CopyRequest) -> Future[Any]:
         """Have another run go on from a turn of a run: in its place, or as a fork."""
         return self._ask(Future(), self._copy, target, request)
+
+    def delete(self, target: Target, *, terminate: bool) -> Future[None]:
+        """Delete a run that has ended, or is ended for it."""
+        return self._ask(Future(), self._delete, target, terminate)
 
     def find(self, target: Target) -> Future[tuple[int, RunHeader]]:
         """The number and the header of a run."""
@@ -302,6 +309,14 @@ class Desk:
         run_no, _ = self._known(target)
         self._resetting.ask(future, run_no, request)
 
+    def _delete(self, future: Future[None], target: Target, terminate: bool) -> None:  # as it was asked
+        run_no, _ = self._known(target)
+
+        def again(target: Target) -> None:
+            self._handle(future, self._delete, (target, terminate))
+
+        self._deleting.ask(future, run_no, target, again, terminate=terminate)
+
     def _find(self, future: Future[tuple[int, RunHeader]], target: Target) -> None:
         run_no, header = self._known(target)
         # Found again by its own id when it is told: its header may be another by then.
@@ -311,6 +326,12 @@ class Desk:
         directory = self._directory
         run_no = directory.find(target.workflow_id, target.run_id or target.first_run_id)
         header = None if run_no is None else directory.header(run_no)
+        if (run_no is None or header is None) and target.first_run_id:
+            # The first run of the chain may have been deleted while another one goes on.
+            run_no = directory.find(target.workflow_id, "")
+            header = None if run_no is None else directory.header(run_no)
+            if header is not None and header.first_run_id != target.first_run_id:
+                header = None
         if run_no is None or header is None:
             raise WorkflowNotFoundError(target.workflow_id, target.run_id or target.first_run_id or None)
         if target.first_run_id and header.closed_ns is not None:

@@ -42,6 +42,8 @@ class Directory:
         self.closed_by: GreenroomError | None = None
         # Runs whose start is not on disk yet, by workflow id: the journal does not find them.
         self._unborn: dict[str, WorkflowActor] = {}
+        # Runs that the open sweep deletes: the journal still finds them.
+        self._hidden: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._residents)
@@ -101,6 +103,8 @@ class Directory:
         actor = self._residents.get(run_no)
         if actor is not None:
             return actor.run.header
+        if run_no in self._hidden:
+            return None
         try:
             return self._journal.header(run_no)
         except StorageError as error:
@@ -203,6 +207,18 @@ class Directory:
     def born(self, peer: Peer) -> None:
         """The start of a run is on disk now, where the journal finds it."""
         self._forget_unborn(peer)
+
+    def is_at_rest(self, run_no: int) -> bool:
+        """Whether the disk has all that is to be said of a run: it is not in memory, nor deleted by the open sweep."""
+        return run_no not in self._residents and run_no not in self._hidden
+
+    def hide(self, run_no: int) -> None:
+        """The open sweep deletes a run: there is none from now on."""
+        self._hidden.add(run_no)
+
+    def show(self, run_no: int, error: GreenroomError | None = None) -> None:
+        """The journal says again whether there is a run."""
+        self._hidden.discard(run_no)
 
     def _forget_unborn(self, peer: Peer) -> None:
         if self._unborn.get(peer.run.header.workflow_id) is peer:

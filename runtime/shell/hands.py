@@ -20,8 +20,10 @@ from ..model.history import WorkflowHistory
 from ..model.options import decode_workflow_options
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
+from ..model.retention import RetentionPolicy
 from .asking import Asking
 from .attempts import Attempts
+from .deleting import Deleting
 from .delivery import Question
 from .desk import Desk
 from .directory import Directory
@@ -33,6 +35,7 @@ from .pace import Pace
 from .performer import Outcome, Task
 from .recovery import Recovery
 from .requests import Requests
+from .retention import Retention, forget_policy
 from .retries import Retries
 from .settings import NO_SEAMS, Seams, Settings
 from .starting import Starts
@@ -115,11 +118,33 @@ class Hands:
             converter=converter,
             deliver=self.directory.deliver,
         )
+        self.retention = None if settings.retention is None else self._retention(settings.retention)
         self.directory.tools = self._tools(clock, path, settings, seams)
+        self._asking = Asking(self.dispatcher, self.directory.tools)
+        self.deleting = Deleting(
+            path=path,
+            journal=journal,
+            dispatcher=self.dispatcher,
+            directory=self.directory,
+            sweep=self.sweep,
+            asking=self._asking,
+            retries=self.retries,
+            policy=settings.retention,
+        )
         self.desk = self._desk(clock, path, settings, seams)
         self.overdue: Overdue | None = None
         self._turn_seconds = settings.turn_deadline
         self._path = path
+
+    def _retention(self, policy: RetentionPolicy) -> Retention:
+        return Retention(
+            policy,
+            journal=self.journal,
+            dispatcher=self.dispatcher,
+            header=self.directory.header,
+            is_at_rest=self.directory.is_at_rest,
+            sweep=self.sweep,
+        )
 
     def _tools(self, clock: Clock, path: str, settings: Settings, seams: Seams) -> Tools:
         return Tools(
@@ -133,6 +158,7 @@ class Hands:
             mailbox_limit=settings.mailbox_limit,
             make_execution=_making(settings, seams),
             path=path,
+            retention=self.retention,
             retries=self.retries,
             supervisor=Supervisor(settings.supervision, clock),
             sweep=self.sweep,
@@ -163,7 +189,8 @@ class Hands:
             ),
             sweep=self.sweep,
             attempts=self.attempts,
-            asking=Asking(self.dispatcher, self.directory.tools),
+            asking=self._asking,
+            deleting=self.deleting,
             tools=self.directory.tools,
             mailbox_limit=settings.mailbox_limit,
             driver=seams.driver,
@@ -180,6 +207,11 @@ class Hands:
         )
         self.dispatcher.call_soon(self.timekeeper.start)
         self.dispatcher.call_soon(recovery.start)
+        self.dispatcher.call_soon(self.deleting.start)
+        if self.retention is None:
+            self.dispatcher.call_soon(forget_policy, self.journal, self.sweep)
+        else:
+            self.dispatcher.call_soon(self.retention.start, self.deleting.delete)
 
     def start(self) -> None:
         """Begin to work, on a thread of their own, whose turns are watched."""

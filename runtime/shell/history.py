@@ -7,11 +7,12 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from ...actors import Future
-from ...storage import Journal, RunHeader
+from ...storage import CorruptError, Journal, RunHeader
 from ..core import commands, messages
 from ..core.commands import Command
 from ..core.messages import Message
 from ..model.attribute_values import decode_attributes, shown
+from ..model.errors import WorkflowNotFoundError
 from ..model.failures import Failure
 from ..model.history import HistoryEvent, WorkflowHistory
 from ..model.instants import instant
@@ -54,9 +55,22 @@ def read_history(journal: Journal, converter: PayloadConverter, run_no: int, hea
     """The events of one run.
 
     Raises:
+        WorkflowNotFoundError: it was deleted while it was read.
         StorageError: the journal cannot be read.
         ValueError: a turn holds something that this release does not know.
     """
+    try:
+        history = _read(journal, converter, run_no, header)
+    except CorruptError:
+        if journal.header(run_no) is not None:
+            raise
+    else:
+        if journal.header(run_no) is not None:
+            return history
+    raise WorkflowNotFoundError(header.workflow_id, header.run_id)
+
+
+def _read(journal: Journal, converter: PayloadConverter, run_no: int, header: RunHeader) -> WorkflowHistory:
     events: list[HistoryEvent] = []
     first, crc = 0, None
     while True:

@@ -83,7 +83,7 @@ def _target(tools: Tools, run: RunState, command: SignalExternal) -> tuple[Peer 
         target, error = _reach(command.workflow_id, tools.directory.find_open, command.workflow_id, command.run_id)
         return target, error if target is not None or error is not None else _absent(command.workflow_id, "signal")
     child = run.children.get(command.child)
-    target = None if child is None else _child(tools, run, child)
+    target = None if child is None else open_child(tools, run, child)
     if target is not None:
         return target, None
     return None, _nobody(f"the child {command.workflow_id!r} has ended: nobody is there to signal")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from ...actors import Future
 from ..core.execution import Execution
 from ..core.versions import Activates
+from ..model.retention import RetentionPolicy
 from ..model.supervision import Supervision
 from .performer import Performer
 
@@ -31,6 +32,7 @@ class Settings(NamedTuple):
         switch_interval: seconds that the runtime holds Python's switch interval at; None if it leaves it alone.
         is_strict: whether the calls of workflow code are watched.
         activates: asked before a run takes a patch that is new to it; None takes all.
+        retention: how long ended runs are kept; None for ever.
     """
 
     max_residents: int = 2000
@@ -45,6 +47,7 @@ class Settings(NamedTuple):
     switch_interval: float | None = None
     is_strict: bool = False
     activates: Activates | None = None
+    retention: RetentionPolicy | None = None
 
 
 class Seams(NamedTuple):

@@ -11,7 +11,13 @@ from ...storage import RunHeader
 from ..core.messages import RunTerminated, SignalReceived, SignalReceivedOnce, encode_message
 from ..core.origins import Origin
 from ..model.definitions import WorkflowDefinition
-from ..model.errors import GreenroomError, MailboxFullError, WorkflowAlreadyStartedError, WorkflowClosedError
+from ..model.errors import (
+    GreenroomError,
+    MailboxFullError,
+    WorkflowAlreadyStartedError,
+    WorkflowClosedError,
+    WorkflowNotFoundError,
+)
 from ..model.ids import is_run_id_of
 from ..model.options import (
     WorkflowExecutionStatus,
@@ -144,7 +150,11 @@ class Starts:
             self._sweep.answer(future, answer)
 
     def end_of_chain(self, run_no: int, header: RunHeader) -> tuple[int, RunHeader]:
-        """The last run of the chain of a run that has ended, by number and header."""
+        """The last run of the chain of a run that has ended, by number and header.
+
+        Raises:
+            WorkflowNotFoundError: the run that goes on was deleted.
+        """
         directory = self._directory
         while next_run_id := decode_facts(header.facts).next_run_id:
             # Chains may be long, and the run that is sought is mostly the current one.
@@ -155,7 +165,8 @@ class Starts:
             following = directory.find(header.workflow_id, next_run_id)
             found = None if following is None else directory.header(following)
             if following is None or found is None:
-                break
+                # It was deleted, and with it what would lead on.
+                raise WorkflowNotFoundError(header.workflow_id, next_run_id)
             run_no, header = following, found
         return run_no, header
 

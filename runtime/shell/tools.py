@@ -14,6 +14,7 @@ from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .attempts import Attempts
 from .delivery import Delivery
+from .retention import Retention
 from .retries import Retries
 from .run_state import RunState
 from .supervisor import Supervisor
@@ -112,6 +113,7 @@ class Tools:
         "mailbox_limit",
         "make_execution",
         "path",
+        "retention",
         "retries",
         "supervisor",
         "sweep",
@@ -136,6 +138,7 @@ class Tools:
         mailbox_limit: int,
         make_execution: Callable[..., Execution],
         path: str,
+        retention: Retention | None,
         retries: Retries,
         supervisor: Supervisor,
         sweep: Sweep,
@@ -160,6 +163,8 @@ class Tools:
         self.mailbox_limit = mailbox_limit
         self.make_execution = make_execution
         self.path = path
+        # None if runs are kept for ever.
+        self.retention = retention
         self.retries = retries
         self.supervisor = supervisor
         self.sweep = sweep

@@ -71,7 +71,7 @@ EXAMPLES = [
     ),
     (
         WorkflowNotFoundError("w"),
-        "no workflow 'w' in this journal; check the id, and the journal",
+        "no workflow 'w' in this journal, or it was deleted; check the id, and the journal",
     ),
     (
         WorkflowClosedError("w", "r", "COMPLETED"),

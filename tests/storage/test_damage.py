@@ -93,6 +93,8 @@ def test_a_flipped_bit_in_any_row_is_noticed_and_harms_no_other_run() -> None:
 
     for tree in (Tree.RUNS, Tree.DUE, Tree.IDS, Tree.DEAD, Tree.ATTRIBUTES):
         for key, value in store.scan(tree, *EVERYTHING, limit=1_000):
+            if tree is Tree.RUNS and key[8] == keys.Kind.LETTER:
+                continue  # Read where a run is deleted, and by the check: see test_deletion.
             for place in range(len(value)):
                 flipped = bytearray(value)
                 flipped[place] ^= 1 << dice.randrange(8)

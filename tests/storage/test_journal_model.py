@@ -22,6 +22,7 @@ from greenroom.storage import (
     Timer,
     Turn,
     check,
+    delete_run,
     pack_prefixes,
     unpack_prefixes,
 )
@@ -69,6 +70,9 @@ class MemoryJournalMachine(RuleBasedStateMachine):
     def pick(self, number: int) -> int:
         runs = sorted(run for run, header in self.model.headers.items() if header.closed_ns is None)
         return runs[number % len(runs)]
+
+    def has_ended_run(self) -> bool:
+        return not self.batch and any(header.closed_ns is not None for header in self.model.headers.values())
 
     def has_open_run(self) -> bool:
         return any(header.closed_ns is None for header in self.model.headers.values())
@@ -176,6 +180,31 @@ class MemoryJournalMachine(RuleBasedStateMachine):
         model.headers[run_no] = header._replace(closed_ns=1, turns=len(turns), crc=turns[-1].crc)
         batch.put_header(run_no, model.headers[run_no])
 
+    @precondition(has_ended_run)
+    @rule(number=PICK, at_ns=TIMES)
+    def let_expire(self, number: int, at_ns: int) -> None:
+        ended = sorted(run for run, header in self.model.headers.items() if header.closed_ns is not None)
+        run_no = ended[number % len(ended)]
+        before = self.model.headers[run_no]
+        if before.expires_ns is not None:
+            self.batch.drop_expiry(run_no, before.expires_ns)
+        self.model.headers[run_no] = header = before._replace(expires_ns=at_ns)
+        self.batch.put_expiry(run_no, at_ns)
+        self.batch.put_header(run_no, header)
+
+    @precondition(has_ended_run)
+    @rule(number=PICK)
+    def delete(self, number: int) -> None:
+        model = self.model
+        ended = sorted(run for run, header in model.headers.items() if header.closed_ns is not None)
+        run_no = ended[number % len(ended)]
+        header = model.headers.pop(run_no)
+        delete_run(self.journal, self.batch, run_no, header)
+        if model.current.get(header.workflow_id) == run_no:
+            del model.current[header.workflow_id]
+        for rows in (model.turns, model.mail, model.attempts, model.timers):
+            del rows[run_no]
+
     @rule(reopen=st.booleans())
     def commit(self, *, reopen: bool) -> None:
         self.journal.commit(self.batch)
@@ -207,11 +236,16 @@ class MemoryJournalMachine(RuleBasedStateMachine):
             due += [Due(at.next_ns, run_no, 2, at.item) for at in items.attempts if at.next_ns is not None]
             if header.closed_ns is None and header.deadline_ns is not None:
                 due.append(Due(header.deadline_ns, run_no, 3, 0))
-        assert {name: journal.current_run(name) for name in model.current} == model.current
+        assert {name: journal.current_run(name) for name in "abc"} == {**dict.fromkeys("abc"), **model.current}
         assert [run_no for _, run_no in journal.waiting()] == [run_no for _, run_no in sorted(waiting)]
         assert [run_no for _, run_no in journal.active()] == sorted(model.active)
         assert journal.due(until_ns=FOREVER) == sorted(due)
         assert journal.due(until_ns=10) == sorted(item for item in due if item.at_ns <= 10)
+        expiring = sorted(
+            (header.expires_ns, run_no) for run_no, header in model.headers.items() if header.expires_ns is not None
+        )
+        assert journal.expiring(until_ns=FOREVER) == expiring
+        assert journal.headers(first=1, stop=FOREVER, limit=1_000) == sorted(model.headers.items())
         index = sorted(
             (prefix + run_no.to_bytes(8, "big"), run_no)
             for run_no, header in model.headers.items()
