@@ -7,6 +7,8 @@ import errno
 import importlib
 import os
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import lmdb
 
@@ -105,8 +107,13 @@ class Engine:
         with self._env.begin() as txn:
             return _take(txn.cursor(db), start, stop, limit, reverse=reverse)
 
-    def write(self, path: str, plan: Plan, expect: bytes | None) -> None:
+    def write(
+        self, path: str, plan: Plan, expect: bytes | None, alone: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         """Write a batch, everything or nothing.
+
+        Args:
+            alone: keeps readers out. To give a batch up waits until nobody reads, which might never come.
 
         Raises:
             FencedError: the row ``META_KEY`` does not hold what is expected.
@@ -130,14 +137,19 @@ class Engine:
                     raise WriteError(path, "the engine took over less than the batch")
             txn.commit()
         except BaseException:
-            with contextlib.suppress(lmdb.Error):
+            with alone(), contextlib.suppress(lmdb.Error):
                 txn.abort()
             raise
 
-    def works(self) -> bool:
-        """Whether it takes write transactions; after a failed last step of a commit it does not."""
+    def works(self, alone: Callable[[], AbstractContextManager[None]]) -> bool:
+        """Whether it takes write transactions; after a failed last step of a commit it does not.
+
+        Args:
+            alone: as for ``write``.
+        """
         try:
-            self._env.begin(write=True).abort()
+            with alone():
+                self._env.begin(write=True).abort()
         except lmdb.Error:
             return False
         return True

@@ -118,7 +118,7 @@ class Environment:
             is_unsure = False
             while True:
                 try:
-                    self._engine().write(self.path, plan, expect)
+                    self._engine().write(self.path, plan, expect, self._gate.shut)
                     return
                 except MapFullError as error:
                     self._grow(error)
@@ -126,7 +126,7 @@ class Environment:
                     raise ValueError(BAD_KEY) from error
                 except EngineError as error:
                     failures += 1
-                    if not self._engine().works():
+                    if not self._engine().works(self._gate.shut):
                         if is_unsure:
                             raise OutcomeUnknownError(self.path, str(error)) from error
                         is_unsure = True

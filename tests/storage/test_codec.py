@@ -16,6 +16,7 @@ from greenroom.storage import (
     Attempt,
     CorruptError,
     DeadLetter,
+    DelayedMail,
     FormatError,
     Mail,
     Meta,
@@ -38,6 +39,7 @@ from greenroom.storage.codec import (
     turn_crc,
 )
 from greenroom.storage.keys import Kind
+from greenroom.storage.records import Retention
 
 INT = st.integers(-(2**63), 2**64 - 1)
 OPTIONAL = st.none() | INT
@@ -46,12 +48,17 @@ BYTES = st.binary(max_size=60)
 KEY = st.binary(min_size=1, max_size=25)
 
 HEADERS = st.builds(
-    RunHeader, TEXT, TEXT, TEXT, INT, INT, OPTIONAL, OPTIONAL, TEXT, TEXT, INT, INT, INT, BYTES, BYTES, TEXT, INT
+    Retention,
+    RunHeader,
+    *(TEXT, TEXT, TEXT, INT, INT, OPTIONAL, OPTIONAL, TEXT, TEXT),
+    *(INT, INT, INT, BYTES, BYTES, TEXT, INT, BYTES, BYTES, OPTIONAL),
 )
 MAIL = st.builds(Mail, INT, INT, BYTES)
 ATTEMPTS = st.builds(Attempt, INT, INT, OPTIONAL, st.booleans(), BYTES, BYTES, BYTES)
 TIMERS = st.builds(Timer, INT, INT, INT)
 UPDATES = st.builds(Update, TEXT, BYTES)
+DELAYED = st.builds(DelayedMail, INT, INT, BYTES, st.booleans())
+KEPT = st.builds(Retention, TEXT)
 LETTERS = st.builds(DeadLetter, INT, INT, INT, TEXT, BYTES)
 METAS = st.builds(Meta, INT, TEXT, INT, INT, INT, INT, INT, TEXT)
 ROW = keys.MAIL_KEY.pack(1, Kind.MAIL, 2)
@@ -63,6 +70,8 @@ READERS: list[Callable[[bytes, bytes], object]] = [
     partial(decode, Attempt),
     partial(decode, Timer),
     partial(decode, Update),
+    partial(decode, DelayedMail),
+    partial(decode, Retention),
     partial(decode, DeadLetter),
     partial(decode, Meta),
 ]
@@ -77,7 +86,7 @@ def packed(*fields: object) -> bytes:
     return data
 
 
-@given(key=KEY, record=st.one_of(HEADERS, MAIL, ATTEMPTS, TIMERS, UPDATES, LETTERS, METAS))
+@given(key=KEY, record=st.one_of(HEADERS, MAIL, ATTEMPTS, TIMERS, UPDATES, DELAYED, KEPT, LETTERS, METAS))
 def test_every_record_survives_the_way_to_bytes_and_back(key: bytes, record: Any) -> None:
     assert decode(record.__class__, key, encode(key, record)) == record
 

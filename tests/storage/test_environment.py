@@ -416,6 +416,7 @@ def test_the_map_grows_under_readers_that_notice_nothing(disk: Environment) -> N
 
     assert failures == []
     assert len(reads) == 3
+    assert all(reads)
     assert len(disk.scan(Tree.RUNS, b"k", b"l", limit=200)) == 20
 
 
