@@ -48,7 +48,6 @@ BYTES = st.binary(max_size=60)
 KEY = st.binary(min_size=1, max_size=25)
 
 HEADERS = st.builds(
-    Retention,
     RunHeader,
     *(TEXT, TEXT, TEXT, INT, INT, OPTIONAL, OPTIONAL, TEXT, TEXT),
     *(INT, INT, INT, BYTES, BYTES, TEXT, INT, BYTES, BYTES, OPTIONAL),
