@@ -11,7 +11,7 @@ from ..runtime.core.messages import Message
 from ..runtime.core.replay import compare
 from ..runtime.shell.bringing_back import begin_execution
 from ..runtime.shell.hands import Hands
-from ..runtime.shell.run_actor import ENDS
+from ..runtime.shell.mailed_actor import ENDS
 from .recorded import RecordedRun
 from .runtime import TestRuntime
 

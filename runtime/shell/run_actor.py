@@ -5,15 +5,9 @@ from __future__ import annotations
 
 import logging
 
-from ...actors import Actor, Dispatcher, Future, Lane
+from ...actors import Dispatcher, Future, Lane
 from ..core.execution import Execution
-from ..core.messages import (
-    Message,
-    RunTerminated,
-    RunTimedOut,
-    WorkflowStarted,
-    decode_message,
-)
+from ..core.messages import WorkflowStarted, decode_message
 from ..model.description import WorkflowExecutionDescription
 from ..model.errors import GreenroomError, InternalError, RuntimeClosedError
 from ..model.run_facts import change_facts, decode_facts
@@ -21,11 +15,12 @@ from .answers import refuse_all
 from .begun_as import begun_as
 from .bringing_back import BringingBack
 from .closing import forget_start
-from .delivery import Delivery, Query, Question
+from .delivery import Delivery, Question
 from .describing import describe
 from .headers import put_header
 from .last_look import LastLook
 from .mail_rows import put_row
+from .mailed_actor import MailedActor
 from .putting_away import put_away
 from .run_state import RunState
 from .skipping import skip
@@ -35,17 +30,14 @@ from .sweep import fail_if_pending
 from .tools import Tools
 from .writing import write_birth
 
-__all__ = ["ENDS", "RunActor"]
+__all__ = ["RunActor"]
 
 HOLD_NS = 200_000_000
-
-ENDS = (RunTimedOut, RunTerminated)
-"""Messages that end a run without asking its code."""
 
 logger = logging.getLogger("greenroom")
 
 
-class RunActor(Actor):
+class RunActor(MailedActor):
     """The actor of one run.
 
     Args:
@@ -55,37 +47,18 @@ class RunActor(Actor):
     """
 
     def __init__(self, run: RunState, standing: Standing, tools: Tools, dispatcher: Dispatcher) -> None:
-        super().__init__(dispatcher=dispatcher)
-        self.run = run
-        self.standing = standing
+        super().__init__(run, standing, tools, dispatcher)
         self.execution: Execution | None = None
-        self._tools = tools
         self._back: BringingBack | None = None
         self._look: LastLook | None = None
         self._tries_again = False
         self._waits_to_go_on = False
         self._is_written = False
 
-    def __str__(self) -> str:
-        return f"workflow {self.run.header.workflow_id!r} (run {self.run.header.run_id})"
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the run can still take messages."""
-        return self.standing is not Standing.CLOSED
-
     @property
     def is_unborn(self) -> bool:
         """Whether the start of the run is neither on disk nor in the open sweep: there may never be such a run."""
         return self.standing is Standing.NEW and not self.run.is_stored and not self._is_written
-
-    @property
-    def waiting_messages(self) -> int:
-        """How many messages wait for the run.
-
-        What waits on disk waits in memory too while the run is awake, so the two are not added up.
-        """
-        return max(len(self.actor_inbox), len(self.run.rows))
 
     @property
     def is_idle(self) -> bool:
@@ -97,30 +70,6 @@ class RunActor(Actor):
     def is_coming_back(self) -> bool:
         """Whether the run is being brought back, or is about to be, though it was suspended."""
         return self._tries_again or self.standing is Standing.REPLAYING
-
-    # Mail.
-
-    def accept(self, delivery: Delivery) -> None:
-        """Put a message behind the mail that is there; one that ends the run goes before it."""
-        # Nothing goes before the start of a run: without it there is nothing to end.
-        if isinstance(delivery.message, ENDS) and self.standing is not Standing.NEW:
-            self.actor_inbox.put(delivery, Lane.SYSTEM)
-        else:
-            self.actor_inbox.put(delivery)
-
-    def accept_row(self, seq: int, message: Message) -> None:
-        """A message for this run is on disk now. What is not awake finds it there when it wakes."""
-        if self.dispatcher.is_closed:
-            # The next opening takes it: runs that write to each other would never come to an end.
-            return
-        if self.standing is Standing.DORMANT:
-            self.wake()
-        elif seq in self.run.rows:
-            self.accept(Delivery(message, seq=seq))
-
-    def ask(self, question: Question | Query) -> None:
-        """Put a question behind the mail that is there."""
-        self.actor_inbox.put(question, Lane.QUERY)
 
     def describe(self, waiting_messages: int | None = None) -> WorkflowExecutionDescription:
         """How the run stands; ``waiting_messages`` is the number to be told, if another than its own."""
@@ -134,11 +83,6 @@ class RunActor(Actor):
             waiting_messages=self.waiting_messages if waiting_messages is None else waiting_messages,
             restarts=self._tools.supervisor.restarts(self.run.run_no),
         )
-
-    def wake(self) -> None:
-        """Have a dormant run brought back though no mail has come."""
-        if self.standing is Standing.DORMANT and not self.actor_inbox.is_scheduled:
-            self.actor_inbox.put(Question(_nothing, None), Lane.SYSTEM)
 
     # Birth and end.
 
@@ -187,13 +131,6 @@ class RunActor(Actor):
     def _decide(self, delivery: Delivery) -> None:
         """Have the code of the run take a message."""
         raise InternalError(f"{self} has no code")
-
-    def leave(self, message: Message, time_ns: int) -> None:
-        """Put a message into the mailbox, on disk as well, in the open sweep."""
-        seq = put_row(self._tools, self.run, message, time_ns)
-        if self.standing is not Standing.DORMANT:
-            # It finds it there when it wakes.
-            self.actor_inbox.put(Delivery(message, seq=seq))
 
     def started(self) -> WorkflowStarted:
         """The message that began the run.
@@ -403,7 +340,3 @@ class RunActor(Actor):
 
 def _begin(actor: RunActor) -> None:
     actor.begin_delayed()
-
-
-def _nothing(actor: RunActor) -> None:
-    """To wake a run is all that is asked."""

@@ -21,11 +21,12 @@ from .delivery import Delivery, Query, Question
 from .encoding import encode_turn
 from .journal_seam import is_passing
 from .last_look import LastLook, told_with_start
+from .mailed_actor import ENDS
 from .outcomes import Refusal
 from .overdue import LEFT_BEHIND, overdue
 from .query_failures import query_failure
 from .relatives import find_children
-from .run_actor import ENDS, RunActor
+from .run_actor import RunActor
 from .standing import Standing
 from .succession import carry_over, pass_on
 from .suspending import tell_waiters
