@@ -221,29 +221,27 @@ class Desk:
             fail_if_pending(future, InternalError(f"a request could not be seen to: {error!r}"))
             raise
 
-    def _send(self, future: Future[None], target: Target, message: Message) -> None:
+    def _taker(self, future: Future[None], target: Target, message: Message) -> WorkflowActor | None:
+        """Who takes a message; None if its run has ended and had heard it before, which the caller is told."""
         run_no, header = self._known(target)
         actor = self._directory.of_run(run_no)
         if actor is None:
             if not was_heard(self._tools, run_no, message):
                 raise closed_error(header)
             self._sweep.answer(future, None)
-            return
-        if actor.waiting_messages >= self._mailbox_limit and not isinstance(message, RunTerminated):
+        elif actor.waiting_messages >= self._mailbox_limit and not isinstance(message, RunTerminated):
             raise MailboxFullError(target.workflow_id, self._mailbox_limit)
-        actor.accept((PinnedDelivery if target.run_id else Delivery)(message, future))
+        return actor
+
+    def _send(self, future: Future[None], target: Target, message: Message) -> None:
+        actor = self._taker(future, target, message)
+        if actor is not None:
+            actor.accept((PinnedDelivery if target.run_id else Delivery)(message, future))
 
     def _send_later(self, future: Future[None], target: Target, message: Message, at_ns: int) -> None:
-        run_no, header = self._known(target)
-        actor = self._directory.of_run(run_no)
-        if actor is None:
-            if not was_heard(self._tools, run_no, message):
-                raise closed_error(header)
-            self._sweep.answer(future, None)
+        taker = self._taker(future, target, message)
+        if taker is None:
             return
-
-        if actor.waiting_messages >= self._mailbox_limit:
-            raise MailboxFullError(target.workflow_id, self._mailbox_limit)
 
         def keep(actor: WorkflowActor) -> None:
             if not actor.is_open:
@@ -258,7 +256,7 @@ class Desk:
                 self._sweep.answer(future, None)
 
         # In its turn: what waits for it is known then, and whether it is open.
-        actor.ask(Question(keep, future, answers_itself=True))
+        taker.ask(Question(keep, future, answers_itself=True))
 
     def _result(self, future: ResultFuture, target: Target) -> None:
         self._starts.attach(future, *self._known(target))
