@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from ..actors import Future
-from .model.history import WorkflowHistory
 from .model.ids import check_id
 from .model.options import ResetReapplyType
-from .model.payload_converter import PayloadConverter
 from .model.texts import writable
 from .run_controls import RunControls
-from .shell.desk import Desk
-from .shell.outcomes import AS_DECLARED
 from .shell.resetting import CopyRequest
 from .shell.targets import Target
 
@@ -23,23 +18,9 @@ _WORDS = ("start", "last")
 
 
 class RepairCalls(RunControls):
-    """The part of a handle that makes another run of a run's history; whatever makes a handle makes it."""
+    """The part of a handle that makes another run of a run's history."""
 
-    __slots__ = ("_result_type", "_run_id")
-
-    def __init__(
-        self,
-        desk: Desk,
-        converter: PayloadConverter,
-        history: Callable[[Target], Future[WorkflowHistory]],
-        target: Target,
-        run_id: str = "",
-        result_type: Any = AS_DECLARED,
-        identity: str = "",
-    ) -> None:
-        super().__init__(desk, converter, history, target, identity)
-        self._run_id = run_id or target.run_id
-        self._result_type = result_type
+    __slots__ = ()
 
     def reset(
         self,
@@ -113,7 +94,7 @@ class RepairCalls(RunControls):
         )
 
 
-def _check_turn(name: str, turn: Any) -> None:
+def _check_turn(name: str, turn: object) -> None:
     if isinstance(turn, bool) or not isinstance(turn, (int, str)):
         raise TypeError(f"{name} is {turn!r}; give the number of a turn, 'start' or 'last'")
     if (turn < 0) if isinstance(turn, int) else (turn not in _WORDS):

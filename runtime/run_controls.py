@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ..actors import Future
 from .core.messages import CancelRequested, RunTerminated
@@ -13,15 +14,23 @@ from .model.options import QueryRejectCondition
 from .model.payload_converter import PayloadConverter
 from .model.texts import writable
 from .shell.desk import Desk
+from .shell.outcomes import AS_DECLARED
 from .shell.targets import Target
 
 __all__ = ["RunControls"]
 
 
 class RunControls:
-    """What any run can be told, and what can be known of it."""
+    """What any run can be told, and what can be known of it; whatever makes a handle makes it.
 
-    __slots__ = ("_converter", "_desk", "_history", "_identity", "_target")
+    Args:
+        target: whom it speaks to.
+        run_id: the run that it was made of, if not the one that is meant.
+        result_type: what the result is to be read as.
+        identity: on whose behalf; empty for nobody's.
+    """
+
+    __slots__ = ("_converter", "_desk", "_history", "_identity", "_result_type", "_run_id", "_target")
 
     def __init__(
         self,
@@ -29,12 +38,16 @@ class RunControls:
         converter: PayloadConverter,
         history: Callable[[Target], Future[WorkflowHistory]],
         target: Target,
-        identity: str,
+        run_id: str = "",
+        result_type: Any = AS_DECLARED,
+        identity: str = "",
     ) -> None:
         self._desk = desk
         self._converter = converter
         self._history = history
         self._target = target
+        self._run_id = run_id or target.run_id
+        self._result_type = result_type
         self._identity = identity
 
     def cancel(self, reason: str = "") -> Future[None]:

@@ -59,6 +59,7 @@ class StartOptions(NoteOptions, total=False):
 
 
 _NAMES = tuple(StartOptions.__annotations__)
+_ID_ALONE = frozenset(("id",))
 # What a start is told of ids is not kept with the run.
 _UNSTORED = frozenset(
     ("id", "id_conflict_policy", "id_reuse_policy", "start_signal", "start_signal_args", "request_id", "identity")
@@ -121,7 +122,8 @@ def start_request(
         ValueError: an option that cannot be so.
         PayloadError: an argument cannot be stored, or is not of the type that its annotation allows.
     """
-    for name in options:
+    is_plain = _ID_ALONE.issuperset(options)
+    for name in () if is_plain else options:
         if name not in _NAMES:
             raise TypeError(
                 f"no start option {name!r} (there are: {', '.join(_NAMES)}); "
@@ -133,6 +135,13 @@ def start_request(
     data = converter.encode_args(args)
     # The run would be suspended by arguments that its annotations do not allow: better to say so here.
     definition.check(data, converter)
+    given_id = options.get("id")
+    workflow_id = "" if given_id is None else check_id(given_id, "workflow id")
+    if is_plain:
+        return StartRequest(
+            *(definition.name, data, workflow_id, _NO_OPTIONS, _NO_OPTIONS_DATA, FAIL, ALLOW_DUPLICATE, answer),
+            identity=identity,
+        )
     identity = identity_of(options.get("identity"), identity)
     signal = _signal(options, converter, identity)
     # Who has something to say to a workflow means the one that is there.
@@ -150,8 +159,6 @@ def start_request(
     if not _UNSTORED.issuperset(options):
         stored = _stored_options(options, converter)
         stored_data = encode_workflow_options(stored)
-    given_id = options.get("id")
-    workflow_id = "" if given_id is None else check_id(given_id, "workflow id")
     return StartRequest(
         *(definition.name, data, workflow_id, stored, stored_data, conflict, reuse, answer, signal),
         request_id=_request_id(options, workflow_id),

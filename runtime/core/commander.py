@@ -50,6 +50,7 @@ class Commander(Continuing):
 
     Attributes:
         pending: command id to the handle that waits for its outcome.
+        starting: command id of each child whose start is not known yet to the handle that waits for it.
         timers: command id to the timer that has not fired.
     """
 
@@ -63,6 +64,7 @@ class Commander(Continuing):
     ) -> None:
         super().__init__(converter, failure_types, workflows)
         self.pending: dict[int, PendingHandle[Any]] = {}
+        self.starting: dict[int, PendingHandle[str]] = {}
         self.timers: dict[int, TimerHandle] = {}
         self._activities = activities
         self._run_id = run_id

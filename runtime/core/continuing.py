@@ -86,8 +86,10 @@ class Continuing(Endings):
         return None if found is None or found.is_dynamic else found
 
     def raised(self, error: BaseException) -> None:
-        # One that is put away ends of something else.
-        continuation = None if self.put_away else continuation_in(error)
+        if self.put_away:
+            # It ends of something else.
+            return
+        continuation = continuation_in(error)
         if continuation is None:
             super().raised(error)
         elif self.closing is None:

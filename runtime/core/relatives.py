@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import NotRegisteredError, WorkflowAlreadyStartedError
 from ..model.failures import Failure
 from ..model.handler_definitions import handler_name
 from ..model.message_calls import checked_call
 from ..model.options import ChildWorkflowCancellationType, WorkflowIDReusePolicy, WorkflowOptions
-from ..model.payload_converter import PayloadConverter
-from ..model.registry import Registry
 from .child_handles import ChildWorkflowHandle
 from .commander import Commander
 from .commands import CancelExternal, RequestCancelChild, SignalWithStart, StartChild
@@ -28,22 +25,7 @@ _TRY_CANCEL = ChildWorkflowCancellationType.TRY_CANCEL
 
 
 class Relatives(Commander):
-    """The part of an execution that asks for other workflows.
-
-    Attributes:
-        starting: command id of each child whose start is not known yet → the handle that waits for it.
-    """
-
-    def __init__(
-        self,
-        run_id: str,
-        converter: PayloadConverter,
-        failure_types: tuple[type[BaseException], ...],
-        activities: Registry[ActivityDefinition] | None,
-        workflows: Registry[WorkflowDefinition] | None,
-    ) -> None:
-        super().__init__(run_id, converter, failure_types, activities, workflows)
-        self.starting: dict[int, PendingHandle[str]] = {}
+    """The part of an execution that asks for other workflows."""
 
     # What is asked for.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+from types import CoroutineType, MethodType
 
 __all__ = ["refuse_a_call", "refuse_an_instance"]
 
@@ -16,7 +16,7 @@ def refuse_a_call(kind: str, target: object) -> None:
     Raises:
         TypeError: it is a coroutine, which is closed: Python need not warn that it was never awaited.
     """
-    if inspect.iscoroutine(target):
+    if isinstance(target, CoroutineType):
         target.close()
         raise TypeError(
             f"this is a call of {target.__qualname__}(); pass {target.__name__} itself and then its arguments: the "
@@ -30,7 +30,7 @@ def refuse_an_instance(target: object) -> None:
     Raises:
         TypeError: it is one, and its instance would be no run's.
     """
-    if inspect.ismethod(target) and not isinstance(target.__self__, type):
+    if isinstance(target, MethodType) and not isinstance(target.__self__, type):
         kind = type(target.__self__).__name__
         raise TypeError(
             f"this is {target.__name__} of an instance of {kind}, and each run makes its own; "
