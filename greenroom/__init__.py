@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from .runtime.model.attribute_values import SearchAttributeIndexedValueType
     from .runtime.model.cancellation import ActivityCancellationDetails
     from .runtime.model.copied_run import CopiedRun
-    from .runtime.model.description import DelayedSignal, PendingActivity, PendingTimer, WorkflowExecutionDescription
+    from .runtime.model.description import (
+        DelayedSignal,
+        PendingActivity,
+        PendingChild,
+        PendingTimer,
+        WorkflowExecutionDescription,
+    )
     from .runtime.model.errors import (
         ActivityError,
         ApplicationError,
@@ -146,6 +152,7 @@ _HOMES = {
     "PayloadError": ".runtime.model.errors",
     "PayloadTooLargeError": ".runtime.model.errors",
     "PendingActivity": ".runtime.model.description",
+    "PendingChild": ".runtime.model.description",
     "PendingTimer": ".runtime.model.description",
     "QueryRejectCondition": ".runtime.model.options",
     "RawValue": ".runtime.model.payload_codecs",
@@ -239,6 +246,7 @@ __all__ = [
     "PayloadError",
     "PayloadTooLargeError",
     "PendingActivity",
+    "PendingChild",
     "PendingTimer",
     "QueryRejectCondition",
     "RawValue",

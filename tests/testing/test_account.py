@@ -50,7 +50,7 @@ def test_it_says_what_nobody_has_driven_yet_and_drives_nothing() -> None:
 
         account = runtime.account()
 
-        waiting = "waits for a signal or a condition, since it has no activity and no timer"
+        waiting = "waits for a signal or a condition, since it has no activity, no timer and no child"
         assert account == [
             f"workflow 'waits' (account.waits) {waiting}; 2 messages it has not taken yet",
             "starts that nothing has driven yet: 1",

@@ -94,6 +94,11 @@ async def listener(count: int) -> list[object]:
     return [await channel.receive("word") for _ in range(count)]
 
 
+@workflow.defn(name="runtime.family")
+async def family() -> list[object]:
+    return await workflow.execute_child_workflow(listener, 1, id="child")
+
+
 @workflow.defn(name="runtime.dice")
 async def dice() -> int:
     return workflow.random().randrange(2**60)
@@ -242,8 +247,22 @@ def test_who_is_stuck_is_told_what_each_open_workflow_waits_for(evict: bool) -> 
             f"  workflow 'busy' (runtime.busy) waits for {waiting}, {timers}",
             f"  workflow 'busier' (runtime.busy) waits for {waiting}, {waiting}, {waiting}, 2 more, {timers}",
             "  workflow 'broken' (runtime.broken) is suspended; describe() has the traceback",
-            "  workflow 'listener' (runtime.listener) waits for a signal or a condition, since it has no activity and "
-            "no timer; it has 1 signal that nothing has taken",
+            "  workflow 'listener' (runtime.listener) waits for a signal or a condition, since it has no activity, "
+            "no timer and no child; it has 1 signal that nothing has taken",
+        ]
+
+
+def test_who_is_stuck_says_which_child_it_waits_for() -> None:
+    with TestRuntime() as runtime:
+        result = runtime.execute_workflow(family, id="parent")
+
+        with pytest.raises(StuckError) as caught:
+            runtime.wait(result)
+
+        assert str(caught.value).splitlines()[1:] == [
+            "  workflow 'parent' (runtime.family) waits for child 'child' (runtime.listener)",
+            "  workflow 'child' (runtime.listener) waits for a signal or a condition, since it has no activity, no "
+            "timer and no child",
         ]
 
 
