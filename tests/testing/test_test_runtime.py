@@ -19,7 +19,7 @@ from greenroom.runtime.model.errors import (
 )
 from greenroom.runtime.model.retry import RetryPolicy
 from greenroom.runtime.runtime_options import RuntimeOptions
-from greenroom.storage import LocationError, MemoryStore, Tree
+from greenroom.storage import MemoryStore, ReadError, Tree
 from greenroom.testing import Crash, LeakError, StuckError, TestRuntime, options
 from greenroom.testing.faults import When
 from tests.examples.test_pages import options_of
@@ -547,7 +547,7 @@ def test_a_runtime_without_checks_does_not_walk_the_journal_at_close() -> None:
 
     runtime.close()
 
-    with pytest.raises(LocationError):
+    with pytest.raises(ReadError):
         any(runtime.store.get(Tree.META, b"") for _ in range(5))
 
 
