@@ -13,17 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .async_exceptions import async_exception_setter, frame_of, is_delicate
+from .turn_progress import TICKS, Progress, processor_clock
 
 __all__ = ["ThreadAbandoned", "TurnDeadline", "TurnExceeded", "Watchdog"]
-
-_TICKS = 8
-"""How often a turn is looked at before its time is over."""
-
-_STARVED = 20
-"""A turn that gets less than this share of the time is asleep, unless other threads of the process compute."""
-
-_AT_THE_LATEST = 30
-"""After so many times its time a turn is ended whatever its thread gets."""
 
 _MOST_HITS = 3
 
@@ -206,7 +198,7 @@ class Watchdog:
             self._thread.join()
 
     def _run(self) -> None:
-        tick = self._seconds / _TICKS
+        tick = self._seconds / TICKS
         while not self._is_stopping:
             deadline = self._deadline
             number = deadline.number
@@ -237,7 +229,7 @@ class Watchdog:
 
     def _watch(self, deadline: TurnDeadline, number: int, tick: float) -> None:
         """Watch one turn until it is over, or its thread is left behind."""
-        progress = _Progress(deadline.thread, self._seconds)
+        progress = Progress(processor_clock(deadline.thread), self._seconds)
         hits = 0
         while deadline.number == number and deadline.owner is not None and not self._is_stopping:
             self._pause(tick)
@@ -262,47 +254,6 @@ class Watchdog:
         return True
 
 
-class _Progress:
-    """What the thread of a turn gets of the processor.
-
-    Attributes:
-        is_over: whether the turn has had its time.
-        is_blocked: whether the thread has had nothing at all for that long: it waits outside Python.
-    """
-
-    __slots__ = (
-        "_began",
-        "_began_process",
-        "_began_thread",
-        "_clock",
-        "_last",
-        "_moved_at",
-        "_seconds",
-        "is_blocked",
-        "is_over",
-    )
-
-    def __init__(self, thread: int, seconds: float) -> None:
-        self._seconds = seconds
-        self._clock = _processor_clock(thread)
-        self._began = self._moved_at = time.monotonic()
-        self._began_process = time.process_time()
-        self._began_thread = self._clock()
-        self._last: float = self._began_thread
-        self.is_over = self.is_blocked = False
-
-    def look(self) -> None:
-        """See how far it has come."""
-        now, used_now = time.monotonic(), self._clock()
-        if used_now != self._last:
-            self._last, self._moved_at = used_now, now
-        spent, used = now - self._began, used_now - self._began_thread
-        others = time.process_time() - self._began_process - used
-        is_asleep = spent >= self._seconds and used * _STARVED < spent and others < spent / 2
-        self.is_blocked = now - self._moved_at >= self._seconds
-        self.is_over = used >= self._seconds or is_asleep or spent >= _AT_THE_LATEST * self._seconds
-
-
 def _stack_of(thread: int) -> str:
     """Where a thread is, without what has called the code that it runs."""
     theirs = [each for each in traceback.walk_stack(frame_of(thread)) if not _is_own(each[0].f_globals.get("__name__"))]
@@ -314,21 +265,3 @@ def _is_own(module: object) -> bool:
 
 
 _PACKAGE = __name__.partition(".")[0] + "."
-
-
-def _processor_clock(thread: int) -> Callable[[], float]:
-    """The processor time of a thread in seconds; where the system does not tell, the time itself."""
-    try:
-        clock = time.pthread_getcpuclockid(thread)
-        time.clock_gettime(clock)
-    except (AttributeError, OSError):
-        return time.monotonic
-
-    def read() -> float:
-        try:
-            return time.clock_gettime(clock)
-        except OSError:
-            # The thread has ended, and its turn with it.
-            return 0.0
-
-    return read

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from .runtime.model.attribute_values import SearchAttributeIndexedValueType
     from .runtime.model.cancellation import ActivityCancellationDetails
     from .runtime.model.copied_run import CopiedRun
-    from .runtime.model.description import DelayedSignal, PendingActivity, PendingTimer, WorkflowExecutionDescription
+    from .runtime.model.description import (
+        DelayedSignal,
+        PendingActivity,
+        PendingChild,
+        PendingTimer,
+        WorkflowExecutionDescription,
+    )
     from .runtime.model.errors import (
         ActivityError,
         ApplicationError,
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
         JournalFullError,
         JournalInUseError,
         JournalLocationError,
+        JournalReadError,
         JournalWriteError,
         MailboxFullError,
         NondeterminismError,
@@ -131,6 +138,7 @@ _HOMES = {
     "JournalFullError": ".runtime.model.errors",
     "JournalInUseError": ".runtime.model.errors",
     "JournalLocationError": ".runtime.model.errors",
+    "JournalReadError": ".runtime.model.errors",
     "JournalWriteError": ".runtime.model.errors",
     "MailboxFullError": ".runtime.model.errors",
     "NondeterminismError": ".runtime.model.errors",
@@ -146,6 +154,7 @@ _HOMES = {
     "PayloadError": ".runtime.model.errors",
     "PayloadTooLargeError": ".runtime.model.errors",
     "PendingActivity": ".runtime.model.description",
+    "PendingChild": ".runtime.model.description",
     "PendingTimer": ".runtime.model.description",
     "QueryRejectCondition": ".runtime.model.options",
     "RawValue": ".runtime.model.payload_codecs",
@@ -224,6 +233,7 @@ __all__ = [
     "JournalFullError",
     "JournalInUseError",
     "JournalLocationError",
+    "JournalReadError",
     "JournalWriteError",
     "MailboxFullError",
     "NondeterminismError",
@@ -239,6 +249,7 @@ __all__ = [
     "PayloadError",
     "PayloadTooLargeError",
     "PendingActivity",
+    "PendingChild",
     "PendingTimer",
     "QueryRejectCondition",
     "RawValue",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
@@ -22,26 +23,41 @@ def wait_for_signal(signals: tuple[int, ...]) -> signal.Signals:
             "only the main thread hears signals; call run_until_signalled() there, and on a loop wait for an "
             "asyncio.Event that loop.add_signal_handler() sets"
         )
-    # A lock can be released where an event cannot be set: in a handler, in the middle of anything.
-    gate = threading.Lock()
-    gate.acquire()
-    heard: list[int] = []
-
-    def hear(number: int, frame: FrameType | None) -> None:
-        heard.append(number)
-        if gate.locked():
-            gate.release()
-
-    with _handling(signals, hear):
-        gate.acquire()
-    return signal.Signals(heard[0])
+    with _numbers_of_signals() as numbers, _handling(signals):
+        while True:
+            number = os.read(numbers, 1)[0]
+            if number in signals:
+                return signal.Signals(number)
 
 
 @contextmanager
-def _handling(signals: tuple[int, ...], hear: Callable[[int, FrameType | None], None]) -> Generator[None]:
+def _numbers_of_signals() -> Generator[int]:
+    """A pipe into which the interpreter writes the number of each signal that has a handler, at the moment at which it
+    comes. A handler itself is called a little later, and never while the main thread has just begun to wait for it, or
+    if another thread is interrupted."""
+    receiving, sending = os.pipe()
+    try:
+        os.set_blocking(sending, False)
+        # A full pipe has enough to wake whoever reads it.
+        before = signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
+        try:
+            yield receiving
+        finally:
+            signal.set_wakeup_fd(before)
+    finally:
+        os.close(receiving)
+        os.close(sending)
+
+
+@contextmanager
+def _handling(signals: tuple[int, ...]) -> Generator[None]:
     with ExitStack() as restoring:
         for number in signals:
-            before = signal.signal(number, hear)
+            before = signal.signal(number, _hear)
             # None is one that was not installed by Python, and cannot be put back.
             restoring.callback(signal.signal, number, signal.SIG_DFL if before is None else before)
         yield
+
+
+def _hear(number: int, frame: FrameType | None) -> None:
+    """Its number stands in the pipe."""

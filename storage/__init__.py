@@ -21,6 +21,7 @@ from .errors import (
     InUseError,
     LocationError,
     OutcomeUnknownError,
+    ReadError,
     StorageError,
     WriteError,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Meta",
     "OutcomeUnknownError",
     "Problem",
+    "ReadError",
     "RunHeader",
     "SignalKey",
     "StorageError",

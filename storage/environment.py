@@ -18,6 +18,7 @@ from .errors import (
     FullError,
     LocationError,
     OutcomeUnknownError,
+    ReadError,
     StorageError,
     WriteError,
 )
@@ -172,8 +173,7 @@ class Environment:
                     except StaleError:
                         pass
                     except EngineError as error:
-                        otherwise = StorageError(f"cannot read the journal {self.path}: {error}")
-                        raise refusal(self.path, error, otherwise) from error
+                        raise refusal(self.path, error, ReadError(self.path, str(error))) from error
             # The engine refuses since a commit failed, or another process has made the map larger.
             with self._writing:
                 if self._open_engine is engine and not self._closed:

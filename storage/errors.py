@@ -7,6 +7,7 @@
      ├── LocationError        the directory cannot hold a journal (remote, read-only, wrong owner, replaced…)
      ├── FormatError          the file is not a journal, or one of a newer version
      ├── CorruptError         bytes are not what was written
+     ├── ReadError            the disk does not answer; what it keeps is sound, and it may be asked again
      ├── FullError            no room; nothing of the batch was written, it may be committed again
      ├── WriteError           the disk refused; nothing of the batch was written, it may be committed again
      ├── OutcomeUnknownError  the disk failed at the last step and cannot be asked what it kept
@@ -27,6 +28,7 @@ __all__ = [
     "InUseError",
     "LocationError",
     "OutcomeUnknownError",
+    "ReadError",
     "StorageError",
     "WriteError",
 ]
@@ -114,6 +116,23 @@ class CorruptError(StorageError):
 
     def __str__(self) -> str:
         return f"damaged: {self.where}: {self.why}; run `greenroom check` for the extent, and restore from a backup"
+
+
+class ReadError(StorageError):
+    """The journal could not be read just now; nothing says that what it keeps is damaged.
+
+    Attributes:
+        path: the journal's directory.
+        why: what the engine said.
+    """
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.path = path
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"cannot read the journal {self.path}: {self.why}; ask again, and look after the disk if it goes on"
 
 
 class FullError(StorageError):

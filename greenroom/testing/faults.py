@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
 
-from ..storage import Changes, LocationError, OutcomeUnknownError, Store, Tree, WriteError
+from ..storage import Changes, OutcomeUnknownError, ReadError, Store, Tree, WriteError
 from .errors import Crash
 
 __all__ = ["FaultyStore", "When"]
@@ -97,7 +97,7 @@ class FaultyStore:
             key: the key.
 
         Raises:
-            LocationError: the test asked for a read that fails.
+            ReadError: the test asked for a read that fails.
         """
         self._count_read()
         return self.inner.get(tree, key)
@@ -115,7 +115,7 @@ class FaultyStore:
             reverse: from the last key of the range downwards.
 
         Raises:
-            LocationError: the test asked for a read that fails.
+            ReadError: the test asked for a read that fails.
         """
         self._count_read()
         return self.inner.scan(tree, start, stop, limit=limit, reverse=reverse)
@@ -126,7 +126,7 @@ class FaultyStore:
         self._reads_left -= 1
         if not self._reads_left:
             self._reads_left = None
-            raise LocationError("the faulty store", "the disk did not answer", "the test asked for it")
+            raise ReadError("the faulty store", "the test asked for it")
 
     def commit(self, changes: Changes, *, expect: bytes | None = None) -> None:
         """Write a batch, unless it is to fail.

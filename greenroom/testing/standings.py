@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from ..runtime.core.commands import StartTimer
-from ..runtime.model.description import PendingActivity, PendingTimer, WorkflowExecutionDescription
+from ..runtime.model.description import PendingActivity, PendingChild, PendingTimer, WorkflowExecutionDescription
 from ..runtime.model.options import WorkflowExecutionStatus
 from ..runtime.model.payload_converter import PayloadConverter
 from ..runtime.shell.outcomes import Outcome
@@ -134,8 +134,9 @@ def waits_for(described: WorkflowExecutionDescription, now: datetime, summaries:
     timers = sorted(described.pending_timers, key=lambda timer: timer.due_time)
     waits = _first(described.pending_activities, _activity, "more")
     waits += _first(timers, lambda timer: _timer(timer, now, summaries), "more timers")
+    waits += _first(described.pending_children, _child, "more children")
     if not waits:
-        waits.append("a signal or a condition, since it has no activity and no timer")
+        waits.append("a signal or a condition, since it has no activity, no timer and no child")
     unread, untaken = described.buffered_signals, described.waiting_messages
     left = f"; it has {_count(unread, 'signal')} that nothing has taken" if unread else ""
     left += f"; {_count(untaken, 'message')} it has not taken yet" if untaken else ""
@@ -166,6 +167,10 @@ def _timer(pending: PendingTimer, now: datetime, summaries: dict[str, str]) -> s
     fraction = f".{due.microsecond:06}".rstrip("0") if due.microsecond else ""
     name = f"timer {summary!r}" if summary else "a timer"
     return f"{name} until {due:%Y-%m-%dT%H:%M:%S}{fraction}Z (in {_length(due - now)})"
+
+
+def _child(pending: PendingChild) -> str:
+    return f"child {pending.workflow_id!r} ({pending.workflow_type})"
 
 
 def _length(time: timedelta) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from .copied_run import CopiedRun
-from .options import WorkflowExecutionStatus
+from .options import ParentClosePolicy, WorkflowExecutionStatus
 from .search_attributes import TypedSearchAttributes
 
-__all__ = ["DelayedSignal", "PendingActivity", "PendingTimer", "WorkflowExecutionDescription"]
+__all__ = ["DelayedSignal", "PendingActivity", "PendingChild", "PendingTimer", "WorkflowExecutionDescription"]
 
 
 class PendingActivity(msgspec.Struct, frozen=True):
@@ -39,6 +39,26 @@ class PendingActivity(msgspec.Struct, frozen=True):
     last_failure: str | None
     scheduled_time: datetime
     summary: str | None
+
+
+class PendingChild(msgspec.Struct, frozen=True):
+    """A child workflow of whose end the run has not heard.
+
+    Source: Temporal, pending children of a description.
+
+    Attributes:
+        initiated_id: the number that its start has in the run, as text.
+        workflow_id: the child's id.
+        run_id: its first run; None until the workflow has heard of its start.
+        workflow_type: the registered name.
+        parent_close_policy: what becomes of it if the run ends first.
+    """
+
+    initiated_id: str
+    workflow_id: str
+    run_id: str | None
+    workflow_type: str
+    parent_close_policy: ParentClosePolicy
 
 
 class PendingTimer(msgspec.Struct, frozen=True):
@@ -81,6 +101,7 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
         first_run_id: the first run of its chain.
         history_length: turns in its history.
         pending_activities: activities without an outcome, oldest first.
+        pending_children: child workflows of whose end it has not heard, oldest first.
         pending_timers: timers that have not fired, oldest first.
         waiting_messages: messages that wait in its mailbox.
         buffered_signals: signals it has received and that no handler or channel has taken.
@@ -125,3 +146,4 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
     first_turn_time: datetime | None = None
     delayed_signals: list[DelayedSignal] = []
     copied_from: CopiedRun | None = None
+    pending_children: list[PendingChild] = []

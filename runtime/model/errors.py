@@ -48,6 +48,7 @@
     │   ├── JournalForkedError              used in a forked child
     │   ├── JournalFormatError              written by another version, or not a journal
     │   ├── JournalLocationError            a place where a journal cannot live
+    │   ├── JournalReadError                the disk did not answer; ask again
     │   └── JournalWriteError               the disk refused
     └── InternalError                       us: a promise greenroom makes to itself is broken
 
@@ -79,6 +80,7 @@ from .journal_errors import (
     JournalFullError,
     JournalInUseError,
     JournalLocationError,
+    JournalReadError,
     JournalWriteError,
 )
 from .message_errors import (
@@ -142,6 +144,7 @@ __all__ = [
     "JournalFullError",
     "JournalInUseError",
     "JournalLocationError",
+    "JournalReadError",
     "JournalWriteError",
     "MailboxFullError",
     "NondeterminismError",

@@ -15,6 +15,7 @@ __all__ = [
     "JournalFullError",
     "JournalInUseError",
     "JournalLocationError",
+    "JournalReadError",
     "JournalWriteError",
 ]
 
@@ -86,6 +87,13 @@ class JournalLocationError(JournalError):
 
     what = "cannot live there"
     cure = "choose a local directory that this user owns and can write"
+
+
+class JournalReadError(JournalError):
+    """The disk did not answer; nothing says that what it keeps is damaged, and nothing was changed."""
+
+    what = "could not be read just now"
+    cure = "ask again, and check its disk if it goes on; what was asked for was not done"
 
 
 class JournalWriteError(JournalError):

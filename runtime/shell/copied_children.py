@@ -34,7 +34,7 @@ class CopiedChildren:
     def __init__(self, tools: Tools, source: RunState, copy: Copy, later: list[Message]) -> None:
         self.at_work: dict[int, Peer | None] = {}
         self.ends: list[Message] = []
-        runs = copy.child_runs | {each.id: each.run_id for each in later if isinstance(each, ChildStarted)}
+        runs = copy.run.child_runs | {each.id: each.run_id for each in later if isinstance(each, ChildStarted)}
         told = {each.id for each in later if isinstance(each, (ChildCompleted, ChildFailed, ChildStartFailed))}
         for item, command in copy.run.children.items():
             if item in told:

@@ -66,12 +66,11 @@ class Copy:
         updates: id of each update that was accepted → its outcome as stored; empty if it has none.
         keys: those of the signals that were taken.
         asked: what was asked of other runs and not answered: what it is, and the number of the command.
-        child_runs: number of a child → its first run, as far as it is known.
         memo: the run's notes, as stored.
         attributes: its search attributes, as stored.
     """
 
-    __slots__ = ("asked", "attributes", "child_runs", "keys", "memo", "run", "timers", "turns", "updates")
+    __slots__ = ("asked", "attributes", "keys", "memo", "run", "timers", "turns", "updates")
 
     def __init__(self, source: RunState) -> None:
         self.turns: list[Turn] = []
@@ -80,7 +79,6 @@ class Copy:
         self.updates: dict[str, bytes] = {}
         self.keys: list[str] = []
         self.asked: set[tuple[str, int]] = set()
-        self.child_runs: dict[int, str] = {}
         self.memo = b""
         self.attributes = b""
 
@@ -224,7 +222,6 @@ def _take_update(copy: Copy, message: UpdateReceived) -> None:
 
 
 def _child_started(copy: Copy, message: ChildStarted) -> None:
-    copy.child_runs[message.id] = message.run_id
     copy.asked.discard(("child", message.id))
 
 

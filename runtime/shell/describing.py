@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...storage import Attempt, DelayedMail, Journal, StorageError
-from ..core.commands import ScheduleActivity, StartTimer, decode_commands
+from ..core.commands import ScheduleActivity, StartChild, StartTimer, decode_commands
 from ..core.execution import Execution
 from ..core.messages import SignalReceived, decode_message
 from ..model.attribute_values import decode_attributes
-from ..model.description import DelayedSignal, PendingActivity, PendingTimer, WorkflowExecutionDescription
+from ..model.description import (
+    DelayedSignal,
+    PendingActivity,
+    PendingChild,
+    PendingTimer,
+    WorkflowExecutionDescription,
+)
 from ..model.instants import instant
 from ..model.memos import decode_memo
 from ..model.options import WorkflowExecutionStatus, decode_workflow_options
@@ -64,6 +70,7 @@ def describe(
             PendingTimer(str(item), instant(at_ns), summaries.get(item) or None)
             for item, at_ns in sorted(run.timers.items())
         ],
+        pending_children=[_child(command, run.child_runs.get(item)) for item, command in sorted(run.children.items())],
         waiting_messages=waiting_messages,
         buffered_signals=0 if execution is None else execution.unread_signals,
         suspended_error=header.note or None,
@@ -109,6 +116,11 @@ def _shown(converter: PayloadConverter, payload: bytes) -> object:
     except Exception:
         # A run is described even where one of its notes cannot be read here.
         return f"<{len(payload)} bytes that cannot be decoded>"
+
+
+def _child(command: StartChild, run_id: str | None) -> PendingChild:
+    policy = command.options.parent_close_policy
+    return PendingChild(str(command.id), command.workflow_id, run_id, command.name, policy)
 
 
 def _delayed(mail: DelayedMail) -> DelayedSignal:

@@ -40,6 +40,7 @@ from ..core.messages import (
     CancelRequested,
     ChildCompleted,
     ChildFailed,
+    ChildStarted,
     ChildStartFailed,
     Message,
     RunReset,
@@ -83,6 +84,11 @@ def _took_outcome(tools: Tools, run: RunState, message: ActivityCompleted | Acti
 
 def _took_child_end(tools: Tools, run: RunState, message: ChildCompleted | ChildFailed | ChildStartFailed) -> None:
     del run.children[message.id]
+    run.child_runs.pop(message.id, None)
+
+
+def _took_child_start(tools: Tools, run: RunState, message: ChildStarted) -> None:
+    run.child_runs[message.id] = message.run_id
 
 
 def _took_update(tools: Tools, run: RunState, message: UpdateReceived) -> None:
@@ -125,6 +131,7 @@ def _took_cancel(tools: Tools, run: RunState, message: CancelRequested) -> None:
 TOOK: dict[type[Message], Callable[[Tools, RunState, Any], None]] = {
     ActivityCompleted: _took_outcome,
     ActivityFailed: _took_outcome,
+    ChildStarted: _took_child_start,
     ChildCompleted: _took_child_end,
     ChildFailed: _took_child_end,
     ChildStartFailed: _took_child_end,

@@ -17,6 +17,7 @@ from ...storage import (
     InUseError,
     LocationError,
     OutcomeUnknownError,
+    ReadError,
     StorageError,
     WriteError,
 )
@@ -29,6 +30,7 @@ from ..model.errors import (
     JournalFullError,
     JournalInUseError,
     JournalLocationError,
+    JournalReadError,
     JournalWriteError,
     RuntimeClosedError,
 )
@@ -45,6 +47,7 @@ _PUBLIC: dict[type[StorageError], Callable[[str, str], GreenroomError]] = {
     FullError: JournalFullError,
     LocationError: JournalLocationError,
     OutcomeUnknownError: JournalWriteError,
+    ReadError: JournalReadError,
     WriteError: JournalWriteError,
 }
 

@@ -228,7 +228,7 @@ def request_cancel_child(tools: Tools, peer: Peer, command: RequestCancelChild, 
 
 def close_children(tools: Tools, run: RunState, time_ns: int) -> None:
     """A run has ended: its children are told what their policy says."""
-    children, run.children = run.children, {}
+    children, run.children, run.child_runs = run.children, {}, {}
     for child in children.values():
         message = _LAST_WORDS[child.options.parent_close_policy]
         target = None if message is None else open_child(tools, run, child)

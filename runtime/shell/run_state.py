@@ -46,6 +46,7 @@ class RunState:
         activities: number of each activity without an outcome → its command and the time of its turn (ns).
         cancelling: numbers of those among them that were asked to end, and whose answer is waited for.
         children: number of each child that has not ended → the command that asked for it.
+        child_runs: number of each of them that has begun → its first run.
         starts_ns: when a run begins whose start is delayed (ns); None for all others.
         timers: number of each timer that is neither fired nor cancelled → when it is due (ns).
         rows: sequence number of each message that waits on disk → the message.
@@ -65,6 +66,7 @@ class RunState:
         "_open_updates",
         "activities",
         "cancelling",
+        "child_runs",
         "children",
         "crc",
         "header",
@@ -101,6 +103,7 @@ class RunState:
         self.activities: dict[int, tuple[ScheduleActivity, int]] = {}
         self.cancelling: frozenset[int] = frozenset()
         self.children: dict[int, StartChild] = {}
+        self.child_runs: dict[int, str] = {}
         self.starts_ns: int | None = None
         self.timers: dict[int, int] = {}
         self._delayed = _NONE
@@ -154,6 +157,9 @@ class RunState:
                 self.cancelling -= {message.id}
         elif isinstance(message, (ChildCompleted, ChildFailed, ChildStartFailed)):
             self.children.pop(message.id, None)
+            self.child_runs.pop(message.id, None)
+        elif isinstance(message, ChildStarted):
+            self.child_runs[message.id] = message.run_id
         elif isinstance(message, HistoryCopied):
             # What the source waited for is performed anew, and its limits of time count from here.
             self.activities = {item: (command, time_ns) for item, (command, _) in self.activities.items()}

@@ -157,6 +157,9 @@ class Sweep:
                 # Whatever the engine says from now on: nobody knows what the disk has.
                 self._lost_by = public
             return public
+        except GreenroomError as error:
+            # What a turn needed of the journal could not be read: whoever waits for the sweep is told just that.
+            return error
         except Exception as error:
             # Whatever else it is, the batch did not get to disk, and nothing may be built upon it.
             return InternalError(f"a sweep could not be written: {error!r}")

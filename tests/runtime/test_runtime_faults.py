@@ -195,6 +195,24 @@ def test_a_commit_that_fails_anywhere_costs_the_client_a_refusal_at_most(fault: 
             assert performed == {"tea": 1, "water": 1, "second tea": 3}, number
 
 
+def test_a_read_that_fails_anywhere_costs_the_client_a_refusal_at_most_that_says_to_ask_again() -> None:
+    refused = 0
+    for number in range(1, 50):
+        performed.clear()
+        with make(evict_after_every_turn=True) as runtime:
+            runtime.store.fail_read(number)
+
+            # Whatever else it is refused with is no error of the journal, and nobody would ask again.
+            *results, refusals = evening(runtime)
+            runtime.store.revive()
+
+            assert tuple(results) == EXPECTED, number
+            assert refusals <= 1, number
+            refused += refusals
+
+    assert refused
+
+
 @pytest.mark.parametrize("max_residents", [1, 2, 3])
 def test_failing_commits_and_eviction_together_lose_nothing(max_residents: int) -> None:
     commits = commits_of_an_evening()

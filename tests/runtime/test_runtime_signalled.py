@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import FrameType
 
 import pytest
@@ -29,6 +31,31 @@ def bell() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
+@contextmanager
+def interrupted_elsewhere(*signals: signal.Signals) -> Generator[list[int]]:
+    """A thread sends itself signals again and again; gives those that have come to handlers of ours."""
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+
+    def interrupt_myself() -> None:
+        while not is_over.wait(SOON):
+            for number in signals:
+                signal.pthread_kill(threading.get_ident(), number)
+
+    heard, is_over = list[int](), threading.Event()
+    before = {number: signal.signal(number, hear) for number in signals}
+    other = threading.Thread(target=interrupt_myself)
+    other.start()
+    try:
+        yield heard
+    finally:
+        is_over.set()
+        other.join()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def test_it_waits_for_a_signal_and_puts_back_what_was_there(bell: None) -> None:
     with Runtime.in_memory(workflows=[], activities=[]) as runtime:
         on_interrupt = signal.getsignal(signal.SIGINT)
@@ -39,6 +66,18 @@ def test_it_waits_for_a_signal_and_puts_back_what_was_there(bell: None) -> None:
         assert signal.getsignal(signal.SIGALRM) is ring_again
         assert signal.getsignal(signal.SIGINT) is on_interrupt
         assert runtime.is_open
+
+
+def test_a_signal_that_comes_to_another_thread_ends_the_wait() -> None:
+    with interrupted_elsewhere(signal.SIGUSR1), Runtime.in_memory(workflows=[], activities=[]) as runtime:
+        assert runtime.run_until_signalled(signal.SIGUSR1) is signal.SIGUSR1
+
+
+def test_a_signal_that_is_not_waited_for_goes_to_its_handler_alone() -> None:
+    both = interrupted_elsewhere(signal.SIGUSR2, signal.SIGUSR1)
+    with both as others, Runtime.in_memory(workflows=[], activities=[]) as runtime:
+        assert runtime.run_until_signalled(signal.SIGUSR1) is signal.SIGUSR1
+        assert signal.SIGUSR2 in others
 
 
 def test_only_the_main_thread_of_an_open_runtime_can_wait_for_signals() -> None:

@@ -20,6 +20,7 @@ from greenroom import (
     workflow,
 )
 from greenroom.runtime.model.errors import JournalError
+from greenroom.runtime.shell.standing import Standing
 from greenroom.storage import MemoryStore, Tree, check
 from greenroom.testing import TestRuntime
 
@@ -242,6 +243,25 @@ def test_a_suspended_run_that_is_over_its_time_leaves_its_mail_to_the_run_that_r
         assert statuses(runtime, "chain") == [STATUS.TIMED_OUT, STATUS.RUNNING]
         assert chain.query(Chain.words).get() == ["kept"]
         assert check(runtime.hands.journal) == []
+
+
+def test_what_ends_a_workflow_ends_the_run_that_repeats_one_which_is_over_its_time_before() -> None:
+    with make() as runtime:
+        limits: dict[str, Any] = {
+            "run_timeout": 100,
+            "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1)),
+        }
+        handle = runtime.start_workflow(Chain.run, 0, id="w", **limits).get()
+        handle.signal(Chain.stumble).get()
+        runtime.advance(99)
+        # Its time is over; it is looked at for what it has not read.
+        runtime.clock.advance(1)
+        while runtime.hands.directory.residents()[0].standing is not Standing.ENDING:
+            assert runtime.step()
+
+        runtime.get_workflow_handle("w").terminate().get()
+
+        assert statuses(runtime, "w") == [STATUS.TIMED_OUT, STATUS.TERMINATED]
 
 
 def test_the_time_between_two_runs_of_a_chain_is_part_of_neither() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from greenroom import activity, workflow
-from greenroom.storage import LocationError, MemoryStore, OutcomeUnknownError, Tree
+from greenroom.storage import MemoryStore, OutcomeUnknownError, ReadError, Tree
 from greenroom.storage.keys import ACTIVE, DUE, WAITING
 from greenroom.testing import TestRuntime
 
@@ -62,8 +62,8 @@ class UnreadableStore(MemoryStore):
             self.skipped -= 1
         return super().get(tree, key)
 
-    def _error(self) -> LocationError:
-        return LocationError("here", "the disk did not answer", "look after the disk")
+    def _error(self) -> ReadError:
+        return ReadError("here", "the disk did not answer")
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from greenroom.storage import (
     Journal,
     LocationError,
     OutcomeUnknownError,
+    ReadError,
     StorageError,
     Tree,
     WriteError,
@@ -746,7 +747,7 @@ def test_a_forked_child_does_not_keep_a_closed_store_locked(path: Path) -> None:
 
 
 def test_every_error_is_a_storage_error_that_names_its_place(path: Path) -> None:
-    for kind in (WriteError, FullError, OutcomeUnknownError):
+    for kind in (ReadError, WriteError, FullError, OutcomeUnknownError):
         error = kind(str(path), "why")
         assert isinstance(error, StorageError)
         assert str(path) in str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from greenroom import ApplicationError, WorkflowExecutionStatus, workflow
-from greenroom.storage import LocationError, Tree, WriteError
+from greenroom.storage import ReadError, Tree, WriteError
 from greenroom.storage.keys import TIMER_KEY, DueKind, Kind
 from greenroom.storage.store import META_KEY
 from greenroom.testing import Crash, TestRuntime
@@ -50,7 +50,7 @@ def test_it_says_what_nobody_has_driven_yet_and_drives_nothing() -> None:
 
         account = runtime.account()
 
-        waiting = "waits for a signal or a condition, since it has no activity and no timer"
+        waiting = "waits for a signal or a condition, since it has no activity, no timer and no child"
         assert account == [
             f"workflow 'waits' (account.waits) {waiting}; 2 messages it has not taken yet",
             "starts that nothing has driven yet: 1",
@@ -94,7 +94,7 @@ def test_it_leaves_what_is_planned_for_the_test(plan: str) -> None:
         with pytest.raises(Exception, match="planned"):
             told.get()
     else:
-        with pytest.raises(LocationError):
+        with pytest.raises(ReadError):
             runtime.recorded()
     runtime.close(check_leaks=False)
 

@@ -219,7 +219,8 @@ def test_a_session_has_runtimes_that_are_closed_and_accounted_for(session: Path)
     account = said.partition("greenroom: the runs of this test")[2]
     assert re.search(
         r"workflow 'paid' \(Order\) has ended: completed with '[0-9a-f]{32}'\n"
-        r"workflow 'waits' \(Order\) waits for a signal or a condition, since it has no activity and no timer\n"
+        r"workflow 'waits' \(Order\) waits for a signal or a condition, since it has no activity, no "
+        r"timer and no child\n"
         r"workflow 'lost' \(Order\) has ended: failed, the parcel is lost\n"
         r"workflow 'buggy' \(Order\) is suspended; describe\(\) has the traceback\n"
         r"Traceback [^\x00]*KeyError: 'parcel'\n",
@@ -243,7 +244,7 @@ def test_what_is_left_behind_counts_for_a_test_that_has_passed_alone(tmp_path: P
         ("test_has_a_broken_fixture", "RuntimeError"),
         ("test_the_second_leaks", "greenroom.testing.errors.LeakError"),
     ], said
-    waiting = "workflow {!r} ({}) waits for a signal or a condition, since it has no activity and no timer"
+    waiting = "workflow {!r} ({}) waits for a signal or a condition, since it has no activity, no timer and no child"
     assert waiting.format("stubborn", "stubborn") in section(said, "ERROR at setup of test_has_a_broken_fixture")
     assert waiting.format("patient", "patient") + "; 1 message it has not taken yet" in section(said, "test_crashes")
     assert (

@@ -19,7 +19,7 @@ from greenroom.runtime.model.errors import (
 )
 from greenroom.runtime.model.retry import RetryPolicy
 from greenroom.runtime.runtime_options import RuntimeOptions
-from greenroom.storage import LocationError, MemoryStore, Tree
+from greenroom.storage import MemoryStore, ReadError, Tree
 from greenroom.testing import Crash, LeakError, StuckError, TestRuntime, options
 from greenroom.testing.faults import When
 from tests.examples.test_pages import options_of
@@ -92,6 +92,11 @@ async def teller(name: str) -> None:
 async def listener(count: int) -> list[object]:
     channel = workflow.signal_channel()
     return [await channel.receive("word") for _ in range(count)]
+
+
+@workflow.defn(name="runtime.family")
+async def family() -> list[object]:
+    return await workflow.execute_child_workflow(listener, 1, id="child")
 
 
 @workflow.defn(name="runtime.dice")
@@ -242,8 +247,22 @@ def test_who_is_stuck_is_told_what_each_open_workflow_waits_for(evict: bool) -> 
             f"  workflow 'busy' (runtime.busy) waits for {waiting}, {timers}",
             f"  workflow 'busier' (runtime.busy) waits for {waiting}, {waiting}, {waiting}, 2 more, {timers}",
             "  workflow 'broken' (runtime.broken) is suspended; describe() has the traceback",
-            "  workflow 'listener' (runtime.listener) waits for a signal or a condition, since it has no activity and "
-            "no timer; it has 1 signal that nothing has taken",
+            "  workflow 'listener' (runtime.listener) waits for a signal or a condition, since it has no activity, "
+            "no timer and no child; it has 1 signal that nothing has taken",
+        ]
+
+
+def test_who_is_stuck_says_which_child_it_waits_for() -> None:
+    with TestRuntime() as runtime:
+        result = runtime.execute_workflow(family, id="parent")
+
+        with pytest.raises(StuckError) as caught:
+            runtime.wait(result)
+
+        assert str(caught.value).splitlines()[1:] == [
+            "  workflow 'parent' (runtime.family) waits for child 'child' (runtime.listener)",
+            "  workflow 'child' (runtime.listener) waits for a signal or a condition, since it has no activity, no "
+            "timer and no child",
         ]
 
 
@@ -528,7 +547,7 @@ def test_a_runtime_without_checks_does_not_walk_the_journal_at_close() -> None:
 
     runtime.close()
 
-    with pytest.raises(LocationError):
+    with pytest.raises(ReadError):
         any(runtime.store.get(Tree.META, b"") for _ in range(5))
 
 
