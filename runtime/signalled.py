@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
+from queue import SimpleQueue
 from types import FrameType
 
 __all__ = ["wait_for_signal"]
@@ -22,19 +23,14 @@ def wait_for_signal(signals: tuple[int, ...]) -> signal.Signals:
             "only the main thread hears signals; call run_until_signalled() there, and on a loop wait for an "
             "asyncio.Event that loop.add_signal_handler() sets"
         )
-    # A lock can be released where an event cannot be set: in a handler, in the middle of anything.
-    gate = threading.Lock()
-    gate.acquire()
-    heard: list[int] = []
+    # It can be put into where an event cannot be set: in a handler, in the middle of anything, of another handler too.
+    heard: SimpleQueue[int] = SimpleQueue()
 
     def hear(number: int, frame: FrameType | None) -> None:
-        heard.append(number)
-        if gate.locked():
-            gate.release()
+        heard.put(number)
 
     with _handling(signals, hear):
-        gate.acquire()
-    return signal.Signals(heard[0])
+        return signal.Signals(heard.get())
 
 
 @contextmanager
