@@ -7,7 +7,7 @@ from typing import Literal, Self
 from ..actors import Future
 from .model.ids import check_id
 from .model.options import ResetReapplyType
-from .model.texts import writable
+from .model.texts import reason_line
 from .run_controls import RunControls
 from .shell.resetting import CopyRequest
 from .shell.targets import Target
@@ -45,7 +45,8 @@ class RepairCalls(RunControls):
 
         Raises:
             TypeError: an argument is none that it can be.
-            ValueError: ``to`` is a word that is not known here, or less than 0.
+            ValueError: ``to`` is a word that is not known here, or less than 0; or the reason has more than 20,000
+                characters.
 
         Raises (from the future):
             ValueError: the run has no such turn, ended in it, has not begun, or another run has come after it.
@@ -55,7 +56,7 @@ class RepairCalls(RunControls):
         if reapply.__class__ is not ResetReapplyType:
             raise TypeError(f"reapply is {reapply!r}; give a member of ResetReapplyType")
         _check_turn("to", to)
-        request = CopyRequest(to, writable(reason, "the reason"), self._handle_of, reapply)
+        request = CopyRequest(to, reason_line(reason), self._handle_of, reapply)
         return self._desk.copy(self._target, request)
 
     def fork(self, *, at: int | Literal["start", "last"], id: str | None = None, reason: str = "") -> Future[Self]:
@@ -72,7 +73,8 @@ class RepairCalls(RunControls):
 
         Raises:
             TypeError: an argument is none that it can be.
-            ValueError: ``at`` is a word that is not known here, or less than 0; or the id cannot be one.
+            ValueError: ``at`` is a word that is not known here, or less than 0; the id cannot be one; or the reason has
+                more than 20,000 characters.
 
         Raises (from the future):
             ValueError: the run has no such turn, ended in it, has not begun, or a child that had begun by then has not
@@ -83,9 +85,7 @@ class RepairCalls(RunControls):
         """
         _check_turn("at", at)
         fork_id = "" if id is None else check_id(id, "workflow id")
-        return self._desk.copy(
-            self._target, CopyRequest(at, writable(reason, "the reason"), self._handle_of, fork_id=fork_id)
-        )
+        return self._desk.copy(self._target, CopyRequest(at, reason_line(reason), self._handle_of, fork_id=fork_id))
 
     def _handle_of(self, workflow_id: str, run_id: str, first_run_id: str) -> Self:
         target = Target(workflow_id, first_run_id=first_run_id)

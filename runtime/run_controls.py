@@ -12,7 +12,7 @@ from .model.handler_definitions import STACK_TRACE_QUERY
 from .model.history import WorkflowHistory
 from .model.options import QueryRejectCondition
 from .model.payload_converter import PayloadConverter
-from .model.texts import writable
+from .model.texts import reason_line
 from .shell.desk import Desk
 from .shell.outcomes import AS_DECLARED
 from .shell.targets import Target
@@ -61,13 +61,14 @@ class RunControls:
 
         Raises:
             TypeError: the reason is no string.
+            ValueError: the reason has more than 20,000 characters.
 
         Raises (from the future):
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
             MailboxFullError: too many messages wait for it; nothing was sent, try again later.
             JournalError: it could not be written; nothing was sent.
         """
-        return self._desk.send(self._target, CancelRequested(writable(reason, "the reason"), self._identity))
+        return self._desk.send(self._target, CancelRequested(reason_line(reason), self._identity))
 
     def terminate(self, *details: object, reason: str = "") -> Future[None]:
         """End the run at once, without asking its code.
@@ -79,12 +80,13 @@ class RunControls:
 
         Raises:
             TypeError: the reason is no string.
+            ValueError: the reason has more than 20,000 characters.
             PayloadError: a detail cannot be stored.
 
         Raises (from the future):
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
         """
-        line = writable(reason, "the reason")
+        line = reason_line(reason)
         data = self._converter.encode_args(details) if details else b""
         message = RunTerminated(line, data, identity=self._identity)
         return self._desk.send(self._target, message)
@@ -120,13 +122,14 @@ class RunControls:
 
         Raises:
             TypeError: the reason is no string.
+            ValueError: the reason has more than 20,000 characters.
 
         Raises (from the future):
             ValueError: it has not begun yet, or is suspended.
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
             JournalError: it could not be written; the run goes on.
         """
-        return self._desk.suspend(self._target, writable(reason, "the reason"))
+        return self._desk.suspend(self._target, reason_line(reason))
 
     def resume(self, *, skip: bool = False) -> Future[None]:
         """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it is.

@@ -80,6 +80,8 @@ class WithStartClient(WorkflowClient):
             WorkflowAlreadyStartedError: the id is taken, and no policy says that its run is to be used or replaced.
             WorkflowSuspendedError: the run is stopped because its code cannot go on; the update is kept.
             MailboxFullError: too many messages wait for the open run; nothing was sent, try again later.
+            WorkflowUpdateLimitError: the open run has as many updates under way, or in all, as a run may; nothing was
+                sent.
             JournalError: it could not be written; nothing was started or sent.
         """
         hands = self._opened

@@ -56,7 +56,8 @@ class Dice:
         self.main.seed(_stream(seed, 0))
         for number, other in list(self._others.items()):
             other.seed(_stream(seed, number))
-        for callback in self._callbacks:
+        # One that comes while they are told hears of the seeds after this one.
+        for callback in list(self._callbacks):
             answer = callback(seed)
             if isawaitable(answer):
                 if iscoroutine(answer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -39,11 +39,18 @@ __all__ = [
     "change_start",
     "decode_message",
     "encode_message",
+    "is_pinned",
+    "pinned",
 ]
+
+M = TypeVar("M", bound="Message")
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One thing that entered a run; the first half of a turn."""
+    """One thing that entered a run; the first half of a turn.
+
+    Some have an ``is_pinned``: whether they are for one run alone, and not for another one that goes on in its place.
+    """
 
 
 class WorkflowStarted(Message, frozen=True, array_like=True, gc=False, tag="started"):
@@ -73,12 +80,15 @@ class SignalReceivedOnce(SignalReceived, frozen=True, array_like=True, gc=False,
 
     key: str = ""
     identity: str = ""
+    is_pinned: bool = False
 
 
 class SignalReceivedFrom(SignalReceived, frozen=True, array_like=True, gc=False, tag="signal-from"):
-    """A signal came in whose client has said on whose behalf: most do not, and have nothing of it in their record."""
+    """A signal came in whose sender has said on whose behalf, or for which run alone: most say neither, and have
+    nothing of it in their record."""
 
     identity: str = ""
+    is_pinned: bool = False
 
 
 class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="update"):
@@ -86,7 +96,6 @@ class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="updat
 
     Attributes:
         is_near_limit: whether the run has taken nearly as many as one may, and should go on as new.
-        is_pinned: whether it is for one run alone, and not for another one that goes on in its place.
     """
 
     name: str
@@ -95,10 +104,6 @@ class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="updat
     is_near_limit: bool = False
     identity: str = ""
     is_pinned: bool = False
-
-    def pinned(self) -> UpdateReceived:
-        """The same, for one run alone."""
-        return msgspec.structs.replace(self, is_pinned=True)
 
     def near_limit(self) -> UpdateReceived:
         """The same, of a run that should go on as new."""
@@ -182,6 +187,7 @@ class CancelRequested(Message, frozen=True, array_like=True, gc=False, tag="canc
 
     reason: str
     identity: str = ""
+    is_pinned: bool = False
 
 
 class MessageSkipped(Message, frozen=True, array_like=True, gc=False, tag="skipped"):
@@ -208,6 +214,7 @@ class RunTerminated(Message, frozen=True, array_like=True, gc=False, tag="run-te
     reason: str
     details: bytes = b""
     identity: str = ""
+    is_pinned: bool = False
 
 
 class RunReset(Message, frozen=True, array_like=True, gc=False, tag="run-reset"):
@@ -264,6 +271,20 @@ def decode_message(data: bytes) -> Message:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"not a message: {error}") from error
     return message
+
+
+def pinned(message: M) -> M:
+    """The same, for one run alone."""
+    plain: Any = message
+    if message.__class__ is SignalReceived:
+        plain = SignalReceivedFrom(plain.name, plain.args, plain.sender)
+    same: M = replace(plain, is_pinned=True)
+    return same
+
+
+def is_pinned(message: Message) -> bool:
+    """Whether a message is for one run alone."""
+    return bool(getattr(message, "is_pinned", False))
 
 
 def change_start(started: WorkflowStarted, **changes: Any) -> WorkflowStarted:

@@ -59,10 +59,13 @@ def _lines(task: Task[Any]) -> list[str]:
 
 def _name(task: Task[Any], frames: list[FrameType]) -> str:
     """What a task is for: a handler and the main function have the name of that, and other tasks say what runs."""
-    coroutine: Any = task.get_coro()
+    runs: Any = task.get_coro()
     name = task.get_name()
-    is_theirs = not frames or frames[0] is coroutine.cr_frame
-    return f"{name} ({coroutine.__qualname__})" if is_theirs else name
+    if not hasattr(runs, "cr_frame"):
+        # A step of an async generator, or another thing that only behaves like a coroutine: its code is what runs.
+        return f"{name} ({_called(frames[0]) if frames else type(runs).__name__})"
+    is_theirs = not frames or frames[0] is runs.cr_frame
+    return f"{name} ({runs.__qualname__})" if is_theirs else name
 
 
 def _called(frame: FrameType) -> str:

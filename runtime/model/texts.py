@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["clipped", "note", "text_of", "writable"]
+__all__ = ["clipped", "note", "reason_line", "text_of", "writable"]
+
+MAX_REASON = 20_000
 
 
 def writable(text: object, what: str) -> str:
@@ -32,6 +34,16 @@ def note(text: object, what: str, most: int) -> str:
     if len(written) > most:
         raise ValueError(f"{what} has {len(written):,} characters, allowed are {most:,}; shorten it")
     return written
+
+
+def reason_line(text: object) -> str:
+    """Why somebody asks for something, of at most 20,000 characters, as it can be written.
+
+    Raises:
+        TypeError: it is no string.
+        ValueError: it is too long.
+    """
+    return note(text, "the reason", MAX_REASON)
 
 
 def text_of(words: object) -> str:

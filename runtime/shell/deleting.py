@@ -11,7 +11,7 @@ from ..core.messages import RunTerminated
 from ..model.errors import GreenroomError, WorkflowClosedError, WorkflowNotFoundError, WorkflowStillRunningError
 from ..model.retention import RetentionPolicy
 from .asking import Asking
-from .delivery import Delivery, PinnedDelivery
+from .delivery import Delivery
 from .directory import Directory
 from .journal_seam import translated
 from .retries import AGAIN_AFTER_NS, Retries
@@ -90,7 +90,7 @@ class Deleting:
         again_of = target if target.run_id else Target(header.workflow_id, first_run_id=header.first_run_id)
         ended: Future[None] = Future()
         ended.add_done_callback(lambda done: self._go_on_asking(done, future, again, again_of))
-        actor.accept((PinnedDelivery if target.run_id else Delivery)(RunTerminated(_TERMINATED), ended))
+        actor.accept(Delivery(RunTerminated(_TERMINATED, is_pinned=bool(target.run_id)), ended))
 
     def _go_on_asking(self, ended: Future[None], future: Future[None], again: Again, target: Target) -> None:
         error = ended.exception()

@@ -11,7 +11,7 @@ from ..core.messages import Message
 from ..model.options import QueryRejectCondition
 from .run_state import RunState
 
-__all__ = ["Delivery", "PinnedDelivery", "Query", "Question"]
+__all__ = ["Delivery", "Query", "Question"]
 
 
 class Delivery(Envelope[Message]):
@@ -43,12 +43,6 @@ class Delivery(Envelope[Message]):
         self.answer = answer
         self.seq = seq
         self.is_lasting = is_lasting
-
-
-class PinnedDelivery(Delivery):
-    """One that is for one run alone, and not for another one that goes on in its place."""
-
-    __slots__ = ()
 
 
 class Question(Delivery):

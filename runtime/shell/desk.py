@@ -11,7 +11,7 @@ from ...actors import Dispatcher, DispatcherClosedError, Future
 from ...storage import RunHeader
 from ..attempt import CURRENT
 from ..core.context import current_or_none
-from ..core.messages import Message, RunTerminated, UpdateReceived
+from ..core.messages import Message, RunTerminated, UpdateReceived, pinned
 from ..model.durations import MAX_NS
 from ..model.errors import (
     GreenroomError,
@@ -26,7 +26,7 @@ from ..model.options import QueryRejectCondition
 from .asking import Asking
 from .attempts import Attempts
 from .deleting import Deleting
-from .delivery import Delivery, PinnedDelivery, Query, Question
+from .delivery import Delivery, Query, Question
 from .describing import describe
 from .directory import Directory
 from .later import put_off
@@ -236,7 +236,7 @@ class Desk:
     def _send(self, future: Future[None], target: Target, message: Message) -> None:
         actor = self._taker(future, target, message)
         if actor is not None:
-            actor.accept((PinnedDelivery if target.run_id else Delivery)(message, future))
+            actor.accept(Delivery(pinned(message) if target.run_id else message, future))
 
     def _send_later(self, future: Future[None], target: Target, message: Message, at_ns: int) -> None:
         taker = self._taker(future, target, message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...storage import DelayedMail, DueKind
-from ..core.messages import Message, SignalReceivedOnce, asked_once_in, decode_message, encode_message
+from ..core.messages import Message, SignalReceivedOnce, asked_once_in, decode_message, encode_message, pinned
 from ..model.errors import MailboxFullError
 from ..model.ids import run_no_of
 from ..model.options import WorkflowExecutionStatus
@@ -38,9 +38,13 @@ def come_now(tools: Tools, peer: Peer, item: int) -> None:
     if mail is None or mail.at_ns > tools.clock.now_ns():
         # It has come, and may have left its number to another one.
         return
+    message = decode_message(mail.message)
     tools.sweep.touched(peer)
     _drop(tools, run, mail)
-    peer.leave(decode_message(mail.message), tools.clock.now_ns())
+    if isinstance(message, SignalReceivedOnce) and _is_known(run, message):
+        # Another one with its key was there before it.
+        return
+    peer.leave(pinned(message) if mail.is_pinned else message, tools.clock.now_ns())
 
 
 def come_to_nothing(
@@ -52,6 +56,9 @@ def come_to_nothing(
     successor = None if next_run_no is None else tools.directory.of_run(next_run_no)
     for mail in sorted(run.delayed.values(), key=lambda mail: mail.at_ns):
         _drop(tools, run, mail)
+        asked = asked_once_in(mail.message)
+        if asked is not None and run.has_heard(asked[1]):
+            continue
         if successor is not None and not mail.is_pinned:
             _keep(tools, successor.run, mail.at_ns, mail.message)
         else:

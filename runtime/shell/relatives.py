@@ -24,6 +24,7 @@ from ..core.messages import (
     SignalReceived,
     decode_message,
     encode_message,
+    pinned,
 )
 from ..core.origins import Origin, RunReference
 from ..model.errors import ApplicationError, GreenroomError, WorkflowAlreadyStartedError
@@ -73,7 +74,8 @@ def signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns: 
     target, error = _target(tools, peer.run, command)
     if target is not None:
         signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
-        error = _signal(tools, target, signal, time_ns)
+        is_for_one = command.run_id and not command.child
+        error = _signal(tools, target, pinned(signal) if is_for_one else signal, time_ns)
     leave_row(tools, peer, ExternalSignalResolved(command.id, _failure(tools, error)), time_ns)
 
 
@@ -105,7 +107,7 @@ def cancel_external(tools: Tools, peer: Peer, command: CancelExternal, time_ns: 
     """Ask another run to end, and tell the one that wants it whether there is one."""
     target, error = _reach(command.workflow_id, tools.directory.find_open, command.workflow_id, command.run_id)
     if target is not None:
-        leave_row(tools, target, CancelRequested(command.reason), time_ns)
+        leave_row(tools, target, CancelRequested(command.reason, is_pinned=bool(command.run_id)), time_ns)
     elif error is None:
         error = _absent(command.workflow_id, "cancel")
     leave_row(tools, peer, ExternalCancelResolved(command.id, _failure(tools, error)), time_ns)

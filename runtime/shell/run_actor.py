@@ -53,6 +53,8 @@ class RunActor(MailedActor):
         self._look: LastLook | None = None
         self._tries_again = False
         self._waits_to_go_on = False
+        # Suspended on disk when it was brought to memory, and not tried again since.
+        self._is_untried = False
         self._is_written = False
 
     @property
@@ -227,7 +229,7 @@ class RunActor(MailedActor):
 
     def recover(self) -> None:
         """The journal was opened: bring the run back, unless that has been seen to, or somebody has suspended it."""
-        if self.standing is Standing.DORMANT:
+        if self.standing is Standing.DORMANT or self._is_untried:
             if self.run.header.facts and decode_facts(self.run.header.facts).is_paused:
                 return
             self._try_again()
@@ -245,6 +247,7 @@ class RunActor(MailedActor):
         self._tools.sweep.after(self.resume)
 
     def _try_again(self) -> None:
+        self._is_untried = False
         if self.standing in (Standing.SUSPENDED, Standing.RESTARTING):
             self.standing = Standing.DORMANT
         if self.standing is Standing.DORMANT:

@@ -12,9 +12,12 @@ from ..core.messages import (
     CancelRequested,
     RunTerminated,
     SignalReceived,
+    SignalReceivedOnce,
     UpdateReceived,
     WorkflowStarted,
     decode_message,
+    encode_message,
+    is_pinned,
 )
 from ..core.origins import Origin
 from ..model.failures import Failure
@@ -25,7 +28,7 @@ from ..model.run_facts import RunFacts, decode_facts
 from .beginning import NewRun, make_run
 from .begun_as import begun_as
 from .closing import lose_mail
-from .delivery import Delivery, PinnedDelivery
+from .delivery import Delivery
 from .journal_seam import is_passing
 from .noting import options_of_next_run
 from .run_state import RunState
@@ -35,6 +38,9 @@ __all__ = ["GOES_ON", "carry_over", "continue_run", "pass_on", "retry_run", "sta
 
 GOES_ON = (SignalReceived, UpdateReceived, CancelRequested, RunTerminated)
 """Messages that are for the workflow, whichever of its runs is there to take them."""
+
+# What a run has taken of these is not for the next one.
+_TAKEN_ONCE = SignalReceivedOnce, UpdateReceived
 
 
 def continue_run(tools: Tools, run: RunState, started: WorkflowStarted, command: ContinueAsNew, time_ns: int) -> str:
@@ -141,7 +147,10 @@ def carry_over(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[Signa
     if successor is None:
         return False
     for signal in unread:
-        successor.leave(signal, time_ns)
+        if is_pinned(signal):
+            lose_mail(tools, run, encode_message(signal), run.status, time_ns)
+        else:
+            successor.leave(signal, time_ns)
     stays: list[Envelope[Any]] = []
     for delivery in mailbox.take_mail():
         if not isinstance(delivery, Delivery):
@@ -172,9 +181,9 @@ def pass_on(tools: Tools, run: RunState, delivery: Delivery) -> bool:
 def _is_for_another(run: RunState, delivery: Delivery) -> bool:
     """Whether a message is for the workflow, and not for this run or about what this run has taken."""
     message = delivery.message
-    if isinstance(message, UpdateReceived):
-        return not (message.is_pinned or run.is_stale(message))
-    return isinstance(message, GOES_ON) and not isinstance(delivery, PinnedDelivery)
+    if is_pinned(message) or (isinstance(message, _TAKEN_ONCE) and run.is_stale(message)):
+        return False
+    return isinstance(message, GOES_ON)
 
 
 def _hand_on(tools: Tools, run: RunState, successor: Peer, delivery: Delivery) -> None:
@@ -191,7 +200,7 @@ def _move_row(tools: Tools, run: RunState, successor: Peer, seq: int, time_ns: i
     message = decode_message(data)
     tools.sweep.batch.take_mail(run.run_no, seq)
     run.take_row(seq)
-    if isinstance(message, UpdateReceived) and message.is_pinned:
+    if is_pinned(message):
         lose_mail(tools, run, data, run.status, time_ns)
         return
     if isinstance(message, UpdateReceived):

@@ -11,6 +11,7 @@ from ..core.messages import WorkflowStarted
 from ..model.failure_writing import own_frames
 from ..model.options import WorkflowExecutionStatus
 from ..model.run_facts import change_facts
+from ..model.texts import clipped
 from .headers import put_header
 from .journal_seam import public_error
 from .run_state import RunState
@@ -24,6 +25,10 @@ WHAT_NEXT = (
     "Other runs go on. Mend its code, or what else the reason names: handle.resume(), or opening the journal again "
     "with the mended code, then takes it up where it stopped."
 )
+
+# The note stands in the header, which is read with the run and written with whatever changes in it.
+MAX_REASON = 16_384
+MAX_NOTE = 65_536
 
 logger = logging.getLogger("greenroom")
 
@@ -100,9 +105,4 @@ def tell_waiters(tools: Tools, peer: Peer, reason: str = "") -> None:
 def _told(error: BaseException) -> tuple[str, str]:
     """What an exception says in a line, and with its traceback."""
     reason = "".join(traceback.format_exception_only(error)).strip()
-    return _storable(reason), _storable("".join(traceback.format_exception(error)))
-
-
-def _storable(text: str) -> str:
-    """The text without what cannot be written: a file name may bring lone surrogates into a message."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return clipped(reason, MAX_REASON), clipped("".join(traceback.format_exception(error)), MAX_NOTE)

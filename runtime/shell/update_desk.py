@@ -8,7 +8,7 @@ from typing import Any
 
 from ...actors import Future
 from ...storage import RunHeader
-from ..core.messages import UpdateReceived
+from ..core.messages import UpdateReceived, pinned
 from ..model.errors import MailboxFullError, WorkflowUpdateNotFoundError
 from ..model.options import WorkflowIDConflictPolicy, WorkflowUpdateStage
 from ..model.run_facts import decode_facts
@@ -54,7 +54,7 @@ class UpdateDesk:
         self._mailbox_limit = mailbox_limit
 
     def update(self, future: Future[Any], target: Target, update: UpdateReceived, waiter: UpdateWaiter) -> None:
-        update = update.pinned() if target.run_id else update
+        update = pinned(update) if target.run_id else update
         self._update(*self._known(target), update, waiter)
 
     def _update(self, run_no: int, header: RunHeader, update: UpdateReceived, waiter: UpdateWaiter) -> None:

@@ -313,7 +313,7 @@ class WorkflowActor(RunActor):
             self.actor_inbox.hold(False)
             self._tools.directory.gone(self)
         elif self.run.status is WorkflowExecutionStatus.SUSPENDED and not self._tries_again:
-            self.run.is_active = True
+            self.run.is_active = self._is_untried = True
             self.standing = Standing.SUSPENDED
             # They may have come while it was being tried again, in a sweep that was lost. The disk says so already.
             tell_waiters(self._tools, self)

@@ -112,6 +112,21 @@ def test_what_a_callback_raises_comes_out_after_all_generators_are_seeded() -> N
     assert drawn(dice.main) == drawn(plain.main)
 
 
+def test_who_wants_to_know_while_a_new_seed_is_told_hears_of_the_next_one() -> None:
+    dice, told = Dice("run-1"), list[int]()
+
+    def again(seed: int) -> None:
+        told.append(seed)
+        dice.on_reseed(again)
+
+    dice.on_reseed(again)
+
+    dice.reseed(NEW)
+    dice.reseed(OLD)
+
+    assert told == [NEW, OLD, OLD]
+
+
 def test_a_callback_that_gives_something_to_be_awaited_is_refused() -> None:
     async def waits() -> None:
         """Cannot be waited for."""

@@ -238,3 +238,22 @@ def test_code_whose_text_is_nowhere_is_told_by_its_lines(drive: Start) -> None:
     assert asked(run).splitlines()[1:] == [f'  File "nowhere.py", line {line_of("made")}, in made']
     assert asked(run, ENHANCED_STACK_TRACE_QUERY)["sources"] == {}
     run.fire()
+
+
+@workflow.defn(name="stacks.steps")
+async def steps() -> None:
+    await workflow.gather(asyncio.create_task(anext(slow_numbers()), name="next"), never())
+
+
+async def slow_numbers() -> AsyncGenerator[int, None]:
+    await never()
+    yield 1
+
+
+def test_a_task_that_is_a_step_of_a_generator_is_told_by_the_code_in_it(drive: Start) -> None:
+    run = drive(steps)
+
+    stacks = {stack["name"]: stack["locations"] for stack in asked(run, ENHANCED_STACK_TRACE_QUERY)["stacks"]}
+
+    assert [place["function_name"] for place in stacks["next (slow_numbers)"]] == ["slow_numbers", "never"]
+    assert "Stack of next (slow_numbers) (most recent call last):" in asked(run)

@@ -58,8 +58,16 @@ async def goes_on(times: int) -> str:
     return await channel.receive("text", result_type=str)
 
 
+@workflow.defn(name="later.goes_at")
+async def goes_at(times: int) -> str:
+    if times:
+        await workflow.sleep(3600)
+        workflow.continue_as_new(times - 1)
+    return await workflow.signal_channel().receive("text", result_type=str)
+
+
 def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
-    return TestRuntime(store, workflows=[Inbox, goes_on], **options)
+    return TestRuntime(store, workflows=[Inbox, goes_on, goes_at], **options)
 
 
 def start(runtime: TestRuntime, enough: int, **options: Any) -> Any:
@@ -211,6 +219,17 @@ def test_it_goes_on_to_the_next_run_unless_it_is_for_one_run_alone() -> None:
         assert check(runtime.hands.journal) == []
 
 
+def test_one_for_one_run_alone_that_is_due_as_that_ends_is_a_dead_letter() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(goes_at, 1, id="chain"))
+        pinned = runtime.get_workflow_handle("chain", run_id=handle.run_id)
+        runtime.wait(pinned.signal("text", "for the first", delay=HOUR))
+        runtime.wait(handle.signal("text", "for all", delay=2 * HOUR))
+
+        assert runtime.wait(handle.result()) == "for all"
+        assert letters(runtime) == [("text", "workflow 'chain' has ended (CONTINUED_AS_NEW)")]
+
+
 def test_one_that_meets_the_end_of_its_run_in_one_sweep_reaches_the_run_that_goes_on() -> None:
     with make() as runtime:
         handle = runtime.wait(runtime.start_workflow(goes_on, 1, id="chain"))
@@ -241,6 +260,37 @@ def test_of_one_idempotency_key_one_waits_and_the_first_that_comes_is_taken() ->
 
         assert result(runtime) == ["now 0", "b 7200"]
         runtime.wait(send(runtime, "again", idempotency_key="1"))
+
+
+@pytest.mark.parametrize("ends", ["goes on", "is terminated"])
+def test_one_whose_key_was_taken_meanwhile_comes_to_nothing_with_its_run(ends: str) -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(goes_on, 1, id="chain"))
+        runtime.wait(handle.signal("text", "a", delay=HOUR, idempotency_key="1"))
+        runtime.wait(handle.signal("next", delay=None, idempotency_key="1"))
+        if ends == "is terminated":
+            runtime.wait(handle.terminate())
+        runtime.advance(2 * HOUR)
+
+        described = runtime.wait(handle.describe())
+        assert (described.status.name, described.delayed_signals) == (
+            "TERMINATED" if ends == "is terminated" else "RUNNING",
+            [],
+        )
+        assert letters(runtime) == []
+        assert check(runtime.hands.journal) == []
+
+
+def test_of_one_key_a_suspended_run_keeps_one_though_another_comes_later() -> None:
+    with make() as runtime:
+        handle = start(runtime, 2)
+        runtime.wait(send(runtime, "later", idempotency_key="1"))
+        runtime.wait(handle.suspend())
+        runtime.wait(send(runtime, "now", delay=None, idempotency_key="1"))
+        runtime.advance(2 * HOUR)
+
+        assert runtime.wait(handle.describe()).waiting_messages == 1
+        assert check(runtime.hands.journal) == []
 
 
 def test_it_ends_the_delay_of_a_start_when_it_comes() -> None:

@@ -151,6 +151,37 @@ def test_a_reason_that_cannot_be_written_terminates_all_the_same() -> None:
             runtime.wait(handle.result())
 
 
+@pytest.mark.parametrize("ask", ["cancel", "terminate", "suspend"])
+def test_a_reason_that_no_history_could_hold_is_refused_and_the_run_goes_on(ask: str) -> None:
+    with TestRuntime(workflows=[Counter]) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Counter.run, id="it"))
+
+        with pytest.raises(ValueError, match=r"the reason has 9,000,000 characters, allowed are 20,000; shorten it"):
+            getattr(handle, ask)(reason="?" * 9_000_000)
+        with pytest.raises(ValueError, match="the reason has"):
+            handle.reset(to="last", reason="?" * 20_001)
+        with pytest.raises(ValueError, match="the reason has"):
+            handle.fork(at="last", reason="?" * 20_001)
+
+        runtime.wait(handle.suspend(reason="?" * 20_000))
+        runtime.wait(handle.resume())
+        assert runtime.wait(handle.describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+def test_of_a_bug_that_says_millions_of_characters_a_part_is_kept() -> None:
+    with TestRuntime(workflows=[Counter]) as runtime:
+        handle = runtime.wait(runtime.start_workflow(Counter.run, id="it"))
+
+        runtime.wait(handle.signal(Counter.stumble, "no " * 500_000))
+
+        with pytest.raises(WorkflowSuspendedError, match="ValueError: no no") as told:
+            runtime.wait(handle.result())
+        described = runtime.wait(handle.describe())
+        assert described.suspended_error is not None
+        assert "ValueError: no no" in described.suspended_error
+        assert len(str(told.value)) < 100_000 > len(described.suspended_error)
+
+
 def test_what_a_callback_raises_keeps_nobody_else_from_being_told() -> None:
     with TestRuntime(workflows=[Counter]) as runtime:
         first, second = (runtime.start_workflow(Counter.run, id=name) for name in ("one", "two"))

@@ -191,6 +191,20 @@ def test_what_goes_on_to_the_next_run_has_its_key_there() -> None:
         assert runtime.wait(handle.result()) == ["a", "b"]
 
 
+def test_the_second_of_a_key_does_not_go_on_behind_the_end_that_the_first_has_brought() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(goes_on, 1, id="inbox"))
+        sent = [handle.signal("next", idempotency_key="1") for _ in range(2)]
+        assert [runtime.wait(each) for each in sent] == [None] * 2
+
+        for text in "ab":
+            runtime.wait(handle.signal("text", text))
+        assert runtime.wait(handle.describe()).status.name == "RUNNING"
+        runtime.wait(handle.signal("next"))
+
+        assert runtime.wait(handle.result()) == ["a", "b"]
+
+
 def test_a_signal_without_a_key_writes_no_row_more() -> None:
     store = FaultyStore()
     with runtime_on(store, workflows=[Inbox]) as runtime:

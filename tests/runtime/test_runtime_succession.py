@@ -19,6 +19,7 @@ from greenroom import (
     WorkflowUpdateStage,
     workflow,
 )
+from greenroom.runtime.core.messages import SignalReceived, decode_message
 from greenroom.runtime.model.errors import JournalError
 from greenroom.runtime.shell.standing import Standing
 from greenroom.storage import MemoryStore, Tree, check
@@ -100,12 +101,17 @@ async def fails() -> None:
 
 
 def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
-    return TestRuntime(store, workflows=[Chain, Parent, fails, far], **options)
+    return TestRuntime(store, workflows=[Chain, Parent, fails, far, teller], **options)
 
 
 def statuses(runtime: TestRuntime, workflow_id: str) -> list[WorkflowExecutionStatus]:
     headers = [run.header for run in runtime.recorded()]
     return [STATUS(header.status) for header in headers if header.workflow_id == workflow_id]
+
+
+def names_of_letters(runtime: TestRuntime) -> list[str]:
+    found = [decode_message(each.message) for each in runtime.hands.journal.dead_letters()]
+    return [message.name for message in found if isinstance(message, SignalReceived)]
 
 
 def test_a_child_that_goes_on_in_the_sweep_in_which_its_parent_ends_is_terminated_all_the_same() -> None:
@@ -174,6 +180,63 @@ def test_what_is_for_one_run_alone_is_refused_by_it_and_not_heard_by_the_next_on
         assert in_time.exception() is None
         assert chain.query(Chain.words).get() == ["in time"]
         assert statuses(runtime, "chain") == [STATUS.CONTINUED_AS_NEW, STATUS.RUNNING]
+
+
+@pytest.mark.parametrize("goes_on", ["as new", "reset"])
+def test_what_waits_for_one_run_alone_is_not_heard_by_the_next_one(goes_on: str) -> None:
+    with make() as runtime:
+        chain = runtime.start_workflow(Chain.run, 1, id="chain").get()
+        pinned = runtime.get_workflow_handle("chain", run_id=chain.run_id)
+        chain.suspend().get()
+        if goes_on == "as new":
+            chain.signal(Chain.go_on).get()
+        pinned.signal(Chain.hear, "late").get()
+        pinned.cancel("late").get()
+        chain.signal(Chain.hear, "in time").get()
+        if goes_on == "as new":
+            chain.resume().get()
+        else:
+            chain.reset(to="last").get()
+        runtime.run_until_idle()
+
+        assert chain.describe().get().status is STATUS.RUNNING
+        assert chain.query(Chain.words).get() == ["in time"]
+        assert names_of_letters(runtime) == ["hear"]
+        assert check(runtime.hands.journal) == []
+
+
+def test_what_one_run_alone_was_told_and_has_not_read_is_not_read_by_the_next_one() -> None:
+    with make() as runtime:
+        chain = runtime.start_workflow(Chain.run, 1, id="chain").get()
+        runtime.get_workflow_handle("chain", run_id=chain.run_id).signal("other", "for the first").get()
+        chain.signal("other", "for all").get()
+        chain.signal(Chain.go_on).get()
+        runtime.run_until_idle()
+
+        assert names_of_letters(runtime) == ["other"]
+        chain.terminate().get()
+        assert names_of_letters(runtime) == ["other", "other"]
+
+
+@workflow.defn
+async def teller(workflow_id: str, run_id: str | None) -> None:
+    other = workflow.get_external_workflow_handle(workflow_id, run_id=run_id)
+    await other.signal("hear", "from another")
+    await other.cancel("from another")
+
+
+def test_what_another_workflow_says_to_one_run_alone_is_not_heard_by_the_next_one() -> None:
+    with make() as runtime:
+        chain = runtime.start_workflow(Chain.run, 1, id="chain").get()
+        chain.suspend().get()
+        chain.signal(Chain.go_on).get()
+        runtime.execute_workflow(teller, "chain", chain.run_id).get()
+        chain.resume().get()
+        runtime.run_until_idle()
+
+        assert chain.describe().get().status is STATUS.RUNNING
+        assert chain.query(Chain.words).get() == []
+        assert names_of_letters(runtime) == ["hear"]
 
 
 def test_a_request_for_an_update_that_the_run_has_taken_is_not_taken_again_by_the_next_one() -> None:

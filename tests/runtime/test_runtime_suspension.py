@@ -46,8 +46,13 @@ def named(name: str) -> Any:
     return work_of_that_name
 
 
+@activity.defn
+async def for_ever() -> None:
+    await asyncio.sleep(10**6)
+
+
 PARTS = ["part 0", "part 1", "part 2"]
-ACTIVITIES = [work, *map(named, "abcx")]
+ACTIVITIES = [work, for_ever, *map(named, "abcx")]
 
 
 def counter(*, bug: bool) -> type:
@@ -158,6 +163,28 @@ def test_opening_with_mended_code_goes_on_where_the_run_stopped(evict: bool) -> 
 
     with make(store, counter(bug=False), evict_after_every_turn=evict) as runtime:
         assert runtime.wait(runtime.get_workflow_handle("counter").result()) == 16
+
+
+@workflow.defn(name="Busy")
+async def busy() -> None:
+    await workflow.execute_activity(for_ever)
+
+
+def test_one_that_is_spoken_to_before_its_turn_to_be_tried_has_come_is_tried_all_the_same() -> None:
+    store = MemoryStore()
+    # More than opening brings back at a time: the one behind them comes later.
+    others = [busy] * 520
+    with make(store, counter(bug=True), busy) as runtime:
+        for other in others:
+            runtime.start_workflow(other)
+        suspend(runtime)
+
+    with make(store, counter(bug=False), busy) as runtime:
+        handle = runtime.get_workflow_handle("counter")
+        handle.describe()
+        runtime.run_until_idle()
+
+        assert runtime.wait(handle.result()) == 16
 
 
 def test_opening_with_the_bug_tries_once_more_and_suspends_again() -> None:
