@@ -18,6 +18,10 @@ class Evidence:
         starting: ids of workflows that a client wanted to start.
         started: (workflow id, run id) of each acknowledged start.
         sending: token of each signal that a client wanted to send → the workflow it is for.
+        not_before: token of each signal that was sent for later → when it may come at the earliest; 0 for now.
+        keyed: token of each signal that has it for its key → (workflow id, name).
+        too_late: those of them that were refused as their run had ended.
+        requested: workflow id → type of each start that has a request id.
         signalled: tokens of acknowledged signals.
         refused: tokens of signals, and reasons of requests to end, that were refused: they must be nowhere.
         results: (workflow id, run id or None) → the result that was given out.
@@ -36,6 +40,10 @@ class Evidence:
         self.starting: set[str] = set()
         self.started: set[tuple[str, str]] = set()
         self.sending: dict[str, str] = {}
+        self.not_before: dict[str, int] = {}
+        self.keyed: dict[str, tuple[str, str]] = {}
+        self.too_late: set[str] = set()
+        self.requested: dict[str, str] = {}
         self.signalled: dict[str, str] = {}
         self.refused: set[str] = set()
         self.results: dict[tuple[str, str | None], Any] = {}
@@ -75,13 +83,17 @@ class Evidence:
         match line:
             case ["starting", workflow_id]:
                 self.starting.add(workflow_id)
-            case ["starting", workflow_id, run_ns, execution_ns]:
+            case ["starting", workflow_id, run_ns, execution_ns, *requested]:
                 self.starting.add(workflow_id)
                 self.limits[workflow_id] = Limits(run_ns, execution_ns)
+                self.requested.update((workflow_id, kind) for kind in requested)
             case ["start", workflow_id, run_id]:
                 self.started.add((workflow_id, run_id))
-            case ["sending", token, workflow_id]:
+            case ["sending", token, workflow_id, *how]:
                 self.sending[token] = workflow_id
+                self._note_way(token, how)
+            case ["too late", token]:
+                self.too_late.add(token)
             case ["signal", token, workflow_id]:
                 self.signalled[token] = workflow_id
             case ["refused", "signal", token, _] | ["refused", "cancel" | "terminate", _, token]:
@@ -96,6 +108,14 @@ class Evidence:
                 self._note_update(update_id, rest)
             case _:
                 self._note_end(line)
+
+    def _note_way(self, token: str, how: list[Any]) -> None:
+        if how:
+            not_before_ns, keyed_name = how
+            # Whichever of those that were sent comes first.
+            self.not_before[token] = min(not_before_ns, self.not_before.get(token, not_before_ns))
+            if keyed_name:
+                self.keyed[token] = (self.sending[token], keyed_name)
 
     def _note_update(self, update_id: str, line: list[Any]) -> None:
         match line:

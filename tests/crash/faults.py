@@ -9,11 +9,12 @@ import lmdb
 
 from greenroom.actors import Future, Mailbox
 from greenroom.runtime.core.messages import CancelRequested, Message, SignalReceived
-from greenroom.runtime.shell import workflow_actor
+from greenroom.runtime.shell import desk, workflow_actor
+from greenroom.runtime.shell.requests import Requests
 from greenroom.runtime.shell.run_state import RunState
 from greenroom.runtime.shell.sweep import Sweep
 from greenroom.runtime.shell.timekeeper import Timekeeper
-from greenroom.runtime.shell.tools import Tools
+from greenroom.runtime.shell.tools import Peer, Tools
 from greenroom.runtime.shell.updating import Updating
 from greenroom.storage import Items
 
@@ -139,6 +140,30 @@ def _ring_early() -> None:
     wrap(Timekeeper, "arm", make)
 
 
+def _come_early() -> None:
+    def make(put_off: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(tools: Tools, peer: Peer, message: Message, at_ns: int, *, is_pinned: bool) -> None:
+            put_off(tools, peer, message, at_ns - EARLY_NS, is_pinned=is_pinned)
+
+        return wrapped
+
+    wrap(desk, "put_off", make)
+
+
+def _forget_keys() -> None:
+    def make(has_heard: Callable[[RunState, str], bool]) -> Callable[[RunState, str], bool]:
+        return lambda run, key: False
+
+    wrap(RunState, "has_heard", make)
+
+
+def _forget_requests() -> None:
+    def make(begun: Callable[..., object]) -> Callable[[Requests, str, str], None]:
+        return lambda requests, workflow_id, request_id: None
+
+    wrap(Requests, "begun", make)
+
+
 FAULTS: dict[str, Fault] = {
     "acknowledge before commit": Fault(_acknowledge_early, "was acknowledged and is not there"),
     "release before commit": Fault(_release_early, "was performed and nobody asked for it"),
@@ -148,6 +173,9 @@ FAULTS: dict[str, Fault] = {
     "a carried signal is lost": Fault(_lose_carried, "to be carried over", 80),
     "a carried signal is doubled": Fault(_double_carried, "to be carried over", 80),
     "timers ring early": Fault(_ring_early, "ns early"),
+    "delayed signals come early": Fault(_come_early, "ns too soon"),
+    "keys of signals forgotten": Fault(_forget_keys, "is there twice", 80),
+    "requests of starts forgotten": Fault(_forget_requests, "one request has started", 40),
     "sync=False": Fault(_never_sync, "was acknowledged and is not there"),
 }
 """The controls by name."""

@@ -94,7 +94,7 @@ class _Ending:
         header = run.header
         if (header.closed_ns, header.turns) != (last.time_ns, len(run.steps)):
             self._say(f"it ended at {last.time_ns} in turn {len(run.steps) - 1}, and the header has {header}")
-        if run.items.mail or run.items.timers or run.items.attempts:
+        if run.items.mail or run.items.timers or run.items.attempts or run.items.delayed:
             self._say(f"it has ended, and the journal has {run.items} for it")
         asked = any(isinstance(step.message, CancelRequested) for step in run.steps)
         goes_on = header.workflow_type == "Order" and parting_of(header.workflow_id) is Parting.GOES_ON

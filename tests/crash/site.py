@@ -27,6 +27,7 @@ __all__ = ["ROOT", "End", "Site", "When"]
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 90.0
 ASKED_AGAIN = 40
+STARTED_AGAIN = 8
 HEALINGS = 3
 ASKED_AGAIN_AT_LAST = 500
 
@@ -96,10 +97,7 @@ class Site:
         self.generation += 1
         effects = os.open(self._effects, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         acks, child_acks = os.pipe()
-        updates = self.evidence.updates.values()
-        again = [(told.workflow_id, told.update_id) for told in updates if not told.workflow_id.startswith(RELAY)]
-        again = again[-(ASKED_AGAIN_AT_LAST if orders.get("heal") else ASKED_AGAIN) :]
-        wish = Orders(str(self.journal), effects, child_acks, self.seed, self.generation, self.known, again, **orders)
+        wish = self._wish(effects, child_acks, orders)
         marks = {"GREENROOM_CRASH_MARKS": f"{child_acks},{effects}", **(environment or {})}
         with open(self.path / f"stderr-{self.generation}.log", "wb") as stderr:
             process = subprocess.Popen(
@@ -120,6 +118,24 @@ class Site:
                 process.kill()
                 process.wait()
         return self._judge(process.returncode, is_stuck=is_stuck, is_healing=wish.heal)
+
+    def _wish(self, effects: int, acks: int, orders: dict[str, Any]) -> Orders:
+        """What a child is to do: much of what was asked of others it asks again."""
+        evidence = self.evidence
+        most = ASKED_AGAIN_AT_LAST if orders.get("heal") else ASKED_AGAIN
+        # Another run of a relay's workflow would not know of the one before.
+        updates = [
+            (told.workflow_id, told.update_id)
+            for told in evidence.updates.values()
+            if not told.workflow_id.startswith(RELAY)
+        ]
+        starts = [(each, kind, evidence.limits[each]) for each, kind in evidence.requested.items()]
+        signals = [(workflow_id, name, token) for token, (workflow_id, name) in evidence.keyed.items()]
+        return Orders(
+            *(str(self.journal), effects, acks, self.seed, self.generation, self.known),
+            *(updates[-most:], starts[-STARTED_AGAIN:], signals[-most:]),
+            **orders,
+        )
 
     def heal(self) -> End:
         """Have everything that is open come to its end; what begins meanwhile is for another process."""
