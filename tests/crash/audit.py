@@ -20,7 +20,9 @@ from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.runtime.shell.writing import UNREAD, UNSURE
 from greenroom.storage import Journal
 
+from .books import is_book
 from .evidence import Evidence
+from .judged_books import judge_books
 from .judged_chains import judge_chains, judge_starts
 from .judged_endings import judge_endings
 from .judged_families import judge_families
@@ -36,27 +38,38 @@ __all__ = ["audit"]
 
 def audit(journal: Journal, evidence: Evidence) -> list[str]:
     """Return every broken promise; an empty list means that nothing was lost, doubled or made up."""
-    runs = read_runs(journal)
+    everything = read_runs(journal)
     active = {run_no for _, run_no in journal.active(limit=1 << 30)}
     findings: list[str] = [f"a child complained: {error}" for error in evidence.errors]
+    by_id = {run.header.run_id: run for run in everything}
+    for run in everything:
+        findings += judge_run(run, by_id, evidence, active)
+    findings += judge_notes(everything, journal)
+    findings += judge_requests(everything, evidence)
+    findings += _judge_effects(everything, evidence)
+    # Books have turns and signals of each other, and are judged by themselves.
+    books = [run for run in everything if is_book(run.header.workflow_id)]
+    findings += judge_books(books, journal, evidence)
+    return findings + _audit_rest([run for run in everything if run not in books], journal, evidence)
+
+
+def _audit_rest(runs: Sequence[Run], journal: Journal, evidence: Evidence) -> list[str]:
+    findings: list[str] = []
     lineage = Lineage(runs)
     places = _Places(lineage)
     for run in runs:
-        findings += judge_run(run, evidence, active)
         places.visit(run)
     for letter in journal.dead_letters(limit=1 << 30):
         # A signal that its run was told of and never read stands in the history too.
-        if not letter.reason.endswith((UNREAD, UNSURE)):
+        if letter.run_no in lineage.runs and not letter.reason.endswith((UNREAD, UNSURE)):
             places.lose(message_of(letter.message), letter.run_no)
     findings += places.findings(evidence)
     findings += _judge_promises(lineage, places, evidence)
     findings += judge_updates(runs, evidence)
-    findings += judge_notes(runs, journal)
     due = journal.due(until_ns=2**63 - 1, limit=1 << 30)
     findings += judge_endings(lineage, due, evidence)
     findings += judge_chains(lineage, journal)
     findings += judge_starts(runs, due)
-    findings += judge_requests(runs, evidence)
     findings += judge_families(lineage)
     return findings
 
@@ -161,24 +174,19 @@ def _judge_promises(lineage: Lineage, places: _Places, evidence: Evidence) -> li
     numbers = {run.run_no: run.header.workflow_id for run in runs}
     findings: list[str] = []
     for workflow_id, run_id in evidence.started:
+        if is_book(workflow_id):
+            continue
         if run_id not in by_id or by_id[run_id].header.workflow_id != workflow_id:
             findings.append(f"the start of {workflow_id} was acknowledged and is not there")
     for token, workflow_id in evidence.signalled.items():
-        if numbers.get(places.run_of.get(token, 0)) != workflow_id:
+        if not is_book(workflow_id) and numbers.get(places.run_of.get(token, 0)) != workflow_id:
             findings.append(f"signal {token} to {workflow_id} was acknowledged and is not there")
     for (workflow_id, asked), value in evidence.results.items():
+        if is_book(workflow_id):
+            continue
         run = lineage.meant(workflow_id, asked)
         if run is None or run.status is not WorkflowExecutionStatus.COMPLETED or result_of(run) != value:
             findings.append(f"the result of {workflow_id} was given out and is not there")
-    wanted = {
-        (run.header.run_id, command.id)
-        for run in runs
-        for step in run.steps
-        for command in step.commands
-        if isinstance(command, ScheduleActivity)
-    }
-    for performer, item in evidence.effects.keys() - wanted:
-        findings.append(f"activity {item} of run {performer} was performed and nobody asked for it")
     for run in runs:
         if run.header.workflow_id not in evidence.starting and lineage.parent_of(run) is None:
             findings.append(f"{run.name} is there and neither a client nor a parent has started it")
@@ -190,4 +198,22 @@ def _judge_promises(lineage: Lineage, places: _Places, evidence: Evidence) -> li
             ]
             if result_of(run) != taken:
                 findings.append(f"{run.name} returned {result_of(run)} and had taken {taken}")
+    return findings
+
+
+def _judge_effects(runs: Sequence[Run], evidence: Evidence) -> list[str]:
+    """What happened outside was asked for, unless whoever has asked for it is deleted."""
+    wanted = {
+        (run.header.run_id, command.id)
+        for run in runs
+        for step in run.steps
+        for command in step.commands
+        if isinstance(command, ScheduleActivity)
+    }
+    deleting = {workflow_id for workflow_id, _ in evidence.deleting}
+    findings: list[str] = []
+    for performer, item in evidence.effects.keys() - wanted:
+        token = evidence.performed_for[performer, item]
+        if token not in evidence.thrown and evidence.sending.get(token) not in deleting:
+            findings.append(f"activity {item} of run {performer} was performed and nobody asked for it")
     return findings

@@ -26,6 +26,8 @@ from greenroom.runtime.model.errors import (
 from greenroom.runtime.model.retry import RetryPolicy
 
 from .asking import Asking
+from .bookkeeping import Bookkeeping
+from .books import SLIP
 from .fates import ENDING, RELAY, Limits
 from .load import Order, courier
 from .orders import Orders
@@ -59,6 +61,7 @@ class Client:
         self._slots = threading.Semaphore(IN_FLIGHT)
         self._posting = Posting(runtime, orders.generation, self._random, say, self._slots)
         self._asking = Asking(runtime, orders.generation, self._random, say, self._slots)
+        self._books = Bookkeeping(runtime, orders, self._random, say, self._slots, self._posting)
         self._open = [workflow_id for workflow_id, kind in orders.known if kind == "Order"]
         self._relays = [workflow_id for workflow_id, kind in orders.known if kind == "Relay"]
         self._couriers: list[str] = []
@@ -85,6 +88,8 @@ class Client:
                 self._relay()
             elif choice < 0.57:
                 self._asking.anew(self._one())
+            elif choice < 0.72:
+                self._books.work()
             else:
                 self._posting.send_somehow(self._one(), "item")
             self._pause.wait(self._random.random() * self._orders.pause_ms / 1000)
@@ -100,6 +105,8 @@ class Client:
                 self._posting.send(workflow_id, "finish")
             elif kind == "Relay":
                 self._posting.send(workflow_id, "parcel", ENDING)
+            elif kind == "Book":
+                self._books.shut(workflow_id)
             results.append((workflow_id, self._watch(self._runtime.get_workflow_handle(workflow_id))))
         for workflow_id, result in results:
             try:
@@ -107,12 +114,15 @@ class Client:
             except WorkflowFailureError:
                 # It was ended, which is judged where it is reported.
                 pass
+            except WorkflowNotFoundError:
+                if not workflow_id.startswith(SLIP):
+                    raise
             except Exception as error:
                 self._say("error", f"{workflow_id} did not finish: {error!r}")
                 return False
         for _ in range(IN_FLIGHT):
             self._slots.acquire()
-        return True
+        return self._books.see_deleted(self._orders.ended)
 
     def _ask_again(self) -> None:
         for workflow_id, update_id in self._orders.updates:

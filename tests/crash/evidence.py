@@ -31,7 +31,14 @@ class Evidence:
         ended: (workflow id, kind, reason) of each acknowledged one.
         endings: (workflow id, run id or None) → how a run without a result ended: status, which limit or reason, when
             that was told.
+        copying: reason of each reset or fork that a client wanted → (workflow id, id of the fork or "", up to where).
+        copied: reason of each acknowledged one → (workflow id, run id).
+        uncopied: reasons of those that were refused.
+        thrown: workflow id of a slip → when a client wanted to start it, at the earliest.
+        deleting: (workflow id, run id) of each run that a client wanted to be gone.
+        deleted: those of which it heard that they are.
         effects: (run id, activity) → the attempts that left an effect.
+        performed_for: the same → the token that they left.
         errors: what should not have happened at all.
         progress: how far the child came: opening, open, closed.
     """
@@ -52,7 +59,14 @@ class Evidence:
         self.ending: dict[str, set[tuple[str, str]]] = {}
         self.ended: set[tuple[str, str, str]] = set()
         self.endings: dict[tuple[str, str | None], tuple[str, str, int]] = {}
+        self.copying: dict[str, tuple[str, str, int | str]] = {}
+        self.copied: dict[str, tuple[str, str]] = {}
+        self.uncopied: set[str] = set()
+        self.thrown: dict[str, int] = {}
+        self.deleting: set[tuple[str, str]] = set()
+        self.deleted: set[tuple[str, str]] = set()
         self.effects: dict[tuple[str, int], list[int]] = {}
+        self.performed_for: dict[tuple[str, int], str] = {}
         self.errors: list[str] = []
         self.progress: list[str] = []
         self._rest = b""
@@ -66,6 +80,8 @@ class Evidence:
             + len(self.results)
             + len(self.ended)
             + len(self.endings)
+            + len(self.copied)
+            + len(self.deleted)
             + sum(told.promises for told in self.updates.values())
         )
 
@@ -100,7 +116,8 @@ class Evidence:
                 self.refused.add(token)
             case ["result", workflow_id, run_id, value]:
                 self.results[workflow_id, run_id] = value
-            case ["effect", run_id, activity_id, attempt, _]:
+            case ["effect", run_id, activity_id, attempt, token]:
+                self.performed_for[run_id, activity_id] = token
                 self.effects.setdefault((run_id, activity_id), []).append(attempt)
             case ["opening" | "open" | "closed" as progress]:
                 self.progress.append(progress)
@@ -139,5 +156,22 @@ class Evidence:
             case ["ended", workflow_id, run_id, status, detail, told_ns]:
                 # Whoever is told first is told earliest.
                 self.endings.setdefault((workflow_id, run_id), (status, detail, told_ns))
+            case _:
+                self._note_book(line)
+
+    def _note_book(self, line: list[Any]) -> None:
+        match line:
+            case ["copying", reason, workflow_id, fork_id, to]:
+                self.copying[reason] = (workflow_id, fork_id, to)
+            case ["copied", reason, workflow_id, run_id]:
+                self.copied[reason] = (workflow_id, run_id)
+            case ["uncopied", reason]:
+                self.uncopied.add(reason)
+            case ["throwing", workflow_id, now_ns]:
+                self.thrown[workflow_id] = now_ns
+            case ["deleting", workflow_id, run_id]:
+                self.deleting.add((workflow_id, run_id))
+            case ["deleted", workflow_id, run_id]:
+                self.deleted.add((workflow_id, run_id))
             case _:
                 self.errors.append(str(line))

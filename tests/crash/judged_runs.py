@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 from greenroom.runtime.core.commands import (
     CancelActivity,
     CancelTimer,
@@ -14,7 +16,6 @@ from greenroom.runtime.core.messages import (
     ActivityCompleted,
     ActivityFailed,
     ExternalSignalResolved,
-    HistoryCopied,
     RunTerminated,
     RunTimedOut,
     SignalReceived,
@@ -22,6 +23,7 @@ from greenroom.runtime.core.messages import (
     WorkflowStarted,
 )
 from greenroom.runtime.model.options import WorkflowExecutionStatus
+from greenroom.runtime.model.run_facts import decode_facts
 from greenroom.storage import DueKind
 
 from .evidence import Evidence
@@ -34,19 +36,31 @@ __all__ = ["judge_run"]
 ENDS = RunTerminated, RunTimedOut
 
 
-def judge_run(run: Run, evidence: Evidence, active: set[int]) -> list[str]:
+def judge_run(run: Run, runs: Mapping[str, Run], evidence: Evidence, active: set[int]) -> list[str]:
     """Every broken promise.
 
     Args:
+        runs: all runs by their ids.
         active: the runs that opening the journal brings back for their activities.
     """
-    return _Judge(run, evidence, active).findings()
+    return _Judge(run, list(_performers(run, runs)), evidence, active).findings()
+
+
+def _performers(run: Run | None, runs: Mapping[str, Run]) -> Iterator[str]:
+    """The ids of the runs that have performed activities of a run: it, and those whose turns it has or had."""
+    while run is not None:
+        yield run.header.run_id
+        copied = decode_facts(run.header.facts).copied
+        run = None
+        if copied is not None:
+            yield copied.run_id
+            run = runs.get(copied.run_id)
 
 
 class _Judge:
     """Walks one history."""
 
-    def __init__(self, run: Run, evidence: Evidence, active: set[int]) -> None:
+    def __init__(self, run: Run, performers: Sequence[str], evidence: Evidence, active: set[int]) -> None:
         self._run = run
         self._evidence = evidence
         self._active = active
@@ -55,9 +69,7 @@ class _Judge:
         self._timers: dict[int, int] = {}
         self._signals: set[int] = set()
         self._last_ns = 0
-        copied = (step.message for step in run.steps)
-        sources = (message.source.run_id for message in copied if isinstance(message, HistoryCopied))
-        self._performers = (run.header.run_id, *sources)
+        self._performers = performers
 
     def findings(self) -> list[str]:
         """Walk the history."""

@@ -71,7 +71,9 @@ class Posting:
 
     def send_again(self, workflow_id: str, name: str, token: str) -> None:
         """Send a signal with a key that somebody has sent before."""
-        self._send(workflow_id, name, token, delay_ms=self._dice.choice((0, 0, self._delay_ms())), is_keyed=True)
+        # One whose order counts must not come later than what was sent behind it.
+        delay_ms = self._delay_ms() if "x" in token and self._dice.random() < 0.3 else 0
+        self._send(workflow_id, name, token, delay_ms=delay_ms, is_keyed=True)
 
     def _number(self) -> int:
         self._tokens += 1

@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 from greenroom.storage import FormatError, Journal, LocationError, check
 
 from .audit import audit
+from .books import SLIP
 from .evidence import Evidence
 from .fates import RELAY
 from .orders import Orders
 from .replays import replay
-from .runs import read_runs
+from .runs import Run, read_runs
 
 __all__ = ["ROOT", "End", "Site", "When"]
 
@@ -85,6 +86,7 @@ class Site:
         self._effects = path / "effects.log"
         self._effects_read = 0
         self._last = (0, 0)
+        self._ended: list[str] = []
 
     def run(self, *, kill: When | None = None, environment: dict[str, str] | None = None, **orders: Any) -> End:
         """Run one child until it is killed or done.
@@ -133,7 +135,7 @@ class Site:
         signals = [(workflow_id, name, token) for token, (workflow_id, name) in evidence.keyed.items()]
         return Orders(
             *(str(self.journal), effects, acks, self.seed, self.generation, self.known),
-            *(updates[-most:], starts[-STARTED_AGAIN:], signals[-most:]),
+            *(updates[-most:], starts[-STARTED_AGAIN:], signals[-most:], self._ended),
             **orders,
         )
 
@@ -218,8 +220,12 @@ class Site:
             runs = read_runs(journal)
             if is_final:
                 findings += replay(runs)
+                findings += [f"rows of run {run_no} are left" for run_no in journal.being_deleted()]
+            self._ended = [run.header.workflow_id for run in runs if _is_over(run)]
             self.known = [(run.header.workflow_id, run.header.workflow_type) for run in runs if run.status.is_open]
             position = (journal.epoch, journal.sequence)
+        except ValueError as error:
+            return [*findings, f"it cannot be read: {error}"]
         finally:
             journal.close()
         if position < self._last or position[1] < self._last[1]:
@@ -232,3 +238,8 @@ class Site:
         if self.evidence.acknowledgements or self._last != (0, 0):
             return [f"the journal is gone: {why}"]
         return []
+
+
+def _is_over(run: Run) -> bool:
+    """Whether it is a slip that is only waiting to be deleted."""
+    return run.header.workflow_id.startswith(SLIP) and not run.status.is_open
