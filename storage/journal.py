@@ -218,7 +218,8 @@ class Journal(Queues):
     def last_turn(self, run_no: int) -> Turn | None:
         """Return where a run's history ends, without reading the rest of it: the last turn, or None if there is none.
 
-        Of a turn that is damaged only the number and the checksum that it claims are told.
+        Of a turn that is damaged, or whose turn before is gone, only the number and the checksum that it claims are
+        told.
         """
         start = keys.TURN_KEY.pack(run_no, Kind.TURN, 0)
         stop = keys.HEADER_KEY.pack(run_no, Kind.TURN + 1)
@@ -227,10 +228,10 @@ class Journal(Queues):
             return None
         key, row = rows[0]
         turn_no: int = keys.TURN_KEY.unpack(key)[2]
-        try:
-            return self.turns(run_no, first=turn_no, limit=1)[0]
-        except (CorruptError, FormatError):
-            return Turn(turn_no, 0, b"", b"", turn_crc(row))
+        found: list[Turn] = []
+        with suppress(CorruptError, FormatError):
+            found = self.turns(run_no, first=turn_no, limit=1)
+        return found[0] if found else Turn(turn_no, 0, b"", b"", turn_crc(row))
 
     def mail(self, run_no: int, *, after: int = -1, limit: int = PAGE) -> list[Mail]:
         """Return the messages that wait for a run, oldest first, from the first one after ``after``."""

@@ -92,6 +92,6 @@ def lose_mail(tools: Tools, run: RunState, data: bytes, status: WorkflowExecutio
     message = decode_message(data)
     if isinstance(message, UpdateReceived) and message.update_id not in run.updates:
         leave_update(tools, run, message.update_id, status, is_accepted=False)
-    if isinstance(message, (SignalReceived, UpdateReceived)):
+    if isinstance(message, (SignalReceived, UpdateReceived)) and not run.has_heard_of(message):
         reason = f"workflow {run.header.workflow_id!r} has ended ({status.name})"
         tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, data)

@@ -56,8 +56,7 @@ def come_to_nothing(
     successor = None if next_run_no is None else tools.directory.of_run(next_run_no)
     for mail in sorted(run.delayed.values(), key=lambda mail: mail.at_ns):
         _drop(tools, run, mail)
-        asked = asked_once_in(mail.message)
-        if asked is not None and run.has_heard(asked[1]):
+        if run.has_heard_of(decode_message(mail.message)):
             continue
         if successor is not None and not mail.is_pinned:
             _keep(tools, successor.run, mail.at_ns, mail.message)
@@ -73,7 +72,7 @@ def arm_delayed(tools: Tools, run: RunState) -> None:
 
 
 def _is_known(run: RunState, signal: SignalReceivedOnce) -> bool:
-    if run.has_heard(signal.key) or run.has_admitted_signal(signal.key):
+    if run.has_heard_of(signal) or run.has_admitted_signal(signal.key):
         return True
     return any(asked_once_in(mail.message) == ("signal", signal.key) for mail in run.delayed.values())
 

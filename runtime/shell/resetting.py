@@ -155,6 +155,10 @@ class Resetting:
         last_no = run_no
         while (next_no := run_no_of(decode_facts(header.facts).next_run_id)) is not None:
             last_no = next_no
+            facts = decode_facts(self._state(last_no).header.facts)
+            if facts.copied is not None:
+                # It has all that the run was told, though it may not have begun.
+                break
             first = self._tools.journal.turns(last_no, limit=1)
             if first and isinstance(decode_message(first[0].message), WorkflowStarted):
                 break

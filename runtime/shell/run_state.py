@@ -230,6 +230,10 @@ class RunState:
         """Whether a signal with that key was taken."""
         return self._keys is not None and key in self._keys
 
+    def has_heard_of(self, message: Message) -> bool:
+        """Whether a message is a signal that was taken before, as its key says."""
+        return isinstance(message, SignalReceivedOnce) and self.has_heard(message.key)
+
     def hear(self, key: str) -> None:
         """A signal with that key is taken, and no other one will be."""
         self._keys = self._keys or set()

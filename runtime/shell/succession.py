@@ -205,5 +205,5 @@ def _move_row(tools: Tools, run: RunState, successor: Peer, seq: int, time_ns: i
         return
     if isinstance(message, UpdateReceived):
         tools.updating.move(run.run_no, successor.run.run_no, message.update_id)
-    if isinstance(message, GOES_ON):
+    if isinstance(message, GOES_ON) and not run.has_heard_of(message):
         successor.leave(message, time_ns)

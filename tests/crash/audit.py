@@ -5,61 +5,67 @@ It reads the journal by itself: no live runtime is asked, and no workflow code d
 
 from __future__ import annotations
 
-from greenroom.runtime.core.commands import (
-    CancelActivity,
-    CancelTimer,
-    Command,
-    ScheduleActivity,
-    SignalExternal,
-    StartTimer,
-)
+from collections.abc import Sequence
+
+from greenroom.runtime.core.commands import ScheduleActivity, SignalExternal
 from greenroom.runtime.core.messages import (
-    ActivityCompleted,
-    ActivityFailed,
     ExternalSignalResolved,
     Message,
-    RunTerminated,
     SignalReceived,
-    TimerFired,
+    SignalReceivedOnce,
     UpdateReceived,
-    WorkflowStarted,
 )
 from greenroom.runtime.model.ids import run_no_of
 from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.runtime.shell.writing import UNREAD, UNSURE
-from greenroom.storage import DueKind, Journal
+from greenroom.storage import Journal
 
+from .books import is_book
 from .evidence import Evidence
+from .judged_books import judge_books
 from .judged_chains import judge_chains, judge_starts
 from .judged_endings import judge_endings
 from .judged_families import judge_families
 from .judged_notes import judge_notes
+from .judged_requests import judge_requests
+from .judged_runs import judge_run
 from .judged_updates import judge_updates
-from .lineage import Lineage, started_of, told_of
-from .load import ATTEMPTS
-from .runs import Run, Step, message_of, read_runs, result_of, token_of
+from .lineage import Lineage, told_of
+from .runs import Run, message_of, read_runs, result_of, token_of
 
 __all__ = ["audit"]
 
 
 def audit(journal: Journal, evidence: Evidence) -> list[str]:
     """Return every broken promise; an empty list means that nothing was lost, doubled or made up."""
-    runs = read_runs(journal)
+    everything = read_runs(journal)
     active = {run_no for _, run_no in journal.active(limit=1 << 30)}
     findings: list[str] = [f"a child complained: {error}" for error in evidence.errors]
+    by_id = {run.header.run_id: run for run in everything}
+    for run in everything:
+        findings += judge_run(run, by_id, evidence, active)
+    findings += judge_notes(everything, journal)
+    findings += judge_requests(everything, evidence)
+    findings += _judge_effects(everything, evidence)
+    # Books have turns and signals of each other, and are judged by themselves.
+    books = [run for run in everything if is_book(run.header.workflow_id)]
+    findings += judge_books(books, journal, evidence)
+    return findings + _audit_rest([run for run in everything if run not in books], journal, evidence)
+
+
+def _audit_rest(runs: Sequence[Run], journal: Journal, evidence: Evidence) -> list[str]:
+    findings: list[str] = []
     lineage = Lineage(runs)
     places = _Places(lineage)
     for run in runs:
-        findings += _Judge(run, evidence, active).findings()
         places.visit(run)
     for letter in journal.dead_letters(limit=1 << 30):
         # A signal that its run was told of and never read stands in the history too.
-        if not letter.reason.endswith((UNREAD, UNSURE)):
-            places.put(message_of(letter.message), letter.run_no)
+        if letter.run_no in lineage.runs and not letter.reason.endswith((UNREAD, UNSURE)):
+            places.lose(message_of(letter.message), letter.run_no)
     findings += places.findings(evidence)
     findings += _judge_promises(lineage, places, evidence)
     findings += judge_updates(runs, evidence)
-    findings += judge_notes(runs, journal)
     due = journal.due(until_ns=2**63 - 1, limit=1 << 30)
     findings += judge_endings(lineage, due, evidence)
     findings += judge_chains(lineage, journal)
@@ -79,14 +85,19 @@ class _Places:
         self._requested: dict[str, str] = {}
         self._unsent: set[str] = set()
         self._unheard: set[str] = set()
+        self._heard: set[str] = set()
+        self._lost: list[str] = []
         self.run_of: dict[str, int] = {}
 
     def visit(self, run: Run) -> None:
         """Take note of the signals that a run has taken, has waiting, and has sent."""
         sent: dict[int, str] = {}
-        waiting = [message_of(mail.message) for mail in run.items.mail]
+        heard = told_of(run)
+        later = [message_of(mail.message) for mail in run.items.delayed]
+        waiting = [message for mail in run.items.mail if not _is_again(message := message_of(mail.message), heard)]
         # What it did not read, the last of them, lies in the run that goes on, which is held against this one.
-        to_read = len(told_of(run)) + len(waiting) - len(self._lineage.unread_of(run))
+        to_read = len(heard) + len(waiting) - len(self._lineage.unread_of(run))
+        self._heard.update(heard)
         for step in run.steps:
             for command in step.commands:
                 if isinstance(command, SignalExternal):
@@ -100,6 +111,10 @@ class _Places:
             elif isinstance(message, SignalReceived) and to_read:
                 to_read -= 1
                 self._put_in_order(message, run)
+        due = heard + [token_of(message.args) for message in waiting if isinstance(message, SignalReceived)]
+        for message in later:
+            if not _is_again(message, due):
+                self.put(message, run.run_no)
         if not run.status.is_open:
             # It was ended before it heard whether they could be sent.
             self._unheard.update(sent.values())
@@ -113,6 +128,11 @@ class _Places:
         if ordinal <= self._newest.get(way, (0, -1)):
             self._doubled.append(f"{run.name} has {token} behind a later one of the same sender")
         self._newest[way] = ordinal
+
+    def lose(self, message: Message, run_no: int) -> None:
+        """A signal is a dead letter; what waited twice under one key is two of them."""
+        if not _is_again(message, self._lost):
+            self._lost.append(self.put(message, run_no))
 
     def put(self, message: Message, run_no: int) -> str:
         """Note one place of a signal, and give its token."""
@@ -134,110 +154,17 @@ class _Places:
                 findings.append(f"signal {token} is there and no client has sent it")
             elif token in evidence.refused or token in self._unsent:
                 findings.append(f"signal {token} is there although its sender was told that it is not")
+        for token in sorted(self._heard & evidence.too_late):
+            findings.append(f"signal {token} was refused although its run has heard it")
         for token, sender in self._requested.items():
             if token not in self.run_of and token not in self._unsent | self._unheard:
                 findings.append(f"{sender} has sent signal {token} and it is nowhere")
         return findings
 
 
-class _Judge:
-    """Judges the history of one run by itself."""
-
-    def __init__(self, run: Run, evidence: Evidence, active: set[int]) -> None:
-        self._run = run
-        self._evidence = evidence
-        self._active = active
-        self._found: list[str] = []
-        self._activities: dict[int, ScheduleActivity] = {}
-        self._timers: dict[int, int] = {}
-        self._signals: set[int] = set()
-        self._last_ns = 0
-
-    def findings(self) -> list[str]:
-        """Walk the history."""
-        run = self._run
-        for number, step in enumerate(run.steps):
-            # One that was to begin later may be ended before it does.
-            is_first = number == 0 and not (isinstance(step.message, RunTerminated) and len(run.steps) == 1)
-            if is_first is not isinstance(step.message, WorkflowStarted):
-                self._say(f"turn {number} is {step.message!r}")
-            if step.time_ns < self._last_ns:
-                self._say(f"time goes back in turn {number}")
-            self._last_ns = step.time_ns
-            self._take(step)
-            for command in step.commands:
-                self._want(command)
-        if not run.steps and started_of(run) is None:
-            self._say("it has no turn, and no first message waits for it")
-        if run.status is WorkflowExecutionStatus.SUSPENDED:
-            self._say(f"it is suspended: {run.header.note}")
-        elif run.status.is_open:
-            self._judge_open()
-        return self._found
-
-    def _say(self, what: str) -> None:
-        self._found.append(f"{self._run.name}: {what}")
-
-    def _effect(self, item: int) -> list[int] | None:
-        return self._evidence.effects.get((self._run.header.run_id, item))
-
-    def _take(self, step: Step) -> None:
-        """Each outcome answers something that was asked for, once."""
-        match step.message:
-            case ActivityCompleted(id=item) | ActivityFailed(id=item):
-                if self._activities.pop(item, None) is None:
-                    self._say(f"an outcome of activity {item} that is not waited for (any more)")
-                elif isinstance(step.message, ActivityCompleted) and self._effect(item) is None:
-                    self._say(f"activity {item} has a result and was never performed")
-            case TimerFired(id=item):
-                at_ns = self._timers.pop(item, None)
-                if at_ns is None:
-                    self._say(f"timer {item} fired and is not waited for (any more)")
-                elif step.time_ns < at_ns:
-                    self._say(f"timer {item} fired {at_ns - step.time_ns} ns early")
-            case ExternalSignalResolved(id=item):
-                if item not in self._signals:
-                    self._say(f"signal {item} is resolved and was not sent (or twice)")
-                self._signals.discard(item)
-            case _:
-                pass
-
-    def _want(self, command: Command) -> None:
-        match command:
-            case ScheduleActivity():
-                self._activities[command.id] = command
-                attempts = self._effect(command.id) or ()
-                if command.name == "counted" and len(attempts) > ATTEMPTS:
-                    self._say(f"activity {command.id} was begun {len(attempts)} times, {ATTEMPTS} are allowed")
-            case CancelActivity():
-                self._activities.pop(command.id, None)
-            case StartTimer():
-                self._timers[command.id] = command.at_ns
-            case CancelTimer():
-                self._timers.pop(command.id, None)
-            case SignalExternal():
-                self._signals.add(command.id)
-            case _:
-                pass
-
-    def _judge_open(self) -> None:
-        """Everything that an open run waits for must have something that brings it."""
-        run = self._run
-        is_marked = run.run_no in self._active
-        if self._activities and not is_marked:
-            self._say(f"activities {sorted(self._activities)} have no outcome, and it is not among the active runs")
-        if is_marked and not self._activities and run.status is not WorkflowExecutionStatus.SUSPENDED:
-            self._say("it is among the active runs, and has no activity without an outcome")
-        timers = {timer.item: timer.at_ns for timer in run.items.timers if timer.kind == DueKind.TIMER}
-        if timers != self._timers:
-            self._say(f"it waits for timers {self._timers} and the journal has {timers}")
-        coming = {
-            message.id
-            for mail in run.items.mail
-            if isinstance(message := message_of(mail.message), ExternalSignalResolved)
-        }
-        if coming != self._signals:
-            self._say(f"it waits for signals {self._signals} to be resolved, and {coming} are on their way")
+def _is_again(message: Message, tokens: Sequence[str]) -> bool:
+    """Whether a signal is one that was sent again under its key, and will not be taken."""
+    return isinstance(message, SignalReceivedOnce) and message.key in tokens
 
 
 def _judge_promises(lineage: Lineage, places: _Places, evidence: Evidence) -> list[str]:
@@ -247,24 +174,19 @@ def _judge_promises(lineage: Lineage, places: _Places, evidence: Evidence) -> li
     numbers = {run.run_no: run.header.workflow_id for run in runs}
     findings: list[str] = []
     for workflow_id, run_id in evidence.started:
+        if is_book(workflow_id):
+            continue
         if run_id not in by_id or by_id[run_id].header.workflow_id != workflow_id:
             findings.append(f"the start of {workflow_id} was acknowledged and is not there")
     for token, workflow_id in evidence.signalled.items():
-        if numbers.get(places.run_of.get(token, 0)) != workflow_id:
+        if not is_book(workflow_id) and numbers.get(places.run_of.get(token, 0)) != workflow_id:
             findings.append(f"signal {token} to {workflow_id} was acknowledged and is not there")
     for (workflow_id, asked), value in evidence.results.items():
+        if is_book(workflow_id):
+            continue
         run = lineage.meant(workflow_id, asked)
         if run is None or run.status is not WorkflowExecutionStatus.COMPLETED or result_of(run) != value:
             findings.append(f"the result of {workflow_id} was given out and is not there")
-    wanted = {
-        (run.header.run_id, command.id)
-        for run in runs
-        for step in run.steps
-        for command in step.commands
-        if isinstance(command, ScheduleActivity)
-    }
-    for performer, item in evidence.effects.keys() - wanted:
-        findings.append(f"activity {item} of run {performer} was performed and nobody asked for it")
     for run in runs:
         if run.header.workflow_id not in evidence.starting and lineage.parent_of(run) is None:
             findings.append(f"{run.name} is there and neither a client nor a parent has started it")
@@ -276,4 +198,22 @@ def _judge_promises(lineage: Lineage, places: _Places, evidence: Evidence) -> li
             ]
             if result_of(run) != taken:
                 findings.append(f"{run.name} returned {result_of(run)} and had taken {taken}")
+    return findings
+
+
+def _judge_effects(runs: Sequence[Run], evidence: Evidence) -> list[str]:
+    """What happened outside was asked for, unless whoever has asked for it is deleted."""
+    wanted = {
+        (run.header.run_id, command.id)
+        for run in runs
+        for step in run.steps
+        for command in step.commands
+        if isinstance(command, ScheduleActivity)
+    }
+    deleting = {workflow_id for workflow_id, _ in evidence.deleting}
+    findings: list[str] = []
+    for performer, item in evidence.effects.keys() - wanted:
+        token = evidence.performed_for[performer, item]
+        if token not in evidence.thrown and evidence.sending.get(token) not in deleting:
+            findings.append(f"activity {item} of run {performer} was performed and nobody asked for it")
     return findings

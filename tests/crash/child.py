@@ -11,7 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from greenroom import Runtime
+from greenroom.runtime.shell import retention
+from greenroom.storage import deletion
 
+from .books import KEPT_S, slip
 from .client import Client
 from .faults import plant
 from .load import record_effects_to
@@ -19,6 +22,9 @@ from .orders import Orders
 from .points import arm
 
 __all__ = ["main"]
+
+SLICE = 4
+GRAIN_NS = 5_000_000
 
 
 class Reporter:
@@ -56,9 +62,11 @@ def main(argument: str) -> int:
         # A fault sees what is released before the points do, which wrap it.
         plant(orders.fault)
     logging.getLogger("greenroom").addHandler(Complaints(reporter))
+    # What is deleted is so in several commits, and as soon as its time has come: there is more to be killed.
+    deletion.SLICE, retention.GRAIN_NS = SLICE, GRAIN_NS
     options: dict[str, Any] = {"map_size": orders.map_size} if orders.map_size else {}
     reporter.say("opening")
-    runtime = Runtime(orders.journal, activity_threads=4, **options)
+    runtime = Runtime(orders.journal, activity_threads=4, retention_by_type={slip: KEPT_S}, **options)
     with runtime:
         reporter.say("open")
         client = Client(runtime, orders, reporter.say)

@@ -10,7 +10,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from greenroom import Runtime
+from greenroom import Runtime, WorkflowIDConflictPolicy
 from greenroom.actors import Future
 from greenroom.runtime.client import WorkflowHandle
 from greenroom.runtime.model.errors import (
@@ -26,9 +26,12 @@ from greenroom.runtime.model.errors import (
 from greenroom.runtime.model.retry import RetryPolicy
 
 from .asking import Asking
+from .bookkeeping import Bookkeeping
+from .books import SLIP
 from .fates import ENDING, RELAY, Limits
 from .load import Order, courier
 from .orders import Orders
+from .posting import Posting
 from .relay import Relay
 
 __all__ = ["Client"]
@@ -56,7 +59,9 @@ class Client:
         self._say = say
         self._random = Random(f"{orders.seed}/{orders.generation}")
         self._slots = threading.Semaphore(IN_FLIGHT)
+        self._posting = Posting(runtime, orders.generation, self._random, say, self._slots)
         self._asking = Asking(runtime, orders.generation, self._random, say, self._slots)
+        self._books = Bookkeeping(runtime, orders, self._random, say, self._slots, self._posting)
         self._open = [workflow_id for workflow_id, kind in orders.known if kind == "Order"]
         self._relays = [workflow_id for workflow_id, kind in orders.known if kind == "Relay"]
         self._couriers: list[str] = []
@@ -67,6 +72,7 @@ class Client:
 
     def put_load(self) -> None:
         """Start, signal, update and end at random until the operations are used up or the runtime closes."""
+        self._start_again()
         self._ask_again()
         for _ in range(self._orders.operations):
             choice = self._random.random()
@@ -82,8 +88,10 @@ class Client:
                 self._relay()
             elif choice < 0.57:
                 self._asking.anew(self._one())
+            elif choice < 0.72:
+                self._books.work()
             else:
-                self._signal(self._one(), "item")
+                self._posting.send_somehow(self._one(), "item")
             self._pause.wait(self._random.random() * self._orders.pause_ms / 1000)
         for _ in range(IN_FLIGHT):
             self._slots.acquire()
@@ -94,9 +102,11 @@ class Client:
         results: list[tuple[str, Future[Any]]] = []
         for workflow_id, kind in self._orders.known:
             if kind == "Order":
-                self._signal(workflow_id, "finish")
+                self._posting.send(workflow_id, "finish")
             elif kind == "Relay":
-                self._signal(workflow_id, "parcel", ENDING)
+                self._posting.send(workflow_id, "parcel", ENDING)
+            elif kind == "Book":
+                self._books.shut(workflow_id)
             results.append((workflow_id, self._watch(self._runtime.get_workflow_handle(workflow_id))))
         for workflow_id, result in results:
             try:
@@ -104,16 +114,29 @@ class Client:
             except WorkflowFailureError:
                 # It was ended, which is judged where it is reported.
                 pass
+            except WorkflowNotFoundError:
+                if not workflow_id.startswith(SLIP):
+                    raise
             except Exception as error:
                 self._say("error", f"{workflow_id} did not finish: {error!r}")
                 return False
         for _ in range(IN_FLIGHT):
             self._slots.acquire()
-        return True
+        return self._books.see_deleted(self._orders.ended)
 
     def _ask_again(self) -> None:
         for workflow_id, update_id in self._orders.updates:
             self._asking.again(workflow_id, update_id)
+        for workflow_id, name, token in self._orders.signals:
+            self._posting.send_again(workflow_id, name, token)
+
+    def _start_again(self) -> None:
+        """Start what somebody has wanted to be started, and does not know whether it was."""
+        for workflow_id, kind, limits in self._orders.starts:
+            is_relay = kind == "Relay"
+            (self._relays if is_relay else self._open).append(workflow_id)
+            args: list[Any] = [[], []] if is_relay else [[]]
+            self._request(Relay.run if is_relay else Order.run, args, workflow_id, Limits(*limits))
 
     def _one(self) -> str:
         """An order that is open, as far as is known."""
@@ -136,15 +159,17 @@ class Client:
         elif choice < 0.23:
             self._end(workflow_id)
         elif choice < 0.27:
-            self._signal(workflow_id, "parcel", ENDING)
+            self._posting.send(workflow_id, "parcel", ENDING)
         else:
             for _ in range(self._random.randrange(1, PARCELS)):
-                self._signal(workflow_id, "parcel")
+                self._posting.send(workflow_id, "parcel")
+            if self._random.random() < 0.3:
+                self._posting.send_later(workflow_id, "parcel")
 
     def _finish_one(self) -> None:
         workflow_id = self._one()
         self._open.remove(workflow_id)
-        self._signal(workflow_id, "finish")
+        self._posting.send(workflow_id, "finish")
         self._watch(self._runtime.get_workflow_handle(workflow_id))
 
     def _end_one(self) -> None:
@@ -161,34 +186,51 @@ class Client:
             asked = handle.cancel(reason) if kind == "cancel" else handle.terminate(reason=reason)
             asked.add_done_callback(partial(self._acknowledged, [kind, workflow_id, reason]))
 
+    def _next(self) -> str:
+        self._started += 1
+        return f"{self._orders.generation}-{self._started}"
+
     def _start_order(self) -> None:
-        workflow_id = f"order-{self._orders.generation}-{self._started}"
+        workflow_id = f"order-{self._next()}"
         peers = self._random.sample(self._open, min(3, len(self._open)))
         self._open.append(workflow_id)
-        self._start(Order.run, [peers], workflow_id, self._limits())
+        self._request(Order.run, [peers], workflow_id, self._limits())
 
     def _start_relay(self) -> None:
         """Start a relay that is repeated whenever it fails, perhaps a little later."""
-        workflow_id = f"{RELAY}-{self._orders.generation}-{self._started}"
+        workflow_id = f"{RELAY}-{self._next()}"
         peers = self._random.sample(self._relays, min(3, len(self._relays)))
         self._relays.append(workflow_id)
         delay = timedelta(milliseconds=self._random.choice((0, 0, 5, 50)))
-        args: list[Any] = [peers, []]
-        self._start(Relay.run, args, workflow_id, Limits(), retry_policy=REPEATED, start_delay=delay)
+        self._request(Relay.run, [peers, []], workflow_id, Limits(), start_delay=delay)
 
     def _start_courier(self) -> None:
-        workflow_id = f"courier-{self._orders.generation}-{self._started}"
+        workflow_id = f"courier-{self._next()}"
         self._couriers.append(workflow_id)
-        self._start(courier, [self._one()], workflow_id, Limits())
+        self._say("starting", workflow_id)
+        self._start(courier, [self._one()], workflow_id)
 
-    def _start(self, workflow: Any, args: list[Any], workflow_id: str, limits: Limits, **options: Any) -> None:
-        self._slots.acquire()
-        self._started += 1
-        self._say("starting", workflow_id, *limits)
+    def _request(self, workflow: Any, args: list[Any], workflow_id: str, limits: Limits, **options: Any) -> None:
+        """Ask once or twice for a start: only the first one starts a run, whatever the policies say."""
+        kind = "Relay" if workflow == Relay.run else "Order"
+        self._say("starting", workflow_id, *limits, kind)
         run, execution = (None if limit is None else timedelta(milliseconds=limit // MS) for limit in limits)
-        start = self._runtime.start_workflow(
-            workflow, *args, id=workflow_id, run_timeout=run, execution_timeout=execution, **options
-        )
+        for _ in range(self._random.choice((1, 1, 1, 2))):
+            self._start(
+                workflow,
+                args,
+                workflow_id,
+                run_timeout=run,
+                execution_timeout=execution,
+                retry_policy=REPEATED if kind == "Relay" else None,
+                request_id=f"the start of {workflow_id}",
+                id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+                **options,
+            )
+
+    def _start(self, workflow: Any, args: list[Any], workflow_id: str, **options: Any) -> None:
+        self._slots.acquire()
+        start = self._runtime.start_workflow(workflow, *args, id=workflow_id, **options)
         start.add_done_callback(partial(self._acknowledged, ["start", workflow_id]))
 
     def _limits(self) -> Limits:
@@ -198,14 +240,6 @@ class Client:
         none = Limits()
         limits = (Limits(short), Limits(None, short), Limits(short, other), Limits(long, short), Limits(long, long))
         return self._random.choice((*limits, *[none] * 15))
-
-    def _signal(self, workflow_id: str, name: str, kind: str = "c") -> None:
-        self._slots.acquire()
-        token = f"{kind}{self._orders.generation}.{self._tokens}"
-        self._tokens += 1
-        self._say("sending", token, workflow_id)
-        sent = self._runtime.get_workflow_handle(workflow_id).signal(name, token)
-        sent.add_done_callback(partial(self._acknowledged, ["signal", token, workflow_id]))
 
     def _acknowledged(self, line: list[str], future: Future[Any]) -> None:
         try:

@@ -9,13 +9,16 @@ import lmdb
 
 from greenroom.actors import Future, Mailbox
 from greenroom.runtime.core.messages import CancelRequested, Message, SignalReceived
-from greenroom.runtime.shell import workflow_actor
+from greenroom.runtime.model.retention import RetentionPolicy
+from greenroom.runtime.shell import desk, resetting, workflow_actor
+from greenroom.runtime.shell.requests import Requests
+from greenroom.runtime.shell.resetting import Resetting
 from greenroom.runtime.shell.run_state import RunState
 from greenroom.runtime.shell.sweep import Sweep
 from greenroom.runtime.shell.timekeeper import Timekeeper
-from greenroom.runtime.shell.tools import Tools
+from greenroom.runtime.shell.tools import Peer, Tools
 from greenroom.runtime.shell.updating import Updating
-from greenroom.storage import Items
+from greenroom.storage import Batch, Items, Journal
 
 from .points import reach, wrap
 
@@ -139,6 +142,65 @@ def _ring_early() -> None:
     wrap(Timekeeper, "arm", make)
 
 
+def _come_early() -> None:
+    def make(put_off: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(tools: Tools, peer: Peer, message: Message, at_ns: int, *, is_pinned: bool) -> None:
+            put_off(tools, peer, message, at_ns - EARLY_NS, is_pinned=is_pinned)
+
+        return wrapped
+
+    wrap(desk, "put_off", make)
+
+
+def _forget_keys() -> None:
+    def make(has_heard: Callable[[RunState, str], bool]) -> Callable[[RunState, str], bool]:
+        return lambda run, key: False
+
+    wrap(RunState, "has_heard", make)
+
+
+def _forget_requests() -> None:
+    def make(begun: Callable[..., object]) -> Callable[[Requests, str, str], None]:
+        return lambda requests, workflow_id, request_id: None
+
+    wrap(Requests, "begun", make)
+
+
+def _forget_later_mail() -> None:
+    def make(give: Callable[..., None]) -> Callable[..., None]:
+        return lambda *args: None
+
+    wrap(Resetting, "_give", make)
+
+
+def _copy_less() -> None:
+    def make(turn_to_copy: Callable[[Journal, RunState, int | str], int]) -> Callable[..., int]:
+        def wrapped(journal: Journal, source: RunState, to: int | str) -> int:
+            turn = turn_to_copy(journal, source, to)
+            return turn - 1 if turn > 0 else turn
+
+        return wrapped
+
+    wrap(resetting, "turn_to_copy", make)
+
+
+def _leave_turns() -> None:
+    def make(drop_turns: Callable[..., None]) -> Callable[..., None]:
+        return lambda *args: None
+
+    wrap(Batch, "drop_turns", make)
+
+
+def _expire_early() -> None:
+    def make(expires_ns: Callable[..., int | None]) -> Callable[..., int | None]:
+        def wrapped(policy: RetentionPolicy, workflow_type: str, closed_ns: int) -> int | None:
+            return expires_ns(policy, workflow_type, closed_ns - EARLY_NS)
+
+        return wrapped
+
+    wrap(RetentionPolicy, "expires_ns", make)
+
+
 FAULTS: dict[str, Fault] = {
     "acknowledge before commit": Fault(_acknowledge_early, "was acknowledged and is not there"),
     "release before commit": Fault(_release_early, "was performed and nobody asked for it"),
@@ -148,6 +210,13 @@ FAULTS: dict[str, Fault] = {
     "a carried signal is lost": Fault(_lose_carried, "to be carried over", 80),
     "a carried signal is doubled": Fault(_double_carried, "to be carried over", 80),
     "timers ring early": Fault(_ring_early, "ns early"),
+    "delayed signals come early": Fault(_come_early, "ns too soon"),
+    "keys of signals forgotten": Fault(_forget_keys, "is there twice", 80),
+    "requests of starts forgotten": Fault(_forget_requests, "one request has started", 40),
+    "a reset forgets what came later": Fault(_forget_later_mail, "is not in its last run", 150),
+    "copies end a turn early": Fault(_copy_less, "it was to be copied up to turn", 150),
+    "a deleted run leaves its turns": Fault(_leave_turns, "has rows and no header", 150),
+    "runs are kept too short a time": Fault(_expire_early, "it is to be deleted at", 80),
     "sync=False": Fault(_never_sync, "was acknowledged and is not there"),
 }
 """The controls by name."""

@@ -9,6 +9,7 @@ from greenroom.runtime.core.messages import CancelRequested, RunTerminated, RunT
 from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.storage import Due, DueKind
 
+from .books import is_book
 from .evidence import Evidence
 from .fates import RELAY, Limits, Parting, parting_of
 from .judged_families import requests_of_parent
@@ -94,7 +95,7 @@ class _Ending:
         header = run.header
         if (header.closed_ns, header.turns) != (last.time_ns, len(run.steps)):
             self._say(f"it ended at {last.time_ns} in turn {len(run.steps) - 1}, and the header has {header}")
-        if run.items.mail or run.items.timers or run.items.attempts:
+        if run.items.mail or run.items.timers or run.items.attempts or run.items.delayed:
             self._say(f"it has ended, and the journal has {run.items} for it")
         asked = any(isinstance(step.message, CancelRequested) for step in run.steps)
         goes_on = header.workflow_type == "Order" and parting_of(header.workflow_id) is Parting.GOES_ON
@@ -133,6 +134,8 @@ def _judge_told(lineage: Lineage, evidence: Evidence) -> list[str]:
         if not (is_there or (kind == "cancel" and _ended_behind_mail(lineage, workflow_id))):
             findings.append(f"the request ({kind}) {reason!r} to {workflow_id} was acknowledged and is not there")
     for (workflow_id, asked), (status, detail, told_ns) in evidence.endings.items():
+        if is_book(workflow_id):
+            continue
         last = lineage.meant(workflow_id, asked)
         if last is None or last.status.name != status or detail != _detail(last):
             findings.append(f"the end of {workflow_id} ({status}, {detail}) was given out and is not there")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from greenroom.runtime.core.commands import UpsertMemo, UpsertSearchAttributes
-from greenroom.runtime.model.attribute_index import prefixes_of
+from greenroom.runtime.model.attribute_index import prefixes_of, request_prefix
 from greenroom.runtime.model.attribute_values import Stored, decode_attributes, encode_attributes, merged
 from greenroom.runtime.model.memos import Memo, decode_memo, decode_memo_changes, merged_memo
 from greenroom.runtime.model.run_facts import decode_facts
@@ -30,6 +30,8 @@ def judge_notes(runs: Sequence[Run], journal: Journal) -> list[str]:
         if decode_memo(facts.memo) != memo:
             findings.append(f"{run.name} has noted the memo {memo} and its header has {decode_memo(facts.memo)}")
         places, known = set(prefixes_of(encode_attributes(stored))), found.pop(run.run_no, set[bytes]())
+        if facts.request_id:
+            places.add(request_prefix(run.header.workflow_id, facts.request_id))
         if places != known:
             findings.append(f"{run.name} is found by {sorted(known)} and should be by {sorted(places)}")
     findings += [f"run {run_no} is found by its attributes and is not there" for run_no in found]

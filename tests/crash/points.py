@@ -16,11 +16,13 @@ import lmdb
 
 from greenroom.runtime.core.execution import Execution
 from greenroom.runtime.core.messages import ChildCompleted, ChildFailed, ChildStarted, Message
-from greenroom.runtime.shell import closing, relatives, succession, workflow_actor
+from greenroom.runtime.shell import closing, deleting, desk, hands, relatives, succession, workflow_actor
 from greenroom.runtime.shell.attempts import Attempts
+from greenroom.runtime.shell.deleting import Deleting
 from greenroom.runtime.shell.directory import Directory
 from greenroom.runtime.shell.performer import Performer
 from greenroom.runtime.shell.recovery import Recovery
+from greenroom.runtime.shell.resetting import Resetting
 from greenroom.runtime.shell.run_actor import RunActor
 from greenroom.runtime.shell.sweep import Sweep
 from greenroom.runtime.shell.timekeeper import Timekeeper
@@ -56,6 +58,14 @@ POINTS: dict[str, tuple[int, ...]] = {
     "parent: told of an end on disk": (1, 3, 9),
     "children: before their parent's last words": (1, 3, 9),
     "children: last words in the open sweep": (1, 3, 9),
+    "later: in the open sweep": (1, 5),
+    "later: about to come": (1, 5),
+    "later: come, in the open sweep": (1, 5),
+    "reset: in the open sweep": (1, 4),
+    "fork: in the open sweep": (1, 3),
+    "deletion: in the open sweep": (1, 4),
+    "deletion: before another slice": (1, 3),
+    "deletion: the last slice in the open sweep": (1, 3),
     "due: before the run is told": (1, 4, 13),
     "open: before the engine": (1, 1),
     "open: before the epoch": (1, 1),
@@ -128,6 +138,13 @@ def arm(point: str, occurrence: int) -> None:
         before="children: before their parent's last words",
         after="children: last words in the open sweep",
     )
+    _around(desk, "put_off", after="later: in the open sweep")
+    _around(hands, "come_now", before="later: about to come", after="later: come, in the open sweep")
+    _around(Resetting, "_reset", after="reset: in the open sweep")
+    _around(Resetting, "_fork", after="fork: in the open sweep")
+    _around(Deleting, "delete", after="deletion: in the open sweep")
+    _around(deleting, "delete_more", before="deletion: before another slice")
+    _around(Batch, "clear_deleted", after="deletion: the last slice in the open sweep")
     _arm_rows()
     _around(Timekeeper, "_due", before="due: before the run is told")
     _around(Recovery, "start", before="recovery: reading what was under way")

@@ -10,6 +10,7 @@ from greenroom.runtime.model.payloads import Converter
 from greenroom.runtime.model.registry import Registry
 from greenroom.runtime.model.workflow_reference import workflow_definition_of
 
+from .books import Book, slip
 from .load import Order, courier
 from .relay import Relay, parcel
 from .runs import Run
@@ -17,7 +18,7 @@ from .runs import Run
 __all__ = ["replay"]
 
 # Others of these names may be declared in the same process.
-_workflows = Registry("workflow", map(workflow_definition_of, (Order, courier, Relay, parcel)))
+_workflows = Registry("workflow", map(workflow_definition_of, (Order, courier, Relay, parcel, Book, slip)))
 
 
 def replay(runs: Sequence[Run]) -> list[str]:

@@ -51,12 +51,13 @@ class Run(NamedTuple):
 
 
 def read_runs(journal: Journal) -> list[Run]:
-    """Every run of a journal, whole.
+    """Every run of a journal, whole; those of which only some rows are left to be deleted are there no more.
 
     Raises:
         StorageError, ValueError: something cannot be read.
     """
-    return [read_run(journal, run_no) for run_no in run_numbers(journal)]
+    left = set(journal.being_deleted(limit=1 << 30))
+    return [read_run(journal, run_no) for run_no in run_numbers(journal) if run_no not in left]
 
 
 def run_numbers(journal: Journal) -> Iterator[int]:

@@ -16,17 +16,19 @@ from typing import Any, NamedTuple
 from greenroom.storage import FormatError, Journal, LocationError, check
 
 from .audit import audit
+from .books import SLIP
 from .evidence import Evidence
 from .fates import RELAY
 from .orders import Orders
 from .replays import replay
-from .runs import read_runs
+from .runs import Run, read_runs
 
 __all__ = ["ROOT", "End", "Site", "When"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 90.0
 ASKED_AGAIN = 40
+STARTED_AGAIN = 8
 HEALINGS = 3
 ASKED_AGAIN_AT_LAST = 500
 
@@ -84,6 +86,7 @@ class Site:
         self._effects = path / "effects.log"
         self._effects_read = 0
         self._last = (0, 0)
+        self._ended: list[str] = []
 
     def run(self, *, kill: When | None = None, environment: dict[str, str] | None = None, **orders: Any) -> End:
         """Run one child until it is killed or done.
@@ -96,10 +99,7 @@ class Site:
         self.generation += 1
         effects = os.open(self._effects, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         acks, child_acks = os.pipe()
-        updates = self.evidence.updates.values()
-        again = [(told.workflow_id, told.update_id) for told in updates if not told.workflow_id.startswith(RELAY)]
-        again = again[-(ASKED_AGAIN_AT_LAST if orders.get("heal") else ASKED_AGAIN) :]
-        wish = Orders(str(self.journal), effects, child_acks, self.seed, self.generation, self.known, again, **orders)
+        wish = self._wish(effects, child_acks, orders)
         marks = {"GREENROOM_CRASH_MARKS": f"{child_acks},{effects}", **(environment or {})}
         with open(self.path / f"stderr-{self.generation}.log", "wb") as stderr:
             process = subprocess.Popen(
@@ -120,6 +120,24 @@ class Site:
                 process.kill()
                 process.wait()
         return self._judge(process.returncode, is_stuck=is_stuck, is_healing=wish.heal)
+
+    def _wish(self, effects: int, acks: int, orders: dict[str, Any]) -> Orders:
+        """What a child is to do: much of what was asked of others it asks again."""
+        evidence = self.evidence
+        most = ASKED_AGAIN_AT_LAST if orders.get("heal") else ASKED_AGAIN
+        # Another run of a relay's workflow would not know of the one before.
+        updates = [
+            (told.workflow_id, told.update_id)
+            for told in evidence.updates.values()
+            if not told.workflow_id.startswith(RELAY)
+        ]
+        starts = [(each, kind, evidence.limits[each]) for each, kind in evidence.requested.items()]
+        signals = [(workflow_id, name, token) for token, (workflow_id, name) in evidence.keyed.items()]
+        return Orders(
+            *(str(self.journal), effects, acks, self.seed, self.generation, self.known),
+            *(updates[-most:], starts[-STARTED_AGAIN:], signals[-most:], self._ended),
+            **orders,
+        )
 
     def heal(self) -> End:
         """Have everything that is open come to its end; what begins meanwhile is for another process."""
@@ -202,8 +220,12 @@ class Site:
             runs = read_runs(journal)
             if is_final:
                 findings += replay(runs)
+                findings += [f"rows of run {run_no} are left" for run_no in journal.being_deleted()]
+            self._ended = [run.header.workflow_id for run in runs if _is_over(run)]
             self.known = [(run.header.workflow_id, run.header.workflow_type) for run in runs if run.status.is_open]
             position = (journal.epoch, journal.sequence)
+        except ValueError as error:
+            return [*findings, f"it cannot be read: {error}"]
         finally:
             journal.close()
         if position < self._last or position[1] < self._last[1]:
@@ -216,3 +238,8 @@ class Site:
         if self.evidence.acknowledgements or self._last != (0, 0):
             return [f"the journal is gone: {why}"]
         return []
+
+
+def _is_over(run: Run) -> bool:
+    """Whether it is a slip that is only waiting to be deleted."""
+    return run.header.workflow_id.startswith(SLIP) and not run.status.is_open

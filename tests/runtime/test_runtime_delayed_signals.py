@@ -281,6 +281,17 @@ def test_one_whose_key_was_taken_meanwhile_comes_to_nothing_with_its_run(ends: s
         assert check(runtime.hands.journal) == []
 
 
+def test_one_whose_key_was_taken_before_is_no_dead_letter_when_the_run_ends() -> None:
+    with make() as runtime:
+        start(runtime, 1)
+        runtime.wait(send(runtime, "later", idempotency_key="1"))
+
+        assert runtime.wait(send(runtime, "now", delay=None, idempotency_key="1")) is None
+        assert result(runtime) == ["now 0"]
+        assert letters(runtime) == []
+        assert check(runtime.hands.journal) == []
+
+
 def test_of_one_key_a_suspended_run_keeps_one_though_another_comes_later() -> None:
     with make() as runtime:
         handle = start(runtime, 2)
@@ -291,6 +302,31 @@ def test_of_one_key_a_suspended_run_keeps_one_though_another_comes_later() -> No
 
         assert runtime.wait(handle.describe()).waiting_messages == 1
         assert check(runtime.hands.journal) == []
+
+
+def test_one_that_comes_in_the_sweep_in_which_its_key_is_taken_is_no_dead_letter() -> None:
+    with make() as runtime:
+        start(runtime, 1)
+        runtime.wait(send(runtime, "later", idempotency_key="1"))
+        # It is due, and before it has its turn another one is there.
+        runtime.clock.advance(HOUR)
+        runtime.wait(send(runtime, "now", delay=None, idempotency_key="1"))
+
+        assert result(runtime) == ["now 3600"]
+        assert letters(runtime) == []
+        assert check(runtime.hands.journal) == []
+
+
+def test_one_whose_key_was_taken_before_does_not_go_on_to_the_next_run() -> None:
+    with make() as runtime:
+        handle = runtime.wait(runtime.start_workflow(goes_on, 1, id="chain"))
+        runtime.wait(handle.signal("next", delay=HOUR, idempotency_key="1"))
+        runtime.wait(handle.signal("next", idempotency_key="1"))
+        runtime.run_until_idle()
+
+        assert runtime.wait(handle.describe()).delayed_signals == []
+        runtime.wait(handle.terminate())
+        assert letters(runtime) == []
 
 
 def test_it_ends_the_delay_of_a_start_when_it_comes() -> None:

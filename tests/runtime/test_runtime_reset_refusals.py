@@ -26,6 +26,18 @@ def test_a_turn_that_there_is_not_is_refused() -> None:
         delayed.terminate().get()
 
 
+def test_of_two_resets_at_once_one_is_refused_and_nothing_is_heard_twice() -> None:
+    with make() as runtime:
+        steps = begun(runtime, "x", "y")
+
+        again, refused = steps.reset(to="start"), steps.reset(to="last")
+
+        with pytest.raises(ValueError, match=r"has another run after run .*; reset that one"):
+            refused.get()
+        steps.signal(Steps.hear, "end").get()
+        assert again.get().result().get() == ["A", "B", "x", "y", "end"]
+
+
 @pytest.mark.parametrize("to", [-1, "end", ""])
 def test_a_turn_that_can_be_none_is_refused_at_once(to: Any) -> None:
     with make() as runtime:

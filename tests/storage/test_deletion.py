@@ -65,7 +65,7 @@ def rows(store: MemoryStore) -> list[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("turns", "updates"), [(1, 0), (3, 40), (SLICE, 0), (SLICE - 1, 600), (LONG, 0), (LONG, 1_200)]
+    ("turns", "updates"), [(1, 0), (3, 40), (SLICE, 0), (SLICE - 1, 600), (SLICE + 1, 0), (LONG, 0), (LONG, 1_200)]
 )
 def test_a_deleted_run_leaves_nothing_and_no_commit_is_long(turns: int, updates: int) -> None:
     store = MemoryStore()
