@@ -13,6 +13,8 @@ from .tasks import Task
 __all__ = ["enhanced_stack_trace", "stack_trace"]
 
 NO_TASKS = "no tasks: the run has ended"
+# The answer to a query is limited, in time and in bytes, and a run may have ten thousand tasks.
+MOST_FRAMES = 3_000
 NO_FRAMES = "  (no line of workflow code)"
 
 
@@ -24,8 +26,9 @@ def stack_trace(tasks: Iterable[Task[Any]]) -> str:
     Args:
         tasks: those that have not ended.
     """
-    stacks = ["\n".join(_lines(task)) for task in tasks]
-    return "\n\n".join(stacks) or NO_TASKS
+    waiting, left_out = _waiting(tasks)
+    stacks = ["\n".join(_lines(task, frames)) for task, frames in waiting]
+    return "\n\n".join([*stacks, *_told(left_out)]) or NO_TASKS
 
 
 def enhanced_stack_trace(tasks: Iterable[Task[Any]]) -> dict[str, Any]:
@@ -38,17 +41,35 @@ def enhanced_stack_trace(tasks: Iterable[Task[Any]]) -> dict[str, Any]:
     """
     stacks: list[dict[str, Any]] = []
     found: dict[str, list[FrameType]] = {}
-    for task in tasks:
-        frames = list(waiting_frames(task.get_coro()))
+    waiting, left_out = _waiting(tasks)
+    for task, frames in waiting:
         stacks.append({"name": _name(task, frames), "locations": [_location(frame) for frame in frames]})
         for frame in frames:
             found.setdefault(shown_name(frame.f_code.co_filename), []).append(frame)
+    stacks += [{"name": told, "locations": []} for told in _told(left_out)]
     sources = {file: _source(frames) for file, frames in found.items()}
     return {"sources": {file: source for file, source in sources.items() if source["content"]}, "stacks": stacks}
 
 
-def _lines(task: Task[Any]) -> list[str]:
-    frames = list(waiting_frames(task.get_coro()))
+def _waiting(tasks: Iterable[Task[Any]]) -> tuple[list[tuple[Task[Any], list[FrameType]]], int]:
+    """Tasks with their frames, as many as can be told; and how many tasks are left out."""
+    found: list[tuple[Task[Any], list[FrameType]]] = []
+    room, left_out = MOST_FRAMES, 0
+    for task in tasks:
+        if room <= 0:
+            left_out += 1
+            continue
+        frames = list(waiting_frames(task.get_coro()))
+        room -= 1 + len(frames)
+        found.append((task, frames))
+    return found, left_out
+
+
+def _told(left_out: int) -> list[str]:
+    return [f"(and {left_out:,} tasks more)"] if left_out else []
+
+
+def _lines(task: Task[Any], frames: list[FrameType]) -> list[str]:
     lines = [f"Stack of {_name(task, frames)} (most recent call last):"]
     for frame in frames:
         lines.append(f'  File "{shown_name(frame.f_code.co_filename)}", line {frame.f_lineno}, in {_called(frame)}')

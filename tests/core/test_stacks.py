@@ -257,3 +257,19 @@ def test_a_task_that_is_a_step_of_a_generator_is_told_by_the_code_in_it(drive: S
 
     assert [place["function_name"] for place in stacks["next (slow_numbers)"]] == ["slow_numbers", "never"]
     assert "Stack of next (slow_numbers) (most recent call last):" in asked(run)
+
+
+@workflow.defn(name="stacks.many")
+async def many(count: int) -> None:
+    await asyncio.gather(*[never() for _ in range(count)])
+
+
+def test_of_thousands_of_tasks_the_first_are_told_and_the_rest_are_counted(drive: Start) -> None:
+    run = drive(many, 3_500)
+
+    told, stacks = asked(run), asked(run, ENHANCED_STACK_TRACE_QUERY)["stacks"]
+
+    assert told.startswith("Stack of stacks.many (most recent call last):")
+    assert told.endswith("\n\n(and 2,001 tasks more)")
+    assert told.count("Stack of") == len(stacks) - 1 == 1_500
+    assert stacks[-1] == {"name": "(and 2,001 tasks more)", "locations": []}

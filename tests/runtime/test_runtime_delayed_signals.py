@@ -143,6 +143,17 @@ def test_wherever_the_process_dies_a_delayed_signal_comes_once() -> None:
     crash_sweep(scenario, compare_results=False)
 
 
+def test_one_that_is_sent_when_an_earlier_one_has_come_takes_the_place_of_none() -> None:
+    with make() as runtime:
+        start(runtime, 3)
+        for text, delay in [("a", HOUR), ("b", 3 * HOUR)]:
+            runtime.wait(send(runtime, text, delay))
+        runtime.advance(2 * HOUR)
+        runtime.wait(send(runtime, "c"))
+
+        assert result(runtime) == ["a 3600", "b 10800", "c 10800"]
+
+
 def test_one_that_could_not_be_written_may_be_sent_again() -> None:
     with make() as runtime:
         start(runtime, 1)
@@ -340,14 +351,17 @@ def test_it_ends_the_delay_of_a_start_when_it_comes() -> None:
 
 
 def test_those_that_come_later_fill_the_mailbox_too() -> None:
-    with make(mailbox_limit=2) as runtime:
-        start(runtime, 2)
+    with make(mailbox_limit=3) as runtime:
+        handle = start(runtime, 3)
+        runtime.wait(handle.suspend())
+        runtime.wait(send(runtime, "now", None))
         sent = [send(runtime, text) for text in "abc"]
 
         assert [runtime.wait(each) for each in sent[:2]] == [None] * 2
         with pytest.raises(MailboxFullError):
             runtime.wait(sent[2])
-        assert result(runtime) == ["a 3600", "b 3600"]
+        runtime.wait(handle.resume())
+        assert result(runtime) == ["now 0", "a 3600", "b 3600"]
 
 
 def test_a_signal_that_comes_now_writes_no_row_more() -> None:

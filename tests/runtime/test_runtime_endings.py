@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -295,6 +295,38 @@ def test_what_a_run_may_have_read_is_kept_too_if_its_code_cannot_say(declared: l
 
         assert letters(second) == [("paid", 1, UNSURE), ("paid", 2, UNSURE)]
         assert check(second.hands.journal) == []
+
+
+async def perform_one() -> int:
+    return await workflow.execute_activity(one)
+
+
+def half_deaf_twice(then: Callable[[], Awaitable[object]]) -> object:
+    """Reads one word, and does something else than another version a minute later."""
+
+    @workflow.defn(name="half deaf")
+    async def reads_one() -> None:
+        await workflow.signal_channel().receive("paid")
+        await workflow.sleep(MINUTE)
+        await then()
+
+    return reads_one
+
+
+def test_what_was_read_before_the_code_no_longer_fits_is_no_dead_letter() -> None:
+    before, after = half_deaf_twice(lambda: workflow.sleep(9 * MINUTE)), half_deaf_twice(perform_one)
+    with TestRuntime(workflows=[before]) as first:
+        first.wait(first.start_workflow("half deaf", id="it"))
+        tell(first, 1)
+        first.advance(2 * MINUTE)
+        tell(first, 2)
+    store, clock = first.store, first.clock
+
+    with TestRuntime(store, clock=clock, workflows=[after], activities=[one]) as second:
+        second.run_until_idle()
+        terminate(second)
+
+        assert letters(second) == [("paid", 2, UNSURE)]
 
 
 def test_a_signal_that_came_with_a_start_is_a_dead_letter_if_the_run_ends_before_it_begins() -> None:

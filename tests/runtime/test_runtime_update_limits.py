@@ -176,10 +176,26 @@ def test_a_suspended_run_keeps_so_many_as_there_is_room_for() -> None:
             runtime.wait(handle.start_update(Desk.wait, id=update_id, wait_for_stage=ADMITTED))
 
         assert refusal(runtime, ask(runtime, "3")).limit == 2
+        runtime.wait(handle.start_update(Desk.wait, id="2", wait_for_stage=ADMITTED))
         assert runtime.wait(handle.describe()).waiting_messages == 3
     Patience.has_bug = False
     with make(store, max_updates_in_flight=2) as runtime:
         assert [runtime.wait(ask(runtime, each)) for each in "123"] == [8, 7, 6]
+
+
+def test_one_that_was_admitted_and_then_rejected_makes_room_for_one_and_no_more() -> None:
+    with make(max_updates_in_flight=1) as runtime:
+        handle = start(runtime)
+        runtime.wait(handle.suspend())
+        runtime.wait(handle.start_update("nobody", id="0", wait_for_stage=ADMITTED))
+        assert refusal(runtime, ask(runtime, "1")).limit == 1
+        runtime.wait(handle.resume())
+        runtime.run_until_idle()
+        first = ask(runtime, "1")
+
+        assert refusal(runtime, ask(runtime, "2")).limit == 1
+        runtime.wait(handle.signal(Desk.let, 1))
+        assert runtime.wait(first) == 0
 
 
 def test_the_next_run_of_a_chain_begins_to_count_anew() -> None:
