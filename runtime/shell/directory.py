@@ -40,6 +40,8 @@ class Directory:
         # Least recently spoken to first.
         self._residents: dict[int, WorkflowActor] = {}
         self.closed_by: GreenroomError | None = None
+        # Opening has not brought back all that was under way.
+        self.is_recovering = False
         # Runs whose start is not on disk yet, by workflow id: the journal does not find them.
         self._unborn: dict[str, WorkflowActor] = {}
         # Runs that the open sweep deletes: the journal still finds them.
@@ -85,9 +87,13 @@ class Directory:
         return self._make(RunState(run_no, header, is_stored=True), Standing.DORMANT)
 
     def is_coming_back(self, run_no: int) -> bool:
-        """Whether a suspended run is about to be tried again."""
-        actor = self._residents.get(run_no)
-        return actor is not None and actor.is_coming_back
+        """Whether a suspended run is about to be tried again. If opening may still come to it, it is tried now."""
+        actor = self.of_run(run_no) if self.is_recovering else self._residents.get(run_no)
+        if actor is None:
+            return False
+        if self.is_recovering:
+            actor.recover()
+        return actor.is_coming_back
 
     def unborn(self, run_no: int) -> WorkflowActor | None:
         """The actor of a run whose start has not been taken yet, or None."""

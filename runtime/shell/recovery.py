@@ -35,6 +35,7 @@ class Recovery:
         self._pace = pace
         self._directory = directory
         self._after = b""
+        directory.is_recovering = True
 
     def start(self) -> None:
         """Wake the first page; each page asks for the next once its runs have had a turn."""
@@ -55,6 +56,8 @@ class Recovery:
         self._after = b""
         if self._queues:
             self._dispatcher.call_soon(self.start)
+        else:
+            self._directory.is_recovering = False
 
     def _take_page(self) -> bool:
         """Wake one page of runs; whether it was the last of its queue."""

@@ -170,7 +170,8 @@ async def busy() -> None:
     await workflow.execute_activity(for_ever)
 
 
-def test_one_that_is_spoken_to_before_its_turn_to_be_tried_has_come_is_tried_all_the_same() -> None:
+@pytest.mark.parametrize("first", ["describe", "result"])
+def test_one_that_is_asked_before_its_turn_to_be_tried_has_come_is_tried_all_the_same(first: str) -> None:
     store = MemoryStore()
     # More than opening brings back at a time: the one behind them comes later.
     others = [busy] * 520
@@ -181,10 +182,10 @@ def test_one_that_is_spoken_to_before_its_turn_to_be_tried_has_come_is_tried_all
 
     with make(store, counter(bug=False), busy) as runtime:
         handle = runtime.get_workflow_handle("counter")
-        handle.describe()
+        asked = getattr(handle, first)()
         runtime.run_until_idle()
 
-        assert runtime.wait(handle.result()) == 16
+        assert runtime.wait(handle.result() if first == "describe" else asked) == 16
 
 
 def test_opening_with_the_bug_tries_once_more_and_suspends_again() -> None:
