@@ -7,7 +7,7 @@ from threading import Lock
 from . import keys
 from .active import ActiveRuns
 from .attribute_rows import changed_rows
-from .codec import chain_start, encode, encode_pointer, encode_turn, seal, sealed
+from .codec import chain_start, encode, encode_pointer, encode_turn, seal
 from .keys import DueKind, Kind
 from .records import Attempt, DeadLetter, DelayedMail, Mail, Retention, RunHeader, SignalKey, Timer, Update
 from .store import Tree
@@ -259,10 +259,10 @@ class Batch:
         for turn_no in range(first, stop):
             self._drop(_turn_key(run_no, _TURN, turn_no))
 
-    def drop_row(self, key: bytes, row: bytes) -> None:
-        """Remove a row of a run, and the dead letter that it is the note of, if it can be trusted."""
+    def drop_row(self, key: bytes, *, is_note: bool) -> None:
+        """Remove a row of a run, and the dead letter that it is the note of if it is one."""
         self._drop(key)
-        if key[8] == Kind.LETTER and sealed(key, row):
+        if is_note:
             letter = key[9:]
             self.changes.setdefault(Tree.DEAD, {})[letter] = None
             self.size += len(letter)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import keys
 from .attribute_rows import unpack_prefixes
 from .batch import Batch
+from .codec import sealed
 from .errors import CorruptError
 from .journal import Journal
 from .keys import Kind
@@ -27,6 +28,8 @@ _READ = 16
 def delete_run(journal: Journal, batch: Batch, run_no: int, header: RunHeader) -> tuple[int, bool]:
     """Delete a run that has ended, in a batch: all of it, or so much that it is gone and ``delete_more`` has the rest.
 
+    If it raises, nothing of the run stands in the batch.
+
     Args:
         header: what the disk has.
 
@@ -35,20 +38,23 @@ def delete_run(journal: Journal, batch: Batch, run_no: int, header: RunHeader) -
 
     Raises:
         CorruptError: it cannot be seen what leads to the run.
+        StorageError: the journal cannot be read.
     """
+    try:
+        unpack_prefixes(header.indexed)
+    except ValueError as error:
+        raise CorruptError(f"the header of run {run_no}", str(error), run_no) from error
+    is_current = journal.current_run(header.workflow_id) == run_no
+    count, is_whole = _drop_rows(journal, batch, run_no, 0, header.turns)
+    # From here on nothing is read: a header that goes alone would leave rows to nobody.
     batch.drop_header(run_no)
     if header.indexed:
-        try:
-            unpack_prefixes(header.indexed)
-        except ValueError as error:
-            raise CorruptError(f"the header of run {run_no}", str(error), run_no) from error
         batch.put_attributes(run_no, header.indexed, b"")
-    if journal.current_run(header.workflow_id) == run_no:
+    if is_current:
         batch.clear_current(header.workflow_id)
     if header.expires_ns is not None:
         batch.drop_expiry(run_no, header.expires_ns)
     batch.clear_active(run_no)
-    count, is_whole = _drop_rows(journal, batch, run_no, 0, header.turns)
     if not is_whole:
         batch.set_deleted(run_no)
     return count + 1, is_whole
@@ -71,24 +77,30 @@ def delete_more(journal: Journal, batch: Batch, run_no: int) -> int:
 
 
 def _drop_rows(journal: Journal, batch: Batch, run_no: int, first: int, stop: int) -> tuple[int, bool]:
-    """Drop a slice of what stands under a run: how many rows, and whether that is all of it.
+    """Drop a slice of what stands under a run, once it has been read: how many rows, and whether that is all of it.
 
     Args:
         first, stop: which turns it still has.
     """
     until = min(stop, first + SLICE)
+    rows, is_whole = _rows_from(journal, run_no, until, SLICE - until + first) if until == stop else ([], False)
     batch.drop_turns(run_no, first, until)
-    count = until - first
-    if until < stop:
-        return count, False
+    for key, is_note in rows:
+        batch.drop_row(key, is_note=is_note)
+    return until - first + len(rows), is_whole
+
+
+def _rows_from(journal: Journal, run_no: int, turn_no: int, most: int) -> tuple[list[tuple[bytes, bool]], bool]:
+    """The keys of about ``most`` rows behind the turns, each with whether it is the note of a dead letter; and whether
+    there are no more."""
+    found: list[tuple[bytes, bool]] = []
     # From the turns on, though none is left: a header that is wrong must not leave rows behind.
-    start, end = keys.TURN_KEY.pack(run_no, Kind.TURN, until), keys.run_range(run_no)[1]
-    while count < SLICE:
+    start, end = keys.TURN_KEY.pack(run_no, Kind.TURN, turn_no), keys.run_range(run_no)[1]
+    while len(found) < most:
         rows = journal.store.scan(Tree.RUNS, start, end, limit=_READ)
-        for key, row in rows:
-            batch.drop_row(key, row)
-        count += len(rows)
+        # A note that is damaged may name the letter of another run.
+        found += [(key, key[8] == Kind.LETTER and sealed(key, row)) for key, row in rows]
         if len(rows) < _READ:
-            return count, True
+            return found, True
         start = keys.after(rows[-1][0])
-    return count, False
+    return found, False

@@ -16,7 +16,7 @@ from .noting import noted_at_start
 from .run_state import RunState
 from .sweep import Sweep
 
-__all__ = ["NewRun", "make_run"]
+__all__ = ["NewRun", "deadline_of", "make_run"]
 
 # The last instant that can be written down, in the year 2262.
 _END_OF_TIME = 2**63 - 1
@@ -55,7 +55,7 @@ def make_run(sweep: Sweep, store_uuid: bytes, now_ns: int, new: NewRun) -> tuple
         status=_RUNNING,
         started_ns=now_ns,
         closed_ns=None,
-        deadline_ns=_deadline(now_ns, new.origin, new.options),
+        deadline_ns=deadline_of(now_ns, new.origin, new.options),
         first_run_id=first_run_id,
         python=RUNNING_PYTHON,
         flags=NEW_RUN_FLAGS,
@@ -78,7 +78,8 @@ def make_run(sweep: Sweep, store_uuid: bytes, now_ns: int, new: NewRun) -> tuple
     return run, started
 
 
-def _deadline(now_ns: int, origin: Origin | None, options: WorkflowOptions) -> int | None:
+def deadline_of(now_ns: int, origin: Origin | None, options: WorkflowOptions) -> int | None:
+    """When a run that is made now times out, by its own limit or that of its chain; None for never."""
     run_timeout_ns, execution_timeout_ns = options.run_timeout_ns, options.execution_timeout_ns
     if run_timeout_ns is None and execution_timeout_ns is None:
         return None

@@ -8,9 +8,9 @@ from ..core.messages import HistoryCopied, WorkflowStarted, change_start, encode
 from ..core.origins import undelayed
 from ..model.copied_run import CopiedRun
 from ..model.ids import run_id_of
-from ..model.options import WorkflowExecutionStatus, WorkflowOptions, change_options
+from ..model.options import WorkflowExecutionStatus, change_options
 from ..model.run_facts import RunFacts, change_facts, encode_facts
-from .beginning import NewRun, make_run
+from .beginning import NewRun, deadline_of, make_run
 from .copying import Copy
 from .noting import indexed_by
 from .run_state import RunState
@@ -63,7 +63,7 @@ def _with_turns(
         status=int(WorkflowExecutionStatus.RUNNING),
         started_ns=time_ns,
         closed_ns=None,
-        deadline_ns=_deadline(time_ns, begun.options),
+        deadline_ns=deadline_of(time_ns, None, begun.options),
         turns=0,
         crc=0,
         outcome=b"",
@@ -71,6 +71,7 @@ def _with_turns(
         stopped_at=0,
         facts=change_facts(encode_facts(facts), memo=copy.memo, attributes=copy.attributes),
         indexed=indexed_by(started.workflow_id, "", copy.attributes),
+        expires_ns=None,
     )
     crc = 0
     for turn in copy.turns:
@@ -87,9 +88,3 @@ def _with_turns(
     if copy.run.activities:
         batch.set_active(run_no)
     return tools.directory.begin_copied(RunState(run_no, header, is_stored=False)), started
-
-
-def _deadline(now_ns: int, options: WorkflowOptions) -> int | None:
-    """When the run times out: its limits count from its own beginning."""
-    limits = [ns for ns in (options.run_timeout_ns, options.execution_timeout_ns) if ns is not None]
-    return now_ns + min(limits) if limits else None

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from ...storage import RunHeader
 from ..core.commands import StartChild
-from ..core.messages import ChildCompleted, ChildFailed, ChildStarted, ChildStartFailed, Message
+from ..core.messages import (
+    ChildCancelRequested,
+    ChildCompleted,
+    ChildFailed,
+    ChildStarted,
+    ChildStartFailed,
+    Message,
+)
 from ..model.errors import ApplicationError
 from ..model.failure_writing import to_failure
 from ..model.failures import Facts, Failure, FailureKind
+from ..model.options import ChildWorkflowCancellationType
 from ..model.run_facts import change_facts, decode_facts
-from .copying import Copy
+from .copying import CHILD_CANCEL, CHILD_START, Copy
 from .headers import put_header
 from .outcomes import Outcome
 from .relatives import end_of_child, open_child
@@ -24,7 +32,7 @@ class CopiedChildren:
 
     Attributes:
         at_work: those that have not ended yet, by number.
-        ends: what is told of the others, beside what the source was told itself.
+        told: what is told of these and of the others, beside what the source was told itself.
 
     Args:
         source: the run that they are children of.
@@ -33,18 +41,24 @@ class CopiedChildren:
 
     def __init__(self, tools: Tools, source: RunState, copy: Copy, later: list[Message]) -> None:
         self.at_work: dict[int, Peer | None] = {}
-        self.ends: list[Message] = []
+        self.told: list[Message] = []
         runs = copy.run.child_runs | {each.id: each.run_id for each in later if isinstance(each, ChildStarted)}
-        told = {each.id for each in later if isinstance(each, (ChildCompleted, ChildFailed, ChildStartFailed))}
+        ended = {each.id for each in later if isinstance(each, (ChildCompleted, ChildFailed, ChildStartFailed))}
+        # A run that has ended was not told what waited for it then.
+        unanswered = copy.unanswered(later)
         for item, command in copy.run.children.items():
-            if item in told:
+            if item in ended:
                 continue
             target = open_child(tools, source, command)
-            header = None if target is not None else _last_run(tools, command, runs.get(item, ""))
-            if target is not None or (header is not None and header.closed_ns is None):
+            header = _last_run(tools, source, command, runs.get(item, "")) if target is None else target.run.header
+            if (CHILD_START, item) in unanswered:
+                self.told.append(ChildStarted(item, "" if header is None else header.first_run_id))
+            if (CHILD_CANCEL, item) in unanswered and _waits_for_request(command):
+                self.told.append(ChildCancelRequested(item))
+            if header is not None and header.closed_ns is None:
                 self.at_work[item] = target
             else:
-                self.ends.append(_end(tools, item, command, header))
+                self.told.append(_end(tools, item, command, header))
 
     def take_over(self, tools: Tools, run_no: int) -> None:
         """Have those at work tell another run of their end, in the open sweep."""
@@ -55,15 +69,30 @@ class CopiedChildren:
                 put_header(tools.sweep, target.run, header._replace(facts=facts))
 
 
-def _last_run(tools: Tools, command: StartChild, run_id: str) -> RunHeader | None:
-    """The last run of a child's chain; None if the journal has it no longer."""
-    header: RunHeader | None = None
+def _waits_for_request(command: StartChild) -> bool:
+    return command.options.cancellation_type is ChildWorkflowCancellationType.WAIT_CANCELLATION_REQUESTED
+
+
+def _last_run(tools: Tools, source: RunState, command: StartChild, first_run_id: str) -> RunHeader | None:
+    """The last run of a child's chain; None if the journal has it no longer.
+
+    Args:
+        first_run_id: the first run of that chain; empty if its parent was not told.
+    """
+    directory = tools.directory
+    current = directory.find(command.workflow_id, "")
+    header = None if current is None else directory.header(current)
+    if header is not None:
+        facts = decode_facts(header.facts)
+        is_own = (facts.parent_run_no, facts.parent_item) == (source.run_no, command.id)
+        if header.first_run_id == first_run_id if first_run_id else is_own:
+            return header
+    # The id has gone to another workflow since.
+    header, run_id = None, first_run_id
     while run_id:
-        run_no = tools.directory.find(command.workflow_id, run_id)
-        found = None if run_no is None else tools.directory.header(run_no)
-        if found is None:
-            break
-        header, run_id = found, decode_facts(found.facts).next_run_id
+        run_no = directory.find(command.workflow_id, run_id)
+        header = None if run_no is None else directory.header(run_no)
+        run_id = "" if header is None else decode_facts(header.facts).next_run_id
     return header
 
 

@@ -51,7 +51,11 @@ from .encoding import decode_turn
 from .outcomes import Outcome
 from .run_state import RunState
 
-__all__ = ["Copy", "later_messages", "read_copy", "turn_to_copy"]
+__all__ = ["CANCEL", "CHILD_CANCEL", "CHILD_START", "SIGNAL", "Copy", "later_messages", "read_copy", "turn_to_copy"]
+
+# What is asked of other runs.
+SIGNAL, CANCEL = "a signal to another workflow", "a request that another workflow end"
+CHILD_START, CHILD_CANCEL = "a start of a child", "a request that a child end"
 
 logger = logging.getLogger("greenroom")
 
@@ -65,7 +69,7 @@ class Copy:
         timers: number of each timer that is neither fired nor cancelled → when it is due (ns).
         updates: id of each update that was accepted → its outcome as stored; empty if it has none.
         keys: those of the signals that were taken.
-        asked: what was asked of other runs and not answered: what it is, and the number of the command.
+        asked: what was asked of other runs and not answered: what it is, and the number of the command → the turn.
         memo: the run's notes, as stored.
         attributes: its search attributes, as stored.
     """
@@ -78,7 +82,7 @@ class Copy:
         self.timers: dict[int, int] = {}
         self.updates: dict[str, bytes] = {}
         self.keys: list[str] = []
-        self.asked: set[tuple[str, int]] = set()
+        self.asked: dict[tuple[str, int], int] = {}
         self.memo = b""
         self.attributes = b""
 
@@ -106,8 +110,17 @@ class Copy:
         """Whether a later message tells what has come of something that was asked of another run in these turns."""
         if isinstance(message, (ChildCompleted, ChildFailed)):
             return message.id in self.run.children
+        return self.answered_by(message) in self.asked
+
+    def answered_by(self, message: Message) -> tuple[str, int] | None:
+        """What a message answers that may have been asked of another run, as ``asked`` has it."""
         what = _ANSWERS.get(message.__class__)
-        return what is not None and (what, getattr(message, "id", 0)) in self.asked
+        return None if what is None else (what, getattr(message, "id", 0))
+
+    def unanswered(self, later: list[Message]) -> dict[tuple[str, int], int]:
+        """What of ``asked`` is answered by none of the later messages: a run that has ended did not wait for that."""
+        answered = {self.answered_by(message) for message in later}
+        return {asked: turn_no for asked, turn_no in self.asked.items() if asked not in answered}
 
 
 def read_copy(journal: Journal, source: RunState, last: int) -> Copy:
@@ -124,12 +137,16 @@ def read_copy(journal: Journal, source: RunState, last: int) -> Copy:
 
 
 def later_messages(journal: Journal, run_no: int, first: int) -> list[Message]:
-    """What a run was told from the turn ``first`` on and has not skipped; as far as it can be read."""
+    """What a run was told from the turn ``first`` on, as far as it can be read; of what it has skipped only what tells
+    of other runs, which stays true."""
     found: list[Message] = []
     try:
         for turn in _turns(journal, run_no, first):
             message = decode_message(turn.message)
-            if not isinstance(message, (MessageSkipped, HistoryCopied)):
+            if isinstance(message, MessageSkipped):
+                skipped = decode_message(message.message)
+                found += [skipped] if isinstance(skipped, _OF_OTHERS) else []
+            elif not isinstance(message, HistoryCopied):
                 found.append(message)
     except (CorruptError, ValueError) as damage:
         # To go back to before the damage is how such a run is repaired.
@@ -222,11 +239,11 @@ def _take_update(copy: Copy, message: UpdateReceived) -> None:
 
 
 def _child_started(copy: Copy, message: ChildStarted) -> None:
-    copy.asked.discard(("child", message.id))
+    copy.asked.pop((CHILD_START, message.id), None)
 
 
 def _answered(copy: Copy, message: Any) -> None:
-    copy.asked.discard((_ANSWERS[message.__class__], message.id))
+    copy.asked.pop((_ANSWERS[message.__class__], message.id), None)
 
 
 def _start_timer(copy: Copy, command: StartTimer) -> None:
@@ -234,7 +251,7 @@ def _start_timer(copy: Copy, command: StartTimer) -> None:
 
 
 def _ask(copy: Copy, command: Command) -> None:
-    copy.asked.add((_ASKS[command.__class__], command.id))
+    copy.asked[_ASKS[command.__class__], command.id] = copy.last
 
 
 def _finish_update(copy: Copy, command: CompleteUpdate) -> None:
@@ -251,20 +268,22 @@ def _change_attributes(copy: Copy, command: UpsertSearchAttributes) -> None:
 
 
 _ASKS: dict[type[Command], str] = {
-    SignalExternal: "signal",
-    SignalWithStart: "signal",
-    CancelExternal: "cancel",
-    StartChild: "child",
-    RequestCancelChild: "cancel of a child",
+    SignalExternal: SIGNAL,
+    SignalWithStart: SIGNAL,
+    CancelExternal: CANCEL,
+    StartChild: CHILD_START,
+    RequestCancelChild: CHILD_CANCEL,
 }
 
 _ANSWERS: dict[type[Message], str] = {
-    ExternalSignalResolved: "signal",
-    ExternalCancelResolved: "cancel",
-    ChildStarted: "child",
-    ChildStartFailed: "child",
-    ChildCancelRequested: "cancel of a child",
+    ExternalSignalResolved: SIGNAL,
+    ExternalCancelResolved: CANCEL,
+    ChildStarted: CHILD_START,
+    ChildStartFailed: CHILD_START,
+    ChildCancelRequested: CHILD_CANCEL,
 }
+
+_OF_OTHERS: tuple[type[Message], ...] = (ChildCompleted, ChildFailed, *_ANSWERS)
 
 _TOLD: dict[type[Message], Callable[[Copy, Any], None]] = {
     **dict.fromkeys(_ANSWERS, _answered),

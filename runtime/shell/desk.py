@@ -304,8 +304,7 @@ class Desk:
         self._open_actor(target).ask(Question(WorkflowActor.skip, future))
 
     def _copy(self, future: Future[Any], target: Target, request: CopyRequest) -> None:
-        run_no, _ = self._known(target)
-        self._resetting.ask(future, run_no, request)
+        self._resetting.ask(future, *self._known(target), request)
 
     def _delete(self, future: Future[None], target: Target, terminate: bool) -> None:  # as it was asked
         run_no, _ = self._known(target)

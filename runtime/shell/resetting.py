@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ...actors import Future
-from ...storage import StorageError
+from ...storage import RunHeader, StorageError
 from ..core.messages import (
     Message,
     RunReset,
@@ -20,14 +20,14 @@ from ..core.messages import (
     decode_message,
 )
 from ..core.origins import origin_of_fork, origin_of_reset
-from ..model.errors import GreenroomError, WorkflowAlreadyStartedError
+from ..model.errors import GreenroomError, WorkflowAlreadyStartedError, WorkflowNotFoundError
 from ..model.ids import is_run_id_of, run_no_of
 from ..model.options import ResetReapplyType
 from ..model.run_facts import NO_FACTS, RunFacts, change_facts, decode_facts
 from .begun_as import begun_as
 from .copied_beginning import begin_copied
 from .copied_children import CopiedChildren
-from .copying import Copy, later_messages, read_copy, turn_to_copy
+from .copying import CANCEL, SIGNAL, Copy, later_messages, read_copy, turn_to_copy
 from .delivery import Delivery, Question
 from .directory import Directory
 from .headers import put_header
@@ -84,29 +84,35 @@ class Resetting:
         self._tools = tools
         self._directory = directory
 
-    def ask(self, future: Future[Any], run_no: int, request: CopyRequest) -> None:
-        """Copy the run once it has taken the mail that is there, and its turns are on disk."""
+    def ask(self, future: Future[Any], run_no: int, header: RunHeader, request: CopyRequest) -> None:
+        """Copy a run once it has taken the mail that is there, and its turns are on disk.
+
+        Args:
+            header: what is known of it now.
+        """
         sweep = self._tools.sweep
         actor = self._directory.of_run(run_no)
         if actor is None:
             sweep.undo(fail_if_pending, future)
-            sweep.after(self._copy, future, run_no, request)
+            sweep.after(self._copy, future, run_no, header, request)
         else:
-            self._ask(actor, future, run_no, request)
+            self._ask(actor, future, run_no, header, request)
 
-    def _ask(self, actor: WorkflowActor, future: Future[Any], run_no: int, request: CopyRequest) -> None:
+    def _ask(self, actor: WorkflowActor, future: Future[Any], *asked: Any) -> None:
         after = self._tools.sweep.after
-        actor.ask(Question(lambda actor: after(self._copy, future, run_no, request), future, answers_itself=True))
+        actor.ask(Question(lambda actor: after(self._copy, future, *asked), future, answers_itself=True))
 
-    def _copy(self, future: Future[Any], run_no: int, request: CopyRequest) -> None:
+    def _copy(self, future: Future[Any], run_no: int, header: RunHeader, request: CopyRequest) -> None:
         """Between two sweeps: whoever has taken a turn has it on disk, and nobody takes one until this is there too."""
         tools = self._tools
         try:
+            if self._directory.header(run_no) is None:
+                raise WorkflowNotFoundError(header.workflow_id, header.run_id)
             ended_no = self._last_run(run_no) if request.fork_id is None else run_no
             for actor in (self._directory.of_run(run_no), self._directory.of_run(ended_no)):
                 if actor is not None and actor.standing in (Standing.DORMANT, Standing.REPLAYING, Standing.ENDING):
                     # It was put away since it was asked.
-                    self._ask(actor, future, run_no, request)
+                    self._ask(actor, future, run_no, header, request)
                     return
             source = self._read(self._state(run_no), request)
             if request.fork_id is not None:
@@ -139,6 +145,7 @@ class Resetting:
             raise ValueError(f"workflow {run.header.workflow_id!r} (run {run.header.run_id}) was ended before it began")
         later = later_messages(journal, run.run_no, last + 1)
         mail = self._mail(run.run_no)
+        _check_answers(copy, [*later, *mail])
         return _Source(run, begun, copy, later, mail, CopiedChildren(tools, run, copy, [*later, *mail]))
 
     def _mail(self, run_no: int) -> list[Message]:
@@ -151,33 +158,36 @@ class Resetting:
 
     def _last_run(self, run_no: int) -> int:
         """The run that ends by the reset of a run: that one itself, or one that was to repeat it and has not begun."""
-        header = self._state(run_no).header
-        last_no = run_no
-        while (next_no := run_no_of(decode_facts(header.facts).next_run_id)) is not None:
-            last_no = next_no
-            facts = decode_facts(self._state(last_no).header.facts)
-            if facts.copied is not None:
-                # It has all that the run was told, though it may not have begun.
+        asked = header = self._state(run_no).header
+        while True:
+            next_no = run_no_of(decode_facts(header.facts).next_run_id)
+            following = None if next_no is None else self._directory.header(next_no)
+            if next_no is None or following is None or self._has_begun(next_no, following):
                 break
-            first = self._tools.journal.turns(last_no, limit=1)
-            if first and isinstance(decode_message(first[0].message), WorkflowStarted):
-                break
-            header = self._state(last_no).header
-        if next_no is None and self._directory.find(header.workflow_id, "") == last_no:
-            return last_no
-        run_id = self._state(run_no).header.run_id
+            run_no, header = next_no, following
+        current = self._directory.find(header.workflow_id, "")
+        # Where no run has the id, those that came later were deleted.
+        if current == run_no or (current is None and following is None):
+            return run_no
         raise ValueError(
-            f"workflow {header.workflow_id!r} has another run after run {run_id}; reset that one (with a handle that "
-            "names no run), or fork this one"
+            f"workflow {asked.workflow_id!r} has another run after run {asked.run_id}; reset that one (with a handle "
+            "that names no run), or fork this one"
         )
 
+    def _has_begun(self, run_no: int, header: RunHeader) -> bool:
+        """Whether a run has a history: its own, or that of the run before with all that was told to that one."""
+        first = self._tools.journal.turns(run_no, limit=1)
+        has_started = bool(first) and isinstance(decode_message(first[0].message), WorkflowStarted)
+        return has_started or decode_facts(header.facts).copied is not None
+
     def _state(self, run_no: int) -> RunState:
-        """What is known of a run, whether it has ended or not."""
+        """What is known of a run that is there, whether it has ended or not."""
         actor = self._directory.of_run(run_no)
-        header = self._directory.header(run_no) if actor is None else actor.run.header
-        if header is None:
-            raise ValueError("the run is not in the journal any more")
-        return RunState(run_no, header, is_stored=True) if actor is None else actor.run
+        if actor is not None:
+            return actor.run
+        header = self._directory.header(run_no)
+        assert header is not None, "it was found a moment ago"
+        return RunState(run_no, header, is_stored=True)
 
     def _check_fork(self, source: _Source, fork_id: str) -> None:
         if source.children.at_work:
@@ -213,9 +223,9 @@ class Resetting:
         for message in source.later:
             if source.copy.is_answer(message) or isinstance(message, _REAPPLIED[request.reapply]):
                 self._give(source, peer, message, time_ns)
-        for message in (*source.mail, *source.children.ends):
-            if source.copy.is_answer(message):
-                leave_row(tools, peer, message, time_ns)
+        answers = [each for each in source.mail if source.copy.is_answer(each)]
+        for message in (*answers, *source.children.told):
+            leave_row(tools, peer, message, time_ns)
         for update_id, outcome in source.copy.updates.items():
             if not outcome:
                 tools.updating.move(run.run_no, peer.run.run_no, update_id)
@@ -226,8 +236,17 @@ class Resetting:
         else:
             where = "its start" if source.copy.last < 0 else f"turn {source.copy.last}"
             told = f"reset to {where}: {request.reason}" if request.reason else f"reset to {where}"
+            if ended_no != run.run_no:
+                self._forget_carried(ended, known.carried)
             actor.end_without_code(Delivery(RunReset(told, started.run_id)))
         return started
+
+    def _forget_carried(self, ended: RunState, count: int) -> None:
+        """Take out of a run's mail what the run before it had been told of and not read, as its history has that."""
+        signals = [seq for seq in sorted(ended.rows) if isinstance(decode_message(ended.rows[seq]), SignalReceived)]
+        for seq in signals[:count]:
+            self._tools.sweep.batch.take_mail(ended.run_no, seq)
+            ended.take_row(seq)
 
     def _give(self, source: _Source, peer: Peer, message: Message, time_ns: int) -> None:
         if isinstance(message, UpdateReceived):
@@ -240,10 +259,21 @@ class Resetting:
         origin = origin_of_fork(source.begun.origin)
         begun = change_start(source.begun, workflow_id=fork_id, first_run_id="", origin=origin)
         peer, started = begin_copied(self._tools, source.copy, begun, NO_FACTS, request.reason, time_ns)
-        for message in (*source.later, *source.mail, *source.children.ends):
+        for message in (*source.later, *source.mail, *source.children.told):
             if source.copy.is_answer(message):
                 leave_row(self._tools, peer, message, time_ns)
         return started
+
+
+def _check_answers(copy: Copy, later: list[Message]) -> None:
+    for (what, _), turn_no in copy.unanswered(later).items():
+        if what in (SIGNAL, CANCEL):
+            header = copy.run.header
+            instead = f"turn {turn_no - 1}, or an earlier one" if turn_no else "'start'"
+            raise ValueError(
+                f"workflow {header.workflow_id!r} (run {header.run_id}) cannot go on from turn {copy.last}: it had "
+                f"sent {what} in turn {turn_no}, and ended before it was told what came of that; take {instead}"
+            )
 
 
 _REAPPLIED: dict[ResetReapplyType, tuple[type[Message], ...]] = {

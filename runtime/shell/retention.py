@@ -132,9 +132,10 @@ class Retention:
             header = self._header(run_no)
             expires_ns = None if header is None else self._expires_ns(header)
             if header is not None and expires_ns is not None and expires_ns <= now_ns and self._delete is not None:
+                rows = self._delete(run_no, header)
                 # The row may be another than the one that its header knows.
                 self._sweep.batch.drop_expiry(run_no, at_ns)
-                return self._delete(run_no, header)
+                return rows
         except (JournalCorruptError, JournalFormatError) as error:
             # One damaged run stops nothing but its own end.
             logger.error("run %d cannot be deleted, and is kept: %s", run_no, error)

@@ -24,11 +24,12 @@ from ..model.failures import Failure
 from ..model.ids import run_no_of
 from ..model.options import WorkflowOptions, change_options, encode_workflow_options
 from ..model.retry import Retry, decide
-from ..model.run_facts import RunFacts, decode_facts
+from ..model.run_facts import RunFacts, change_facts, decode_facts
 from .beginning import NewRun, make_run
 from .begun_as import begun_as
 from .closing import lose_mail
 from .delivery import Delivery
+from .headers import put_header
 from .journal_seam import is_passing
 from .noting import options_of_next_run
 from .run_state import RunState
@@ -151,6 +152,10 @@ def carry_over(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[Signa
             lose_mail(tools, run, encode_message(signal), run.status, time_ns)
         else:
             successor.leave(signal, time_ns)
+    carried = sum(not is_pinned(signal) for signal in unread)
+    if carried:
+        facts = change_facts(run.header.facts, carried=carried)
+        put_header(tools.sweep, run, run.header._replace(facts=facts))
     stays: list[Envelope[Any]] = []
     for delivery in mailbox.take_mail():
         if not isinstance(delivery, Delivery):

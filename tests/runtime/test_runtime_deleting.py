@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from greenroom import (
+    JournalError,
     JournalWriteError,
     ParentClosePolicy,
     SearchAttributeKey,
@@ -186,6 +187,22 @@ def test_a_deletion_that_does_not_get_to_disk_has_not_been() -> None:
 
         assert rows_of(store) == before
         assert handle.result().get() == 1
+
+
+@pytest.mark.parametrize("read", range(1, 7))
+def test_a_deletion_for_which_the_disk_does_not_answer_has_not_been(read: int) -> None:
+    store = MemoryStore()
+    with TestRuntime(store) as runtime:
+        handle = ended(runtime)
+        before = rows_of(store)
+        runtime.store.fail_read(read)
+
+        with pytest.raises(JournalError):
+            handle.delete().get()
+
+        assert rows_of(store) == before
+        handle.delete().get()
+        assert rows_of(store) == []
 
 
 def test_a_deletion_is_seen_by_what_the_same_caller_asks_next() -> None:

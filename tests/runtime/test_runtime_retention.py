@@ -242,6 +242,19 @@ def test_a_read_that_fails_puts_it_off(read: int) -> None:
         assert rows_of(store) == []
 
 
+@pytest.mark.parametrize("read", [1, 2, 3, 4, 5])
+def test_a_read_that_fails_when_its_time_has_come_puts_it_off(read: int) -> None:
+    store = MemoryStore()
+    with TestRuntime(store, retention=HOUR) as runtime:
+        run(runtime, short, "a")
+        runtime.run_until_idle()
+        runtime.store.fail_read(read)
+
+        runtime.advance(HOUR + timedelta(seconds=10))
+
+        assert rows_of(store) == []
+
+
 def test_wherever_the_process_dies_all_are_looked_at_and_deleted_in_the_end() -> None:
     def scenario(runtime: TestRuntime) -> object:
         runtime.run_until_idle()

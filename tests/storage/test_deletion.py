@@ -9,6 +9,7 @@ from greenroom.storage import (
     Journal,
     MemoryStore,
     RunHeader,
+    StorageError,
     Tree,
     Update,
     check,
@@ -18,6 +19,7 @@ from greenroom.storage import (
     pack_prefixes,
 )
 from greenroom.storage.deletion import SLICE
+from greenroom.testing import FaultyStore
 
 END = b"\xff" * 512
 LONG = 1_000
@@ -125,9 +127,39 @@ def test_a_damaged_note_does_not_delete_a_letter() -> None:
 def test_a_run_whose_index_cannot_be_read_is_kept() -> None:
     journal = Journal.on(MemoryStore())
     run_no, header = closed_run(journal)
+    batch = journal.batch()
 
     with pytest.raises(CorruptError, match="cut off"):
-        delete_run(journal, journal.batch(), run_no, header._replace(indexed=b"\0"))
+        delete_run(journal, batch, run_no, header._replace(indexed=b"\0"))
+
+    assert not batch
+
+
+def test_a_run_whose_id_cannot_be_read_is_kept() -> None:
+    store = MemoryStore()
+    journal = Journal.on(store)
+    run_no, header = closed_run(journal)
+    store.commit({Tree.IDS: {keys.workflow_key(header.workflow_id): b"????????????"}})
+    batch = journal.batch()
+
+    with pytest.raises(CorruptError, match="workflow id"):
+        delete_run(journal, batch, run_no, header)
+
+    assert not batch
+
+
+@pytest.mark.parametrize("read", [1, 2, 3, 4])
+def test_a_deletion_that_cannot_read_all_it_needs_changes_nothing(read: int) -> None:
+    store = FaultyStore(MemoryStore())
+    journal = Journal.on(store)
+    run_no, header = closed_run(journal)
+    batch = journal.batch()
+    store.fail_read(read)
+
+    with pytest.raises(StorageError):
+        delete_run(journal, batch, run_no, header)
+
+    assert not batch
 
 
 def marked(journal: Journal, run_no: int, header: RunHeader) -> str:
