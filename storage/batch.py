@@ -210,14 +210,14 @@ class Batch:
             self.changes.setdefault(Tree.ATTRIBUTES, {}).update(changes)
             self.size += sum(map(len, changes)) + 4 * len(changes)
 
-    def put_signal_key(self, run_no: int, idempotency_key: str) -> None:
-        """Write that a run has taken a signal with that key.
+    def put_signal_key(self, run_no: int, row: SignalKey) -> None:
+        """Write that a run has taken a signal with a key.
 
         Raises:
             ValueError: the key is empty or longer than 480 bytes of UTF-8.
         """
-        key = keys.signal_key(run_no, idempotency_key)
-        self._put(key, encode(key, SignalKey(idempotency_key)))
+        key = keys.signal_key(run_no, row.key)
+        self._put(key, encode(key, row))
 
     def put_dead_letter(self, run_no: int, time_ns: int, reason: str, message: bytes) -> int:
         """Keep a message that nobody could take.

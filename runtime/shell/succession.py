@@ -31,6 +31,7 @@ from .closing import lose_mail
 from .delivery import Delivery
 from .journal_seam import is_passing
 from .noting import options_of_next_run
+from .once import carry_keys
 from .run_state import RunState
 from .tools import Peer, Tools
 
@@ -151,6 +152,9 @@ def carry_over(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[Signa
             lose_mail(tools, run, encode_message(signal), run.status, time_ns)
         else:
             successor.leave(signal, time_ns)
+    # A reset takes up again what this run has heard since; which keys are known there stands in what it has copied.
+    if run.heard and decode_facts(successor.run.header.facts).copied is None:
+        carry_keys(tools, run, successor.run, unread)
     stays: list[Envelope[Any]] = []
     for delivery in mailbox.take_mail():
         if not isinstance(delivery, Delivery):
