@@ -15,7 +15,7 @@ from .store import Tree
 __all__ = ["Batch", "Numbers"]
 
 _TURN = int(Kind.TURN)
-_TIMER_KINDS = (DueKind.TIMER, DueKind.RUN_TIMEOUT, DueKind.START)
+_TIMER_KINDS = (DueKind.TIMER, DueKind.RUN_TIMEOUT, DueKind.START, DueKind.CHILDREN)
 _turn_key = keys.TURN_KEY.pack
 
 
@@ -154,7 +154,8 @@ class Batch:
         A run timeout has item 0 and no row of its own beside the run: its time is ``deadline_ns`` of the header.
 
         Args:
-            kind: ``DueKind.TIMER``, ``DueKind.RUN_TIMEOUT`` or ``DueKind.START``; the last has item 0 too.
+            kind: ``DueKind.TIMER``, ``DueKind.RUN_TIMEOUT``, ``DueKind.START`` or ``DueKind.CHILDREN``; the last two
+                have item 0 too.
         """
         _check_timer_kind(kind)
         self._put_due(keys.DUE_KEY.pack(keys.DUE, at_ns, run_no, kind, item))

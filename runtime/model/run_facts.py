@@ -25,6 +25,7 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         attributes: its search attributes as they are now, as ``attribute_values`` stores them.
         request_id: that of the request which started it; empty for none.
         copied: where its history comes from, if it was reset or forked.
+        untold: the number of the first child that is yet to hear that the run has ended; 0 if there is none.
     """
 
     next_run_id: str = ""
@@ -36,6 +37,7 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     attributes: bytes = b""
     request_id: str = ""
     copied: CopiedRun | None = None
+    untold: int = 0
 
 
 NO_FACTS = RunFacts()
