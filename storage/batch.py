@@ -15,7 +15,7 @@ from .store import Tree
 __all__ = ["Batch", "Numbers"]
 
 _TURN = int(Kind.TURN)
-_TIMER_KINDS = (DueKind.TIMER, DueKind.RUN_TIMEOUT, DueKind.START)
+_TIMER_KINDS = (DueKind.TIMER, DueKind.RUN_TIMEOUT, DueKind.START, DueKind.CHILDREN)
 _turn_key = keys.TURN_KEY.pack
 
 
@@ -154,7 +154,8 @@ class Batch:
         A run timeout has item 0 and no row of its own beside the run: its time is ``deadline_ns`` of the header.
 
         Args:
-            kind: ``DueKind.TIMER``, ``DueKind.RUN_TIMEOUT`` or ``DueKind.START``; the last has item 0 too.
+            kind: ``DueKind.TIMER``, ``DueKind.RUN_TIMEOUT``, ``DueKind.START`` or ``DueKind.CHILDREN``; the last two
+                have item 0 too.
         """
         _check_timer_kind(kind)
         self._put_due(keys.DUE_KEY.pack(keys.DUE, at_ns, run_no, kind, item))
@@ -210,14 +211,14 @@ class Batch:
             self.changes.setdefault(Tree.ATTRIBUTES, {}).update(changes)
             self.size += sum(map(len, changes)) + 4 * len(changes)
 
-    def put_signal_key(self, run_no: int, idempotency_key: str) -> None:
-        """Write that a run has taken a signal with that key.
+    def put_signal_key(self, run_no: int, row: SignalKey) -> None:
+        """Write that a run has taken a signal with a key.
 
         Raises:
             ValueError: the key is empty or longer than 480 bytes of UTF-8.
         """
-        key = keys.signal_key(run_no, idempotency_key)
-        self._put(key, encode(key, SignalKey(idempotency_key)))
+        key = keys.signal_key(run_no, row.key)
+        self._put(key, encode(key, row))
 
     def put_dead_letter(self, run_no: int, time_ns: int, reason: str, message: bytes) -> int:
         """Keep a message that nobody could take.

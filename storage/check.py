@@ -205,9 +205,10 @@ class _Walk:
             self._expect_due(key, due)
 
     def _read_timer(self, run: SeenRun, key: bytes, row: bytes) -> None:
-        run.items += 1
         timer = decode(Timer, key, row)
-        if timer.kind not in (DueKind.TIMER, DueKind.START):
+        # That of its children is the one which a run has when it has ended.
+        run.items += timer.kind != DueKind.CHILDREN
+        if timer.kind not in (DueKind.TIMER, DueKind.START, DueKind.CHILDREN):
             self._report(keys.describe(key), _STRANGE, run.run_no)
         self._expect_due(key, keys.DUE_KEY.pack(keys.DUE, timer.at_ns, run.run_no, timer.kind, timer.item))
 

@@ -69,7 +69,7 @@ _SHAPES: dict[type, tuple[tuple[type, ...], ...]] = {
     Attempt: (_INT, _INT, _INT_OR_NONE, _BOOL, _BYTES, _BYTES, _BYTES),
     Timer: (_INT, _INT, _INT),
     Update: (_STR, _BYTES),
-    SignalKey: (_STR,),
+    SignalKey: (_STR, _INT, _BOOL),
     DelayedMail: (_INT, _INT, _BYTES, _BOOL),
     DeadLetter: (_INT, _INT, _INT, _STR, _BYTES),
     Meta: (_INT, _STR, _INT, _INT, _INT, _INT, _INT, _STR),

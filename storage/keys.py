@@ -123,6 +123,7 @@ class DueKind(IntEnum):
     RUN_TIMEOUT = 3
     START = 4
     DELAYED = 5
+    CHILDREN = 6
 
 
 def workflow_key(workflow_id: str) -> bytes:

@@ -134,9 +134,14 @@ class Update(NamedTuple):
 
 
 class SignalKey(NamedTuple):
-    """The idempotency key of a signal that a run has taken. Kept as long as the run: no other one with it is taken."""
+    """The idempotency key of a signal that a run has taken. Kept as long as the run: no other one with it is taken.
+
+    ``at_ns`` is when that was; ``is_carried`` is whether it was an earlier run of the chain that has taken it.
+    """
 
     key: str
+    at_ns: int = 0
+    is_carried: bool = False
 
 
 class DelayedMail(NamedTuple):

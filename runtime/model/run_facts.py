@@ -26,6 +26,7 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         request_id: that of the request which started it; empty for none.
         copied: where its history comes from, if it was reset or forked.
         carried: how many signals that it was told of and had not read went on to the next run.
+        untold: the number of the first child that is yet to hear that the run has ended; 0 if there is none.
     """
 
     next_run_id: str = ""
@@ -38,6 +39,7 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     request_id: str = ""
     copied: CopiedRun | None = None
     carried: int = 0
+    untold: int = 0
 
 
 NO_FACTS = RunFacts()

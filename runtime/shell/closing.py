@@ -8,9 +8,10 @@ from ..model.cancellation import NOT_FOUND
 from ..model.options import WorkflowExecutionStatus
 from ..model.run_facts import change_facts
 from .headers import put_header
+from .last_words import close_children
 from .later import come_to_nothing
 from .outcomes import Outcome, release_outcome
-from .relatives import close_children, tell_parent
+from .relatives import tell_parent
 from .run_state import RunState
 from .tools import Tools
 from .update_outcomes import leave_update
@@ -56,6 +57,9 @@ def close_run(
             batch.take_mail(run_no, seq)
             lose_mail(tools, run, data, status, time_ns)
         run.clear_rows()
+    untold = close_children(tools, run, time_ns) if run.children else 0
+    if untold:
+        facts = change_facts(facts, untold=untold)
     if run.delayed:
         come_to_nothing(tools, run, next_run_id, status, time_ns)
     retention, header = tools.retention, run.header
@@ -72,8 +76,6 @@ def close_run(
         expires_ns=expires_ns,
     )
     put_header(tools.sweep, run, closed)
-    if run.children:
-        close_children(tools, run, time_ns)
     if facts and not next_run_id:
         tell_parent(tools, run, outcome, time_ns)
     tools.sweep.after(release_outcome, tools.waiters, tools.converter, tools.workflows, run_no, run.header, outcome)

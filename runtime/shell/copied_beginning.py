@@ -83,8 +83,8 @@ def _with_turns(
         batch.put_timer(run_no, DueKind.TIMER, item, at_ns)
     for update_id, outcome in copy.updates.items():
         batch.put_update(run_no, Update(update_id, outcome))
-    for key in copy.keys:
-        batch.put_signal_key(run_no, key)
+    for row in copy.keys:
+        batch.put_signal_key(run_no, row)
     if copy.run.activities:
         batch.set_active(run_no)
     return tools.directory.begin_copied(RunState(run_no, header, is_stored=False)), started

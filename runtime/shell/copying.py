@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ...storage import CorruptError, Journal, Turn
+from ...storage import CorruptError, Journal, SignalKey, Turn
 from ..core.commands import (
     CancelExternal,
     CancelTimer,
@@ -68,7 +68,7 @@ class Copy:
         run: the run whose they are, as it stood behind them: its activities and children.
         timers: number of each timer that is neither fired nor cancelled → when it is due (ns).
         updates: id of each update that was accepted → its outcome as stored; empty if it has none.
-        keys: those of the signals that were taken.
+        keys: those of the signals that were taken, and those that the run knew when it began.
         asked: what was asked of other runs and not answered: what it is, and the number of the command → the turn.
         memo: the run's notes, as stored.
         attributes: its search attributes, as stored.
@@ -81,7 +81,7 @@ class Copy:
         self.run = RunState(source.run_no, source.header, is_stored=True)
         self.timers: dict[int, int] = {}
         self.updates: dict[str, bytes] = {}
-        self.keys: list[str] = []
+        self.keys: list[SignalKey] = []
         self.asked: dict[tuple[str, int], int] = {}
         self.memo = b""
         self.attributes = b""
@@ -131,6 +131,7 @@ def read_copy(journal: Journal, source: RunState, last: int) -> Copy:
         ValueError: one of them is of a kind that this release does not know.
     """
     copy = Copy(source)
+    copy.keys += [row for row in journal.items(source.run_no).signal_keys if row.is_carried]
     for turn in _turns(journal, source.run_no, 0, last + 1):
         copy.add(turn)
     return copy
@@ -231,7 +232,7 @@ def _forget_timer(copy: Copy, step: TimerFired | CancelTimer) -> None:
 
 
 def _hear(copy: Copy, message: SignalReceivedOnce) -> None:
-    copy.keys.append(message.key)
+    copy.keys.append(SignalKey(message.key, copy.turns[-1].time_ns))
 
 
 def _take_update(copy: Copy, message: UpdateReceived) -> None:

@@ -10,10 +10,12 @@ from ...storage import Journal, RunHeader, StorageError, delete_more, delete_run
 from ..core.messages import RunTerminated
 from ..model.errors import GreenroomError, WorkflowClosedError, WorkflowNotFoundError, WorkflowStillRunningError
 from ..model.retention import RetentionPolicy
+from ..model.run_facts import decode_facts
 from .asking import Asking
 from .delivery import Delivery
 from .directory import Directory
 from .journal_seam import translated
+from .last_words import tell_more_children
 from .retries import AGAIN_AFTER_NS, Retries
 from .sweep import Sweep, fail_if_pending
 from .targets import Target
@@ -112,6 +114,9 @@ class Deleting:
             GreenroomError: the journal cannot be read.
         """
         with translated(self._path):
+            if header.facts and decode_facts(header.facts).untold:
+                # Nobody could tell them any more.
+                tell_more_children(self._directory.tools, run_no, all_of_them=True)
             count, is_whole = delete_run(self._journal, self._sweep.batch, run_no, header)
         if self._policy is not None and header.closed_ns is not None:
             # The open sweep may have given it another time than that which its header on disk knows.

@@ -29,6 +29,7 @@ from .desk import Desk
 from .directory import Directory
 from .history import HistoryFuture, read_history
 from .journal_seam import translated
+from .last_words import tell_more_children
 from .later import come_now
 from .overdue import Overdue
 from .pace import Pace
@@ -321,6 +322,9 @@ class Hands:
             come = Question(lambda actor: come_now(self.directory.tools, actor, due.item), None)
             actor.actor_inbox.put(come, Lane.SYSTEM)
 
+    def _fire_children(self, due: Due) -> None:
+        tell_more_children(self.directory.tools, due.run_no)
+
     def _fire_timeout(self, due: Due) -> None:
         header = self.directory.header(due.run_no)
         if header is not None:
@@ -337,6 +341,7 @@ class Hands:
         DueKind.RUN_TIMEOUT: _fire_timeout,
         DueKind.START: _fire_start,
         DueKind.DELAYED: _fire_delayed,
+        DueKind.CHILDREN: _fire_children,
     }
 
 

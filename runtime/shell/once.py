@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from ...storage import StorageError
+from collections.abc import Iterable
+
+from ...storage import SignalKey, StorageError
 from ..core.messages import Message, SignalReceivedOnce
 from .journal_seam import public_error
 from .run_state import RunState
 from .tools import Tools
 
-__all__ = ["hear_once", "was_heard"]
+__all__ = ["MOST_CARRIED", "carry_keys", "hear_once", "was_heard"]
+
+MOST_CARRIED = 1000
+"""Of so many signals, those taken last, the next run of a chain knows the keys."""
 
 
 def hear_once(tools: Tools, run: RunState, key: str) -> None:
     """Write in the open sweep that a run has taken a signal with that key, or has been told to go on without."""
-    run.hear(key)
-    tools.sweep.batch.put_signal_key(run.run_no, key)
+    _write(tools, run, SignalKey(key, run.last_ns))
+
+
+def carry_keys(tools: Tools, run: RunState, successor: RunState, unread: Iterable[Message]) -> None:
+    """The run that goes on takes no signal with a key that this one has heard; those that are to be read there it
+    takes themselves.
+
+    Args:
+        unread: what this run was told of and has not read.
+    """
+    again = {signal.key for signal in unread if isinstance(signal, SignalReceivedOnce)}
+    heard = [row for row in run.heard if row.key not in again]
+    for row in heard[-MOST_CARRIED:]:
+        _write(tools, successor, row._replace(is_carried=True))
+
+
+def _write(tools: Tools, run: RunState, row: SignalKey) -> None:
+    run.hear(row)
+    tools.sweep.batch.put_signal_key(run.run_no, row)
 
 
 def was_heard(tools: Tools, run_no: int, message: Message) -> bool:

@@ -20,7 +20,6 @@ from ..core.messages import (
     ExternalSignalResolved,
     Message,
     MessageSkipped,
-    RunTerminated,
     SignalReceived,
     decode_message,
     encode_message,
@@ -33,7 +32,6 @@ from ..model.failures import Facts, Failure, FailureKind
 from ..model.ids import is_run_id_of
 from ..model.options import (
     ChildWorkflowCancellationType,
-    ParentClosePolicy,
     WorkflowExecutionStatus,
     WorkflowIDReusePolicy,
     encode_workflow_options,
@@ -50,7 +48,6 @@ from .tools import Peer, Tools
 
 __all__ = [
     "cancel_external",
-    "close_children",
     "end_of_child",
     "find_children",
     "open_child",
@@ -60,8 +57,6 @@ __all__ = [
     "start_child",
     "tell_parent",
 ]
-
-_PARENT_CLOSED = "its parent has ended"
 
 logger = logging.getLogger("greenroom")
 
@@ -228,16 +223,6 @@ def request_cancel_child(tools: Tools, peer: Peer, command: RequestCancelChild, 
             leave_row(tools, peer, ChildCancelRequested(command.id), time_ns)
 
 
-def close_children(tools: Tools, run: RunState, time_ns: int) -> None:
-    """A run has ended: its children are told what their policy says."""
-    children, run.children, run.child_runs = run.children, {}, {}
-    for child in children.values():
-        message = _LAST_WORDS[child.options.parent_close_policy]
-        target = None if message is None else open_child(tools, run, child)
-        if target is not None and message is not None:
-            leave_row(tools, target, message, time_ns)
-
-
 def find_children(tools: Tools, run: RunState) -> None:
     """Find in a history that nobody replays which children its run still has.
 
@@ -269,13 +254,6 @@ def _note_children(run: RunState, message: Message, commands: list[Command]) -> 
     for command in commands:
         if isinstance(command, StartChild):
             run.children[command.id] = command
-
-
-_LAST_WORDS: dict[ParentClosePolicy, Message | None] = {
-    ParentClosePolicy.TERMINATE: RunTerminated(_PARENT_CLOSED),
-    ParentClosePolicy.REQUEST_CANCEL: CancelRequested(_PARENT_CLOSED),
-    ParentClosePolicy.ABANDON: None,
-}
 
 
 def open_child(tools: Tools, run: RunState, child: StartChild) -> Peer | None:

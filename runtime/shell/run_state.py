@@ -3,10 +3,10 @@ here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from ...storage import DelayedMail, DueKind, Items, RunHeader, Turn
+from ...storage import DelayedMail, DueKind, Items, RunHeader, SignalKey, Turn
 from ..core.commands import CancelActivity, Command, RequestCancelActivity, ScheduleActivity, StartChild
 from ..core.messages import (
     ActivityCompleted,
@@ -110,7 +110,7 @@ class RunState:
         self.updates: dict[str, bool] = {}
         self._open_updates = 0
         # None for most runs, whose signals have no keys.
-        self._keys: set[str] | None = None
+        self._keys: dict[str, SignalKey] | None = None
         self.is_active = False
         self.is_cancel_requested = False
         self.knows_its_end = not self.is_stored
@@ -142,7 +142,8 @@ class RunState:
         self.starts_ns = next((timer.at_ns for timer in items.timers if timer.kind == DueKind.START), None)
         self.updates = {update.update_id: bool(update.outcome) for update in items.updates}
         self._open_updates = sum(not update.outcome for update in items.updates)
-        self._keys = {row.key for row in items.signal_keys} or None
+        heard = sorted(items.signal_keys, key=lambda row: row.at_ns) if items.signal_keys else ()
+        self._keys = {row.key: row for row in heard} or None
         self._delayed = {mail.item: mail for mail in items.delayed} or _NONE
 
     def note(self, message: Message, commands: list[Command], time_ns: int) -> None:
@@ -234,10 +235,15 @@ class RunState:
         """Whether a message is a signal that was taken before, as its key says."""
         return isinstance(message, SignalReceivedOnce) and self.has_heard(message.key)
 
-    def hear(self, key: str) -> None:
+    def hear(self, row: SignalKey) -> None:
         """A signal with that key is taken, and no other one will be."""
-        self._keys = self._keys or set()
-        self._keys.add(key)
+        self._keys = self._keys or {}
+        self._keys[row.key] = row
+
+    @property
+    def heard(self) -> Sequence[SignalKey]:
+        """The keys of the signals that were taken, in the order in which they were."""
+        return tuple(self._keys.values()) if self._keys else ()
 
     def add_row(self, seq: int, data: bytes) -> None:
         """A message waits on disk."""

@@ -32,6 +32,7 @@ from .delivery import Delivery
 from .headers import put_header
 from .journal_seam import is_passing
 from .noting import options_of_next_run
+from .once import carry_keys
 from .run_state import RunState
 from .tools import Peer, Tools
 
@@ -156,6 +157,9 @@ def carry_over(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[Signa
     if carried:
         facts = change_facts(run.header.facts, carried=carried)
         put_header(tools.sweep, run, run.header._replace(facts=facts))
+    # A reset takes up again what this run has heard since; which keys are known there stands in what it has copied.
+    if run.heard and decode_facts(successor.run.header.facts).copied is None:
+        carry_keys(tools, run, successor.run, unread)
     stays: list[Envelope[Any]] = []
     for delivery in mailbox.take_mail():
         if not isinstance(delivery, Delivery):

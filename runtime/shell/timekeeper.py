@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from ...actors import Deadline, Dispatcher
 from ...storage import CorruptError, Due, Journal, StorageError
@@ -81,6 +82,10 @@ class Timekeeper:
         self._call_at(at_ns, Due(at_ns, run_no, kind, item))
         if len(self._near) > MOST_NEAR:
             self._leave_the_latest()
+
+    def arm_behind(self, run_no: int, kind: int, item: int, at_ns: int) -> None:
+        """The same, once the runs that are awake now have had a turn."""
+        self._pace.call_behind(partial(self.arm, run_no, kind, item, at_ns))
 
     def disarm(self, run_no: int, kind: int, item: int) -> None:
         """Forget what is no longer wanted."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ...actors import Clock, TurnDeadline
 from ...storage import Journal, RunHeader
+from ..core.commands import StartChild
 from ..core.execution import Execution
 from ..core.messages import Message, WorkflowStarted
 from ..model.definitions import WorkflowDefinition
@@ -119,6 +120,7 @@ class Tools:
         "sweep",
         "timekeeper",
         "turn_seconds",
+        "untold",
         "update_limits",
         "updating",
         "waiters",
@@ -170,6 +172,8 @@ class Tools:
         self.sweep = sweep
         self.timekeeper = timekeeper
         self.turn_seconds = turn_seconds
+        # Number of each run that has ended with many children → those that are yet to hear of it.
+        self.untold: dict[int, list[StartChild]] = {}
         self.update_limits = update_limits
         self.updating = updating
         self.waiters = waiters

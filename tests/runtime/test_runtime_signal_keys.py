@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from greenroom import Runtime, WorkflowClosedError, workflow
+from greenroom import ApplicationError, RetryPolicy, Runtime, WorkflowClosedError, workflow
 from greenroom.actors import Future
 from greenroom.runtime.model.errors import JournalError
+from greenroom.runtime.shell import once
 from greenroom.storage import MemoryStore, WriteError, check
-from greenroom.testing import Crash, TestRuntime
+from greenroom.testing import Crash, TestRuntime, crash_sweep, start_once
 from tests.runtime.rig import WAIT, FaultyStore, error_of, runtime_on
 
 
@@ -52,8 +53,35 @@ async def goes_on(times: int) -> list[str]:
     return [await channel.receive("text", result_type=str), await channel.receive("text", result_type=str)]
 
 
+@workflow.defn(name="keys.chain")
+class Chain:
+    """Hears words; goes on as new, or fails, when it is told to."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.what = ""
+
+    @workflow.run
+    async def run(self, words: list[str]) -> list[str]:
+        self.words = words
+        await workflow.wait_condition(lambda: bool(self.what))
+        if self.what == "go on":
+            workflow.continue_as_new(self.words)
+        if self.what == "fail":
+            raise ApplicationError("once more")
+        return self.words
+
+    @workflow.signal
+    def text(self, text: str) -> None:
+        self.words.append(text)
+
+    @workflow.signal
+    def do(self, what: str) -> None:
+        self.what = what
+
+
 def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
-    return TestRuntime(store, workflows=[Inbox, goes_on], **options)
+    return TestRuntime(store, workflows=[Inbox, goes_on, Chain], **options)
 
 
 def send(runtime: Any, text: str, key: str | None = None) -> Future[None]:
@@ -203,6 +231,76 @@ def test_the_second_of_a_key_does_not_go_on_behind_the_end_that_the_first_has_br
         runtime.wait(handle.signal("next"))
 
         assert runtime.wait(handle.result()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("evict", [False, True], ids=["resident", "put away"])
+@pytest.mark.parametrize(("how", "heard"), [("go on", ["a", "b"]), ("fail", ["b"])])
+def test_what_a_run_has_taken_is_not_taken_again_by_those_that_go_on_from_it(
+    how: str, heard: list[str], evict: bool
+) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
+        handle = runtime.start_workflow(Chain.run, list[str](), id="inbox", retry_policy=RetryPolicy()).get()
+        inbox = runtime.get_workflow_handle("inbox")
+        send(runtime, "a", "1").get()
+        for _ in range(3):
+            inbox.signal(Chain.do, how).get()
+            # The next run of one that is repeated has not begun yet when it comes.
+            send(runtime, "a", "1").get()
+            runtime.advance(200)
+            send(runtime, "a", "1").get()
+        send(runtime, "b", "2").get()
+        inbox.signal(Chain.do, "end").get()
+
+        assert handle.result().get() == heard
+        send(runtime, "a", "1").get()
+        assert check(runtime.hands.journal) == []
+
+
+def test_wherever_the_process_dies_what_was_taken_is_not_taken_again_by_the_next_run() -> None:
+    def scenario(runtime: TestRuntime) -> object:
+        handle = start_once(runtime, Chain.run, list[str](), id="inbox")
+        for text, key in [("a", "1"), ("b", "2")]:
+            send(runtime, text, key).get()
+        handle.signal(Chain.do, "go on", idempotency_key="on").get()
+        for text, key in [("b", "2"), ("c", "3"), ("a", "1")]:
+            send(runtime, text, key).get()
+        handle.signal(Chain.do, "go on", idempotency_key="on").get()
+        handle.signal(Chain.do, "end", idempotency_key="end").get()
+        return handle.result().get()
+
+    assert crash_sweep(scenario, make=make).points > 4
+
+
+def test_the_next_run_knows_the_keys_that_were_taken_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(once, "MOST_CARRIED", 2)
+    with make(evict_after_every_turn=True) as runtime:
+        handle = runtime.start_workflow(Chain.run, list[str](), id="inbox").get()
+        for key in "zya":
+            runtime.advance(1)
+            send(runtime, key, key).get()
+        handle.signal(Chain.do, "go on").get()
+        for key in "zya":
+            send(runtime, key, key).get()
+        runtime.get_workflow_handle("inbox").signal(Chain.do, "end").get()
+
+        assert handle.result().get() == ["z", "y", "a", "z"]
+
+
+def test_a_reset_knows_the_keys_of_the_turns_it_keeps_and_of_the_runs_before() -> None:
+    with make() as runtime:
+        runtime.start_workflow(Chain.run, list[str](), id="inbox").get()
+        inbox = runtime.get_workflow_handle("inbox")
+        send(runtime, "before", "1").get()
+        inbox.signal(Chain.do, "go on").get()
+        for text, key in [("kept", "2"), ("taken up again", "3")]:
+            send(runtime, text, key).get()
+        inbox.reset(to=1).get()
+        runtime.run_until_idle()
+        for key in "123":
+            send(runtime, "again", key).get()
+        inbox.signal(Chain.do, "end").get()
+
+        assert inbox.result().get() == ["before", "kept", "taken up again"]
 
 
 def test_a_signal_without_a_key_writes_no_row_more() -> None:

@@ -58,8 +58,8 @@ def fill(journal: Journal) -> None:
     batch.put_update(OPEN, Update("under way", b""))
     batch.put_update(CLOSED, Update("done", b"outcome"))
     batch.delay_mail(OPEN, DelayedMail(5, 95, b"later", False))
-    batch.put_signal_key(OPEN, "heard")
-    batch.put_signal_key(CLOSED, "heard")
+    batch.put_signal_key(OPEN, SignalKey("heard"))
+    batch.put_signal_key(CLOSED, SignalKey("heard"))
     for run_no in (OPEN, CLOSED):
         crc = 0
         for turn_no in range(3):

@@ -9,6 +9,7 @@ from greenroom.storage import (
     Journal,
     MemoryStore,
     RunHeader,
+    SignalKey,
     StorageError,
     Tree,
     Update,
@@ -33,7 +34,7 @@ def closed_run(journal: Journal, *, turns: int = 3, updates: int = 40, letters: 
         crc = batch.append_turn(run_no, turn_no, 1, b"m", b"c", crc)
     for number in range(updates):
         batch.put_update(run_no, Update(f"u{number}", b"outcome"))
-        batch.put_signal_key(run_no, f"k{number}")
+        batch.put_signal_key(run_no, SignalKey(f"k{number}"))
     for _ in range(letters):
         batch.put_dead_letter(run_no, 1, "nobody", b"letter")
     indexed = pack_prefixes([b"a", b"b"])

@@ -318,14 +318,14 @@ def test_an_update_is_found_by_its_id_with_its_last_outcome(journal: Journal) ->
 def test_the_key_of_a_signal_is_found_in_its_run_alone(journal: Journal) -> None:
     batch = journal.batch()
     for key in ("a", "ü" * 240):
-        batch.put_signal_key(1, key)
-    batch.put_signal_key(2, "b")
+        batch.put_signal_key(1, SignalKey(key, 5, is_carried=True))
+    batch.put_signal_key(2, SignalKey("b"))
     journal.commit(batch)
 
     assert [journal.has_signal_key(1, key) for key in ("a", "b", "ü" * 240)] == [True, False, True]
-    assert journal.items(1).signal_keys == [SignalKey("a"), SignalKey("ü" * 240)]
+    assert journal.items(1).signal_keys == [SignalKey(key, 5, is_carried=True) for key in ("a", "ü" * 240)]
     with pytest.raises(ValueError, match=r"signal id '.*' has 482 bytes"):
-        batch.put_signal_key(1, "ü" * 241)
+        batch.put_signal_key(1, SignalKey("ü" * 241))
 
 
 def test_more_items_than_a_slice_are_all_returned(journal: Journal) -> None:
