@@ -65,6 +65,7 @@ POINTS: dict[str, tuple[int, ...]] = {
     "fork: in the open sweep": (1, 3),
     "deletion: in the open sweep": (1, 4),
     "deletion: before another slice": (1, 3),
+    "deletion: the last slice in the open sweep": (1, 3),
     "due: before the run is told": (1, 4, 13),
     "open: before the engine": (1, 1),
     "open: before the epoch": (1, 1),
@@ -143,6 +144,7 @@ def arm(point: str, occurrence: int) -> None:
     _around(Resetting, "_fork", after="fork: in the open sweep")
     _around(Deleting, "delete", after="deletion: in the open sweep")
     _around(deleting, "delete_more", before="deletion: before another slice")
+    _around(Batch, "clear_deleted", after="deletion: the last slice in the open sweep")
     _arm_rows()
     _around(Timekeeper, "_due", before="due: before the run is told")
     _around(Recovery, "start", before="recovery: reading what was under way")
