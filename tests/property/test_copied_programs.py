@@ -14,7 +14,7 @@ from greenroom.testing.faults import When
 from tests.property.programs import drive, end
 
 FEW = range(25)
-SWEPT = range(100, 112)
+SWEPT = range(100, 105)
 FORK = "fork"
 
 
