@@ -166,7 +166,9 @@ class Bookkeeping:
         """Delete a page, whether it is shut or not, and begin another one of its id."""
         if not self._pages:
             return
-        workflow_id, run_id = self._pages.popitem()
+        # The oldest, which has the longest history.
+        workflow_id = next(iter(self._pages))
+        run_id = self._pages.pop(workflow_id)
         is_shut = self._dice.random() < 0.4
         if is_shut:
             self._posting.send(workflow_id, "shut", "l")

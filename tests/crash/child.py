@@ -23,7 +23,7 @@ from .points import arm
 
 __all__ = ["main"]
 
-SLICE = 4
+SLICE = 2
 GRAIN_NS = 5_000_000
 
 

@@ -287,7 +287,7 @@ class Case(NamedTuple):
 
 EVENTS = (
     *("note", "note", "mail", "mail", "mail", "post", "post", "renew", "renew", "book", "book", "book", "query"),
-    *("cancel", "terminate", "with_start"),
+    *("cancel", "terminate", "with_start", "later", "later"),
 )
 
 
@@ -400,6 +400,8 @@ def send(runtime: TestRuntime, event: Event) -> Future[Any]:
             return handle.query("heard_of")
         case "book":
             return handle.execute_update("book", token, event.value % 5, id=token)
+        case "later":
+            return handle.signal("note", token, delay=0.5 + event.value % 5)
         case "with_start":
             return runtime.signal_with_start(
                 Family.run, [["receive", "mail", 3.0]], id=event.target, signal="mail", signal_args=[token]

@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from greenroom import ActivityCancellationType, SearchAttributeKey, activity, workflow
+from greenroom import ActivityCancellationType, Future, SearchAttributeKey, activity, workflow
 from greenroom.runtime.client import WorkflowHandle
 from greenroom.runtime.core.commands import UpsertSearchAttributes
-from greenroom.runtime.model.attribute_index import prefixes_of
+from greenroom.runtime.model.attribute_index import prefixes_of, request_prefix
 from greenroom.runtime.model.attribute_values import Stored, decode_attributes, encode_attributes, merged
 from greenroom.runtime.model.errors import ActivityError, ApplicationError, WorkflowClosedError, WorkflowFailureError
 from greenroom.runtime.model.retry import RetryPolicy
@@ -340,6 +340,18 @@ def end(runtime: TestRuntime, handle: WorkflowHandle[Any]) -> None:
         pass
 
 
+def send(handle: WorkflowHandle[Any], name: str, value: int) -> Future[None]:
+    """Send a signal; by its value it is for later, has a key and is sent twice, or neither."""
+    match value % 7:
+        case 0:
+            return handle.signal(name, value, delay=value / 20)
+        case 1:
+            handle.signal(name, value, idempotency_key=f"{name} {value}")
+            return handle.signal(name, value, idempotency_key=f"{name} {value}", delay=value % 4)
+        case _:
+            return handle.signal(name, value)
+
+
 def mend(*, mended: bool) -> None:
     """Have the code of the programs mended, or as it was in the beginning."""
     global is_mended
@@ -356,7 +368,7 @@ def drive(runtime: TestRuntime, seed: int) -> RecordedRun:
     for seconds, name, value in signals:
         runtime.advance(seconds)
         try:
-            runtime.wait(handle.signal(name, value))
+            runtime.wait(send(handle, name, value))
         except WorkflowClosedError:
             break
         runtime.run_until_idle()
@@ -371,7 +383,10 @@ def index_problems(runtime: TestRuntime) -> list[str]:
     for run in runtime.recorded():
         facts, noted = decode_facts(run.header.facts), noted_by(run)
         places = unpack_prefixes(run.header.indexed)
-        if facts.attributes != noted or places != sorted(set(prefixes_of(noted))):
+        wanted = set(prefixes_of(noted))
+        if facts.request_id:
+            wanted.add(request_prefix(run.header.workflow_id, facts.request_id))
+        if facts.attributes != noted or places != sorted(wanted):
             problems.append(f"run {run.header.run_id} has noted {noted!r} and its header says {facts.attributes!r}")
     return problems
 

@@ -9,8 +9,8 @@ import pytest
 
 from greenroom.runtime.core.messages import ActivityCompleted, ActivityFailed, ExternalSignalResolved, TimerFired
 from greenroom.runtime.model.errors import JournalError, WorkflowClosedError
-from greenroom.testing import Crash, RecordedRun, TestRuntime, replay_every_prefix, start_once
-from tests.property.programs import Program, case, end, index_problems
+from greenroom.testing import Crash, RecordedRun, TestRuntime, replay_every_prefix
+from tests.property.programs import Program, case, end, index_problems, send
 
 FEW = range(60)
 MANY = range(len(FEW), 300)
@@ -33,13 +33,14 @@ def plan_trouble(runtime: TestRuntime, dice: Random) -> None:
 
 def drive(runtime: TestRuntime, seed: int, signals: list[tuple[float, str, int]]) -> None:
     """Go on with the program of a seed; signals that have been acknowledged are taken off the list."""
-    handle = start_once(runtime, Program.run, case(seed).program, id="program")
+    started = runtime.start_workflow(Program.run, case(seed).program, id="program", request_id="the start")
+    handle = runtime.wait(started)
     runtime.run_until_idle()
     while signals:
         seconds, name, value = signals[0]
         runtime.advance(seconds)
         try:
-            runtime.wait(handle.signal(name, value))
+            runtime.wait(send(handle, name, value))
         except WorkflowClosedError:
             pass
         signals.pop(0)

@@ -40,7 +40,7 @@ from greenroom.runtime.shell.outcomes import Outcome
 from greenroom.storage import check
 from greenroom.testing import Crash, RecordedRun, TestRuntime
 from greenroom.testing.faults import When
-from tests.property.families import IDS, MAIL, Event, case, mend, replay_all, send, start
+from tests.property.families import IDS, MAIL, ROOTS, Event, case, mend, replay_all, send, start
 
 FEW = range(60)
 MANY = range(len(FEW), 200 * int(os.environ.get("FUZZ", "1")))
@@ -100,7 +100,7 @@ class Ordeal:
             self.sent[f"client {number:04}"] = future
 
     def say(self) -> None:
-        self.send("note", *MAIL, *MAIL, "renew")
+        self.send("note", *MAIL, *MAIL, "renew", "later")
 
     def book(self) -> None:
         self.send("book", "query", "with_start")
@@ -109,7 +109,11 @@ class Ordeal:
         self.send("cancel", "cancel", "terminate")
 
     def break_down(self) -> None:
-        self.send("break_down")
+        # Only one that is open has a bug: most often these are.
+        number = next(self.numbers)
+        future = send(self.runtime, Event(0, "break_down", self.dice.choice(ROOTS), number))
+        self.ask(future)
+        self.sent[f"client {number:04}"] = future
 
     def suspend(self) -> None:
         self.ask(self.handle().suspend("for a while"))
@@ -161,7 +165,24 @@ class Ordeal:
         self.runtime.open()
 
     STEPS: ClassVar[list[Callable[[Ordeal], None]]] = [
-        *(start, start, say, say, say, say, say, book, book, stop, break_down, suspend, resume, resume, wait_for_it),
+        *(
+            start,
+            start,
+            say,
+            say,
+            say,
+            say,
+            say,
+            book,
+            book,
+            stop,
+            break_down,
+            break_down,
+            suspend,
+            resume,
+            resume,
+            wait_for_it,
+        ),
         *(take_turns, take_turns, take_turns, take_turns, take_a_sweep, take_a_sweep, take_a_sweep),
         *(let_time_pass, let_time_pass, let_time_pass, evict, fail_to_write, fail_to_write, fail_to_read, crash, close),
     ]
@@ -393,7 +414,7 @@ def test_families_that_crash_at_any_commit_end_so() -> None:
 
 def test_the_ordeals_lose_commits_suspend_runs_and_bring_them_back(caplog: pytest.LogCaptureFixture) -> None:
     crashes = evictions = acknowledged = 0
-    for seed in range(15):
+    for seed in range(15, 30):
         ordeal = Ordeal(seed)
         ordeal.run()
         crashes += ordeal.runtime.crashes
