@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from ...storage import Attempt, DelayedMail, Journal, StorageError
+from ...storage import Attempt, DelayedMail, Journal, StorageError, Turn
 from ..core.commands import ScheduleActivity, StartChild, StartTimer, decode_commands
 from ..core.execution import Execution
 from ..core.messages import SignalReceived, decode_message
@@ -23,6 +23,7 @@ from ..model.payload_converter import PayloadConverter
 from ..model.run_facts import decode_facts
 from ..model.search_attributes import typed_of
 from .attempts import Attempts
+from .encoding import decode_turn
 from .flights import ActivityState
 from .run_state import RunState
 from .stopping import message_at, told
@@ -52,6 +53,7 @@ def describe(
     known = {row.item: row for row in rows}
     options, facts = decode_workflow_options(header.options), decode_facts(header.facts)
     summaries = _read_summaries(journal, run) if execution is None else execution.timer_summaries()
+    seen = run if run.knows_its_end or run.is_closed else _read_pending(journal, run)
     return WorkflowExecutionDescription(
         id=header.workflow_id,
         run_id=header.run_id,
@@ -64,13 +66,15 @@ def describe(
         history_length=run.turn_no or header.turns,
         pending_activities=[
             _activity(command, scheduled_ns, attempts.state(run.run_no, item, known.get(item)))
-            for item, (command, scheduled_ns) in sorted(run.activities.items())
+            for item, (command, scheduled_ns) in sorted(seen.activities.items())
         ],
         pending_timers=[
             PendingTimer(str(item), instant(at_ns), summaries.get(item) or None)
             for item, at_ns in sorted(run.timers.items())
         ],
-        pending_children=[_child(command, run.child_runs.get(item)) for item, command in sorted(run.children.items())],
+        pending_children=[
+            _child(command, seen.child_runs.get(item)) for item, command in sorted(seen.children.items())
+        ],
         waiting_messages=waiting_messages,
         buffered_signals=0 if execution is None else execution.unread_signals,
         suspended_error=header.note or None,
@@ -91,23 +95,46 @@ def describe(
 def _read_summaries(journal: Journal, run: RunState) -> dict[int, str]:
     """Number of each pending timer → its line for people, as the history has it."""
     wanted, found = set(run.timers), dict[int, str]()
-    first, crc = 0, 0
-    try:
-        while wanted and (turns := journal.turns(run.run_no, first=first, crc=crc)):
-            for turn in turns:
-                # To decode the others would take long if there are many.
-                if _STARTS_TIMER in turn.commands:
-                    timers = [each for each in decode_commands(turn.commands) if isinstance(each, StartTimer)]
-                    found |= {timer.id: timer.name for timer in timers if timer.id in wanted}
-                    wanted -= found.keys()
-            first, crc = turns[-1].turn_no + 1, turns[-1].crc
-    except (StorageError, ValueError):
-        # A run is described even where its history cannot be read.
-        return found
+
+    def note(turn: Turn) -> bool:
+        # To decode the others would take long if there are many.
+        if _STARTS_TIMER in turn.commands:
+            timers = [each for each in decode_commands(turn.commands) if isinstance(each, StartTimer)]
+            found.update({timer.id: timer.name for timer in timers if timer.id in wanted})
+            wanted.difference_update(found)
+        return bool(wanted)
+
+    if wanted:
+        _read(journal, run, note)
     return found
 
 
 _STARTS_TIMER = b"start-timer"
+
+
+def _read_pending(journal: Journal, run: RunState) -> RunState:
+    """What a run waits for that has not been brought back, as its history has it."""
+    seen = RunState(run.run_no, run.header, is_stored=True)
+
+    def note(turn: Turn) -> bool:
+        seen.note(*decode_turn(turn), turn.time_ns)
+        return True
+
+    _read(journal, run, note)
+    return seen
+
+
+def _read(journal: Journal, run: RunState, note: Callable[[Turn], bool]) -> None:
+    """Read a history as far as it can be read, and as long as ``note`` wants more."""
+    first, crc = 0, 0
+    try:
+        while turns := journal.turns(run.run_no, first=first, crc=crc):
+            if not all(map(note, turns)):
+                return
+            first, crc = turns[-1].turn_no + 1, turns[-1].crc
+    except (StorageError, ValueError):
+        # A run is described even where its history cannot be read.
+        return
 
 
 def _shown(converter: PayloadConverter, payload: bytes) -> object:

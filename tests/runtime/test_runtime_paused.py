@@ -42,6 +42,13 @@ class Worker:
         return self.said
 
 
+@workflow.defn
+async def parent() -> None:
+    await workflow.start_child_workflow(Worker.run, id="child")
+    workflow.start_activity(work, 1, start_to_close_timeout=60)
+    await workflow.sleep(60, summary="a minute")
+
+
 def make(store: MemoryStore | None = None, **options: Any) -> TestRuntime:
     return TestRuntime(store, workflows=[Worker], activities=[work], **options)
 
@@ -83,6 +90,22 @@ def test_opening_the_journal_does_not_resume_what_somebody_has_suspended() -> No
         assert worker.describe().get().status is RUNNING
         worker.signal("say", "end").get()
         assert worker.result().get() == ["slept", "2", "end"]
+
+
+def test_what_it_waits_for_is_described_as_before_when_the_journal_is_opened_again() -> None:
+    store = MemoryStore()
+    with TestRuntime(store, workflows=[Worker, parent], activities=[work], check_leaks=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(parent, id="parent"))
+        runtime.wait(handle.suspend())
+        before = runtime.wait(handle.describe())
+    assert (len(before.pending_activities), len(before.pending_timers), len(before.pending_children)) == (1, 1, 1)
+
+    with TestRuntime(store, workflows=[Worker, parent], activities=[work], check_leaks=False) as runtime:
+        after = runtime.wait(runtime.get_workflow_handle("parent").describe())
+
+    assert after.pending_children == before.pending_children
+    assert after.pending_timers == before.pending_timers
+    assert [each.activity_type for each in after.pending_activities] == ["work"]
 
 
 def test_an_activity_of_a_run_that_was_resumed_is_performed_after_a_crash() -> None:
