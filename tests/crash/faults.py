@@ -18,7 +18,7 @@ from greenroom.runtime.shell.sweep import Sweep
 from greenroom.runtime.shell.timekeeper import Timekeeper
 from greenroom.runtime.shell.tools import Peer, Tools
 from greenroom.runtime.shell.updating import Updating
-from greenroom.storage import Batch, Items, Journal
+from greenroom.storage import Items, Journal, deletion
 
 from .points import reach, wrap
 
@@ -184,11 +184,11 @@ def _copy_less() -> None:
     wrap(resetting, "turn_to_copy", make)
 
 
-def _leave_turns() -> None:
-    def make(drop_turns: Callable[..., None]) -> Callable[..., None]:
-        return lambda *args: None
+def _leave_rows() -> None:
+    def make(drop_rows: Callable[..., tuple[int, bool]]) -> Callable[..., tuple[int, bool]]:
+        return lambda *args: (0, True)
 
-    wrap(Batch, "drop_turns", make)
+    wrap(deletion, "_drop_rows", make)
 
 
 def _expire_early() -> None:
@@ -215,7 +215,7 @@ FAULTS: dict[str, Fault] = {
     "requests of starts forgotten": Fault(_forget_requests, "one request has started", 40),
     "a reset forgets what came later": Fault(_forget_later_mail, "is not in its last run", 150),
     "copies end a turn early": Fault(_copy_less, "it was to be copied up to turn", 150),
-    "a deleted run leaves its turns": Fault(_leave_turns, "has rows and no header", 150),
+    "a deleted run leaves its turns": Fault(_leave_rows, "has rows and no header", 150),
     "runs are kept too short a time": Fault(_expire_early, "it is to be deleted at", 80),
     "sync=False": Fault(_never_sync, "was acknowledged and is not there"),
 }
