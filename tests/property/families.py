@@ -12,7 +12,7 @@ import hashlib
 import sys
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from greenroom import (
     ActivityError,
@@ -29,20 +29,9 @@ from greenroom import (
 from greenroom.runtime.core.messages import WorkflowStarted
 from greenroom.testing import RecordedRun, TestRuntime
 from greenroom.testing.prefixes import replay
+from tests.property.family_programs import CONTAINERS, LEAVES, Event, Node, Root, case
 from tests.property.programs import echo, flaky
 
-Node = list[Any]
-
-LEAVES = (
-    *("ok", "sleep", "sleep", "receive", "receive", "poll", "count", "fail", "fail", "again", "again", "again_later"),
-    *("child", "child", "child", "start", "start", "start", "join", "join", "drop", "drop", "greet", "hasty"),
-    *("tell", "tell", "ask_to_end", "with_start", "nothing"),
-)
-CONTAINERS = ("gather", "group", "race", "sequence", "brief", "brief", "shield", "stubborn")
-LIMITED = ("brief", "shield")
-MAIL = ("mail", "post")
-ROOTS = ("a", "b")
-IDS = (*ROOTS, "a/0", "a/1", "b/0", "a/0/0", "late")
 FATAL = "Fatal"
 CAUGHT = (
     *(ActivityError, ApplicationError, ChildWorkflowError, WorkflowAlreadyStartedError),
@@ -261,126 +250,6 @@ class Family:
 PERFORM: dict[str, Callable[..., Awaitable[object]]] = {kind: getattr(Family, kind) for kind in {*LEAVES, *CONTAINERS}}
 
 
-class Root(NamedTuple):
-    """A workflow that a client starts, and how."""
-
-    id: str
-    program: list[Node]
-    options: dict[str, Any]
-
-
-class Event(NamedTuple):
-    """What a client does to whom, so many seconds after the last event."""
-
-    seconds: float
-    kind: str
-    target: str
-    value: int
-
-
-class Case(NamedTuple):
-    """Some workflows and what happens to them."""
-
-    roots: list[Root]
-    events: list[Event]
-
-
-EVENTS = (
-    *("note", "note", "mail", "mail", "mail", "post", "post", "renew", "renew", "book", "book", "book", "query"),
-    *("cancel", "terminate", "with_start", "later", "later"),
-)
-
-
-def case(seed: int) -> Case:
-    """The workflows of a seed."""
-    dice = Random(seed)
-    roots = [Root(each, _program(dice, 2), _root_options(dice)) for each in ROOTS[: dice.randint(1, len(ROOTS))]]
-    events = [
-        Event(0 if dice.random() < 0.3 else _seconds(dice, 5), dice.choice(EVENTS), dice.choice(IDS), number)
-        for number in range(dice.randint(0, 10))
-    ]
-    return Case(roots, events)
-
-
-def _root_options(dice: Random) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    if dice.random() < 0.5:
-        options["retry_policy"] = RetryPolicy(maximum_attempts=dice.randint(2, 3))
-    if dice.random() < 0.2:
-        options["start_delay"] = _seconds(dice, 5)
-    return options | _limits(dice)
-
-
-def _limits(dice: Random) -> dict[str, Any]:
-    limits: dict[str, Any] = {}
-    if dice.random() < 0.15:
-        limits["run_timeout"] = _seconds(dice, 15)
-    if dice.random() < 0.1:
-        limits["execution_timeout"] = _seconds(dice, 30)
-    return limits
-
-
-def _program(dice: Random, generations: int) -> list[Node]:
-    return [_node(dice, 2, generations) for _ in range(dice.randint(1, 5))]
-
-
-def _node(dice: Random, depth: int, generations: int) -> Node:
-    if not depth or dice.random() < 0.7:
-        return _leaf(dice, generations)
-    kind = dice.choice(CONTAINERS)
-    if kind in LIMITED:
-        return [kind, _seconds(dice, 8), _node(dice, depth - 1, generations)]
-    return [kind, [_node(dice, depth - 1, generations) for _ in range(dice.randint(1, 3))]]
-
-
-def _leaf(dice: Random, generations: int) -> Node:
-    kind = dice.choice(LEAVES)
-    match kind:
-        case "ok" | "join" | "drop":
-            return [kind, dice.randrange(4)]
-        case "fail":
-            return [kind, dice.randint(1, 3)]
-        case "sleep" | "again_later":
-            return [kind, _seconds(dice, 6)]
-        case "receive":
-            return [kind, dice.choice(MAIL), _seconds(dice, 8)]
-        case "poll":
-            return [kind, dice.choice(MAIL)]
-        case "count":
-            return [kind, dice.randint(0, 2), _seconds(dice, 8)]
-        case "greet":
-            return [kind, dice.randrange(4), dice.choice(("note", *MAIL))]
-        case "tell":
-            return [kind, dice.choice(IDS), dice.choice(("note", "renew", *MAIL))]
-        case "ask_to_end":
-            return [kind, dice.choice(IDS)]
-        case "child" | "start" | "hasty" | "with_start" if not generations:
-            return ["sleep", _seconds(dice, 4)]
-        case "child" | "start" | "hasty":
-            return [kind, _child_options(dice), _program(dice, generations - 1)]
-        case "with_start":
-            return [kind, dice.choice(IDS), dice.choice(("note", *MAIL)), _program(dice, generations - 1)]
-        case _:
-            return [kind]
-
-
-def _child_options(dice: Random) -> dict[str, Any]:
-    limits = _limits(dice)
-    if dice.random() < 0.15:
-        limits["start_delay"] = _seconds(dice, 5)
-    return {
-        "close": int(dice.choice(tuple(ParentClosePolicy))),
-        "cancel": int(dice.choice(tuple(ChildWorkflowCancellationType))),
-        "named": dice.random() < 0.8,
-        "attempts": dice.choice((0, 0, 2, 3)),
-        "limits": limits,
-    }
-
-
-def _seconds(dice: Random, most: float) -> float:
-    return round(dice.uniform(0.001, most), 3)
-
-
 def start(runtime: TestRuntime, root: Root) -> Future[Any]:
     """Start one, unless a client that was answered by nobody has started it before."""
     reuse = WorkflowIDReusePolicy.REJECT_DUPLICATE
@@ -402,6 +271,8 @@ def send(runtime: TestRuntime, event: Event) -> Future[Any]:
             return handle.execute_update("book", token, event.value % 5, id=token)
         case "later":
             return handle.signal("note", token, delay=0.5 + event.value % 5)
+        case "keyed":
+            return handle.signal("note", token, idempotency_key=token)
         case "with_start":
             return runtime.signal_with_start(
                 Family.run, [["receive", "mail", 3.0]], id=event.target, signal="mail", signal_args=[token]
@@ -418,6 +289,9 @@ def drive(runtime: TestRuntime, seed: int) -> list[RecordedRun]:
     for event in events:
         runtime.advance(event.seconds)
         send(runtime, event)
+    for event in events:
+        if event.kind == "keyed":
+            send(runtime, event)
     runtime.advance(10_000)
     return runtime.recorded()
 
