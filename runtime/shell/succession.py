@@ -150,7 +150,7 @@ def carry_over(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[Signa
         return False
     for signal in unread:
         if is_pinned(signal):
-            lose_mail(tools, run, encode_message(signal), run.status, time_ns)
+            lose_mail(tools, run, [encode_message(signal)], run.status, time_ns)
         else:
             successor.leave(signal, time_ns)
     carried = sum(not is_pinned(signal) for signal in unread)
@@ -210,7 +210,7 @@ def _move_row(tools: Tools, run: RunState, successor: Peer, seq: int, time_ns: i
     tools.sweep.batch.take_mail(run.run_no, seq)
     run.take_row(seq)
     if is_pinned(message):
-        lose_mail(tools, run, data, run.status, time_ns)
+        lose_mail(tools, run, [data], run.status, time_ns)
         return
     if isinstance(message, UpdateReceived):
         tools.updating.move(run.run_no, successor.run.run_no, message.update_id)

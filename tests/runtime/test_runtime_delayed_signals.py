@@ -198,7 +198,9 @@ def test_a_suspended_run_has_it_in_its_mail_when_it_is_time() -> None:
 
 
 @pytest.mark.parametrize("ends", ["returns", "terminated"])
-def test_one_whose_run_has_ended_by_then_is_a_dead_letter(ends: str) -> None:
+def test_one_whose_run_has_ended_by_then_is_a_dead_letter_and_the_log_says_so(
+    ends: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with make() as runtime:
         handle = start(runtime, 1)
         runtime.wait(send(runtime, "never"))
@@ -207,6 +209,11 @@ def test_one_whose_run_has_ended_by_then_is_a_dead_letter(ends: str) -> None:
 
         status = "COMPLETED" if ends == "returns" else "TERMINATED"
         assert letters(runtime) == [("text", f"workflow 'inbox' has ended ({status}) before its time had come")]
+        told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert told == [
+            f"workflow 'inbox' has ended ({status}) before the time of 1 delayed signals had come: 'text'; they are "
+            "kept as dead letters"
+        ]
         assert runtime.hands.journal.due(until_ns=2**62) == []
         assert check(runtime.hands.journal) == []
         with pytest.raises(WorkflowClosedError):
