@@ -13,7 +13,7 @@ from ..core.commands import Command
 from ..core.messages import Message
 from ..model.attribute_values import decode_attributes, shown
 from ..model.errors import WorkflowNotFoundError
-from ..model.failures import Failure
+from ..model.failures import Failure, FailureKind
 from ..model.history import HistoryEvent, WorkflowHistory
 from ..model.instants import instant
 from ..model.memos import decode_memo_changes
@@ -127,7 +127,7 @@ def _terminated(converter: PayloadConverter, step: messages.RunTerminated) -> Ma
 
 def _cancelled(converter: PayloadConverter, step: commands.CancelWorkflow) -> Mapping[str, Any]:
     why = _why(step.failure)
-    return {} if why is None else {"failure": why}
+    return {} if why in (None, FailureKind.CANCELLED.value) else {"failure": why}
 
 
 def _started(converter: PayloadConverter, step: messages.WorkflowStarted) -> Mapping[str, Any]:
