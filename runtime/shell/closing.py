@@ -5,8 +5,9 @@ from __future__ import annotations
 from ...storage import DueKind
 from ..core.messages import UpdateReceived, decode_message
 from ..model.cancellation import NOT_FOUND
+from ..model.errors import RetryState
 from ..model.options import WorkflowExecutionStatus
-from ..model.run_facts import change_facts
+from ..model.run_facts import change_facts, decode_facts
 from .dead_letters import keep_dead
 from .headers import put_header
 from .last_words import close_children
@@ -27,12 +28,14 @@ def close_run(
     outcome: Outcome,
     time_ns: int,
     next_run_id: str = "",
+    retry_state: RetryState | None = None,
 ) -> None:
     """End a run: what it waited for is dropped, unread mail becomes dead letters, whoever waits for the outcome is
     told.
 
     Args:
         next_run_id: the run that goes on in its place, which gets the mail, and whoever waits.
+        retry_state: why none repeats it, if it has ended without a result.
     """
     batch, run_no = tools.sweep.batch, run.run_no
     for item, at_ns in run.timers.items():
@@ -50,7 +53,10 @@ def close_run(
     for update_id in [update_id for update_id, is_finished in run.updates.items() if not is_finished]:
         leave_update(tools, run, update_id, status, is_accepted=True)
     run.timers, run.activities = {}, {}
-    facts = change_facts(run.header.facts, delayed=b"") if run.header.facts else b""
+    facts = run.header.facts
+    if facts:
+        is_told = retry_state is not None and decode_facts(facts).parent_run_no
+        facts = change_facts(facts, delayed=b"", retry_state=int(retry_state or 0) if is_told else 0)
     if next_run_id:
         facts = change_facts(facts, next_run_id=next_run_id)
     else:

@@ -34,7 +34,9 @@ def begin_copied(
     """
     header = copy.run.header
     source = CopiedRun(header.workflow_id, header.run_id, copy.last, reason)
-    facts = RunFacts(parent_run_no=facts.parent_run_no, parent_item=facts.parent_item, copied=source)
+    parent, attempt = facts.parent_run_no, 1 if begun.origin is None else begun.origin.attempt
+    attempt = attempt if parent else 1
+    facts = RunFacts(parent_run_no=parent, parent_item=facts.parent_item, copied=source, attempt=attempt)
     if copy.turns:
         return _with_turns(tools, copy, begun, facts, source, time_ns)
     options = change_options(begun.options, start_delay_ns=0)
