@@ -87,7 +87,8 @@ def test_a_child_that_somebody_has_ended_is_not_repeated_and_its_parent_is_told_
     ends: str, state: RetryState
 ) -> None:
     with make() as runtime:
-        top = runtime.start_workflow(parent, "waits", "two attempts", {}, id="top").get()
+        no_limits: dict[str, Any] = {}
+        top = runtime.start_workflow(parent, "waits", "two attempts", no_limits, id="top").get()
         while runtime.step():
             pass
         getattr(runtime.get_workflow_handle("child"), ends)().get()

@@ -89,6 +89,18 @@ def letters(runtime: TestRuntime) -> list[tuple[str, str]]:
     return [(message.name, reason) for message, reason in found if isinstance(message, SignalReceived)]
 
 
+def test_of_one_that_is_to_come_its_key_and_who_has_sent_it_are_described() -> None:
+    with make() as runtime:
+        handle = start(runtime, 2)
+        ada = runtime.get_workflow_handle("inbox", identity="ada")
+        runtime.wait(ada.signal(Inbox.text, "a", delay=1, idempotency_key="first"))
+        runtime.wait(handle.signal(Inbox.text, "b", delay=2))
+
+        first, second = runtime.wait(handle.describe()).delayed_signals
+        assert (first.name, first.sender, first.idempotency_key, first.identity) == ("text", None, "first", "ada")
+        assert (second.name, second.sender, second.idempotency_key, second.identity) == ("text", None, None, None)
+
+
 @pytest.mark.parametrize("evict", [False, True])
 def test_a_signal_comes_when_its_delay_is_over_and_not_before(evict: bool) -> None:
     with make(evict_after_every_turn=evict) as runtime:
