@@ -56,7 +56,7 @@ class RepairCalls(RunControls):
         if reapply.__class__ is not ResetReapplyType:
             raise TypeError(f"reapply is {reapply!r}; give a member of ResetReapplyType")
         _check_turn("to", to)
-        request = CopyRequest(to, reason_line(reason), self._handle_of, reapply)
+        request = CopyRequest(to, reason_line(reason), self._handle_of, reapply, identity=self._identity)
         return self._desk.copy(self._target, request)
 
     def fork(self, *, at: int | Literal["start", "last"], id: str | None = None, reason: str = "") -> Future[Self]:
@@ -85,7 +85,9 @@ class RepairCalls(RunControls):
         """
         _check_turn("at", at)
         fork_id = "" if id is None else check_id(id, "workflow id")
-        return self._desk.copy(self._target, CopyRequest(at, reason_line(reason), self._handle_of, fork_id=fork_id))
+        line, identity = reason_line(reason), self._identity
+        request = CopyRequest(at, line, self._handle_of, fork_id=fork_id, identity=identity)
+        return self._desk.copy(self._target, request)
 
     def _handle_of(self, workflow_id: str, run_id: str, first_run_id: str) -> Self:
         target = Target(workflow_id, first_run_id=first_run_id)

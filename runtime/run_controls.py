@@ -129,7 +129,7 @@ class RunControls:
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
             JournalError: it could not be written; the run goes on.
         """
-        return self._desk.suspend(self._target, reason_line(reason))
+        return self._desk.suspend(self._target, reason_line(reason), self._identity)
 
     def resume(self, *, skip: bool = False) -> Future[None]:
         """Try a suspended run again, with the code that is registered now; one that is not suspended goes on as it is.
@@ -144,7 +144,7 @@ class RunControls:
         """
         if skip:
             return self._desk.skip(self._target)
-        return self._desk.resume(self._target)
+        return self._desk.resume(self._target, self._identity)
 
     def describe(self) -> Future[WorkflowExecutionDescription]:
         """How the run stands: status, times, what it waits for."""

@@ -67,6 +67,8 @@ class WorkflowUpdateHandle(Generic[R]):
     def result(self) -> Future[R]:
         """What the handler of the update returned, once it has.
 
+        Where a reset has had another run go on with the update, that is what it returned there.
+
         Raises (from the future):
             WorkflowUpdateFailedError: the update was rejected, its handler failed, or the run ended before it had
                 finished; the ``cause`` says which.

@@ -7,9 +7,10 @@ from typing import Any
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import PayloadDecodeError
 from ..model.failure_groups import is_cancellation, one_failure
-from ..model.failure_writing import to_failure
+from ..model.failure_writing import MAX_MESSAGE, to_failure
 from ..model.misfits import result_misfit
 from ..model.payload_converter import PayloadConverter
+from ..model.texts import clipped
 from .awaitables import explain
 from .commands import CancelWorkflow, CompleteUpdate, CompleteWorkflow, FailWorkflow
 from .messages import UpdateReceived
@@ -86,9 +87,11 @@ class Endings(TurnBook):
             self.closing = FailWorkflow(0, "", "", to_failure(error, self._converter))
 
     def cancelled(self, error: BaseException) -> None:
-        """Close the run as cancelled, unless it is closed."""
+        """Close the run as cancelled, unless it is closed; its failure tells why that was asked for."""
         if self.closing is None:
-            self.closing = CancelWorkflow(0, "", "", to_failure(error, self._converter))
+            failure = to_failure(error, self._converter)
+            reason = clipped(self._cancel_reason or "", MAX_MESSAGE)
+            self.closing = CancelWorkflow(0, "", "", failure.because(reason) if reason else failure)
 
     def update_returned(self, update: UpdateReceived, result: object, result_type: Any) -> None:
         """Give an update its result.

@@ -223,6 +223,7 @@ class RunReset(Message, frozen=True, array_like=True, gc=False, tag="run-reset")
 
     reason: str
     next_run_id: str
+    identity: str = ""
 
 
 class HistoryCopied(Message, frozen=True, array_like=True, gc=False, tag="history-copied"):

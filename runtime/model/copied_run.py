@@ -15,9 +15,11 @@ class CopiedRun(msgspec.Struct, frozen=True, gc=False):
         run_id: the run whose history was copied.
         turn: the last turn of it that was; -1 if the run was begun anew.
         reason: the line for people that was given.
+        identity: on whose behalf it was asked for; empty for what was not said.
     """
 
     workflow_id: str
     run_id: str
     turn: int
     reason: str = ""
+    identity: str = ""

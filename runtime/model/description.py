@@ -81,10 +81,16 @@ class DelayedSignal(msgspec.Struct, frozen=True):
     Attributes:
         name: the signal's.
         due_time: when it comes (aware, UTC).
+        sender: the id of the workflow that has sent it; None for a client.
+        idempotency_key: the key that it was sent with, if it was with one.
+        identity: on whose behalf it was sent, if that was said.
     """
 
     name: str
     due_time: datetime
+    sender: str | None = None
+    idempotency_key: str | None = None
+    identity: str | None = None
 
 
 class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
@@ -112,6 +118,7 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
         first_turn_time: when it begins, if its start is delayed.
         delayed_signals: signals that come later, the next one first.
         copied_from: where its history comes from, if it was reset or forked.
+        request_id: that of the request which has started it, if it was given one.
         memo: its notes by name, as plain data.
         typed_search_attributes: what it is found by.
         static_summary: the line for people given at its start.
@@ -147,3 +154,4 @@ class WorkflowExecutionDescription(msgspec.Struct, frozen=True):
     delayed_signals: list[DelayedSignal] = []
     copied_from: CopiedRun | None = None
     pending_children: list[PendingChild] = []
+    request_id: str | None = None

@@ -65,8 +65,8 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def headline(self) -> str:
-        """Its type and its message, in a line."""
-        return f"{self.type}: {self.message}" if self.type else self.message
+        """Its type and its message, in a line; what kind it is if it has neither."""
+        return f"{self.type}: {self.message}" if self.type else self.message or self.kind.value
 
     @property
     def is_cancellation(self) -> bool:
@@ -74,6 +74,15 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if self.kind in (FailureKind.ACTIVITY, FailureKind.CHILD_WORKFLOW):
             return self.cause is not None and self.cause.kind is FailureKind.CANCELLED
         return self.kind is FailureKind.CANCELLED
+
+    def because(self, reason: str) -> Failure:
+        """The same failure, with why that was wished where it says of itself or of its cause that it was cancelled, and
+        no more than that."""
+        if self.kind is FailureKind.CANCELLED and self.message in _ONLY_CANCELLED:
+            return msgspec.structs.replace(self, message=f"cancelled: {reason}")
+        if self.cause is None:
+            return self
+        return msgspec.structs.replace(self, cause=self.cause.because(reason))
 
     def with_details(self, details: bytes) -> Failure:
         """The same failure, with the payload of other details."""
@@ -90,3 +99,7 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 _TIMEOUTS: dict[object, TimeoutType] = {int(kind): kind for kind in TimeoutType}
+
+
+# What Python's own says, and what ours does that nobody has given a message.
+_ONLY_CANCELLED = "", "cancelled"

@@ -106,26 +106,32 @@ class WorkflowUpdateLimitError(GreenroomError):
         workflow_id: the workflow that was asked.
         run_id: the run that was asked.
         limit: how many there may be.
-        is_retryable: whether the call may be repeated a little later. It may if too many are under way; a run that has
-            taken as many as it ever may takes none before it has gone on as new.
+        is_retryable: whether the same call may be taken a little later: some updates are under way, which make room
+            when they have ended, or after which the run can go on as new. If not, nothing tells when it will be.
+        is_total: whether it is the limit of all that a run ever takes, and not of those under way at a time. Then only
+            the next run takes more: the call reaches that one, unless the handle is of one run alone.
     """
 
-    def __init__(self, workflow_id: str, run_id: str, limit: int, *, is_retryable: bool = True) -> None:
+    def __init__(
+        self, workflow_id: str, run_id: str, limit: int, *, is_retryable: bool = True, is_total: bool = False
+    ) -> None:
         super().__init__(workflow_id, run_id, limit)
         self.workflow_id = workflow_id
         self.run_id = run_id
         self.limit = limit
         self.is_retryable = is_retryable
+        self.is_total = is_total
 
     def __str__(self) -> str:
         run = f"workflow {self.workflow_id!r} (run {self.run_id})"
-        if self.is_retryable:
+        if not self.is_total:
             return (
                 f"{run} has {self.limit:,} updates under way, as many as a run may; nothing was taken, try again when "
                 "some have ended, or allow more with Runtime(max_updates_in_flight=)"
             )
+        again = "try again a little later, in case it goes on as new, or " if self.is_retryable else ""
         return (
-            f"{run} has taken {self.limit:,} updates, as many as a run may; have it go on with "
+            f"{run} has taken {self.limit:,} updates, as many as a run may; {again}have it go on with "
             "workflow.continue_as_new() when info().is_continue_as_new_suggested() says so, or allow more with "
             "Runtime(max_updates=)"
         )

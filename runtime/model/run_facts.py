@@ -27,6 +27,8 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         copied: where its history comes from, if it was reset or forked.
         carried: how many signals that it was told of and had not read went on to the next run.
         untold: the number of the first child that is yet to hear that the run has ended; 0 if there is none.
+        attempt: of a child: 1 for the first run of a chain of retries.
+        retry_state: of a child that has ended without a result: the `RetryState`, as a number; 0 for none.
     """
 
     next_run_id: str = ""
@@ -40,6 +42,8 @@ class RunFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     copied: CopiedRun | None = None
     carried: int = 0
     untold: int = 0
+    attempt: int = 1
+    retry_state: int = 0
 
 
 NO_FACTS = RunFacts()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ...storage import DueKind
-from ..core.messages import SignalReceived, UpdateReceived, decode_message
+from ..core.messages import UpdateReceived, decode_message
 from ..model.cancellation import NOT_FOUND
+from ..model.errors import RetryState
 from ..model.options import WorkflowExecutionStatus
-from ..model.run_facts import change_facts
+from ..model.run_facts import change_facts, decode_facts
+from .dead_letters import keep_dead
 from .headers import put_header
 from .last_words import close_children
 from .later import come_to_nothing
@@ -26,12 +28,14 @@ def close_run(
     outcome: Outcome,
     time_ns: int,
     next_run_id: str = "",
+    retry_state: RetryState | None = None,
 ) -> None:
     """End a run: what it waited for is dropped, unread mail becomes dead letters, whoever waits for the outcome is
     told.
 
     Args:
         next_run_id: the run that goes on in its place, which gets the mail, and whoever waits.
+        retry_state: why none repeats it, if it has ended without a result.
     """
     batch, run_no = tools.sweep.batch, run.run_no
     for item, at_ns in run.timers.items():
@@ -49,13 +53,16 @@ def close_run(
     for update_id in [update_id for update_id, is_finished in run.updates.items() if not is_finished]:
         leave_update(tools, run, update_id, status, is_accepted=True)
     run.timers, run.activities = {}, {}
-    facts = change_facts(run.header.facts, delayed=b"") if run.header.facts else b""
+    facts = run.header.facts
+    if facts:
+        is_told = retry_state is not None and decode_facts(facts).parent_run_no
+        facts = change_facts(facts, delayed=b"", retry_state=int(retry_state or 0) if is_told else 0)
     if next_run_id:
         facts = change_facts(facts, next_run_id=next_run_id)
     else:
-        for seq, data in run.rows.items():
+        for seq in run.rows:
             batch.take_mail(run_no, seq)
-            lose_mail(tools, run, data, status, time_ns)
+        lose_mail(tools, run, list(run.rows.values()), status, time_ns)
         run.clear_rows()
     untold = close_children(tools, run, time_ns) if run.children else 0
     if untold:
@@ -89,11 +96,9 @@ def forget_start(tools: Tools, run: RunState) -> None:
         run.starts_ns = None
 
 
-def lose_mail(tools: Tools, run: RunState, data: bytes, status: WorkflowExecutionStatus, time_ns: int) -> None:
-    """A message still waits on disk when its run ends: what somebody has sent is kept as a dead letter."""
-    message = decode_message(data)
-    if isinstance(message, UpdateReceived) and message.update_id not in run.updates:
-        leave_update(tools, run, message.update_id, status, is_accepted=False)
-    if isinstance(message, (SignalReceived, UpdateReceived)) and not run.has_heard_of(message):
-        reason = f"workflow {run.header.workflow_id!r} has ended ({status.name})"
-        tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, data)
+def lose_mail(tools: Tools, run: RunState, records: list[bytes], status: WorkflowExecutionStatus, time_ns: int) -> None:
+    """Messages still wait on disk when their run ends: what somebody has sent is kept as dead letters."""
+    for message in map(decode_message, records):
+        if isinstance(message, UpdateReceived) and message.update_id not in run.updates:
+            leave_update(tools, run, message.update_id, status, is_accepted=False)
+    keep_dead(tools, run, records, status, time_ns)

@@ -20,21 +20,23 @@ __all__ = ["begin_copied"]
 
 
 def begin_copied(
-    tools: Tools, copy: Copy, begun: WorkflowStarted, facts: RunFacts, reason: str, time_ns: int
+    tools: Tools, copy: Copy, begun: WorkflowStarted, facts: RunFacts, why: tuple[str, str], time_ns: int
 ) -> tuple[Peer, WorkflowStarted]:
     """Have a run begin with the turns of a copy, in the open sweep.
 
     Args:
         begun: what it begins as; where the workflow id or that of the first run is empty it gets those of its own.
         facts: whose child it is.
-        reason: why, for people.
+        why: the line for people that was given, and on whose behalf it is asked for.
 
     Returns:
         The run, and what it was begun as.
     """
     header = copy.run.header
-    source = CopiedRun(header.workflow_id, header.run_id, copy.last, reason)
-    facts = RunFacts(parent_run_no=facts.parent_run_no, parent_item=facts.parent_item, copied=source)
+    source = CopiedRun(header.workflow_id, header.run_id, copy.last, *why)
+    parent, attempt = facts.parent_run_no, 1 if begun.origin is None else begun.origin.attempt
+    attempt = attempt if parent else 1
+    facts = RunFacts(parent_run_no=parent, parent_item=facts.parent_item, copied=source, attempt=attempt)
     if copy.turns:
         return _with_turns(tools, copy, begun, facts, source, time_ns)
     options = change_options(begun.options, start_delay_ns=0)

@@ -87,6 +87,7 @@ def describe(
         static_summary=options.summary,
         static_details=options.details,
         copied_from=facts.copied,
+        request_id=facts.request_id or None,
         current_details=None if execution is None else execution.current_details() or None,
         delayed_signals=[_delayed(mail) for mail in sorted(run.delayed.values(), key=lambda mail: mail.at_ns)],
     )
@@ -151,8 +152,12 @@ def _child(command: StartChild, run_id: str | None) -> PendingChild:
 
 
 def _delayed(mail: DelayedMail) -> DelayedSignal:
-    message = decode_message(mail.message)
-    return DelayedSignal(message.name if isinstance(message, SignalReceived) else told(message), instant(mail.at_ns))
+    message, due = decode_message(mail.message), instant(mail.at_ns)
+    if not isinstance(message, SignalReceived):
+        return DelayedSignal(told(message), due)
+    # Most kinds of signals have neither.
+    key, identity = getattr(message, "key", ""), getattr(message, "identity", "")
+    return DelayedSignal(message.name, due, message.sender or None, key or None, identity or None)
 
 
 def _activity(command: ScheduleActivity, scheduled_ns: int, state: ActivityState) -> PendingActivity:

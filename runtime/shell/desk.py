@@ -138,13 +138,13 @@ class Desk:
         """Wait for an update that the run has already."""
         return self._ask(waiter.future, self._updates.find_update, target, update_id, waiter)
 
-    def resume(self, target: Target) -> Future[None]:
+    def resume(self, target: Target, identity: str) -> Future[None]:
         """Have a stopped run tried again."""
-        return self._ask(Future(), self._resume, target)
+        return self._ask(Future(), self._resume, target, identity)
 
-    def suspend(self, target: Target, reason: str) -> Future[None]:
+    def suspend(self, target: Target, reason: str, identity: str) -> Future[None]:
         """Have an open run make no progress until it is resumed."""
-        return self._ask(Future(), self._suspend, target, reason)
+        return self._ask(Future(), self._suspend, target, reason, identity)
 
     def skip(self, target: Target) -> Future[None]:
         """Have a stopped run tried again without the message that it stopped at."""
@@ -290,15 +290,15 @@ class Desk:
         else:
             actor.ask(query)
 
-    def _resume(self, future: Future[None], target: Target) -> None:
+    def _resume(self, future: Future[None], target: Target, identity: str) -> None:
         actor = self._open_actor(target)
-        actor.resume()
+        actor.resume(identity)
         self._starts.tell(future, actor.run.run_no, lambda: None)
 
-    def _suspend(self, future: Future[None], target: Target, reason: str) -> None:
+    def _suspend(self, future: Future[None], target: Target, reason: str, identity: str) -> None:
         actor = self._open_actor(target)
         # Behind the mail that is there: the run stands where its last turn has left it.
-        actor.ask(Question(lambda actor: actor.pause(reason), future))
+        actor.ask(Question(lambda actor: actor.pause(reason, identity), future))
 
     def _skip(self, future: Future[None], target: Target) -> None:
         self._open_actor(target).ask(Question(WorkflowActor.skip, future))

@@ -53,7 +53,7 @@ from ..core.messages import (
     encode_message,
 )
 from ..model.cancellation import CANCEL_REQUESTED
-from ..model.errors import TerminatedError, TimeoutError, TimeoutType
+from ..model.errors import RetryState, TerminatedError, TimeoutError, TimeoutType
 from ..model.failure_writing import to_failure
 from ..model.options import WorkflowExecutionStatus
 from .closing import close_run
@@ -109,13 +109,15 @@ def _took_timeout(tools: Tools, run: RunState, message: RunTimedOut) -> None:
     limit = TimeoutType.EXECUTION if message.is_execution else TimeoutType.RUN
     failure = to_failure(TimeoutError(type=limit), tools.converter)
     started = None if message.is_execution else started_of(tools, run)
-    next_run_id = retry_run(tools, run, started, failure, run.last_ns)
-    close_run(tools, run, WorkflowExecutionStatus.TIMED_OUT, Outcome(failure=failure), run.last_ns, next_run_id)
+    next_run_id, retry_state = retry_run(tools, run, started, failure, run.last_ns)
+    outcome = Outcome(failure=failure)
+    close_run(tools, run, WorkflowExecutionStatus.TIMED_OUT, outcome, run.last_ns, next_run_id, retry_state)
 
 
 def _took_end(tools: Tools, run: RunState, message: RunTerminated) -> None:
     failure = to_failure(TerminatedError(message.reason), tools.converter).with_details(message.details)
-    close_run(tools, run, WorkflowExecutionStatus.TERMINATED, Outcome(failure=failure), run.last_ns)
+    outcome, retry_state = Outcome(failure=failure), RetryState.NON_RETRYABLE_FAILURE
+    close_run(tools, run, WorkflowExecutionStatus.TERMINATED, outcome, run.last_ns, retry_state=retry_state)
 
 
 def _took_reset(tools: Tools, run: RunState, message: RunReset) -> None:
@@ -211,13 +213,14 @@ def _complete(tools: Tools, peer: Peer, command: CompleteWorkflow, time_ns: int)
 
 
 def _fail(tools: Tools, peer: Peer, command: FailWorkflow, time_ns: int) -> None:
-    next_run_id = retry_run(tools, peer.run, peer.started(), command.failure, time_ns)
+    next_run_id, retry_state = retry_run(tools, peer.run, peer.started(), command.failure, time_ns)
     outcome = Outcome(failure=command.failure)
-    close_run(tools, peer.run, WorkflowExecutionStatus.FAILED, outcome, time_ns, next_run_id)
+    close_run(tools, peer.run, WorkflowExecutionStatus.FAILED, outcome, time_ns, next_run_id, retry_state)
 
 
 def _cancel(tools: Tools, peer: Peer, command: CancelWorkflow, time_ns: int) -> None:
-    close_run(tools, peer.run, WorkflowExecutionStatus.CANCELLED, Outcome(failure=command.failure), time_ns)
+    outcome, retry_state = Outcome(failure=command.failure), RetryState.CANCEL_REQUESTED
+    close_run(tools, peer.run, WorkflowExecutionStatus.CANCELLED, outcome, time_ns, retry_state=retry_state)
 
 
 def _continue(tools: Tools, peer: Peer, command: ContinueAsNew, time_ns: int) -> None:

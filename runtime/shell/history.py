@@ -13,7 +13,7 @@ from ..core.commands import Command
 from ..core.messages import Message
 from ..model.attribute_values import decode_attributes, shown
 from ..model.errors import WorkflowNotFoundError
-from ..model.failures import Failure
+from ..model.failures import Failure, FailureKind
 from ..model.history import HistoryEvent, WorkflowHistory
 from ..model.instants import instant
 from ..model.memos import decode_memo_changes
@@ -78,7 +78,7 @@ def _read(journal: Journal, converter: PayloadConverter, run_no: int, header: Ru
         for turn in turns:
             time = instant(turn.time_ns)
             message, asked = decode_turn(turn)
-            steps: list[Message | Command] = [message, *asked]
+            steps: list[Message | Command] = [message, *_told_with(message), *asked]
             for step in steps:
                 kind, facts = _EVENTS[type(step)]
                 events.append(HistoryEvent(len(events) + 1, turn.turn_no, time, kind, facts(converter, step)))
@@ -87,13 +87,20 @@ def _read(journal: Journal, converter: PayloadConverter, run_no: int, header: Ru
             return WorkflowHistory(header.workflow_id, header.run_id, tuple(events))
 
 
+def _told_with(message: Message) -> list[Message]:
+    """The signals that a start has brought along, which the code hears before its main function begins."""
+    if not isinstance(message, messages.WorkflowStarted) or message.origin is None:
+        return []
+    return [messages.decode_message(data) for data in message.origin.signals]
+
+
 Facts = Callable[[PayloadConverter, Any], Mapping[str, Any]]
 
 
 def _copied(converter: PayloadConverter, step: messages.HistoryCopied) -> Mapping[str, Any]:
     source = step.source
     facts = {"workflow": source.workflow_id, "run": source.run_id, "turn": source.turn}
-    return {**facts, "reason": source.reason} if source.reason else facts
+    return {**facts, **({"reason": source.reason} if source.reason else {}), **_by(source)}
 
 
 def _args(converter: PayloadConverter, data: bytes) -> object:
@@ -127,7 +134,7 @@ def _terminated(converter: PayloadConverter, step: messages.RunTerminated) -> Ma
 
 def _cancelled(converter: PayloadConverter, step: commands.CancelWorkflow) -> Mapping[str, Any]:
     why = _why(step.failure)
-    return {} if why is None else {"failure": why}
+    return {} if why in (None, FailureKind.CANCELLED.value) else {"failure": why}
 
 
 def _started(converter: PayloadConverter, step: messages.WorkflowStarted) -> Mapping[str, Any]:
@@ -256,7 +263,7 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     messages.RunTerminated: ("WorkflowTerminated", _terminated),
     messages.RunReset: (
         "WorkflowReset",
-        lambda converter, step: {"reason": step.reason, "next_run": step.next_run_id},
+        lambda converter, step: {"reason": step.reason, "next_run": step.next_run_id, **_by(step)},
     ),
     messages.HistoryCopied: ("HistoryCopied", _copied),
     messages.ExternalCancelResolved: ("ExternalCancelResolved", _resolved),
@@ -278,7 +285,7 @@ _EVENTS: dict[type[Message] | type[Command], tuple[str, Facts]] = {
     commands.RequestCancelChild: ("ChildWorkflowCancelInitiated", lambda converter, step: {"id": step.id}),
     commands.SignalWithStart: (
         "SignalWithStartInitiated",
-        lambda converter, step: {"id": step.id, "workflow": step.workflow_id, "name": step.name, "at": step.site},
+        _external,
     ),
     commands.CancelExternal: (
         "ExternalCancelInitiated",

@@ -7,6 +7,7 @@ from ..core.messages import Message, SignalReceivedOnce, asked_once_in, decode_m
 from ..model.errors import MailboxFullError
 from ..model.ids import run_no_of
 from ..model.options import WorkflowExecutionStatus
+from .dead_letters import NOT_DUE, keep_dead
 from .run_state import RunState
 from .tools import Peer, Tools
 
@@ -54,6 +55,7 @@ def come_to_nothing(
     rest become dead letters."""
     next_run_no = run_no_of(next_run_id) if next_run_id else None
     successor = None if next_run_no is None else tools.directory.of_run(next_run_no)
+    lost: list[bytes] = []
     for mail in sorted(run.delayed.values(), key=lambda mail: mail.at_ns):
         _drop(tools, run, mail)
         if run.has_heard_of(decode_message(mail.message)):
@@ -61,8 +63,8 @@ def come_to_nothing(
         if successor is not None and not mail.is_pinned:
             _keep(tools, successor.run, mail.at_ns, mail.message)
         else:
-            reason = f"workflow {run.header.workflow_id!r} has ended ({status.name}) before its time had come"
-            tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, mail.message)
+            lost.append(mail.message)
+    keep_dead(tools, run, lost, status, time_ns, NOT_DUE)
 
 
 def arm_delayed(tools: Tools, run: RunState) -> None:

@@ -301,6 +301,13 @@ def end_of_child(header: RunHeader, item: int, outcome: Outcome) -> Message:
     """
     if outcome.failure is None:
         return ChildCompleted(item, outcome.result)
-    known: Facts = {"workflow_type": header.workflow_type, "workflow_id": header.workflow_id, "run_id": header.run_id}
+    facts = decode_facts(header.facts)
+    known: Facts = {
+        "workflow_type": header.workflow_type,
+        "workflow_id": header.workflow_id,
+        "run_id": header.run_id,
+        "attempt": facts.attempt,
+        "retry_state": facts.retry_state or None,
+    }
     failure = Failure(FailureKind.CHILD_WORKFLOW, "child workflow failed", cause=outcome.failure, facts=known)
     return ChildFailed(item, failure)

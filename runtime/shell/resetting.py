@@ -50,6 +50,7 @@ class CopyRequest(NamedTuple):
         reason: a line for people.
         answer: makes what the caller gets of the workflow id, the run id, and the id of the first run of its chain.
         reapply: what of the mail that came later is given to the new run.
+        identity: on whose behalf it is asked for; empty for nobody's.
         fork_id: the workflow id of the fork, empty for one without an id of the caller's; None to reset.
     """
 
@@ -58,6 +59,7 @@ class CopyRequest(NamedTuple):
     answer: Callable[[str, str, str], Any]
     reapply: ResetReapplyType = ResetReapplyType.SIGNAL
     fork_id: str | None = None
+    identity: str = ""
 
 
 class _Source(NamedTuple):
@@ -218,7 +220,8 @@ class Resetting:
         known = decode_facts(run.header.facts)
         begun = change_start(begun, first_run_id=run.header.first_run_id, origin=origin_of_reset(begun.origin))
         kept = RunFacts(parent_run_no=known.parent_run_no, parent_item=known.parent_item)
-        peer, started = begin_copied(tools, source.copy, begun, kept, request.reason, time_ns)
+        why = request.reason, request.identity
+        peer, started = begin_copied(tools, source.copy, begun, kept, why, time_ns)
         source.children.take_over(tools, peer.run.run_no)
         for message in source.later:
             if source.copy.is_answer(message) or isinstance(message, _REAPPLIED[request.reapply]):
@@ -238,7 +241,7 @@ class Resetting:
             told = f"reset to {where}: {request.reason}" if request.reason else f"reset to {where}"
             if ended_no != run.run_no:
                 self._forget_carried(ended, known.carried)
-            actor.end_without_code(Delivery(RunReset(told, started.run_id)))
+            actor.end_without_code(Delivery(RunReset(told, started.run_id, request.identity)))
         return started
 
     def _forget_carried(self, ended: RunState, count: int) -> None:
@@ -258,7 +261,8 @@ class Resetting:
         time_ns = self._tools.clock.now_ns()
         origin = origin_of_fork(source.begun.origin)
         begun = change_start(source.begun, workflow_id=fork_id, first_run_id="", origin=origin)
-        peer, started = begin_copied(self._tools, source.copy, begun, NO_FACTS, request.reason, time_ns)
+        why = request.reason, request.identity
+        peer, started = begin_copied(self._tools, source.copy, begun, NO_FACTS, why, time_ns)
         for message in (*source.later, *source.mail, *source.children.told):
             if source.copy.is_answer(message):
                 leave_row(self._tools, peer, message, time_ns)

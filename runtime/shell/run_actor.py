@@ -25,7 +25,7 @@ from .putting_away import put_away
 from .run_state import RunState
 from .skipping import skip
 from .standing import Standing
-from .suspending import pause, restart_later, suspend
+from .suspending import pause, restart_later, suspend, tell_resumed
 from .sweep import fail_if_pending
 from .tools import Tools
 from .writing import write_birth
@@ -204,8 +204,12 @@ class RunActor(MailedActor):
         if self.standing is Standing.RESTARTING:
             self._try_again()
 
-    def pause(self, reason: str) -> None:
+    def pause(self, reason: str, identity: str) -> None:
         """Make no progress until the run is resumed; what comes meanwhile is kept on disk.
+
+        Args:
+            reason: a line for people.
+            identity: on whose behalf; empty for nobody's.
 
         Raises:
             ValueError: the run has not begun, or is suspended already.
@@ -214,10 +218,14 @@ class RunActor(MailedActor):
             why = "has not begun" if self.standing is Standing.DELAYED else f"is {self.standing.value}"
             raise ValueError(f"{self} {why}, and cannot be suspended")
         self._stop_as(Standing.SUSPENDED)
-        pause(self._tools, self, reason)
+        pause(self._tools, self, reason, identity)
 
-    def resume(self) -> None:
-        """Try a stopped run again from the journal, with the code that is registered now; wake one that is dormant."""
+    def resume(self, identity: str = "") -> None:
+        """Try a stopped run again from the journal, with the code that is registered now; wake one that is dormant.
+
+        Args:
+            identity: on whose behalf; empty for nobody's.
+        """
         self._tools.supervisor.forget(self.run.run_no)
         run, sweep = self.run, self._tools.sweep
         if run.header.facts and decode_facts(run.header.facts).is_paused:
@@ -225,6 +233,7 @@ class RunActor(MailedActor):
             put_header(sweep, run, run.header._replace(facts=change_facts(run.header.facts, is_paused=False)))
             # From here on opening brings it back, as every run that is stopped: it may have activities under way.
             sweep.batch.set_active(run.run_no)
+            tell_resumed(self._tools, self, identity)
         self._try_again()
 
     def recover(self) -> None:

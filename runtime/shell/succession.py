@@ -3,7 +3,7 @@ reaches the second."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...actors import Envelope, Mailbox
 from ...storage import StorageError
@@ -20,6 +20,7 @@ from ..core.messages import (
     is_pinned,
 )
 from ..core.origins import Origin
+from ..model.errors import RetryState, TimeoutType
 from ..model.failures import Failure
 from ..model.ids import run_no_of
 from ..model.options import WorkflowOptions, change_options, encode_workflow_options
@@ -55,24 +56,33 @@ def continue_run(tools: Tools, run: RunState, started: WorkflowStarted, command:
     return _go_on(tools, run, command.name, command.args, command.options, origin, time_ns)
 
 
-def retry_run(tools: Tools, run: RunState, started: WorkflowStarted | None, failure: Failure, time_ns: int) -> str:
-    """Have a run that has failed repeated by another one, in the open sweep, if its retry policy says so.
+class Repetition(NamedTuple):
+    """What follows a run that has failed.
 
-    Returns:
-        The id of that run; empty if it is not repeated.
+    Attributes:
+        run_id: the run that repeats it; empty if none does.
+        retry_state: why none does; None if one does, or nobody can say.
     """
-    policy = None if started is None else started.options.retry_policy
-    if started is None or policy is None:
-        return ""
+
+    run_id: str = ""
+    retry_state: RetryState | None = None
+
+
+def retry_run(
+    tools: Tools, run: RunState, started: WorkflowStarted | None, failure: Failure, time_ns: int
+) -> Repetition:
+    """Have a run that has failed repeated by another one, in the open sweep, if its retry policy says so."""
+    if started is None:
+        return Repetition(retry_state=RetryState.TIMEOUT if failure.timeout_type is TimeoutType.EXECUTION else None)
     before = started.origin or Origin()
     chain_started_ns = before.chain_started_ns or run.header.started_ns
-    limit_ns = started.options.execution_timeout_ns
+    policy, limit_ns = started.options.retry_policy, started.options.execution_timeout_ns
     decided = decide(policy, before.attempt, failure, time_ns - chain_started_ns, limit_ns, run.header.run_id)
     if not isinstance(decided, Retry):
-        return ""
+        return Repetition(retry_state=decided.retry_state)
     origin = _origin_after(run, before, attempt=before.attempt + 1, last_failure=failure)
     options = change_options(started.options, memo=None, search_attributes=None, start_delay_ns=decided.delay_ns)
-    return _go_on(tools, run, started.workflow_type, started.args, options, origin, time_ns)
+    return Repetition(_go_on(tools, run, started.workflow_type, started.args, options, origin, time_ns))
 
 
 def _origin_after(run: RunState, before: Origin, *, attempt: int = 1, last_failure: Failure | None = None) -> Origin:
@@ -107,7 +117,9 @@ def _go_on(
     tools: Tools, run: RunState, name: str, args: bytes, options: WorkflowOptions, origin: Origin, time_ns: int
 ) -> str:
     header = run.header
-    facts, options = decode_facts(header.facts), options_of_next_run(options, header)
+    known, options = decode_facts(header.facts), options_of_next_run(options, header)
+    parent = known.parent_run_no
+    facts = RunFacts(parent_run_no=parent, parent_item=known.parent_item, attempt=origin.attempt if parent else 1)
     new = NewRun(
         name,
         args,
@@ -116,7 +128,7 @@ def _go_on(
         encode_workflow_options(options),
         header.first_run_id,
         origin,
-        RunFacts(parent_run_no=facts.parent_run_no, parent_item=facts.parent_item),
+        facts,
     )
     state, message = make_run(tools.sweep, tools.journal.store_uuid.encode(), time_ns, new)
     tools.directory.begin_beside(state, message)
@@ -150,7 +162,7 @@ def carry_over(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[Signa
         return False
     for signal in unread:
         if is_pinned(signal):
-            lose_mail(tools, run, encode_message(signal), run.status, time_ns)
+            lose_mail(tools, run, [encode_message(signal)], run.status, time_ns)
         else:
             successor.leave(signal, time_ns)
     carried = sum(not is_pinned(signal) for signal in unread)
@@ -210,7 +222,7 @@ def _move_row(tools: Tools, run: RunState, successor: Peer, seq: int, time_ns: i
     tools.sweep.batch.take_mail(run.run_no, seq)
     run.take_row(seq)
     if is_pinned(message):
-        lose_mail(tools, run, data, run.status, time_ns)
+        lose_mail(tools, run, [data], run.status, time_ns)
         return
     if isinstance(message, UpdateReceived):
         tools.updating.move(run.run_no, successor.run.run_no, message.update_id)

@@ -19,7 +19,7 @@ from .standing_errors import suspended_error
 from .stopping import message_at, told
 from .tools import Peer, Tools
 
-__all__ = ["pause", "restart_later", "suspend", "tell_waiters"]
+__all__ = ["pause", "restart_later", "suspend", "tell_resumed", "tell_waiters"]
 
 WHAT_NEXT = (
     "Other runs go on. Mend its code, or what else the reason names: handle.resume(), or opening the journal again "
@@ -57,10 +57,15 @@ def suspend(tools: Tools, peer: Peer, error: BaseException, stopped_at: int) -> 
     tools.sweep.after(tell_waiters, tools, peer, reason)
 
 
-def pause(tools: Tools, peer: Peer, reason: str) -> None:
-    """Write in the open sweep that somebody wants a run to make no progress until it is resumed."""
+def pause(tools: Tools, peer: Peer, reason: str, identity: str) -> None:
+    """Write in the open sweep that somebody wants a run to make no progress until it is resumed.
+
+    Args:
+        reason: a line for people.
+        identity: on whose behalf; empty for nobody's.
+    """
     run = peer.run
-    note = f"suspended by request: {reason}" if reason else "suspended by request"
+    note = f"suspended {_by_request(identity)}: {reason}" if reason else f"suspended {_by_request(identity)}"
     facts = change_facts(run.header.facts, is_paused=True)
     suspended = int(WorkflowExecutionStatus.SUSPENDED)
     put_header(tools.sweep, run, run.header._replace(status=suspended, note=note, facts=facts))
@@ -69,6 +74,15 @@ def pause(tools: Tools, peer: Peer, reason: str) -> None:
     tools.sweep.batch.clear_active(run.run_no)
     tools.sweep.after(logger.info, "%s is %s", peer, note)
     tools.sweep.after(tell_waiters, tools, peer, note)
+
+
+def tell_resumed(tools: Tools, peer: Peer, identity: str) -> None:
+    """The log says, once it is on disk, that a run that somebody has suspended goes on."""
+    tools.sweep.after(logger.info, "%s is resumed %s", peer, _by_request(identity))
+
+
+def _by_request(identity: str) -> str:
+    return f"by request of {identity!r}" if identity else "by request"
 
 
 def _what_next(run: RunState) -> str:

@@ -20,6 +20,7 @@ from .starting import StartRequest, Starts
 from .sweep import fail_if_pending
 from .targets import Target
 from .tools import Tools
+from .update_outcomes import was_left
 from .updating import UpdateWaiter
 from .workflow_actor import WorkflowActor
 
@@ -110,14 +111,14 @@ class UpdateDesk:
         self._update(run_no, header, update, waiter)
 
     def _has_update(self, run_no: int, update_id: str) -> bool:
-        """Whether an open run has taken an update, or has it in its mailbox."""
+        """Whether a run has taken an update, or has it in its mailbox."""
         actor = self._directory.of_run(run_no)
         if actor is None:
-            return False
+            return self._tools.updating.is_stored(run_no, update_id)
         return actor.run.has_admitted(update_id) or self._tools.updating.is_known(actor.run, update_id)
 
     def find_update(self, future: Future[Any], target: Target, update_id: str, waiter: UpdateWaiter) -> None:
-        run_no, header = self._known(target)
+        run_no, header = self._taken_along(*self._known(target), update_id)
         while not self._tools.updating.tell_stored(run_no, header, update_id, waiter):
             actor = self._directory.of_run(run_no)
             if actor is not None:
@@ -129,15 +130,33 @@ class UpdateDesk:
             # It waited to be taken when the run ended, and has gone on with all other mail.
             run_no, header = self._known(Target(target.workflow_id, next_run_id))
 
+    def _taken_along(self, run_no: int, header: RunHeader, update_id: str) -> tuple[int, RunHeader]:
+        """The run whose outcome counts of an update: the run itself, or the one that a reset has had go on with it."""
+        if not was_left(self._tools.updating.stored(run_no, update_id)):
+            return run_no, header
+        later = header
+        while next_run_id := decode_facts(later.facts).next_run_id:
+            later_no = self._directory.find(header.workflow_id, next_run_id)
+            found = None if later_no is None else self._directory.header(later_no)
+            if later_no is None or found is None:
+                break
+            later, copied = found, decode_facts(found.facts).copied
+            if copied is not None and copied.run_id == header.run_id:
+                if self._has_update(later_no, update_id):
+                    return self._taken_along(later_no, later, update_id)
+                break
+        return run_no, header
+
     def _find_in_open(
         self, future: Future[Any], target: Target, update_id: str, waiter: UpdateWaiter, actor: WorkflowActor
     ) -> None:
         def find(actor: WorkflowActor) -> None:
             facts = actor.run.header.facts
-            next_run_id = decode_facts(facts).next_run_id if facts and update_id not in actor.run.updates else ""
+            next_run_id = decode_facts(facts).next_run_id if facts else ""
             if next_run_id:
                 # The run has ended since it was asked.
-                args = Target(target.workflow_id, next_run_id), update_id, waiter
+                run_id = actor.run.header.run_id if update_id in actor.run.updates else next_run_id
+                args = Target(target.workflow_id, run_id), update_id, waiter
                 self._sweep.after(self._again, future, self.find_update, args)
             else:
                 self._tools.updating.find(actor.run, update_id, waiter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..core.messages import UpdateReceived
+from ..core.messages import UpdateReceived, is_pinned
 from ..model.errors import WorkflowUpdateLimitError
 from .run_state import RunState
 
@@ -28,7 +28,9 @@ class UpdateLimits(NamedTuple):
             return None
         ids = run.header.workflow_id, run.header.run_id
         if run.updates_in_all >= self.in_all:
-            return WorkflowUpdateLimitError(*ids, self.in_all, is_retryable=False)
+            # A run that is to go on as new lets them end first; what is for it alone never reaches the next one.
+            may_go_on = run.updates_in_flight > 0 and not is_pinned(update)
+            return WorkflowUpdateLimitError(*ids, self.in_all, is_retryable=may_go_on, is_total=True)
         if run.updates_in_flight >= self.in_flight:
             return WorkflowUpdateLimitError(*ids, self.in_flight)
         return None

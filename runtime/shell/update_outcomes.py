@@ -12,7 +12,7 @@ from .outcomes import Outcome, Refusal
 from .run_state import RunState
 from .tools import Tools
 
-__all__ = ["finish_update", "leave_update", "reject_update"]
+__all__ = ["finish_update", "leave_update", "reject_update", "was_left"]
 
 
 def finish_update(tools: Tools, run: RunState, update_id: str, outcome: Outcome) -> None:
@@ -38,6 +38,11 @@ def leave_update(
     kind, when = _ACCEPTED if is_accepted else _ADMITTED
     error = ApplicationError(f"the workflow ended ({status.name}) before the update was {when}", type=kind)
     finish_update(tools, run, update_id, Outcome(failure=to_failure(error, tools.converter)))
+
+
+def was_left(outcome: Outcome | None) -> bool:
+    """Whether it is that of an update whose run has ended before it had finished."""
+    return outcome is not None and outcome.failure is not None and outcome.failure.type == _ACCEPTED[0]
 
 
 # The first as in Temporal, which has no second.

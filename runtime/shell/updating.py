@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ...actors import Future
-from ...storage import Journal, RunHeader, StorageError
+from ...storage import Journal, RunHeader, StorageError, Update
 from ..core.messages import UpdateReceived
 from ..model.errors import GreenroomError, WorkflowUpdateFailedError, WorkflowUpdateNotFoundError
 from ..model.failure_reading import to_exception
@@ -123,10 +123,25 @@ class Updating:
         Raises:
             GreenroomError: the journal cannot be read.
         """
-        outcome = self._stored(run_no, update_id)
+        outcome = self.stored(run_no, update_id)
         if outcome is not None:
             self._tell(waiter, header, update_id, outcome)
         return outcome is not None
+
+    def stored(self, run_no: int, update_id: str) -> Outcome | None:
+        """The outcome that the disk has of an update.
+
+        Raises:
+            GreenroomError: the journal cannot be read.
+        """
+        row = self._row(run_no, update_id)
+        return Outcome.decode(row.outcome) if row is not None and row.outcome else None
+
+    def _row(self, run_no: int, update_id: str) -> Update | None:
+        try:
+            return self._journal.update(run_no, update_id)
+        except StorageError as error:
+            raise public_error(error, self._path) from error
 
     def is_known(self, run: RunState, update_id: str) -> bool:
         """Whether an open run has taken an update, now or before, or it is on its way there.
@@ -137,10 +152,15 @@ class Updating:
         entry = self._by_run.get(run.run_no, {}).get(update_id)
         if update_id in run.updates or (entry is not None and entry.is_sent):
             return True
-        try:
-            return self._journal.update(run.run_no, update_id) is not None
-        except StorageError as error:
-            raise public_error(error, self._path) from error
+        return self.is_stored(run.run_no, update_id)
+
+    def is_stored(self, run_no: int, update_id: str) -> bool:
+        """Whether the disk has a run take an update, open or not.
+
+        Raises:
+            GreenroomError: the journal cannot be read.
+        """
+        return self._row(run_no, update_id) is not None
 
     def _entry(self, run_no: int, update_id: str) -> _Entry:
         return self._by_run.setdefault(run_no, {}).setdefault(update_id, _Entry())
@@ -255,7 +275,7 @@ class Updating:
                 self._reached(run, update_id, _ACCEPTED)
             return
         try:
-            outcome = self._stored(run.run_no, update_id)
+            outcome = self.stored(run.run_no, update_id)
         except GreenroomError as error:
             self.fail(run.run_no, update_id, error)
             return
@@ -293,13 +313,6 @@ class Updating:
         if not entries:
             self._by_run.pop(run_no, None)
         return [] if entry is None else entry.waiters
-
-    def _stored(self, run_no: int, update_id: str) -> Outcome | None:
-        try:
-            row = self._journal.update(run_no, update_id)
-        except StorageError as error:
-            raise public_error(error, self._path) from error
-        return Outcome.decode(row.outcome) if row is not None and row.outcome else None
 
     def _tell(self, waiter: UpdateWaiter, header: RunHeader, update_id: str, outcome: Outcome | None) -> None:
         future = waiter.future

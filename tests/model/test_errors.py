@@ -83,7 +83,13 @@ EXAMPLES = [
         "some have ended, or allow more with Runtime(max_updates_in_flight=)",
     ),
     (
-        WorkflowUpdateLimitError("w", "r", 1000, is_retryable=False),
+        WorkflowUpdateLimitError("w", "r", 1000, is_total=True),
+        "workflow 'w' (run r) has taken 1,000 updates, as many as a run may; try again a little later, in case it goes "
+        "on as new, or have it go on with workflow.continue_as_new() when info().is_continue_as_new_suggested() says "
+        "so, or allow more with Runtime(max_updates=)",
+    ),
+    (
+        WorkflowUpdateLimitError("w", "r", 1000, is_retryable=False, is_total=True),
         "workflow 'w' (run r) has taken 1,000 updates, as many as a run may; have it go on with "
         "workflow.continue_as_new() when info().is_continue_as_new_suggested() says so, or allow more with "
         "Runtime(max_updates=)",

@@ -283,8 +283,72 @@ def test_a_run_that_lets_the_cancellation_out_is_cancelled() -> None:
             "TimerCancelled",
             "WorkflowCancelled",
         ]
-        assert runtime.wait(handle.fetch_history()).events[-1].facts == {}
+        why = {"failure": "cancelled: no longer wanted"}
+        assert runtime.wait(handle.fetch_history()).events[-1].facts == why
         replay_every_prefix(runtime)
+
+
+@workflow.defn(name="cancel.parent")
+async def waits_for_a_child() -> str:
+    return await workflow.execute_child_workflow(sleeps, id="child")
+
+
+@workflow.defn(name="cancel.words")
+async def says_so_itself() -> str:
+    try:
+        await workflow.sleep(1000)
+    except asyncio.CancelledError:
+        raise CancelledError("not in this weather") from None
+    return "slept"
+
+
+@workflow.defn(name="cancel.performs")
+async def performs() -> str:
+    return await workflow.execute_activity(charge, "a trip", start_to_close_timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("run", "asked", "told"),
+    [
+        (sleeps, "top", "cancelled: bad weather"),
+        (waits_for_a_child, "top", "cancelled: bad weather"),
+        (waits_for_a_child, "child", "cancelled: bad weather"),
+        (performs, "top", "cancelled: bad weather"),
+        (says_so_itself, "top", "not in this weather"),
+    ],
+)
+def test_who_waits_for_a_cancelled_run_or_for_its_parent_is_told_the_reason(run: Any, asked: str, told: str) -> None:
+    with TestRuntime(workflows=[sleeps, waits_for_a_child, says_so_itself, performs], activities=[charge]) as runtime:
+        result = runtime.wait(runtime.start_workflow(run, id="top")).result()
+        while runtime.step():
+            pass
+        runtime.wait(runtime.get_workflow_handle(asked).cancel("bad weather"))
+
+        cause = cause_of(runtime, result)
+        while cause is not None and cause.__cause__ is not None:
+            cause = cause.__cause__
+        assert (type(cause), str(cause)) == (CancelledError, told)
+
+
+def test_the_history_says_of_a_child_that_it_was_cancelled() -> None:
+    with TestRuntime(workflows=[sleeps, waits_for_a_child]) as runtime:
+        top = runtime.wait(runtime.start_workflow(waits_for_a_child, id="top"))
+        while runtime.step():
+            pass
+        runtime.wait(runtime.get_workflow_handle("child").cancel())
+        runtime.run_until_idle()
+
+        events = runtime.wait(top.fetch_history()).events
+        [failed] = [event.facts["failure"] for event in events if event.kind == "ChildWorkflowFailed"]
+        assert failed == "child workflow failed <- cancelled"
+
+
+def test_a_reason_as_long_as_one_may_be_cancels_a_run() -> None:
+    with make() as runtime:
+        result = runtime.wait(runtime.start_workflow(sleeps, id="s")).result()
+        runtime.wait(runtime.get_workflow_handle("s").cancel("x" * 20_000))
+
+        assert str(cause_of(runtime, result)).startswith("cancelled: xxx")
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,18 @@ def letters(runtime: TestRuntime) -> list[tuple[str, str]]:
     return [(message.name, reason) for message, reason in found if isinstance(message, SignalReceived)]
 
 
+def test_of_one_that_is_to_come_its_key_and_who_has_sent_it_are_described() -> None:
+    with make() as runtime:
+        handle = start(runtime, 2)
+        ada = runtime.get_workflow_handle("inbox", identity="ada")
+        runtime.wait(ada.signal(Inbox.text, "a", delay=1, idempotency_key="first"))
+        runtime.wait(handle.signal(Inbox.text, "b", delay=2))
+
+        first, second = runtime.wait(handle.describe()).delayed_signals
+        assert (first.name, first.sender, first.idempotency_key, first.identity) == ("text", None, "first", "ada")
+        assert (second.name, second.sender, second.idempotency_key, second.identity) == ("text", None, None, None)
+
+
 @pytest.mark.parametrize("evict", [False, True])
 def test_a_signal_comes_when_its_delay_is_over_and_not_before(evict: bool) -> None:
     with make(evict_after_every_turn=evict) as runtime:
@@ -198,7 +210,9 @@ def test_a_suspended_run_has_it_in_its_mail_when_it_is_time() -> None:
 
 
 @pytest.mark.parametrize("ends", ["returns", "terminated"])
-def test_one_whose_run_has_ended_by_then_is_a_dead_letter(ends: str) -> None:
+def test_one_whose_run_has_ended_by_then_is_a_dead_letter_and_the_log_says_so(
+    ends: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with make() as runtime:
         handle = start(runtime, 1)
         runtime.wait(send(runtime, "never"))
@@ -207,6 +221,11 @@ def test_one_whose_run_has_ended_by_then_is_a_dead_letter(ends: str) -> None:
 
         status = "COMPLETED" if ends == "returns" else "TERMINATED"
         assert letters(runtime) == [("text", f"workflow 'inbox' has ended ({status}) before its time had come")]
+        told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert told == [
+            f"workflow 'inbox' has ended ({status}) before the time of 1 delayed signals had come: 'text'; they are "
+            "kept as dead letters"
+        ]
         assert runtime.hands.journal.due(until_ns=2**62) == []
         assert check(runtime.hands.journal) == []
         with pytest.raises(WorkflowClosedError):

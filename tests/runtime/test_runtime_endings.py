@@ -282,6 +282,24 @@ def test_what_a_suspended_run_was_told_and_has_not_read_is_kept_as_a_dead_letter
         assert check(runtime.hands.journal) == []
 
 
+def test_what_waits_for_a_suspended_run_that_is_terminated_is_a_dead_letter_and_the_log_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with TestRuntime(workflows=[HalfDeaf], activities=[one]) as runtime:
+        handle = runtime.wait(runtime.start_workflow(HalfDeaf.run, id="it"))
+        runtime.wait(handle.suspend())
+        tell(runtime, 4, 5)
+
+        terminate(runtime)
+
+        assert [each[:2] for each in letters(runtime)] == [("paid", 4), ("paid", 5)]
+        told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert told == [
+            "workflow 'it' has ended (TERMINATED) with 2 signals or updates that it had not taken: 'paid'; they are "
+            "kept as dead letters"
+        ]
+
+
 @pytest.mark.parametrize("declared", [[asks_for_something_else], []], ids=["other code", "no code"])
 def test_what_a_run_may_have_read_is_kept_too_if_its_code_cannot_say(declared: list[object]) -> None:
     with TestRuntime(workflows=[HalfDeaf], activities=[one]) as first:

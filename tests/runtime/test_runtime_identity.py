@@ -87,7 +87,44 @@ def test_who_has_sent_it_is_known_of_what_has_waited_and_gone_on() -> None:
             ("SignalReceived", "ada"),
             ("WorkflowTerminated", "bob"),
         ]
-        assert told(runtime) == [("WorkflowStarted", "bob")]
+        assert told(runtime) == [("WorkflowStarted", "bob"), ("SignalReceived", "bob")]
+
+
+def test_who_has_reset_or_forked_a_run_stands_in_both_histories_and_in_what_describes_it() -> None:
+    with make() as runtime:
+        desk = runtime.wait(runtime.start_workflow(Desk.run, id="desk"))
+        by_carol = runtime.get_workflow_handle("desk", identity="carol")
+
+        fork = runtime.wait(by_carol.fork(at="last", id="fork"))
+        again = runtime.wait(by_carol.reset(to="last", reason="to try"))
+
+        old = runtime.wait(runtime.get_workflow_handle("desk", run_id=desk.run_id).fetch_history())
+        assert (old.events[-1].kind, old.events[-1].facts["identity"]) == ("WorkflowReset", "carol")
+        for handle in (fork, again):
+            copied = runtime.wait(handle.describe()).copied_from
+            assert copied is not None
+            assert copied.identity == "carol"
+            events = runtime.wait(handle.fetch_history()).events
+            [fact] = [event.facts["identity"] for event in events if event.kind == "HistoryCopied"]
+            assert fact == "carol"
+
+
+def test_who_has_suspended_or_resumed_a_run_is_told_in_the_log_and_while_it_is_suspended(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "greenroom")
+    with make() as runtime:
+        runtime.wait(runtime.start_workflow(Desk.run, id="desk"))
+        by_carol = runtime.get_workflow_handle("desk", identity="carol")
+        runtime.wait(by_carol.suspend("for lunch"))
+
+        told = runtime.wait(by_carol.describe()).suspended_error
+        assert told == "suspended by request of 'carol': for lunch"
+
+        runtime.wait(by_carol.resume())
+
+        lines = [record.getMessage() for record in caplog.records if "by request" in record.getMessage()]
+        assert [line.rpartition(") ")[2] for line in lines] == [f"is {told}", "is resumed by request of 'carol'"]
 
 
 def test_an_update_handler_knows_on_whose_behalf_it_is_asked_for() -> None:

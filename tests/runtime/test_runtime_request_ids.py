@@ -63,6 +63,18 @@ def start(runtime: Any, owner: str, request_id: str, enough: int = 0, **options:
     return runtime.start_workflow(Cart.run, owner, enough, id="cart", request_id=request_id, **options)
 
 
+def test_the_request_that_has_started_a_run_is_described_of_it_and_of_no_run_that_goes_on() -> None:
+    with make() as runtime:
+        first = runtime.wait(runtime.start_workflow(goes_on, 1, id="x", request_id="1"))
+        other = runtime.wait(runtime.start_workflow(goes_on, 0, id="y"))
+        runtime.wait(first.signal("next"))
+        runtime.run_until_idle()
+
+        pinned = runtime.get_workflow_handle("x", run_id=first.run_id)
+        assert runtime.wait(pinned.describe()).request_id == "1"
+        assert [runtime.wait(each.describe()).request_id for each in (first, other)] == [None, None]
+
+
 @pytest.mark.parametrize("options", [{}, {"id_reuse_policy": NEVER}, {"id_conflict_policy": REPLACE}])
 @pytest.mark.parametrize("enough", [0, 1])
 def test_a_request_that_is_repeated_gives_its_run_open_or_ended_whatever_the_policies_say(

@@ -18,6 +18,7 @@ from greenroom import (
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowSuspendedError,
+    WorkflowUpdateFailedError,
     WorkflowUpdateStage,
     workflow,
 )
@@ -185,6 +186,37 @@ def test_who_waits_for_an_update_that_was_taken_by_then_hears_of_it_from_the_new
 
         assert told.get() == 2
         assert steps.get_update_handle("tell").result().get() == 2
+
+
+@pytest.mark.parametrize("reapply", [ResetReapplyType.NONE, ResetReapplyType.ALL_ELIGIBLE])
+def test_the_handle_of_an_update_that_a_reset_has_taken_along_follows_it(reapply: ResetReapplyType) -> None:
+    with make() as runtime:
+        steps = begun(runtime)
+        # Taken by the turn of the reset, or told again by it.
+        turn = 3 if reapply is ResetReapplyType.NONE else 2
+        update = steps.start_update(Steps.tell, "y", wait_for_stage=WorkflowUpdateStage.ACCEPTED, id="tell").get()
+
+        steps.reset(to=turn, reapply=reapply).get()
+        early = update.result()
+        steps.reset(to=turn if reapply is ResetReapplyType.NONE else 1, reapply=reapply).get()
+        late = update.result()
+        runtime.run_until_idle()
+        steps.signal(Steps.hear, "end").get()
+
+        assert update.run_id == steps.run_id
+        assert [early.get(), late.get(), update.result().get()] == [2, 2, 2]
+
+
+def test_the_handle_of_an_update_that_a_reset_has_left_behind_tells_that_its_run_has_ended() -> None:
+    with make() as runtime:
+        steps = begun(runtime)
+        update = steps.start_update(Steps.tell, "y", wait_for_stage=WorkflowUpdateStage.ACCEPTED, id="tell").get()
+
+        again = steps.reset(to=2).get()
+
+        with pytest.raises(WorkflowUpdateFailedError, match="AcceptedUpdateCompletedWorkflow"):
+            update.result().get()
+        again.terminate().get()
 
 
 def test_a_signal_with_a_key_that_was_heard_by_then_is_not_heard_again() -> None:

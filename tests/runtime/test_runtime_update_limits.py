@@ -120,13 +120,71 @@ def test_limits_are_kept_after_a_crash(reopened: bool) -> None:
         if reopened:
             runtime.crash()
         ask(runtime, "2")
-        assert not refusal(runtime, ask(runtime, "3")).is_retryable
+        assert refusal(runtime, ask(runtime, "3")).is_total
         runtime.crash()
-        assert not refusal(runtime, ask(runtime, "3")).is_retryable
+        assert refusal(runtime, ask(runtime, "3")).is_total
 
         handle = runtime.get_workflow_handle("desk", result_type=list[bool])
         runtime.wait(handle.signal(Desk.let, 2))
         assert [runtime.wait(ask(runtime, each)) for each in "12"] == [1, 0]
+
+
+def test_above_the_limit_in_all_another_try_makes_sense_while_updates_are_under_way_and_not_behind_them() -> None:
+    with make(max_updates_in_flight=2, max_updates=2) as runtime:
+        handle = start(runtime)
+        pinned = runtime.get_workflow_handle("desk", run_id=handle.run_id)
+        for update_id in "12":
+            ask(runtime, update_id)
+        runtime.run_until_idle()
+
+        under_way = [refusal(runtime, each.execute_update(Desk.wait)) for each in (handle, pinned)]
+        runtime.wait(handle.signal(Desk.let, 2))
+        runtime.run_until_idle()
+        idle = refusal(runtime, ask(runtime, "3"))
+
+        assert [each.is_total for each in (*under_way, idle)] == [True] * 3
+        assert [each.is_retryable for each in (*under_way, idle)] == [True, False, False]
+
+
+@workflow.defn(name="limits.account")
+class Account:
+    """Goes on as new when it is told that it should, once its handlers have ended."""
+
+    @workflow.init
+    def __init__(self, total: int = 0) -> None:
+        self.total, self.may_end = total, False
+
+    @workflow.run
+    async def run(self, total: int = 0) -> None:
+        await workflow.wait_condition(lambda: workflow.info().is_continue_as_new_suggested())
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        workflow.continue_as_new(self.total)
+
+    @workflow.update
+    async def add(self, amount: int) -> int:
+        await workflow.sleep(1)
+        self.total += amount
+        return self.total
+
+
+def test_who_tries_again_as_the_error_says_reaches_the_runs_that_go_on() -> None:
+    with TestRuntime(workflows=[Account], max_updates=3) as runtime:
+        account = runtime.wait(runtime.start_workflow(Account.run, id="account"))
+        todo, tries, answers = {str(number) for number in range(8)}, 0, list[int]()
+        while todo:
+            tries += 1
+            asked = {each: account.execute_update(Account.add, 1, id=each) for each in sorted(todo)}
+            for update_id, future in asked.items():
+                try:
+                    answers.append(runtime.wait(future))
+                    todo.remove(update_id)
+                except WorkflowUpdateLimitError as error:
+                    if not error.is_retryable:
+                        raise
+            runtime.run_until_idle()
+
+        assert (sorted(answers), tries) == (list(range(1, 9)), 3)
+        runtime.wait(account.terminate())
 
 
 def test_an_update_that_the_run_has_is_not_refused_however_full_it_is() -> None:

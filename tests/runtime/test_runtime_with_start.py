@@ -87,6 +87,26 @@ def test_a_signal_that_goes_with_a_start_is_heard_before_the_main_function_begin
         assert check(runtime.hands.journal) == []
 
 
+def test_a_signal_that_goes_with_a_start_stands_behind_it_in_the_history() -> None:
+    with make() as runtime:
+        by_client = runtime.signal_with_start(Cart.run, "Ada", id="cart", signal=Cart.add, signal_args=["tea"]).get()
+        sender = runtime.start_workflow(sends, "other", ["milk"], id="sender").get()
+        sender.result().get()
+
+        for handle, facts in [
+            (by_client, {"name": "add", "args": ["tea"]}),
+            (runtime.get_workflow_handle("other"), {"name": "add", "args": ["milk"], "sender": "sender"}),
+        ]:
+            events = handle.fetch_history().get().events
+            assert [(each.number, each.turn, each.kind) for each in events[:2]] == [
+                (1, 0, "WorkflowStarted"),
+                (2, 0, "SignalReceived"),
+            ]
+            assert events[1].facts == facts
+        asked = sender.fetch_history().get().events[1]
+        assert (asked.kind, asked.facts["name"], asked.facts["args"]) == ("SignalWithStartInitiated", "add", ["milk"])
+
+
 def test_a_signal_that_goes_with_a_start_waits_for_a_reader() -> None:
     with make() as runtime:
         handle = runtime.signal_with_start(channel, id="x", signal="word", signal_args=["hello"]).get()
