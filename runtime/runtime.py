@@ -292,6 +292,8 @@ class Runtime(WithStartClient):
         Raises:
             RuntimeError: the caller is not the main thread, which alone hears signals.
             RuntimeClosedError: the runtime is not open.
+            TypeError: one is no signal.
+            ValueError: there is no such signal, or it cannot be waited for, as ``SIGKILL``.
         """
         _ = self._opened
         return wait_for_signal(signals or (signal.SIGTERM, signal.SIGINT))

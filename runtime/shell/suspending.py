@@ -15,7 +15,7 @@ from ..model.texts import clipped
 from .headers import put_header
 from .journal_seam import public_error
 from .run_state import RunState
-from .standing_errors import suspended_error
+from .standing_errors import BY_REQUEST, suspended_error
 from .stopping import message_at, told
 from .tools import Peer, Tools
 
@@ -60,7 +60,7 @@ def suspend(tools: Tools, peer: Peer, error: BaseException, stopped_at: int) -> 
 def pause(tools: Tools, peer: Peer, reason: str) -> None:
     """Write in the open sweep that somebody wants a run to make no progress until it is resumed."""
     run = peer.run
-    note = f"suspended by request: {reason}" if reason else "suspended by request"
+    note = f"{BY_REQUEST}: {reason}" if reason else BY_REQUEST
     facts = change_facts(run.header.facts, is_paused=True)
     suspended = int(WorkflowExecutionStatus.SUSPENDED)
     put_header(tools.sweep, run, run.header._replace(status=suspended, note=note, facts=facts))
