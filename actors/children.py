@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from .actor import Actor
+from .articles import with_article
 from .deadlines import Deadline
 from .dispatcher import Dispatcher
 from .supervision import ChildSpec, Directive
@@ -74,8 +75,8 @@ class Child:
         actor = self.spec.make(*self.spec.args, **self.spec.kwargs)
         if not isinstance(actor, Actor):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
             raise TypeError(
-                f"child {self.spec.name!r} is a {type(actor).__name__}, and only actors of greenroom can be kept; "
-                "derive it from greenroom.actors.Actor"
+                f"child {self.spec.name!r} is {with_article(type(actor).__name__)}, and only actors of greenroom can "
+                "be kept; derive it from greenroom.actors.Actor"
             )
         actor.keep_instance(self, self._parent.dispatcher)
         return actor

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from .articles import with_article
+
 __all__ = ["DeadLetter", "DeadLetters"]
 
 _SECONDS_BETWEEN_LOG_LINES = 5.0
@@ -75,7 +77,7 @@ class DeadLetters:
                 unlogged = self._unlogged = self._unlogged + 1
         if is_logged:
             more = f" ({unlogged} more since the last line)" if unlogged else ""
-            logger.warning("Dead letter: a %s, %s%s", type(message).__qualname__, reason, more)
+            logger.warning("Dead letter: %s, %s%s", with_article(type(message).__qualname__), reason, more)
         for hook in hooks:
             try:
                 hook(letter)

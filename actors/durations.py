@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from math import isfinite
 
+from .articles import with_article
+
 __all__ = ["duration_ns", "limit_ns"]
 
 _NS_PER_SECOND = 1_000_000_000
@@ -25,7 +27,7 @@ def limit_ns(length: float | timedelta, name: str) -> int:
         ValueError: it is negative, or no finite number.
     """
     if isinstance(length, bool) or not isinstance(length, (int, float, timedelta)):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
-        raise TypeError(f"{name} is a {type(length).__name__}; give a timedelta or a number of seconds")
+        raise TypeError(f"{name} is {with_article(type(length).__name__)}; give a timedelta or a number of seconds")
     if not isinstance(length, timedelta) and not isfinite(length):
         raise ValueError(f"{name} is {length}; give a finite number of seconds")
     ns = duration_ns(length)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pykka
 
+from .articles import with_article
 from .dispatcher_threads import refuse_to_block
 from .errors import BlockingCallError, WaitTimeoutError
 from .shared_locks import shared_locks
@@ -48,7 +49,7 @@ def _seconds(timeout: timedelta | float | None) -> float | None:
         return timeout.total_seconds()
     if timeout is None or isinstance(timeout, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
         return timeout
-    raise TypeError(f"the timeout is a {type(timeout).__name__}; give a timedelta or a number of seconds")
+    raise TypeError(f"the timeout is {with_article(type(timeout).__name__)}; give a timedelta or a number of seconds")
 
 
 class _Hook:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from .actor import Actor
+from .articles import with_article
 from .children import Again, Call, Child, Ended
 from .dispatcher import Dispatcher
 from .errors import RestartsExhaustedError
@@ -311,7 +312,8 @@ class Keeping(Actor):
                 if isinstance(before, Keeping) and not isinstance(actor, Keeping):
                     actor.abandon("it cannot take its place")
                     raise TypeError(
-                        f"child {child.spec.name!r} was a {type(before).__name__} and is now a {type(actor).__name__}, "
+                        f"child {child.spec.name!r} was {with_article(type(before).__name__)} and is now "
+                        f"{with_article(type(actor).__name__)}, "
                         "which keeps no children; what makes it is to make a supervisor each time"
                     )
             except BaseException as fault:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from .articles import with_article
 from .durations import limit_ns
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ class ChildSpec:
             raise TypeError(f"child {name!r} is made by {make!r}; give a class of actors, or a function that makes one")
         if isinstance(args, (str, bytes)):
             raise TypeError(
-                f"the arguments of child {name!r} are a {type(args).__name__}; give a tuple: args=({args!r},)"
+                f"the arguments of child {name!r} are {with_article(type(args).__name__)}; give a tuple: "
+                f"args=({args!r},)"
             )
         self.name = name
         self.make = make

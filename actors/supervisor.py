@@ -11,6 +11,7 @@ from typing import Any
 import pykka
 from pykka import ActorRef
 
+from .articles import with_article
 from .children import Call, Child
 from .dispatcher import Dispatcher
 from .durations import limit_ns
@@ -222,8 +223,8 @@ def _nothing() -> None:
 def _specs_of(children: Sequence[ChildSpec]) -> list[ChildSpec]:
     if isinstance(children, Iterator):
         raise TypeError(
-            f"the children are a {type(children).__name__}, which gives them once, and a supervisor that is restarted "
-            "asks again; give a list or a tuple"
+            f"the children are {with_article(type(children).__name__)}, which gives them once, and a supervisor that "
+            "is restarted asks again; give a list or a tuple"
         )
     for spec in children:
         if not isinstance(spec, ChildSpec):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .articles import with_article
 from .stopped_flag import StoppedFlag
 
 if TYPE_CHECKING:
@@ -34,6 +35,6 @@ def flag_of(ref: ActorRef[Any]) -> StoppedFlag:
     if isinstance(flag, StoppedFlag):
         return flag
     raise TypeError(
-        f"{ref} cannot be watched: it is a {ref.actor_class.__name__}, and only actors of greenroom say that they have "
-        "stopped; have its on_stop() and on_failure() tell whoever wants to know"
+        f"{ref} cannot be watched: it is {with_article(ref.actor_class.__name__)}, and only actors of greenroom say "
+        "that they have stopped; have its on_stop() and on_failure() tell whoever wants to know"
     )

@@ -255,8 +255,9 @@ class WorkflowHandle(RepairCalls, Generic[R]):
             *args: its arguments.
             wait_for_stage: ``ADMITTED``: on disk, in the run's mailbox; ``ACCEPTED``: its validator lets it pass, and
                 its handler has begun; ``COMPLETED``: its handler has ended.
-            id: the update's id; made if not given. A second update of that id does nothing, and has the outcome of the
-                first one, as long as the run is kept. One that was rejected may be sent again, unless it was admitted.
+            id: the update's id; made if not given. A second update of that id to the same run does nothing, and has the
+                outcome of the first one, as long as the run is kept; when the workflow has gone on as new it is another
+                one. One that was rejected may be sent again, unless it was admitted.
             result_type: the type of the result, when the update is given by name.
 
         Raises:

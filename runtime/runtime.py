@@ -76,6 +76,7 @@ class Runtime(WithStartClient):
         retention: how long a run is kept after its end (seconds or timedelta); then it is deleted, as by
             ``WorkflowHandle.delete``. It holds for all runs that have ended, whenever that was. None: for ever.
         retention_by_type: the same for single workflow types, which goes first: declared workflow or name → how long.
+            Either stands for all names that the workflow has had. A name that no workflow has is said in the log.
         patch_activation_callback: asked before an open run takes a patch that is new to it, with a
             ``PatchActivationInput``; the run takes the old way for good if it returns False. It must return a bool, and
             may read only. None takes every patch.
@@ -291,6 +292,8 @@ class Runtime(WithStartClient):
         Raises:
             RuntimeError: the caller is not the main thread, which alone hears signals.
             RuntimeClosedError: the runtime is not open.
+            TypeError: one is no signal.
+            ValueError: there is no such signal, or it cannot be waited for, as ``SIGKILL``.
         """
         _ = self._opened
         return wait_for_signal(signals or (signal.SIGTERM, signal.SIGINT))

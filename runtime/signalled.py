@@ -11,13 +11,19 @@ from types import FrameType
 
 __all__ = ["wait_for_signal"]
 
+_UNHEARD = (signal.SIGKILL, signal.SIGSTOP)
+
 
 def wait_for_signal(signals: tuple[int, ...]) -> signal.Signals:
     """Block the main thread until the process gets one of the signals; gives that one.
 
     Raises:
         RuntimeError: the caller is another thread.
+        TypeError: one is no number of a signal.
+        ValueError: there is no such signal, or no process hears it.
     """
+    for each in signals:
+        _check(each)
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(
             "only the main thread hears signals; call run_until_signalled() there, and on a loop wait for an "
@@ -28,6 +34,18 @@ def wait_for_signal(signals: tuple[int, ...]) -> signal.Signals:
             number = os.read(numbers, 1)[0]
             if number in signals:
                 return signal.Signals(number)
+
+
+def _check(number: object) -> None:
+    if not isinstance(number, int):
+        raise TypeError(f"{number!r} is no signal; give those of the signal module, such as signal.SIGTERM")
+    if number not in signal.valid_signals():
+        raise ValueError(f"there is no signal {number}; give those of the signal module, such as signal.SIGTERM")
+    if number in _UNHEARD:
+        raise ValueError(
+            f"{signal.Signals(number).name} cannot be waited for: no process hears of it; give another, such as "
+            "signal.SIGTERM"
+        )
 
 
 @contextmanager

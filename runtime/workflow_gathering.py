@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 from .core.awaitables import as_futures, check_awaitable, close_unstarted
 from .core.channels import wait_ns
 from .core.context import current
+from .model.articles import with_article
 from .workflow_timeouts import Duration
 
 __all__ = ["as_completed", "gather", "race", "rejected", "resolved", "wait"]
@@ -186,7 +187,9 @@ def rejected(error: BaseException) -> asyncio.Future[Any]:
     """
     current()
     if not isinstance(error, BaseException):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
-        raise TypeError(f"rejected needs an exception, such as ValueError('…'), not a {type(error).__name__}")
+        raise TypeError(
+            f"rejected needs an exception, such as ValueError('…'), not {with_article(type(error).__name__)}"
+        )
     if isinstance(error, StopIteration):
         raise TypeError("rejected was given StopIteration, which would end a coroutine instead of failing it")
     future: _Future = asyncio.get_running_loop().create_future()
@@ -320,8 +323,8 @@ def _in_order(call: str, awaitables: Iterable[Any]) -> list[Any]:
         for each in awaitables:
             close_unstarted(each)
         raise TypeError(
-            f"{call} was given a {type(awaitables).__name__}, whose order differs from one process to the next; "
-            "give a list"
+            f"{call} was given {with_article(type(awaitables).__name__)}, whose order differs from one process to "
+            "the next; give a list"
         )
     if isinstance(awaitables, Awaitable) or not isinstance(awaitables, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
         close_unstarted(awaitables)
@@ -336,8 +339,8 @@ def _only_futures(given: list[Any]) -> list[Any]:
             check_awaitable("wait", each, refuse, place)
             if not asyncio.isfuture(each):
                 raise TypeError(
-                    f"wait cannot wait for argument {place}, a {type(each).__name__}: give it the task that "
-                    "asyncio.create_task(…) makes of it, so that it can be told from the others"
+                    f"wait cannot wait for argument {place}, {with_article(type(each).__name__)}: give it the task "
+                    "that asyncio.create_task(…) makes of it, so that it can be told from the others"
                 )
     except BaseException:
         for each in given:

@@ -9,6 +9,7 @@ from typing import Any
 from .core.channels import SignalChannel
 from .core.context import current
 from .core.updates import UpdateInfo
+from .model.articles import with_article
 from .model.handler_definitions import problem_with_query
 from .model.ids import check_id
 
@@ -138,7 +139,7 @@ def get_dynamic_update_handler() -> Handler:
 def _callable(what: str, handler: Any) -> Any:
     if handler is None or callable(handler):
         return handler
-    raise TypeError(f"{what} is a {type(handler).__name__}; give a function, or None to remove the handler")
+    raise TypeError(f"{what} is {with_article(type(handler).__name__)}; give a function, or None to remove the handler")
 
 
 def _at_once(what: str, handler: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Self
 
 from .core.channels import wait_ns
 from .core.context import current
+from .model.articles import with_article
 from .model.instants import instant
 
 __all__ = ["Timeout", "deadline_ns", "instant_ns", "timeout", "timeout_at"]
@@ -150,7 +151,9 @@ def instant_ns(when: object, call: str) -> int:
         TypeError, ValueError: it is something else, or has no time zone.
     """
     if not isinstance(when, datetime):
-        raise TypeError(f"{call} needs an aware datetime, not a {type(when).__name__}: workflow.now() + timedelta(…)")
+        raise TypeError(
+            f"{call} needs an aware datetime, not {with_article(type(when).__name__)}: workflow.now() + timedelta(…)"
+        )
     if when.tzinfo is None:
         raise ValueError(f"{call} needs an aware datetime: which time zone is meant?")
     return (when - _EPOCH) // timedelta(microseconds=1) * 1000

@@ -125,7 +125,8 @@ def _differing_fields(workflow_id: str, ending: Ending, expected: Ending) -> lis
 # What a client does again when it is called again, and how the run would know.
 _HINTS = {
     "update": "an update that the scenario sends again after the crash is another one, unless it has an id: "
-    "execute_update(…, id=…)",
+    "execute_update(…, id=…); an id is that of one run, so that after the run has gone on as new it is another one all "
+    "the same: let the workflow carry the ids that it has taken",
 }
 
 

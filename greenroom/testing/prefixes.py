@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..actors.dispatcher_threads import running_actors
-from ..runtime.core.commands import Command, RecordSideEffect, encode_commands
+from ..runtime.core.commands import Command, RecordSideEffect, encode_commands, kind_of
 from ..runtime.core.execution import Execution
 from ..runtime.core.messages import Message
 from ..runtime.core.replay import compare
 from ..runtime.shell.bringing_back import begin_execution
 from ..runtime.shell.hands import Hands
 from ..runtime.shell.mailed_actor import ENDS
+from .payload_text import payload_text
 from .recorded import RecordedRun
 from .runtime import TestRuntime
 
@@ -21,8 +22,9 @@ __all__ = ["replay", "replay_every_prefix"]
 def replay_every_prefix(runtime: TestRuntime) -> int:
     """Replay every prefix of every run that the runtime has recorded.
 
-    After the prefix the run goes on live, as after a crash. What it asks for must be what is recorded, in all fields.
-    (A turn that made side effects is replayed all the same: performed again, they need not give the same.)
+    After the prefix the run goes on live, as after a crash. What it asks for must be what is recorded, in all fields
+    but the line of code that asks for it, which may move. (A turn that made side effects is replayed all the same:
+    performed again, they need not give the same.)
 
     Returns:
         How many prefixes were replayed.
@@ -80,12 +82,40 @@ def _replay(
                 produced = execution.apply(message, turn.time_ns)
                 _compare_kinds(run, turn.turn_no, produced, commands)
             if prefix is not None and encode_commands(produced) != turn.commands:
-                raise AssertionError(
-                    f"turn {turn.turn_no} of workflow {run.header.workflow_id!r} asked for something else after the "
-                    f"first {prefix} turns were replayed:\n  recorded {commands}\n  produced {list(produced)}"
-                )
+                _compare_fields(run, turn.turn_no, produced, commands, prefix)
     finally:
         execution.close()
+
+
+def _compare_fields(
+    run: RecordedRun, turn_no: int, produced: Sequence[Command], recorded: Sequence[Command], prefix: int
+) -> None:
+    differences = [
+        f"\n  {kind_of(there)} {there.name!r} #{there.id} ({asked.site}): {difference}"
+        for asked, there in zip(produced, recorded, strict=False)
+        for difference in _differences(asked, there)
+    ]
+    if differences or len(produced) != len(recorded):
+        # A deprecated patch may be there or not, and says so itself.
+        listed = "".join(differences) or f"\n  recorded {list(recorded)}\n  produced {list(produced)}"
+        raise AssertionError(
+            f"turn {turn_no} of workflow {run.header.workflow_id!r} asked for something else after the "
+            f"first {prefix} turns were replayed:{listed}"
+        )
+
+
+def _differences(asked: Command, there: Command) -> Iterator[str]:
+    if type(asked) is not type(there):
+        yield f"recorded {there}, produced {asked}"
+        return
+    for field in there.__struct_fields__:
+        old, new = getattr(there, field), getattr(asked, field)
+        if field != "site" and old != new:
+            yield f"{field} was recorded as {_shown(old)}, and is {_shown(new)}"
+
+
+def _shown(value: object) -> str:
+    return payload_text(value) if isinstance(value, bytes) else repr(value)
 
 
 def _check_end(run: RecordedRun) -> None:

@@ -43,9 +43,18 @@ class RecordedRun(NamedTuple):
         return b"".join(rows) + self.header.outcome
 
 
-def recorded_runs(journal: Journal) -> list[RecordedRun]:
-    """Every run of a journal, the first one first."""
-    return [recorded_run(journal, run_no, header) for run_no, header in run_headers(journal)]
+def recorded_runs(journal: Journal, *, open_only: bool = False) -> list[RecordedRun]:
+    """Every run of a journal, the first one first.
+
+    Args:
+        journal: may be opened with ``read_only=True``.
+        open_only: leave out those that have ended. They meet changed code only if somebody queries them.
+    """
+    return [
+        recorded_run(journal, run_no, header)
+        for run_no, header in run_headers(journal)
+        if header.closed_ns is None or not open_only
+    ]
 
 
 def recorded_run(journal: Journal, run_no: int, header: RunHeader) -> RecordedRun:

@@ -11,6 +11,7 @@ from ..runtime.model.description import PendingActivity, PendingChild, PendingTi
 from ..runtime.model.options import WorkflowExecutionStatus
 from ..runtime.model.payload_converter import PayloadConverter
 from ..runtime.shell.outcomes import Outcome
+from ..runtime.shell.standing_errors import BY_REQUEST
 from ..storage import Journal, RunHeader, StorageError
 from .payload_text import payload_text
 from .recorded import RecordedRun, recorded_run, run_headers
@@ -130,7 +131,8 @@ def waits_for(described: WorkflowExecutionDescription, now: datetime, summaries:
         summaries: id of a timer → its line for people.
     """
     if described.status is WorkflowExecutionStatus.SUSPENDED:
-        return "is suspended; describe() has the traceback"
+        told = described.suspended_error or ""
+        return f"is {told}" if told.startswith(BY_REQUEST) else "is suspended; describe() has the traceback"
     timers = sorted(described.pending_timers, key=lambda timer: timer.due_time)
     waits = _first(described.pending_activities, _activity, "more")
     waits += _first(timers, lambda timer: _timer(timer, now, summaries), "more timers")

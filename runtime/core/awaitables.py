@@ -8,6 +8,7 @@ from inspect import CORO_CREATED, getcoroutinestate, isasyncgen, isawaitable, is
 from typing import Any, NoReturn, cast
 
 from ..model.activity_definition import DEFINITION as ACTIVITY
+from ..model.articles import with_article
 
 __all__ = ["as_futures", "check_awaitable", "close_unstarted", "explain"]
 
@@ -120,5 +121,5 @@ def _unawaitable(call: str, given: object) -> str:
         return "an async generator: read it with async for"
     if isinstance(given, Collection) and not isinstance(given, (str, bytes)):
         several = call if call == "race" else "gather"
-        return f"a {kind}: write {several}(*…) to wait for what is in it"
-    return f"a {kind}, which nobody can await"
+        return f"{with_article(kind)}: write {several}(*…) to wait for what is in it"
+    return f"{with_article(kind)}, which nobody can await"

@@ -7,6 +7,7 @@ import contextvars
 from collections.abc import Callable
 from inspect import CORO_CREATED, getcoroutinestate, isawaitable, iscoroutine
 
+from ..model.articles import with_article
 from .loop import WorkflowLoop
 
 __all__ = ["Conditions", "check_predicate"]
@@ -24,7 +25,7 @@ def check_predicate(predicate: object) -> None:
         return
     if isawaitable(predicate):
         raise _no_answer("is", predicate)
-    raise TypeError(f"{_WANTED}; it is a {type(predicate).__name__}: write wait_condition(lambda: …)")
+    raise TypeError(f"{_WANTED}; it is {with_article(type(predicate).__name__)}: write wait_condition(lambda: …)")
 
 
 def _no_answer(verb: str, found: object) -> TypeError:
@@ -35,7 +36,9 @@ def _no_answer(verb: str, found: object) -> TypeError:
             found.close()
         cure = "write it without async" if verb == "returned" else "pass the function itself, written without async"
         return TypeError(f"{_WANTED}; it {verb} a coroutine: {cure}")
-    return TypeError(f"{_WANTED}; it {verb} a {type(found).__name__}: await that instead, or ask whether it is done()")
+    return TypeError(
+        f"{_WANTED}; it {verb} {with_article(type(found).__name__)}: await that instead, or ask whether it is done()"
+    )
 
 
 class Conditions:

@@ -175,6 +175,7 @@ class Execution(Contracts):
             turn_no=self.turns - 1,
             recorded_python=started.python,
             bug=self._bug,
+            too_early=self._too_early,
         )
 
     def query(self, name: str, args: bytes) -> bytes:

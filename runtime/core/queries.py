@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inspect import isawaitable, iscoroutine
 
+from ..model.articles import with_article
 from ..model.errors import NotRegisteredError, PayloadDecodeError
 from ..model.handler_definitions import HandlerDefinition
 from ..model.misfits import result_misfit
@@ -54,7 +55,8 @@ class Queries(HandlerTable):
             if iscoroutine(answer):
                 answer.close()
             raise TypeError(
-                f"its handler gives a {type(answer).__name__}, and a query cannot wait: write it without async"
+                f"its handler gives {with_article(type(answer).__name__)}, and a query cannot wait: write it without "
+                "async"
             )
         data = self._converter.encode(answer)
         try:

@@ -31,11 +31,13 @@ def compare(
     turn_no: int,
     recorded_python: str,
     bug: BaseException | None = None,
+    too_early: str = "",
 ) -> None:
     """Hold the commands of one turn against the recorded ones.
 
     Args:
         bug: what the code let out in that turn.
+        too_early: the patch that the code calls deprecated though the run has passed its place without it, "" if none.
 
     Raises:
         NondeterminismError: with both sides, and where in the code each was asked for; the bug is its cause.
@@ -59,6 +61,7 @@ def compare(
         raised="" if bug is None else f"{type(bug).__name__}: {WorkflowBugError(bug)}",
         site="" if asked is None else asked.site,
         unasked=_unasked(there, produced),
+        too_early=too_early,
     ) from bug
 
 

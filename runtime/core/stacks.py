@@ -16,6 +16,8 @@ NO_TASKS = "no tasks: the run has ended"
 # The answer to a query is limited, in time and in bytes, and a run may have ten thousand tasks.
 MOST_FRAMES = 3_000
 NO_FRAMES = "  (no line of workflow code)"
+# Tasks of workflow.gather and workflow.race: those they wait for are told, and so is who waits for them.
+_BETWEEN = {"_gather", "_race"}
 
 
 def stack_trace(tasks: Iterable[Task[Any]]) -> str:
@@ -59,7 +61,10 @@ def _waiting(tasks: Iterable[Task[Any]]) -> tuple[list[tuple[Task[Any], list[Fra
         if room <= 0:
             left_out += 1
             continue
-        frames = list(waiting_frames(task.get_coro()))
+        runs: Any = task.get_coro()
+        frames = list(waiting_frames(runs))
+        if not frames and getattr(runs, "__name__", "") in _BETWEEN:
+            continue
         room -= 1 + len(frames)
         found.append((task, frames))
     return found, left_out

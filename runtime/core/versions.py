@@ -70,6 +70,8 @@ class Versions(Surroundings):
         self._activates = activates
         # The key of a marker → what was answered, a marker or not.
         self._answers: dict[str, int] = {}
+        # The last patch that was said to be old and that this run does not have.
+        self._too_early = ""
 
     def patched(self, patch_id: str) -> bool:
         self.check_may_change(f"workflow.patched({patch_id!r})")
@@ -116,6 +118,8 @@ class Versions(Surroundings):
             marker = self._marker(RecordPatch, patch_id)
             if marker is not None and not marker.is_deprecated:
                 self._turn[key] = marker
+            if marker is None and is_deprecated:
+                self._too_early = patch_id
             return marker is not None
         if not is_deprecated and self._activates is not None and not self._is_activated(self._activates, patch_id):
             return False

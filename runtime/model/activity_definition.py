@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
+from .articles import with_article
 from .durations import to_limit
 from .errors import InvalidActivityError, PayloadDecodeError, PayloadError
 from .ids import check_aliases, check_id
@@ -313,7 +314,7 @@ def _problems_of_target(fn: object) -> list[str]:
 def _problem_of_type(option: str, value: object, wanted: type) -> list[str]:
     if value is None or isinstance(value, wanted):
         return []
-    return [f"{option} is a {type(value).__name__}; give a {wanted.__name__}"]
+    return [f"{option} is {with_article(type(value).__name__)}; give {with_article(wanted.__name__)}"]
 
 
 def _problems_of_name(name: object) -> list[str]:

@@ -13,6 +13,8 @@ from typing import Any, cast
 
 import msgspec
 
+from .articles import with_article
+
 __all__ = [
     "ATTRIBUTES_LIMIT",
     "LIST_LIMIT",
@@ -88,7 +90,7 @@ def check_name(name: object) -> str:
         ValueError: it is empty or too long, cannot be written in UTF-8, or means something of every run.
     """
     if type(name) is not str:
-        raise TypeError(f"the name of a search attribute is a {type(name).__name__}; give a string")
+        raise TypeError(f"the name of a search attribute is {with_article(type(name).__name__)}; give a string")
     size = _size(name, f"the name {name!r} of a search attribute")
     if not 0 < size <= NAME_LIMIT:
         raise ValueError(
@@ -158,7 +160,7 @@ def check_attributes(stored: Stored) -> None:
 
 
 def _wrong(what: str, value: object, wanted: str) -> TypeError:
-    return TypeError(f"{what} is given a {type(value).__name__}; give {wanted}")
+    return TypeError(f"{what} is given {with_article(type(value).__name__)}; give {wanted}")
 
 
 def _size(text: str, what: str) -> int:

@@ -36,6 +36,7 @@ class NondeterminismError(GreenroomError):
         raised: what the code let out in that turn, if it is a bug, in a line; it is the ``__cause__`` too.
         site: ``file:line`` of what the code asked for instead, "" if it asked for nothing.
         unasked: the call of a patch or a version that the history has and the code does not ask for, "" if it is none.
+        too_early: the patch that the code calls deprecated though the run has passed its place without it, "" if none.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class NondeterminismError(GreenroomError):
         raised: str = "",
         site: str = "",
         unasked: str = "",
+        too_early: str = "",
     ) -> None:
         super().__init__(workflow_id, run_id, turn_no)
         self.workflow_id = workflow_id
@@ -63,6 +65,7 @@ class NondeterminismError(GreenroomError):
         self.raised = raised
         self.site = site
         self.unasked = unasked
+        self.too_early = too_early
 
     def __str__(self) -> str:
         width = max((len(line) for line in self.expected), default=0)
@@ -91,6 +94,13 @@ class NondeterminismError(GreenroomError):
                 cure += f", or put workflow.deprecate_patch{patch} in its place"
             return f"{cure} until no such run is left; then resume the run."
         place = f" (at {self.site})" if self.site else ""
+        if self.too_early:
+            return (
+                f"The run came there before `workflow.patched({self.too_early!r})` did, or was told False: "
+                f"workflow.deprecate_patch({self.too_early!r}) is a step too early for it. Bring back "
+                f"`if workflow.patched({self.too_early!r}):` with the old code in its else branch until no such run is "
+                f"left; then resume the run. If it is another change that differs{place}, that one needs a patch too."
+            )
         return (
             f'Wrap the new code{place} in `if workflow.patched("…"):` and keep the old in its else branch, or bring '
             "the old code back; then resume the run. If nothing was changed: does a query, a validator or a wait "

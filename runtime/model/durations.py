@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from .articles import with_article
+
 __all__ = ["MAX_NS", "to_limit", "to_ns", "to_timedelta"]
 
 MAX_NS = 2**63 - 1  # what a stored duration or instant can hold: 292 years
@@ -29,7 +31,7 @@ def to_ns(value: timedelta | float | int | None, name: str) -> int | None:
     if isinstance(value, timedelta):
         ns = value // _MICROSECOND * 1_000
     elif isinstance(value, bool) or not isinstance(value, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all checked
-        raise TypeError(f"{name} is a {type(value).__name__}; give a timedelta or a number of seconds")
+        raise TypeError(f"{name} is {with_article(type(value).__name__)}; give a timedelta or a number of seconds")
     elif value != value or value in (float("inf"), float("-inf")):
         raise ValueError(f"{name} is {value}; give a finite number of seconds")
     else:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from hmac import compare_digest
 
+from .articles import with_article
+
 __all__ = ["MAX_ID_BYTES", "check_aliases", "check_id", "check_run_id", "is_run_id_of", "run_id_of", "run_no_of"]
 
 MAX_ID_BYTES = 480  # an id is part of an LMDB key, which holds 511 bytes
@@ -23,7 +25,7 @@ def check_id(value: object, what: str) -> str:
         ValueError: it is empty, longer than 480 bytes of UTF-8, or has control characters or lone surrogates.
     """
     if not isinstance(value, str):
-        raise TypeError(f"{what} is a {type(value).__name__}; give a string")
+        raise TypeError(f"{what} is {with_article(type(value).__name__)}; give a string")
     if value.isascii() and value.isprintable() and 0 < len(value) <= MAX_ID_BYTES:
         return value
     if not value:

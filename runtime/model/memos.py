@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from .articles import with_article
 from .payload_converter import PayloadConverter
+from .payload_errors import PayloadEncodeError
 
 __all__ = [
     "MEMO_LIMIT",
@@ -44,10 +46,8 @@ def memo_changes(changes: Mapping[Any, Any], converter: PayloadConverter, what: 
         PayloadError: a value cannot be stored.
     """
     if not isinstance(changes, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"{what} is given a {type(changes).__name__}; give a dict of names and values")
-    return {
-        _checked_key(key, what): None if value is None else converter.encode(value) for key, value in changes.items()
-    }
+        raise TypeError(f"{what} is given {with_article(type(changes).__name__)}; give a dict of names and values")
+    return {_checked_key(key, what): _encoded(key, value, converter, what) for key, value in changes.items()}
 
 
 def encode_start_memo(given: Mapping[Any, Any], converter: PayloadConverter) -> bytes:
@@ -104,9 +104,18 @@ def decode_memo_changes(data: bytes | None) -> dict[str, bytes | None]:
         raise ValueError(f"not the memo of a run: {error}") from error
 
 
+def _encoded(key: str, value: object, converter: PayloadConverter, what: str) -> bytes | None:
+    if value is None:
+        return None
+    try:
+        return converter.encode(value)
+    except PayloadEncodeError as error:
+        raise PayloadEncodeError(f"{what}[{key!r}]{error.path.removeprefix('value')}", error.reason) from error
+
+
 def _checked_key(key: object, what: str) -> str:
     if type(key) is not str:
-        raise TypeError(f"{what} is given a name that is a {type(key).__name__}; give strings as names")
+        raise TypeError(f"{what} is given a name that is {with_article(type(key).__name__)}; give strings as names")
     try:
         size = len(key.encode())
     except UnicodeEncodeError:

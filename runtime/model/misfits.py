@@ -6,6 +6,7 @@ import reprlib
 from collections.abc import Sequence
 from typing import Any
 
+from .articles import with_article
 from .payload_errors import PayloadError
 from .payload_fits import label
 
@@ -75,4 +76,4 @@ def _shown(value: object) -> str:
     try:
         return _SHORT.repr(value)
     except Exception:  # the user's __repr__, or an int with too many digits
-        return f"a {type(value).__name__}"
+        return with_article(type(value).__name__)

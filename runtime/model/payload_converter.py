@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from .articles import with_article
+
 __all__ = ["PayloadConverter", "checked_converter"]
 
 
@@ -63,7 +65,7 @@ def checked_converter(converter: PayloadConverter) -> PayloadConverter:
     missing = [name for name in _METHODS if not callable(getattr(converter, name, None))]
     if missing:
         raise TypeError(
-            f"a {type(converter).__name__} is no converter: it has no {', '.join(missing)} "
+            f"{with_article(type(converter).__name__)} is no converter: it has no {', '.join(missing)} "
             "(see greenroom.PayloadConverter; give an instance, such as Converter())"
         )
     return converter

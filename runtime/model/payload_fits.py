@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from .articles import with_article
 from .payload_tags import ENUM, FROZENSET, OWN, SET, Node, Unfit, is_kind, kind_of, name_of, untag
 
 __all__ = [
@@ -54,11 +55,10 @@ def shape(tree: Any) -> str:
     """What a tree holds, for messages."""
     if isinstance(tree, Node):
         kind = {SET: "set", FROZENSET: "frozenset"}.get(tree.code)
-        return f"a {kind}" if kind else f"a '{tree.name.partition(':')[2] or tree.name}'"
+        return with_article(kind) if kind else f"a '{tree.name.partition(':')[2] or tree.name}'"
     if tree is None:
         return "None"
-    name = kind_of(tree).__name__
-    return f"an {name}" if name == "int" else f"a {name}"
+    return with_article(kind_of(tree).__name__)
 
 
 def brief(value: Any) -> str:

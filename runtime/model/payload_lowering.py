@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 from msgspec.msgpack import Ext
 
+from .articles import with_article
 from .payload_codecs import RawValue, TypeCodec
 from .payload_models import dump, dump_adapted, is_adapted, is_model
 from .payload_tags import (
@@ -108,8 +109,8 @@ class Lowering:
             plain = next((plain for plain in self._known if is_kind(kind, plain)), None)
             if plain is not None:
                 raise Unfit(
-                    f"'{name.partition(':')[2]}' is a dataclass and a {plain.__name__}, and only one of them could be "
-                    "stored; keep what the other one holds in a field"
+                    f"'{name.partition(':')[2]}' is a dataclass and {with_article(plain.__name__)}, and only one of "
+                    "them could be stored; keep what the other one holds in a field"
                 )
             return self._record(name, tuple(field.name for field in dataclasses.fields(kind)))
         if is_model(kind):
@@ -222,7 +223,7 @@ def _no_raw_value(value: RawValue, depth: int) -> Any:
 
 def _shown(key: object) -> str:
     if not isinstance(key, (str, int, float, bytes, type(None))):
-        return f"a {type(key).__qualname__}"
+        return with_article(type(key).__qualname__)
     return "an int" if isinstance(key, int) and key.bit_length() > 64 else repr(key)[:60]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from .articles import with_article
 from .payload_fits import LAX, NAMED, RENAMED, Converter, coded, is_called, label, misfit
 from .payload_tags import RECORD, Node, Unfit, is_kind, kind_of, name_of, untag
 from .work_errors import FailureError
@@ -60,7 +61,7 @@ def dump_adapted(value: Any) -> object:
     """
     if hasattr(value, "get_secret_value"):
         raise Unfit(
-            f"a {label(type(value))} would be stored as stars; "
+            f"{with_article(label(type(value)))} would be stored as stars; "
             "give its field a serializer, or the converter a TypeCodec"
         )
     return _tried(lambda: _adapter(kind_of(value)).dump_python(value, mode="json"), f"no {label(type(value))} to store")

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from .definitions import WorkflowDefinition
 from .durations import to_limit
 from .ids import check_id
+from .registry import Registry
 from .workflow_reference import workflow_definition_of
 
 __all__ = ["RetentionPolicy", "policy_of"]
@@ -28,6 +30,21 @@ class RetentionPolicy(NamedTuple):
         """When a run that has ended is to be deleted, or None."""
         kept_ns = self.by_type.get(workflow_type, self.default_ns)
         return None if kept_ns is None else closed_ns + kept_ns
+
+    def among(self, workflows: Registry[WorkflowDefinition]) -> RetentionPolicy:
+        """The same for all names that a workflow has and had: what is given for one holds for the others, unless they
+        are given too. A workflow that was renamed is kept as before though the option has its old name still."""
+        kept = dict(self.by_type)
+        for name, kept_ns in self.by_type.items():
+            definition = workflows.find(name)
+            if definition is not None and not definition.is_dynamic:
+                for other in (definition.name, *definition.aliases):
+                    kept.setdefault(other, kept_ns)
+        return RetentionPolicy(self.default_ns, kept)
+
+    def strangers(self, workflows: Registry[WorkflowDefinition]) -> list[str]:
+        """The types that no workflow goes by: mistyped, or left to runs of code that is gone."""
+        return [name for name in self.by_type if workflows.find(name) is None]
 
     @property
     def text(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 
 import msgspec
 
+from .articles import with_article
 from .attribute_values import (
     Changes,
     SearchAttributeIndexedValueType,
@@ -290,7 +291,7 @@ def checked_start(attributes: object) -> Stored:
     """
     if not isinstance(attributes, TypedSearchAttributes):
         raise TypeError(
-            f"search_attributes is a {type(attributes).__name__}; "
+            f"search_attributes is {with_article(type(attributes).__name__)}; "
             "give TypedSearchAttributes([SearchAttributePair(key, value), …])"
         )
     stored = stored_of(attributes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .articles import with_article
+
 __all__ = ["clipped", "note", "reason_line", "text_of", "writable"]
 
 MAX_REASON = 20_000
@@ -18,7 +20,7 @@ def writable(text: object, what: str) -> str:
         TypeError: it is no string.
     """
     if not isinstance(text, str):
-        raise TypeError(f"{what} is a {type(text).__name__}; give a string")
+        raise TypeError(f"{what} is {with_article(type(text).__name__)}; give a string")
     # A file name may bring lone surrogates into it, and those cannot be written.
     return text.encode("utf-8", "backslashreplace").decode()
 

@@ -123,10 +123,18 @@ class WorkflowSuspendedError(GreenroomError):
         reason: what went wrong: what the exception says, which may be several lines.
         stack: traceback text of the bug.
         update_id: the update that the caller waits for, if it is one; the journal keeps it until the run goes on.
+        is_by_request: whether somebody has called ``suspend()``: nothing is wrong with the run then.
     """
 
     def __init__(
-        self, workflow_id: str, run_id: str | None, reason: str, *, stack: str = "", update_id: str | None = None
+        self,
+        workflow_id: str,
+        run_id: str | None,
+        reason: str,
+        *,
+        stack: str = "",
+        update_id: str | None = None,
+        is_by_request: bool = False,
     ) -> None:
         super().__init__(workflow_id, run_id, reason)
         self.workflow_id = workflow_id
@@ -134,13 +142,17 @@ class WorkflowSuspendedError(GreenroomError):
         self.reason = reason
         self.stack = stack
         self.update_id = update_id
+        self.is_by_request = is_by_request
 
     def __str__(self) -> str:
         update = "" if self.update_id is None else f" (update {self.update_id!r} is kept)"
         # What follows several lines stands in one of its own.
+        run = f"workflow {self.workflow_id!r} (run {self.run_id})"
         joint = "\n" if "\n" in self.reason else "; "
+        if self.is_by_request:
+            return f"{run} is {self.reason}{update}{joint}resume() lets it go on"
         return (
-            f"workflow {self.workflow_id!r} (run {self.run_id}) is suspended: {self.reason}{update}{joint}"
+            f"{run} is suspended: {self.reason}{update}{joint}"
             "describe() has the traceback; mend the code, and open the journal again with it or call resume()"
         )
 

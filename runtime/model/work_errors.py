@@ -262,18 +262,27 @@ class WorkflowAlreadyStartedError(FailureError):
         workflow_id: the id.
         run_id: the run that has it.
         workflow_type: the name of that run's workflow.
+        advice: what to do.
     """
 
-    def __init__(self, workflow_id: str, run_id: str | None = None, workflow_type: str | None = None) -> None:
+    def __init__(
+        self,
+        workflow_id: str,
+        run_id: str | None = None,
+        workflow_type: str | None = None,
+        *,
+        advice: str = "use another id, or say what to do with id_conflict_policy= or id_reuse_policy=",
+    ) -> None:
         super().__init__(f"workflow id {workflow_id!r} is taken")
         self.workflow_id = workflow_id
         self.run_id = run_id
         self.workflow_type = workflow_type
+        self.advice = advice
 
     def __str__(self) -> str:
         kind = "" if self.workflow_type is None else f" of {self.workflow_type!r}"
         run = "" if self.run_id is None else f" by run {self.run_id}{kind}"
-        return f"{self.message}{run}; use another id, or say what to do with id_conflict_policy= or id_reuse_policy="
+        return f"{self.message}{run}; {self.advice}"
 
 
 def is_cancelled_exception(exc: BaseException | None) -> bool:

@@ -36,7 +36,7 @@ from .pace import Pace
 from .performer import Outcome, Task
 from .recovery import Recovery
 from .requests import Requests
-from .retention import Retention, forget_policy
+from .retention import Retention, forget_policy, policy_among
 from .retries import Retries
 from .settings import NO_SEAMS, Seams, Settings
 from .starting import Starts
@@ -119,7 +119,8 @@ class Hands:
             converter=converter,
             deliver=self.directory.deliver,
         )
-        self.retention = None if settings.retention is None else self._retention(settings.retention)
+        policy = None if settings.retention is None else policy_among(settings.retention, workflows)
+        self.retention = None if policy is None else self._retention(policy)
         self.directory.tools = self._tools(clock, path, settings, seams)
         self._asking = Asking(self.dispatcher, self.directory.tools)
         self.deleting = Deleting(
@@ -130,7 +131,7 @@ class Hands:
             sweep=self.sweep,
             asking=self._asking,
             retries=self.retries,
-            policy=settings.retention,
+            policy=policy,
         )
         self.desk = self._desk(clock, path, settings, seams)
         self.overdue: Overdue | None = None

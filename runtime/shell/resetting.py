@@ -203,7 +203,10 @@ class Resetting:
         existing = self._directory.find(fork_id, "") if fork_id else None
         header = None if existing is None else self._directory.header(existing)
         if header is not None and header.closed_ns is None:
-            raise WorkflowAlreadyStartedError(header.workflow_id, header.run_id, header.workflow_type)
+            raise WorkflowAlreadyStartedError(
+                *(header.workflow_id, header.run_id, header.workflow_type),
+                advice="it has not ended: give the fork another id, or none for one that is made",
+            )
         if header is None and fork_id and is_run_id_of(self._tools.journal.store_uuid.encode(), fork_id):
             raise ValueError(f"workflow id {fork_id!r} is kept for a run to come; choose another")
 

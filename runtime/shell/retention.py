@@ -12,12 +12,14 @@ from collections.abc import Callable
 
 from ...actors import Deadline, Dispatcher
 from ...storage import CorruptError, FormatError, Journal, RunHeader, StorageError
+from ..model.definitions import WorkflowDefinition
 from ..model.errors import GreenroomError, JournalCorruptError, JournalFormatError
+from ..model.registry import Registry
 from ..model.retention import RetentionPolicy
 from .retries import AGAIN_AFTER_NS
 from .sweep import Sweep
 
-__all__ = ["Retention", "forget_policy"]
+__all__ = ["Retention", "forget_policy", "policy_among"]
 
 # As many as a sweep takes turns: runs are deleted as fast as they can end.
 PAGE = 256
@@ -217,3 +219,26 @@ def forget_policy(journal: Journal, sweep: Sweep) -> None:
         is_known = True
     if is_known:
         sweep.batch.set_retention("")
+
+
+def policy_among(policy: RetentionPolicy, workflows: Registry[WorkflowDefinition]) -> RetentionPolicy:
+    """The policy for the names that these workflows have and had. What no workflow goes by is said in the log and not
+    refused: the journal may hold runs of code that is gone."""
+    for name in policy.strangers(workflows):
+        logger.warning(
+            "retention_by_type has %r, which no workflow of this runtime is named%s; it holds for runs of that type "
+            "that older code has left, and for no others",
+            name,
+            _meant(name, workflows.names()),
+        )
+    return policy.among(workflows)
+
+
+def _meant(name: str, known: list[str]) -> str:
+    # Few come here, and it takes a while to import.
+    from difflib import get_close_matches
+
+    near = [each for each in known if each.endswith(f".{name}")] or get_close_matches(name, known)
+    if near:
+        return f" (did you mean {' or '.join(map(repr, near))}?)"
+    return f" (declared: {', '.join(map(repr, known)) or 'none'})"

@@ -33,6 +33,10 @@ from .writing import write_birth
 __all__ = ["RunActor"]
 
 HOLD_NS = 200_000_000
+_NO_PAUSE = {
+    Standing.DELAYED: "has not begun, and cannot be suspended",
+    Standing.SUSPENDED: "is suspended already; resume() lets it go on",
+}
 
 logger = logging.getLogger("greenroom")
 
@@ -215,8 +219,8 @@ class RunActor(MailedActor):
             ValueError: the run has not begun, or is suspended already.
         """
         if self.standing is not Standing.LIVE and self.standing is not Standing.RESTARTING:
-            why = "has not begun" if self.standing is Standing.DELAYED else f"is {self.standing.value}"
-            raise ValueError(f"{self} {why}, and cannot be suspended")
+            why = _NO_PAUSE.get(self.standing, f"is {self.standing.value}, and cannot be suspended")
+            raise ValueError(f"{self} {why}")
         self._stop_as(Standing.SUSPENDED)
         pause(self._tools, self, reason, identity)
 

@@ -9,8 +9,10 @@ from ...storage import RunHeader
 from ..model.errors import WorkflowClosedError, WorkflowSuspendedError
 from ..model.options import WorkflowExecutionStatus
 
-__all__ = ["closed_error", "reason_of", "suspended_error"]
+__all__ = ["BY_REQUEST", "closed_error", "reason_of", "suspended_error"]
 
+# What the note of a run says that somebody has suspended; that of a bug begins with a traceback or an exception's name.
+BY_REQUEST = "suspended by request"
 MOST_LINES = 30
 _TRACEBACK = re.compile(r"^(  \+ Exception Group )?Traceback \(most recent call last\):\n", re.MULTILINE)
 
@@ -27,8 +29,16 @@ def suspended_error(header: RunHeader, reason: str = "", *, update_id: str | Non
         reason: what its header says, in short; read from there if it is not given.
         update_id: the update that is waited for.
     """
-    told = reason or reason_of(header.note)
-    return WorkflowSuspendedError(header.workflow_id, header.run_id, told, stack=header.note, update_id=update_id)
+    is_by_request = header.note.startswith(BY_REQUEST)
+    told = header.note if is_by_request else reason or reason_of(header.note)
+    return WorkflowSuspendedError(
+        header.workflow_id,
+        header.run_id,
+        told,
+        stack="" if is_by_request else header.note,
+        update_id=update_id,
+        is_by_request=is_by_request,
+    )
 
 
 def reason_of(note: str) -> str:

@@ -15,7 +15,7 @@ from ..model.texts import clipped
 from .headers import put_header
 from .journal_seam import public_error
 from .run_state import RunState
-from .standing_errors import suspended_error
+from .standing_errors import BY_REQUEST, suspended_error
 from .stopping import message_at, told
 from .tools import Peer, Tools
 
@@ -65,7 +65,7 @@ def pause(tools: Tools, peer: Peer, reason: str, identity: str) -> None:
         identity: on whose behalf; empty for nobody's.
     """
     run = peer.run
-    note = f"suspended {_by_request(identity)}: {reason}" if reason else f"suspended {_by_request(identity)}"
+    note = BY_REQUEST + _of(identity) + (f": {reason}" if reason else "")
     facts = change_facts(run.header.facts, is_paused=True)
     suspended = int(WorkflowExecutionStatus.SUSPENDED)
     put_header(tools.sweep, run, run.header._replace(status=suspended, note=note, facts=facts))
@@ -78,11 +78,11 @@ def pause(tools: Tools, peer: Peer, reason: str, identity: str) -> None:
 
 def tell_resumed(tools: Tools, peer: Peer, identity: str) -> None:
     """The log says, once it is on disk, that a run that somebody has suspended goes on."""
-    tools.sweep.after(logger.info, "%s is resumed %s", peer, _by_request(identity))
+    tools.sweep.after(logger.info, "%s is resumed by request%s", peer, _of(identity))
 
 
-def _by_request(identity: str) -> str:
-    return f"by request of {identity!r}" if identity else "by request"
+def _of(identity: str) -> str:
+    return f" of {identity!r}" if identity else ""
 
 
 def _what_next(run: RunState) -> str:

@@ -219,7 +219,7 @@ def test_mail_for_a_dead_mailbox_that_never_had_a_dispatcher_is_logged(caplog: p
     put(mailbox, 1)
     mailbox.attach(run_queue, "actor")
 
-    assert "Dead letter: a int" in caplog.text
+    assert "Dead letter: an int" in caplog.text
     assert not run_queue.actors
 
 

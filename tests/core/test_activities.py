@@ -134,7 +134,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         "cancellation_type is 1; give an ActivityCancellationType",
     ),
     "no policy": (lambda: start_anything(ship, "x", retry_policy=RetryPolicy), "; give a RetryPolicy"),
-    "no text": (lambda: start_anything(ship, "x", summary=5), "summary is a int; give a string"),
+    "no text": (lambda: start_anything(ship, "x", summary=5), "summary is an int; give a string"),
     "no name": (lambda: start_anything("ship\ud800"), "activity name has '\\ud800' at place 4; leave out"),
     "cannot be stored": (lambda: start_anything(ship, object()), "args"),
     "another type": (

@@ -199,7 +199,7 @@ SAID = {
     "lambda": "the function '<lambda>' itself: call it, <lambda>(…)",
     "class": "the function 'Awaitable' itself: call it, Awaitable(…)",
     "generator": "an async generator: read it with async for",
-    "number": "a int, which nobody can await",
+    "number": "an int, which nobody can await",
     "nothing": "a NoneType, which nobody can await",
 }
 

@@ -243,7 +243,7 @@ async def meaning_a_run(what: str) -> None:
     await workflow.get_external_workflow_handle("other", run_id=RUN_IDS[what]).signal("greet", "Kyle")
 
 
-@pytest.mark.parametrize(("what", "said"), [("a number", "run id is a int"), ("what cannot be written", "run id has")])
+@pytest.mark.parametrize(("what", "said"), [("a number", "run id is an int"), ("what cannot be written", "run id has")])
 def test_a_run_id_that_cannot_be_one_is_refused_with_its_handle(drive: Start, what: str, said: str) -> None:
     run = drive(meaning_a_run, what, start=False)
 

@@ -173,7 +173,7 @@ WRONG: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     ),
     "no memo": (lambda: workflow.upsert_memo([]), TypeError, "upsert_memo is given a list"),  # type: ignore[arg-type]
     "a large memo": (lambda: workflow.upsert_memo({"a": "x" * 300_000}), ValueError, "the memo of the run would take"),
-    "no details": (lambda: workflow.set_current_details(1), TypeError, "details is a int"),  # type: ignore[arg-type]
+    "no details": (lambda: workflow.set_current_details(1), TypeError, "details is an int"),  # type: ignore[arg-type]
     "long details": (lambda: workflow.set_current_details("x" * 20_001), ValueError, "details has 20,001 characters"),
 }
 

@@ -231,7 +231,7 @@ async def setting_nonsense() -> None:
 def test_a_handler_must_be_callable(drive: Start) -> None:
     run = drive(setting_nonsense, start=False)
 
-    with pytest.raises(WorkflowBugError, match="a signal handler is a int; give a function"):
+    with pytest.raises(WorkflowBugError, match="a signal handler is an int; give a function"):
         run.send(run.started)
 
 

@@ -108,6 +108,14 @@ async def several() -> None:
     await asyncio.gather(never(), never())
 
 
+async def several_of_ours() -> None:
+    await workflow.gather(never(), never())
+
+
+async def racing() -> None:
+    await workflow.race(never(), never())
+
+
 async def in_group() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(never())
@@ -170,6 +178,8 @@ async def awaiting_old_style() -> None:
 # Name of a way → the function that waits so; its stack, and those of the tasks that it makes.
 WAYS: dict[str, tuple[Callable[[], Any], *tuple[list[str], ...]]] = {
     "gather": (several, ["several"], ["never"], ["never"]),
+    "our gather": (several_of_ours, ["several_of_ours"], ["never"], ["never"]),
+    "race": (racing, ["racing"], ["never"], ["never"]),
     "group": (in_group, ["in_group"], ["never"], ["never"]),
     "generator": (in_generator, ["in_generator", "numbers", "never"]),
     "closing": (in_closing, ["in_closing", "slow_to_close", "never"]),

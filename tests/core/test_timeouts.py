@@ -168,7 +168,7 @@ async def misused(how: str) -> str:
         ("moved before", "cannot be moved"),
         ("moved after", "cannot be moved"),
         ("entered twice", "can be entered once"),
-        ("seconds", "reschedule needs an aware datetime, not a int: workflow.now() + timedelta(…)"),
+        ("seconds", "reschedule needs an aware datetime, not an int: workflow.now() + timedelta(…)"),
     ],
 )
 def test_a_limit_that_is_used_wrongly_says_so(drive: Start, how: str, complaint: str) -> None:

@@ -53,7 +53,7 @@ def test_a_line_for_people_is_made_one_that_can_be_written(drive: Start) -> None
     assert run.all_of(StartTimer)[0].name == r"\ud800"
     with pytest.raises(WorkflowBugError) as caught:
         drive(no_line)
-    assert str(caught.value.__cause__) == "summary is a int; give a string"
+    assert str(caught.value.__cause__) == "summary is an int; give a string"
 
 
 def test_a_sleep_of_zero_is_a_timer_too(drive: Start) -> None:
@@ -113,7 +113,7 @@ async def sleeping_until_what_is_no_instant(seconds: Any) -> None:
 def test_sleep_until_refuses_what_is_no_instant(drive: Start) -> None:
     run = drive(sleeping_until_what_is_no_instant, 5, start=False)
 
-    with pytest.raises(WorkflowBugError, match="sleep_until needs an aware datetime, not a int"):
+    with pytest.raises(WorkflowBugError, match="sleep_until needs an aware datetime, not an int"):
         run.send(run.started)
 
 

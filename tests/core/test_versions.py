@@ -175,6 +175,15 @@ def test_deprecating_does_nothing_in_a_run_that_has_no_marker(drive: Start) -> N
     assert run.all_of(RecordPatch) == []
 
 
+def test_deprecating_a_step_too_early_is_told_as_that(drive: Start) -> None:
+    run = drive(before)
+
+    with pytest.raises(NondeterminismError, match=r"deprecate_patch\('faster'\) is a step too early for it") as caught:
+        run.replayed(target=deprecated)
+
+    assert caught.value.too_early == "faster"
+
+
 @pytest.mark.parametrize("target", [changed, deprecated, cleaned])
 def test_a_deprecated_marker_need_not_be_asked_for(drive: Start, target: Any) -> None:
     run = drive(deprecated)
@@ -391,7 +400,7 @@ def test_a_patch_and_a_change_of_one_name_are_two_things(drive: Start) -> None:
     ("arguments", "error", "words"),
     [
         (("", 1, 2), ValueError, "change id is empty"),
-        ((7, 1, 2), TypeError, "change id is a int; give a string"),
+        ((7, 1, 2), TypeError, "change id is an int; give a string"),
         (("x", 2, 1), ValueError, "the change 'x' has the versions 2 to 1"),
         (("x", -2, 1), ValueError, "must be at least -1"),
         (("x", 1, 2**63), ValueError, f"which is {2**63 - 1} at most"),

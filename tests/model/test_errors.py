@@ -199,6 +199,23 @@ def test_what_to_do_with_a_suspended_workflow_stands_below_a_reason_of_several_l
     ]
 
 
+def test_who_has_suspended_a_workflow_is_not_sent_to_look_for_a_bug() -> None:
+    error = WorkflowSuspendedError("w", "r", "suspended by request: audit", is_by_request=True)
+
+    assert str(error) == "workflow 'w' (run r) is suspended by request: audit; resume() lets it go on"
+
+
+def test_a_patch_that_was_deprecated_too_early_is_named() -> None:
+    error = NondeterminismError("w", "r", 1, ["activity 'a'"], ["activity 'b'"], site="app.py:9", too_early="faster")
+
+    assert str(error).splitlines()[3:] == [
+        "The run came there before `workflow.patched('faster')` did, or was told False: "
+        "workflow.deprecate_patch('faster') is a step too early for it. Bring back `if workflow.patched('faster'):` "
+        "with the old code in its else branch until no such run is left; then resume the run. If it is another change "
+        "that differs (at app.py:9), that one needs a patch too."
+    ]
+
+
 def test_an_activity_error_shows_what_failed_and_why_wherever_it_is_printed() -> None:
     error = ActivityError(activity_type="charge", activity_id="3", attempt=2)
     error.__cause__ = ApplicationError("no funds", type="CardError")

@@ -37,7 +37,7 @@ def test_changes_replace_add_and_take_away() -> None:
     ("given", "error", "words"),
     [
         ([("a", 1)], TypeError, "memo is given a list; give a dict of names and values"),
-        ({1: "a"}, TypeError, "memo is given a name that is a int"),
+        ({1: "a"}, TypeError, "memo is given a name that is an int"),
         ({"": 1}, ValueError, "memo is given the name '' of 0 bytes"),
         ({"x" * 481: 1}, ValueError, "of 481 bytes, allowed are 1 to 480"),
         ({"\ud800": 1}, ValueError, "lone surrogates"),

@@ -96,7 +96,7 @@ def test_an_id_may_be_any_printable_text(value: str) -> None:
 @pytest.mark.parametrize(
     ("value", "error", "message"),
     [
-        (7, TypeError, "workflow id is a int"),
+        (7, TypeError, "workflow id is an int"),
         ("", ValueError, "workflow id is empty"),
         ("a" * 481, ValueError, "has 481 bytes"),
         ("é" * 241, ValueError, "has 482 bytes"),

@@ -94,7 +94,7 @@ async def work() -> None:
     [
         ("old", TypeError, r"aliases is 'old'; give a list of names, as in aliases=\['old'\]"),
         ([""], ValueError, "alias of a workflow is empty"),
-        ([7], TypeError, "alias of a workflow is a int"),
+        ([7], TypeError, "alias of a workflow is an int"),
         (["work"], InvalidWorkflowError, "the alias 'work' is its name"),
     ],
 )

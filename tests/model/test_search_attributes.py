@@ -67,12 +67,12 @@ BAD: list[tuple[SearchAttributeKey[Any], Any, type[Exception], str]] = [
     (FLOAT, True, TypeError, "search attribute 'Float' is given a bool; give a float"),
     (FLOAT, float("nan"), ValueError, "search attribute 'Float' is not a number"),
     (FLOAT, 10**400, ValueError, "search attribute 'Float' is too large for a float"),
-    (BOOL, 1, TypeError, "search attribute 'Bool' is given a int; give True or False"),
+    (BOOL, 1, TypeError, "search attribute 'Bool' is given an int; give True or False"),
     (WHEN, NOON.date(), TypeError, "search attribute 'When' is given a date; give an aware datetime"),
     (WHEN, NOON.replace(tzinfo=None), ValueError, "search attribute 'When' needs an aware datetime"),
     (WHEN, datetime(1, 1, 1, tzinfo=HERE), ValueError, "search attribute 'When' is given a time that has no date"),
     (TAGS, "text", TypeError, "search attribute 'Tags' is given a str; give a list of str"),
-    (TAGS, ["a", 1], TypeError, r"search attribute 'Tags' \[1\] is given a int; give a str"),
+    (TAGS, ["a", 1], TypeError, r"search attribute 'Tags' \[1\] is given an int; give a str"),
     (TAGS, ["a"] * (LIST_LIMIT + 1), ValueError, "search attribute 'Tags' has 101 keywords"),
 ]
 
@@ -107,7 +107,7 @@ def test_a_value_of_another_type_is_refused_where_it_is_written(
         ("é" * 65, ValueError, "has 130 bytes of UTF-8"),
         ("\ud800", ValueError, "holds lone surrogates"),
         ("WorkflowType", ValueError, "every run has a WorkflowType of its own"),
-        (7, TypeError, "the name of a search attribute is a int; give a string"),
+        (7, TypeError, "the name of a search attribute is an int; give a string"),
     ],
 )
 def test_a_name_that_cannot_be_one_is_refused(name: Any, error: type[Exception], words: str) -> None:

@@ -574,7 +574,7 @@ def test_nobody_can_cancel_what_has_ended_or_is_not_there() -> None:
             runtime.wait(handle.cancel())
         with pytest.raises(WorkflowNotFoundError):
             runtime.wait(runtime.get_workflow_handle("nobody").cancel())
-        with pytest.raises(TypeError, match="the reason is a int; give a string"):
+        with pytest.raises(TypeError, match="the reason is an int; give a string"):
             handle.cancel(7)  # type: ignore[arg-type]
 
 

@@ -197,7 +197,7 @@ def test_an_id_that_is_taken_is_refused() -> None:
         steps = begun(runtime)
         fork = steps.fork(at=1, id="fork").get()
 
-        with pytest.raises(WorkflowAlreadyStartedError):
+        with pytest.raises(WorkflowAlreadyStartedError, match="; it has not ended: give the fork another id, or none"):
             steps.fork(at=1, id="fork").get()
         with pytest.raises(ValueError, match="is kept for a run to come"):
             steps.fork(at=1, id=next_run_id(runtime, steps)).get()

@@ -210,12 +210,12 @@ def test_the_summary_of_an_activity_is_in_the_history_and_in_what_is_pending() -
 
 
 STARTS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "no memo": ({"memo": 5}, TypeError, "memo is given a int; give a dict"),
+    "no memo": ({"memo": 5}, TypeError, "memo is given an int; give a dict"),
     "large memo": ({"memo": {"a": "x" * 300_000}}, ValueError, "the memo of the run would take"),
-    "strange memo": ({"memo": {"a": object()}}, PayloadEncodeError, "object"),
+    "strange memo": ({"memo": {"a": [object()]}}, PayloadEncodeError, r"memo\['a'\]\[0\]: object of type 'object'"),
     "no attributes": ({"search_attributes": {"Stage": "new"}}, TypeError, "search_attributes is a dict; give Typed"),
     "long summary": ({"static_summary": "x" * 401}, ValueError, "static_summary has 401 characters, allowed are 400"),
-    "no details": ({"static_details": 5}, TypeError, "static_details is a int"),
+    "no details": ({"static_details": 5}, TypeError, "static_details is an int"),
 }
 
 

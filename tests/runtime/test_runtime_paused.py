@@ -64,8 +64,9 @@ def test_a_suspended_run_takes_nothing_until_it_is_resumed_and_then_everything_i
         described = worker.describe().get()
         assert (described.status, described.suspended_error) == (SUSPENDED, "suspended by request: for the night")
         assert worker.query(Worker.words).get() == []
-        with pytest.raises(WorkflowSuspendedError, match="for the night"):
+        with pytest.raises(WorkflowSuspendedError, match=r"is suspended by request: for the night; resume") as told:
             worker.result().get()
+        assert (told.value.is_by_request, told.value.stack) == (True, "")
 
         worker.resume().get()
         runtime.run_until_idle()
@@ -130,7 +131,7 @@ def test_what_is_not_running_cannot_be_suspended() -> None:
     with make() as runtime:
         worker = runtime.start_workflow(Worker.run, id="worker").get()
         worker.suspend().get()
-        with pytest.raises(ValueError, match="is suspended, and cannot be suspended"):
+        with pytest.raises(ValueError, match=r"is suspended already; resume\(\) lets it go on"):
             worker.suspend().get()
         worker.terminate().get()
         with pytest.raises(Exception, match="has ended"):

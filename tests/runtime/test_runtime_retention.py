@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from greenroom import Runtime, WorkflowExecutionStatus, WorkflowHandle, WorkflowNotFoundError, workflow
+from greenroom import RawValue, Runtime, WorkflowExecutionStatus, WorkflowHandle, WorkflowNotFoundError, workflow
 from greenroom.actors import ManualClock
 from greenroom.storage import MemoryStore, Store, WriteError, check
 from greenroom.testing import TestRuntime, crash_sweep
@@ -297,3 +298,68 @@ def test_a_workflow_that_is_given_stands_for_its_former_names() -> None:
         assert is_there(kept)
         assert not is_there(runtime.get_workflow_handle("now"))
         assert not is_there(runtime.get_workflow_handle("before"))
+
+
+def before_it_was_renamed() -> Store:
+    """A journal with a run that ended when the audit had its former name."""
+
+    @workflow.defn(name="audit_of_before")
+    async def audit_of_before() -> None:
+        pass
+
+    store = MemoryStore()
+    with TestRuntime(store, workflows=[audit_of_before]) as runtime:
+        run(runtime, audit_of_before, "before")
+    return store
+
+
+@pytest.mark.parametrize("named", ["retention.audit", "audit_of_before", audit])
+def test_each_name_of_a_workflow_stands_for_its_others(named: Any) -> None:
+    store = before_it_was_renamed()
+    with TestRuntime(store, workflows=[audit], retention=HOUR, retention_by_type={named: None}) as runtime:
+        now = run(runtime, audit, "now")
+
+        runtime.advance(DAY)
+
+        assert (is_there(now), is_there(runtime.get_workflow_handle("before"))) == (True, True)
+
+
+def test_a_former_name_that_is_given_too_has_a_time_of_its_own() -> None:
+    store, types = before_it_was_renamed(), {"retention.audit": None, "audit_of_before": HOUR}
+    with TestRuntime(store, workflows=[audit], retention_by_type=types) as runtime:
+        now = run(runtime, audit, "now")
+
+        runtime.advance(DAY)
+
+        assert (is_there(now), is_there(runtime.get_workflow_handle("before"))) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("retention.audti", "(did you mean 'retention.audit' or 'retention.short'?)"),
+        ("short", "(did you mean 'retention.short'?)"),
+        ("gone", "(declared: 'retention.audit', 'retention.short')"),
+    ],
+)
+def test_a_type_that_no_workflow_has_is_warned_of(named: str, told: str, caplog: pytest.LogCaptureFixture) -> None:
+    with TestRuntime(workflows=[short, audit], retention=HOUR, retention_by_type={named: None}):
+        pass
+
+    [warning] = caplog.messages
+    assert warning == (
+        f"retention_by_type has {named!r}, which no workflow of this runtime is named {told}; it holds for runs of "
+        "that type that older code has left, and for no others"
+    )
+
+
+def test_a_type_that_a_dynamic_workflow_serves_is_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    @workflow.defn(dynamic=True)
+    async def anything(args: Sequence[RawValue]) -> None:
+        pass
+
+    types = {"retention.short": DAY, "audit_of_before": DAY, "whatever": None}
+    with TestRuntime(workflows=[short, audit, anything], retention=HOUR, retention_by_type=types) as runtime:
+        run(runtime, short, "a")
+
+    assert caplog.messages == []

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,19 @@ def test_a_signal_that_is_not_waited_for_goes_to_its_handler_alone() -> None:
     with both as others, Runtime.in_memory(workflows=[], activities=[]) as runtime:
         assert runtime.run_until_signalled(signal.SIGUSR1) is signal.SIGUSR1
         assert signal.SIGUSR2 in others
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "told"),
+    [
+        ("TERM", TypeError, "'TERM' is no signal; give those of the signal module, such as signal.SIGTERM"),
+        (0, ValueError, "there is no signal 0"),
+        (signal.SIGKILL, ValueError, "SIGKILL cannot be waited for: no process hears of it"),
+    ],
+)
+def test_what_is_no_signal_to_wait_for_is_refused(given: Any, error: type[Exception], told: str) -> None:
+    with Runtime.in_memory(workflows=[], activities=[]) as runtime, pytest.raises(error, match=told):
+        runtime.run_until_signalled(signal.SIGUSR1, given)
 
 
 def test_only_the_main_thread_of_an_open_runtime_can_wait_for_signals() -> None:

@@ -188,7 +188,8 @@ def test_an_update_without_an_id_is_named_with_what_to_do() -> None:
         "workflow 'careless' was told more than without a crash: update let ['one']",
         "workflow 'careless' asked for more than without a crash: complete-update 2 let",
         "  an update that the scenario sends again after the crash is another one, unless it has an id: "
-        "execute_update(…, id=…)",
+        "execute_update(…, id=…); an id is that of one run, so that after the run has gone on as new it is another one "
+        "all the same: let the workflow carry the ids that it has taken",
     ]
 
 

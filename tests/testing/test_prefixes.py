@@ -110,12 +110,34 @@ def test_code_that_takes_another_way_is_seen() -> None:
             replay_every_prefix(runtime)
 
 
-def test_code_that_asks_the_same_with_another_argument_is_seen() -> None:
+def test_code_that_asks_the_same_with_another_argument_is_seen_and_told_what_differs() -> None:
     with TestRuntime() as runtime:
-        runtime.wait(runtime.execute_workflow(other_argument))
+        runtime.wait(runtime.execute_workflow(other_argument, id="w"))
 
-        with pytest.raises(AssertionError, match="asked for something else"):
+        with pytest.raises(AssertionError) as caught:
             replay_every_prefix(runtime)
+
+    first, difference = str(caught.value).splitlines()
+    assert first == "turn 1 of workflow 'w' asked for something else after the first 0 turns were replayed:"
+    assert difference.startswith("  schedule-activity 'prefixes.take' #2 (tests/testing/test_prefixes.py:")
+    assert difference.endswith("): args was recorded as [0], and is [1]")
+
+
+def test_code_that_asks_the_same_in_another_line_is_the_same() -> None:
+    @workflow.defn(name="prefixes.moved")
+    async def before() -> None:
+        await workflow.execute_activity(take, 1)
+
+    @workflow.defn(name="prefixes.moved")
+    async def after() -> None:
+        await workflow.execute_activity(take, 1)
+
+    with TestRuntime(workflows=[before]) as runtime:
+        runtime.wait(runtime.execute_workflow(before))
+        store = runtime.store
+
+    with TestRuntime(store, workflows=[after]) as runtime:
+        assert replay_every_prefix(runtime) == 3
 
 
 def test_a_whole_run_is_replayed_when_no_prefix_is_given() -> None:

@@ -235,6 +235,8 @@ def test_who_is_stuck_is_told_what_each_open_workflow_waits_for(evict: bool) -> 
         assert runtime.wait(runtime.execute_workflow(three, id="ended")) == ["a", "b", "c"]
         result = runtime.execute_workflow(listener, 2, id="listener")
         runtime.wait(runtime.get_workflow_handle("listener").signal("unheard", 1))
+        paused = runtime.wait(runtime.start_workflow(listener, 1, id="paused"))
+        runtime.wait(paused.suspend("audit"))
 
         with pytest.raises(StuckError) as caught:
             runtime.wait(result)
@@ -249,6 +251,7 @@ def test_who_is_stuck_is_told_what_each_open_workflow_waits_for(evict: bool) -> 
             "  workflow 'broken' (runtime.broken) is suspended; describe() has the traceback",
             "  workflow 'listener' (runtime.listener) waits for a signal or a condition, since it has no activity, "
             "no timer and no child; it has 1 signal that nothing has taken",
+            "  workflow 'paused' (runtime.listener) is suspended by request: audit",
         ]
 
 
