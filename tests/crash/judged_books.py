@@ -188,8 +188,9 @@ class _Shelf:
                     yield f"the result of {workflow_id} was given out and is not there"
 
     def judge_deleted(self) -> Iterator[str]:
-        """Nothing finds a run that was deleted."""
+        """Nothing finds a run that was deleted, and its dead letters go with the last of its rows."""
         letters = {letter.run_no for letter in self._journal.dead_letters(limit=1 << 30)}
+        letters -= set(self._journal.being_deleted(limit=1 << 30))
         for workflow_id, run_id in self._evidence.deleted:
             run_no = run_no_of(run_id)
             if run_id in self._by_id:
