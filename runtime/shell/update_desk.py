@@ -132,7 +132,7 @@ class UpdateDesk:
 
     def _taken_along(self, run_no: int, header: RunHeader, update_id: str) -> tuple[int, RunHeader]:
         """The run whose outcome counts of an update: the run itself, or the one that a reset has had go on with it."""
-        if not was_left(self._tools.updating.stored(run_no, update_id)):
+        if header.closed_ns is None or not was_left(self._tools.updating.stored(run_no, update_id)):
             return run_no, header
         later = header
         while next_run_id := decode_facts(later.facts).next_run_id:
