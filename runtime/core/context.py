@@ -38,7 +38,8 @@ LONG_BYTES = 16 * 1024 * 1024
 
 
 class Info(msgspec.Struct, frozen=True):
-    """What a run knows of itself.
+    """What a run knows of itself: its attributes as they were when it was asked, its methods as it is when they are
+    called, if the run calls them.
 
     Attributes:
         workflow_id: the id that was given, or made, at the start.
@@ -87,17 +88,23 @@ class Info(msgspec.Struct, frozen=True):
 
     def get_current_history_length(self) -> int:
         """Turns in the history so far, this one included."""
-        return self.history_length
+        return self._as_it_is().history_length
 
     def get_current_history_size(self) -> int:
         """Bytes in the history before this turn."""
-        return self.history_size
+        return self._as_it_is().history_size
 
     def is_continue_as_new_suggested(self) -> bool:
         """Whether the history is so long that ``workflow.continue_as_new`` would soon pay: from 10,000 turns or 16 MiB
         on, where a replay takes a tenth of a second; or the run has taken nearly as many updates as it may."""
-        is_long = self.history_length >= LONG_TURNS or self.history_size >= LONG_BYTES
-        return is_long or self.is_near_update_limit
+        now = self._as_it_is()
+        is_long = now.history_length >= LONG_TURNS or now.history_size >= LONG_BYTES
+        return is_long or now.is_near_update_limit
+
+    def _as_it_is(self) -> Info:
+        context = current_or_none()
+        now = None if context is None else context.info()
+        return self if now is None or now.run_id != self.run_id else now
 
 
 class WorkflowContext(Protocol):

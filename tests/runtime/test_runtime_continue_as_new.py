@@ -400,6 +400,25 @@ async def long_lived(runs: int) -> int:
     return read
 
 
+@workflow.defn
+async def waits_for_length() -> list[int]:
+    info = workflow.info()
+    await workflow.sleep(1)
+    kept = [info.history_length, info.get_current_history_length()]
+    await workflow.wait_condition(info.is_continue_as_new_suggested)
+    return kept
+
+
+def test_what_a_run_was_told_of_itself_stays_and_what_it_asks_is_as_it_is_now() -> None:
+    with TestRuntime(workflows=[waits_for_length]) as runtime:
+        handle = runtime.start_workflow(waits_for_length, id="waits").get()
+        runtime.advance(1)
+        for _ in range(18):
+            handle.signal("page", "x" * 10**6).get()
+
+        assert handle.result().get() == [1, 2]
+
+
 def test_a_run_is_told_when_its_history_is_long_and_the_next_one_begins_anew() -> None:
     with TestRuntime(workflows=[long_lived]) as runtime:
         reader = runtime.start_workflow(long_lived, 2, id="reader").get()
