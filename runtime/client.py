@@ -12,6 +12,7 @@ from .model.durations import to_ns
 from .model.handler_definitions import handler_name, handler_signature
 from .model.ids import check_id
 from .model.message_calls import checked_call
+from .model.mistakes import refuse_unknown
 from .model.options import QueryRejectCondition, WorkflowUpdateStage
 from .repair_calls import RepairCalls
 from .shell.outcomes import ResultFuture
@@ -94,6 +95,7 @@ class WorkflowHandle(RepairCalls, Generic[R]):
         *args: object,
         idempotency_key: str | None = None,
         delay: timedelta | float | None = None,
+        **unknown: object,
     ) -> Future[None]:
         """Send a signal; done once it is on disk, as part of the run's history or in its mailbox.
 
@@ -104,6 +106,7 @@ class WorkflowHandle(RepairCalls, Generic[R]):
                 is acknowledged and not delivered, whatever it says.
             delay: how long after the call it comes to the run (seconds or timedelta); until then it waits on disk, and
                 goes on to the next run of a chain. If the workflow has ended by then it becomes a dead letter.
+            **unknown: refused, in words that say where it belongs.
 
         Raises:
             TypeError: the arguments do not fit the handler that is referred to, the key is no string, or the delay no
@@ -116,6 +119,8 @@ class WorkflowHandle(RepairCalls, Generic[R]):
             MailboxFullError: too many messages wait for it; nothing was sent, try again later.
             JournalError: it could not be written; nothing was sent.
         """
+        if unknown:
+            refuse_unknown("signal()", unknown)
         # The run would put the signal aside as a dead letter: better to say so here.
         name, data, _ = checked_call(self._converter, "signal", signal, args)
         message = signal_message(name, data, key=idempotency_key, identity=self._identity)
@@ -185,12 +190,12 @@ class WorkflowHandle(RepairCalls, Generic[R]):
     @overload
     def execute_update(self, update: str, /, *args: Any, id: str | None = ...) -> Future[Any]: ...
     def execute_update(
-        self, update: Any, /, *args: object, id: str | None = None, result_type: Any = None
+        self, update: Any, /, *args: object, id: str | None = None, result_type: Any = None, **unknown: object
     ) -> Future[Any]:
         """Ask the run to take an update, and give what its handler returns: ``start_update`` and ``result`` in one.
 
         Args:
-            update, *args, id, result_type: those of ``start_update``.
+            update, *args, id, result_type, **unknown: those of ``start_update``.
 
         Raises:
             TypeError, ValueError, PayloadError: as for ``start_update``.
@@ -202,6 +207,8 @@ class WorkflowHandle(RepairCalls, Generic[R]):
             JournalError: it could not be written; nothing was sent.
             PayloadDecodeError: the result is not of the type asked for.
         """
+        if unknown:
+            refuse_unknown("execute_update()", unknown)
         message, hint = update_message(self._converter, update, args, id, result_type, identity=self._identity)
         waiter = UpdateWaiter(ResultFuture(hint), WorkflowUpdateStage.COMPLETED, message.name)
         return self._desk.update(self._target, message, waiter)
@@ -246,6 +253,7 @@ class WorkflowHandle(RepairCalls, Generic[R]):
         wait_for_stage: WorkflowUpdateStage,
         id: str | None = None,
         result_type: Any = None,
+        **unknown: object,
     ) -> Future[WorkflowUpdateHandle[Any]]:
         """Ask the run to take an update; gives the handle of it once it has come as far as ``wait_for_stage``, or was
         rejected, which its ``result()`` tells.
@@ -259,6 +267,7 @@ class WorkflowHandle(RepairCalls, Generic[R]):
                 outcome of the first one, as long as the run is kept; when the workflow has gone on as new it is another
                 one. One that was rejected may be sent again, unless it was admitted.
             result_type: the type of the result, when the update is given by name.
+            **unknown: refused, in words that say where it belongs.
 
         Raises:
             TypeError: the arguments do not fit the handler that is referred to, or the stage is none.
@@ -273,6 +282,8 @@ class WorkflowHandle(RepairCalls, Generic[R]):
             WorkflowUpdateLimitError: it has as many updates under way, or in all, as a run may; nothing was sent.
             JournalError: it could not be written; nothing was sent.
         """
+        if unknown:
+            refuse_unknown("start_update()", unknown)
         message, waiter = update_request(
             *(self._desk, self._converter, update, args, id, wait_for_stage, result_type),
             identity=self._identity,

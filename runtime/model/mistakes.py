@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import CoroutineType, MethodType
 
-__all__ = ["refuse_a_call", "refuse_an_instance"]
+__all__ = ["refuse_a_call", "refuse_an_instance", "refuse_unknown"]
 
 
 def refuse_a_call(kind: str, target: object) -> None:
@@ -36,3 +37,21 @@ def refuse_an_instance(target: object) -> None:
             f"this is {target.__name__} of an instance of {kind}, and each run makes its own; "
             f"pass {kind}.{target.__name__}"
         )
+
+
+def refuse_unknown(call: str, options: Iterable[str]) -> None:
+    """Refuse options that a call of a handle does not have.
+
+    Args:
+        call: the call ("signal()").
+        options: their names, one at least.
+
+    Raises:
+        TypeError: always.
+    """
+    for name in options:
+        if name == "identity":
+            raise TypeError(
+                f"{call} has no identity=: a handle speaks on somebody's behalf, get_workflow_handle(…, identity=…)"
+            )
+        raise TypeError(f"{call} has no {name}=; the arguments of the handler are given in their order, without names")

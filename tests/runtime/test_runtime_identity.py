@@ -154,3 +154,16 @@ def test_what_cannot_be_an_identity_is_refused() -> None:
             for wrong, error in [("", ValueError), ("ü" * 241, ValueError), (5, TypeError)]:
                 with pytest.raises(error, match="identity"):
                     call(wrong)
+
+
+@pytest.mark.parametrize("call", ["signal", "execute_update", "start_update"])
+def test_an_identity_that_is_given_with_a_message_is_told_where_it_belongs(call: str) -> None:
+    stage = {"wait_for_stage": WorkflowUpdateStage.ACCEPTED} if call == "start_update" else {}
+    with make() as runtime:
+        handle: Any = runtime.start_workflow(Desk.run, id="desk").get()
+
+        for option, words in [("identity", r"get_workflow_handle\(…, identity=…\)"), ("cents", "in their order")]:
+            with pytest.raises(TypeError, match=rf"{call}\(\) has no {option}=.*{words}"):
+                getattr(handle, call)("who", **stage, **{option: "ada"})
+
+        assert told(runtime) == [("WorkflowStarted", None)]
