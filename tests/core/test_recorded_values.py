@@ -190,8 +190,8 @@ async def informed() -> list[Any]:
         info.run_timeout,
         info.execution_timeout,
         info.retry_policy,
-        info.get_current_history_length(),
-        later.get_current_history_length(),
+        info.history_length,
+        later.history_length,
     ]
 
 
