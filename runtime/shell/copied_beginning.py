@@ -13,6 +13,7 @@ from ..model.run_facts import RunFacts, change_facts, encode_facts
 from .beginning import NewRun, deadline_of, make_run
 from .copying import Copy
 from .noting import indexed_by
+from .once import know_keys
 from .run_state import RunState
 from .tools import Peer, Tools
 
@@ -43,6 +44,7 @@ def begin_copied(
     ids = begun.workflow_id, options, header.options, begun.first_run_id
     new = NewRun(begun.workflow_type, begun.args, *ids, undelayed(begun.origin), facts)
     state, started = make_run(tools.sweep, tools.journal.store_uuid.encode(), time_ns, new)
+    know_keys(tools, state, copy.keys)
     return tools.directory.begin_beside(state, started), started
 
 
@@ -85,8 +87,8 @@ def _with_turns(
         batch.put_timer(run_no, DueKind.TIMER, item, at_ns)
     for update_id, outcome in copy.updates.items():
         batch.put_update(run_no, Update(update_id, outcome))
-    for row in copy.keys:
-        batch.put_signal_key(run_no, row)
+    run = RunState(run_no, header, is_stored=False)
+    know_keys(tools, run, copy.keys)
     if copy.run.activities:
         batch.set_active(run_no)
-    return tools.directory.begin_copied(RunState(run_no, header, is_stored=False)), started
+    return tools.directory.begin_copied(run), started

@@ -10,7 +10,7 @@ from .journal_seam import public_error
 from .run_state import RunState
 from .tools import Tools
 
-__all__ = ["MOST_CARRIED", "carry_keys", "hear_once", "was_heard"]
+__all__ = ["MOST_CARRIED", "carry_keys", "hear_once", "know_keys", "was_heard"]
 
 MOST_CARRIED = 1000
 """Of so many signals, those taken last, the next run of a chain knows the keys."""
@@ -18,7 +18,7 @@ MOST_CARRIED = 1000
 
 def hear_once(tools: Tools, run: RunState, key: str) -> None:
     """Write in the open sweep that a run has taken a signal with that key, or has been told to go on without."""
-    _write(tools, run, SignalKey(key, run.last_ns))
+    know_keys(tools, run, (SignalKey(key, run.last_ns),))
 
 
 def carry_keys(tools: Tools, run: RunState, successor: RunState, unread: Iterable[Message]) -> None:
@@ -26,17 +26,18 @@ def carry_keys(tools: Tools, run: RunState, successor: RunState, unread: Iterabl
     takes themselves.
 
     Args:
-        unread: what this run was told of and has not read.
+        unread: what this run was told of and has not read, and the next one gets.
     """
     again = {signal.key for signal in unread if isinstance(signal, SignalReceivedOnce)}
     heard = [row for row in run.heard if row.key not in again]
-    for row in heard[-MOST_CARRIED:]:
-        _write(tools, successor, row._replace(is_carried=True))
+    know_keys(tools, successor, (row._replace(is_carried=True) for row in heard[-MOST_CARRIED:]))
 
 
-def _write(tools: Tools, run: RunState, row: SignalKey) -> None:
-    run.hear(row)
-    tools.sweep.batch.put_signal_key(run.run_no, row)
+def know_keys(tools: Tools, run: RunState, rows: Iterable[SignalKey]) -> None:
+    """Write in the open sweep that a run takes no signal with one of these keys."""
+    for row in rows:
+        run.hear(row)
+        tools.sweep.batch.put_signal_key(run.run_no, row)
 
 
 def was_heard(tools: Tools, run_no: int, message: Message) -> bool:

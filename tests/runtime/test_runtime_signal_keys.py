@@ -286,15 +286,17 @@ def test_the_next_run_knows_the_keys_that_were_taken_last(monkeypatch: pytest.Mo
         assert handle.result().get() == ["z", "y", "a", "z"]
 
 
-def test_a_reset_knows_the_keys_of_the_turns_it_keeps_and_of_the_runs_before() -> None:
-    with make() as runtime:
+@pytest.mark.parametrize("evict", [False, True], ids=["resident", "put away"])
+@pytest.mark.parametrize("to", ["start", 1, "last"])
+def test_a_reset_knows_the_keys_of_the_turns_it_keeps_and_of_the_runs_before(to: Any, evict: bool) -> None:
+    with make(evict_after_every_turn=evict) as runtime:
         runtime.start_workflow(Chain.run, list[str](), id="inbox").get()
         inbox = runtime.get_workflow_handle("inbox")
         send(runtime, "before", "1").get()
         inbox.signal(Chain.do, "go on").get()
         for text, key in [("kept", "2"), ("taken up again", "3")]:
             send(runtime, text, key).get()
-        inbox.reset(to=1).get()
+        inbox.reset(to=to).get()
         runtime.run_until_idle()
         for key in "123":
             send(runtime, "again", key).get()
