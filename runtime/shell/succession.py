@@ -16,7 +16,6 @@ from ..core.messages import (
     UpdateReceived,
     WorkflowStarted,
     decode_message,
-    encode_message,
     is_pinned,
 )
 from ..core.origins import Origin
@@ -147,7 +146,9 @@ def successor_of(tools: Tools, run: RunState) -> Peer | None:
     return None
 
 
-def carry_over(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[SignalReceived], time_ns: int) -> bool:
+def carry_over(
+    tools: Tools, run: RunState, mailbox: Mailbox, unread: list[SignalReceived], time_ns: int
+) -> list[SignalReceived]:
     """Give the run that goes on what this one was sent and has not read, in the order in which it came.
 
     Args:
@@ -155,23 +156,20 @@ def carry_over(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[Signa
         unread: the signals that it was told of and that nothing in it has read.
 
     Returns:
-        Whether there is one.
+        Those among them that nobody will read: what is for this run alone, and all of them if none goes on.
     """
     successor = successor_of(tools, run)
     if successor is None:
-        return False
-    for signal in unread:
-        if is_pinned(signal):
-            lose_mail(tools, run, [encode_message(signal)], run.status, time_ns)
-        else:
-            successor.leave(signal, time_ns)
-    carried = sum(not is_pinned(signal) for signal in unread)
+        return unread
+    carried = [signal for signal in unread if not is_pinned(signal)]
+    for signal in carried:
+        successor.leave(signal, time_ns)
     if carried:
-        facts = change_facts(run.header.facts, carried=carried)
+        facts = change_facts(run.header.facts, carried=len(carried))
         put_header(tools.sweep, run, run.header._replace(facts=facts))
     # A reset takes up again what this run has heard since; which keys are known there stands in what it has copied.
     if run.heard and decode_facts(successor.run.header.facts).copied is None:
-        carry_keys(tools, run, successor.run, unread)
+        carry_keys(tools, run, successor.run, carried)
     stays: list[Envelope[Any]] = []
     for delivery in mailbox.take_mail():
         if not isinstance(delivery, Delivery):
@@ -187,7 +185,7 @@ def carry_over(tools: Tools, run: RunState, mailbox: Mailbox, unread: list[Signa
         _move_row(tools, run, successor, seq, time_ns)
     # Whoever means this run is told how it has ended.
     mailbox.put_back(stays)
-    return True
+    return [signal for signal in unread if is_pinned(signal)]
 
 
 def pass_on(tools: Tools, run: RunState, delivery: Delivery) -> bool:

@@ -177,8 +177,8 @@ class WorkflowActor(RunActor):
     def _give_up_mail(self, unread: list[SignalReceived], time_ns: int) -> None:
         """The run has ended: the run that goes on gets what it was sent, and dead letters are made where none does."""
         run, tools = self.run, self._tools
-        if run.header.facts and carry_over(tools, run, self.actor_inbox, unread, time_ns):
-            return
+        if run.header.facts:
+            unread = carry_over(tools, run, self.actor_inbox, unread, time_ns)
         write_unread(tools, run, unread, time_ns)
 
     def _cannot_take(self, delivery: Delivery, error: Exception) -> None:

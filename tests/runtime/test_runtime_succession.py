@@ -205,15 +205,18 @@ def test_what_waits_for_one_run_alone_is_not_heard_by_the_next_one(goes_on: str)
         assert check(runtime.hands.journal) == []
 
 
-def test_what_one_run_alone_was_told_and_has_not_read_is_not_read_by_the_next_one() -> None:
+@pytest.mark.parametrize("key", [None, "a key"])
+def test_what_one_run_alone_was_told_and_has_not_read_is_not_read_by_the_next_one(key: str | None) -> None:
     with make() as runtime:
         chain = runtime.start_workflow(Chain.run, 1, id="chain").get()
-        runtime.get_workflow_handle("chain", run_id=chain.run_id).signal("other", "for the first").get()
+        pinned = runtime.get_workflow_handle("chain", run_id=chain.run_id)
+        pinned.signal("other", "for the first", idempotency_key=key).get()
         chain.signal("other", "for all").get()
         chain.signal(Chain.go_on).get()
         runtime.run_until_idle()
 
         assert names_of_letters(runtime) == ["other"]
+        assert "nothing in it had read" in runtime.hands.journal.dead_letters()[0].reason
         chain.terminate().get()
         assert names_of_letters(runtime) == ["other", "other"]
 
