@@ -7,7 +7,7 @@ from threading import Lock
 from . import keys
 from .active import ActiveRuns
 from .attribute_rows import changed_rows
-from .codec import chain_start, encode, encode_pointer, encode_turn, seal
+from .codec import chain_start, decode, encode, encode_pointer, encode_turn, seal
 from .keys import DueKind, Kind
 from .records import Attempt, DeadLetter, DelayedMail, Mail, Retention, RunHeader, SignalKey, Timer, Update
 from .store import Tree
@@ -75,6 +75,12 @@ class Batch:
         """Write the header of a run, over the one before."""
         key = keys.HEADER_KEY.pack(run_no, Kind.HEADER)
         self._put(key, encode(key, header))
+
+    def header(self, run_no: int) -> RunHeader | None:
+        """Return the header that this batch writes of a run; None if it writes none."""
+        key = keys.HEADER_KEY.pack(run_no, Kind.HEADER)
+        row = self._runs.get(key)
+        return None if row is None else decode(RunHeader, key, row)
 
     def append_turn(
         self, run_no: int, turn_no: int, time_ns: int, message: bytes, commands: bytes, previous_crc: int

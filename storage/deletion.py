@@ -31,7 +31,7 @@ def delete_run(journal: Journal, batch: Batch, run_no: int, header: RunHeader) -
     If it raises, nothing of the run stands in the batch.
 
     Args:
-        header: what the disk has.
+        header: what the disk has, or will have with what stands in the batch.
 
     Returns:
         How many rows the batch deletes, and whether that is all of the run.

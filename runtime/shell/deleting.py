@@ -9,7 +9,6 @@ from ...actors import Dispatcher, Future
 from ...storage import Journal, RunHeader, StorageError, delete_more, delete_run
 from ..core.messages import RunTerminated
 from ..model.errors import GreenroomError, WorkflowClosedError, WorkflowNotFoundError, WorkflowStillRunningError
-from ..model.retention import RetentionPolicy
 from ..model.run_facts import decode_facts
 from .asking import Asking
 from .delivery import Delivery
@@ -43,7 +42,6 @@ class Deleting:
         sweep: Sweep,
         asking: Asking,
         retries: Retries,
-        policy: RetentionPolicy | None,
     ) -> None:
         self._path = path
         self._journal = journal
@@ -52,7 +50,6 @@ class Deleting:
         self._sweep = sweep
         self._asking = asking
         self._retries = retries
-        self._policy = policy
         self._is_under_way = False
 
     def start(self) -> None:
@@ -105,7 +102,7 @@ class Deleting:
         """Delete a run that has ended and is not in memory, in the open sweep; nobody finds it from now on.
 
         Args:
-            header: what the disk has.
+            header: what the disk has, or will have with the open sweep.
 
         Returns:
             How many rows of it the open sweep deletes; a longer run has more, which later ones delete.
@@ -118,11 +115,6 @@ class Deleting:
                 # Nobody could tell them any more.
                 tell_more_children(self._directory.tools, run_no, all_of_them=True)
             count, is_whole = delete_run(self._journal, self._sweep.batch, run_no, header)
-        if self._policy is not None and header.closed_ns is not None:
-            # The open sweep may have given it another time than that which its header on disk knows.
-            expires_ns = self._policy.expires_ns(header.workflow_type, header.closed_ns)
-            if expires_ns is not None:
-                self._sweep.batch.drop_expiry(run_no, expires_ns)
         self._directory.hide(run_no)
         self._sweep.after(self._directory.show, run_no)
         self._sweep.undo(self._directory.show, run_no)

@@ -112,7 +112,8 @@ class Directory:
         if run_no in self._hidden:
             return None
         try:
-            return self._journal.header(run_no)
+            # What ended before may have been changed by the open sweep, and must not be changed back.
+            return self.tools.sweep.batch.header(run_no) or self._journal.header(run_no)
         except StorageError as error:
             raise public_error(error, self._path) from error
 

@@ -131,7 +131,6 @@ class Hands:
             sweep=self.sweep,
             asking=self._asking,
             retries=self.retries,
-            policy=policy,
         )
         self.desk = self._desk(clock, path, settings, seams)
         self.overdue: Overdue | None = None

@@ -172,7 +172,7 @@ class Retention:
         for run_no, header in page:
             # One that is in memory, or has been deleted since, is another by now.
             if header is not None and self._is_at_rest(run_no):
-                self._note(run_no, header)
+                self._note(run_no, self._sweep.batch.header(run_no) or header)
         first = self._first
         if len(page) < PAGE:
             self._sweep.batch.set_retention(self._policy.text)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from greenroom import ApplicationError, ParentClosePolicy, WorkflowExecutionStatus, workflow
 from greenroom.runtime.shell import last_words
-from greenroom.storage import check
+from greenroom.storage import MemoryStore, check
 from greenroom.testing import TestRuntime, crash_sweep, start_once
 
 STATUS = WorkflowExecutionStatus
@@ -162,4 +163,20 @@ def test_a_parent_that_is_deleted_before_all_have_heard_leaves_nobody_without_it
         runtime.run_until_idle()
 
         assert statuses(runtime) == [STATUS.TERMINATED] * MANY
+        assert check(runtime.hands.journal) == []
+
+
+def test_a_parent_is_looked_at_for_retention_while_it_tells_its_children() -> None:
+    store = MemoryStore()
+    with make(store=store) as runtime:
+        begin(runtime).terminate().get()
+        assert STATUS.RUNNING in statuses_now(runtime)
+
+    with make(store=store, retention=timedelta(days=1)) as runtime:
+        runtime.run_until_idle()
+        assert statuses(runtime) == [STATUS.TERMINATED] * MANY
+        assert check(runtime.hands.journal) == []
+
+        runtime.advance(timedelta(days=2))
+        assert runtime.recorded() == []
         assert check(runtime.hands.journal) == []
