@@ -56,7 +56,8 @@ class CopiedChildren:
             if (CHILD_CANCEL, item) in unanswered and _waits_for_request(command):
                 self.told.append(ChildCancelRequested(item))
             if header is not None and header.closed_ns is None:
-                self.at_work[item] = target
+                # Another reset may have taken it over, which was deleted.
+                self.at_work[item] = target or tools.directory.find_open(header.workflow_id, header.run_id)
             else:
                 self.told.append(_end(tools, item, command, header))
 

@@ -77,6 +77,24 @@ def test_a_run_whose_id_has_gone_to_another_since_its_reset_was_deleted_cannot_b
         other.terminate().get()
 
 
+@workflow.defn
+class Links:
+    @workflow.run
+    async def run(self, links: int) -> None:
+        if links:
+            workflow.continue_as_new(links - 1)
+
+
+def test_a_run_with_another_one_behind_it_cannot_be_reset_though_the_last_was_deleted() -> None:
+    with make(Links) as runtime:
+        first = runtime.start_workflow(Links.run, 2, id="links").get()
+        runtime.run_until_idle()
+        runtime.get_workflow_handle("links").delete().get()
+
+        with pytest.raises(ValueError, match="has another run after run"):
+            runtime.get_workflow_handle("links", run_id=first.run_id).reset(to="last").get()
+
+
 def test_a_run_that_is_deleted_at_the_same_moment_is_not_there_to_be_reset() -> None:
     with make() as runtime:
         old = failed(runtime)
@@ -173,3 +191,43 @@ def test_the_end_of_a_child_is_known_as_long_as_its_last_run_is_there(
                 runtime.wait(again.result())
             assert isinstance(raised.value.cause, ChildWorkflowError)
             assert "is not in the journal any more" in str(raised.value.cause.cause)
+
+
+def test_the_end_of_a_child_is_known_though_its_parent_had_not_heard_of_its_start() -> None:
+    with TestRuntime(workflows=[Parent, child]) as runtime:
+        runtime.start_workflow(Parent.run, id="parent")
+        parent = runtime.get_workflow_handle("parent", result_type=str)
+        parent.suspend()
+        runtime.run_until_idle()
+        assert parent.describe().get().history_length == 1
+        parent.terminate().get()
+
+        again = parent.reset(to=0).get()
+        again.signal(Parent.go_on).get()
+
+        assert runtime.wait(again.result()) == "hello"
+
+
+@workflow.defn
+async def sleeper() -> str:
+    await workflow.sleep(DAY)
+    return "awake"
+
+
+@workflow.defn
+async def minder() -> str:
+    policy = ParentClosePolicy.ABANDON
+    return await workflow.execute_child_workflow(sleeper, id="child", parent_close_policy=policy)
+
+
+def test_a_child_that_a_reset_had_taken_over_is_taken_over_again_when_that_was_deleted() -> None:
+    with TestRuntime(workflows=[minder, sleeper]) as runtime:
+        first = runtime.start_workflow(minder, id="minder").get()
+        runtime.run_until_idle()
+        first.reset(to="last").get().delete(terminate=True).get()
+
+        runtime.get_workflow_handle("minder", run_id=first.run_id).reset(to="last").get()
+        runtime.advance(DAY)
+
+        assert runtime.get_workflow_handle("minder").result().get() == "awake"
+        assert check(runtime.hands.journal) == []
