@@ -83,7 +83,7 @@ def _drop_rows(journal: Journal, batch: Batch, run_no: int, first: int, stop: in
         first, stop: which turns it still has.
     """
     until = min(stop, first + SLICE)
-    rows, is_whole = _rows_from(journal, run_no, until, SLICE - until + first) if until == stop else ([], False)
+    rows, is_whole = _rows_from(journal, run_no, until, SLICE - until + first)
     batch.drop_turns(run_no, first, until)
     for key, is_note in rows:
         batch.drop_row(key, is_note=is_note)

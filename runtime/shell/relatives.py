@@ -69,8 +69,7 @@ def signal_external(tools: Tools, peer: Peer, command: SignalExternal, time_ns: 
     target, error = _target(tools, peer.run, command)
     if target is not None:
         signal = SignalReceived(command.name, command.args, peer.run.header.workflow_id)
-        is_for_one = command.run_id and not command.child
-        error = _signal(tools, target, pinned(signal) if is_for_one else signal, time_ns)
+        error = _signal(tools, target, pinned(signal) if command.run_id else signal, time_ns)
     leave_row(tools, peer, ExternalSignalResolved(command.id, _failure(tools, error)), time_ns)
 
 
