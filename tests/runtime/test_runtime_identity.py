@@ -68,6 +68,13 @@ def test_who_has_sent_it_stands_beside_each_message_of_a_client_and_nowhere_if_n
         ]
 
 
+def test_a_start_that_is_given_nothing_but_an_id_is_on_behalf_of_whom_the_client_speaks_for() -> None:
+    with make(identity="the shop") as runtime:
+        runtime.start_workflow(Desk.run, id="desk").get()
+
+        assert told(runtime) == [("WorkflowStarted", "the shop")]
+
+
 def test_who_has_sent_it_is_known_of_what_has_waited_and_gone_on() -> None:
     with make() as runtime:
         first = runtime.wait(runtime.start_workflow(Desk.run, True, id="desk"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -180,3 +181,45 @@ def test_a_parent_is_looked_at_for_retention_while_it_tells_its_children() -> No
         runtime.advance(timedelta(days=2))
         assert runtime.recorded() == []
         assert check(runtime.hands.journal) == []
+
+
+@workflow.defn(name="many.stubborn")
+class Stubborn:
+    """Whenever it is asked to end it goes on as a new run."""
+
+    @workflow.run
+    async def run(self) -> None:
+        try:
+            await workflow.wait_condition(lambda: False)
+        except asyncio.CancelledError:
+            workflow.continue_as_new()
+
+
+@workflow.defn(name="many.patient")
+async def patient() -> None:
+    for number in range(MANY):
+        await workflow.start_child_workflow(
+            Stubborn.run, id=f"child-{number}", parent_close_policy=ParentClosePolicy.REQUEST_CANCEL
+        )
+    await workflow.wait_condition(lambda: False)
+
+
+@pytest.mark.parametrize("sweeps", range(4))
+@pytest.mark.parametrize("what", ["crash", "delete"])
+def test_whatever_comes_between_two_slices_each_child_hears_of_the_end_once(what: str, sweeps: int) -> None:
+    with TestRuntime(workflows=[patient, Stubborn], check_leaks=False) as runtime:
+        parent = runtime.start_workflow(patient, id="parent").get()
+        runtime.run_until_idle()
+        runtime.get_workflow_handle("parent").terminate().get()
+        for _ in range(sweeps):
+            runtime.hands.dispatcher.sweep()
+        if what == "crash":
+            runtime.crash()
+        else:
+            parent.delete()
+        runtime.run_until_idle()
+
+        ids = [run.header.workflow_id for run in runtime.recorded()]
+        assert [ids.count(f"child-{number}") for number in range(MANY)] == [2] * MANY
+        assert check(runtime.hands.journal) == []
+        assert not runtime.hands.directory.tools.untold

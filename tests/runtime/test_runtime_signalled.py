@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -67,6 +68,18 @@ def test_it_waits_for_a_signal_and_puts_back_what_was_there(bell: None) -> None:
         assert signal.getsignal(signal.SIGALRM) is ring_again
         assert signal.getsignal(signal.SIGINT) is on_interrupt
         assert runtime.is_open
+
+
+def test_who_was_told_of_signals_before_is_told_of_them_again(bell: None) -> None:
+    with Runtime.in_memory(workflows=[], activities=[]) as runtime, socket.socket() as theirs:
+        theirs.setblocking(False)
+        before = signal.set_wakeup_fd(theirs.fileno())
+        try:
+            runtime.run_until_signalled(signal.SIGALRM)
+        finally:
+            after = signal.set_wakeup_fd(before)
+
+        assert after == theirs.fileno()
 
 
 def test_a_signal_that_comes_to_another_thread_ends_the_wait() -> None:
