@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ...storage import CorruptError, RunHeader
+from ...storage import CorruptError, FormatError, RunHeader
 from ..core.commands import CancelExternal, Command, RequestCancelChild, SignalExternal, SignalWithStart, StartChild
 from ..core.messages import (
     CancelRequested,
@@ -227,7 +227,6 @@ def find_children(tools: Tools, run: RunState) -> None:
 
     Raises:
         StorageError: the disk does not answer.
-        ValueError: a turn is of a kind that this release does not know.
     """
     first, crc = 0, 0
     try:
@@ -237,9 +236,9 @@ def find_children(tools: Tools, run: RunState) -> None:
                 if _SAYS_CHILD in turn.commands or _SAYS_CHILD in turn.message:
                     _note_children(run, *decode_turn(turn))
             first, crc = turns[-1].turn_no + 1, turns[-1].crc
-    except CorruptError as damage:
+    except (CorruptError, FormatError, ValueError) as damage:
         # It must be possible to end it all the same.
-        logger.error("the history of run %d is damaged, and not all its children are known: %s", run.run_no, damage)
+        logger.error("the history of run %d cannot be read, nor all its children found: %s", run.run_no, damage)
 
 
 _SAYS_CHILD = b"child"

@@ -128,11 +128,12 @@ def test_what_a_repetition_was_given_unread_does_not_come_twice(
         reader = runtime.start_workflow(Reader.run, id="reader", retry_policy=policy).get()
         for word in ("first", "second"):
             reader.signal("word", word).get()
+        failed = runtime.get_workflow_handle("reader", run_id=reader.run_id)
+        failed.signal("nobody reads it", "and it does not go on").get()
         broken.add("reader")
         reader.signal(Reader.go_on).get()
         broken.clear()
         reader.signal("word", "while it waits").get()
-        failed = runtime.get_workflow_handle("reader", run_id=reader.run_id)
 
         mended = failed.reset(to=to, reapply=reapply).get()
         for _ in range(1 if reapply is ResetReapplyType.SIGNAL else 2):

@@ -384,6 +384,25 @@ def test_a_run_whose_history_is_damaged_can_be_terminated_though_nobody_knows_it
     runtime.close()
 
 
+def test_a_run_that_a_newer_release_went_on_with_can_be_terminated_and_so_can_its_children() -> None:
+    with make(check_leaks=False) as runtime:
+        runtime.start_workflow(Parent.run, ParentClosePolicy.TERMINATE, id="parent").get()
+        runtime.run_until_idle()
+        journal = runtime.hands.journal
+        last, batch = journal.last_turn(1), journal.batch()
+        assert last is not None
+        batch.append_turn(1, last.turn_no + 1, last.time_ns, b"\x91\xabchild-moved", b"\x90", last.crc)
+        journal.commit(batch)
+        runtime.crash()
+        parent = runtime.get_workflow_handle("parent")
+        before = parent.describe().get().status
+        parent.terminate().get()
+        runtime.run_until_idle()
+
+        assert (before, parent.describe().get().status) == (STATUS.SUSPENDED, STATUS.TERMINATED)
+        assert statuses(runtime, "child") == [STATUS.TERMINATED]
+
+
 def test_a_run_whose_history_is_damaged_is_over_when_its_time_is() -> None:
     store = MemoryStore()
     policy = RetryPolicy(maximum_attempts=2)
