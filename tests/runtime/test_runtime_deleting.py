@@ -12,6 +12,7 @@ from greenroom import (
     JournalError,
     JournalWriteError,
     ParentClosePolicy,
+    RetryPolicy,
     SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
@@ -240,6 +241,21 @@ def test_a_history_that_was_found_and_then_deleted_is_not_there() -> None:
 
 
 # Chains and relatives.
+
+
+def test_a_run_that_times_out_as_it_is_deleted_is_repeated_all_the_same() -> None:
+    with TestRuntime(workflows=[Tale]) as runtime:
+        policy = RetryPolicy(initial_interval=100)
+        first = runtime.start_workflow(Tale.run, id="tale", run_timeout=10, retry_policy=policy).get()
+        first.suspend().get()
+        runtime.clock.advance(10)
+        runtime.hands.dispatcher.sweep()
+
+        runtime.get_workflow_handle("tale", run_id=first.run_id).delete(terminate=True).get()
+        runtime.run_until_idle()
+
+        assert [WorkflowExecutionStatus(run.header.status).name for run in runtime.recorded()] == ["RUNNING"]
+        assert check(runtime.hands.journal) == []
 
 
 def test_a_chain_goes_on_without_its_first_run() -> None:
