@@ -127,6 +127,16 @@ def test_children_of_whose_end_a_run_has_not_heard_are_described(evict: bool) ->
         assert runtime.wait(handle.describe()).pending_children == []
 
 
+def test_a_run_that_was_ended_while_it_waited_for_children_waits_for_none() -> None:
+    with make(None, parent, Child, check_leaks=False) as runtime:
+        handle = runtime.wait(runtime.start_workflow(parent, id="p"))
+        runtime.run_until_idle()
+        runtime.wait(handle.terminate())
+        runtime.run_until_idle()
+
+        assert runtime.wait(handle.describe()).pending_children == []
+
+
 def test_a_child_whose_start_is_not_known_yet_is_described_without_a_run() -> None:
     with make(None, parent, Child, check_leaks=False) as runtime:
         # The run is stopped in the sweep in which it asks for the child.
