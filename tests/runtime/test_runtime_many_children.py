@@ -205,9 +205,10 @@ async def patient() -> None:
 
 
 @pytest.mark.parametrize("sweeps", range(4))
-@pytest.mark.parametrize("what", ["crash", "delete"])
+@pytest.mark.parametrize("what", ["crash", "delete", "expire"])
 def test_whatever_comes_between_two_slices_each_child_hears_of_the_end_once(what: str, sweeps: int) -> None:
-    with TestRuntime(workflows=[patient, Stubborn], check_leaks=False) as runtime:
+    kept = {patient: timedelta(seconds=2)}
+    with TestRuntime(workflows=[patient, Stubborn], retention_by_type=kept, check_leaks=False) as runtime:
         parent = runtime.start_workflow(patient, id="parent").get()
         runtime.run_until_idle()
         runtime.get_workflow_handle("parent").terminate().get()
@@ -215,8 +216,10 @@ def test_whatever_comes_between_two_slices_each_child_hears_of_the_end_once(what
             runtime.hands.dispatcher.sweep()
         if what == "crash":
             runtime.crash()
-        else:
+        elif what == "delete":
             parent.delete()
+        else:
+            runtime.clock.advance(10)
         runtime.run_until_idle()
 
         ids = [run.header.workflow_id for run in runtime.recorded()]

@@ -208,6 +208,14 @@ def test_the_end_of_a_child_is_known_though_its_parent_had_not_heard_of_its_star
         assert runtime.wait(again.result()) == "hello"
 
 
+def test_a_fork_hears_of_the_end_of_a_child_that_its_source_had_not_heard_of() -> None:
+    with TestRuntime(workflows=[Parent, child]) as runtime:
+        fork = ended_before_its_child(runtime).fork(at=1, id="fork").get()
+        fork.signal(Parent.go_on).get()
+
+        assert runtime.wait(fork.result()) == "hello"
+
+
 @workflow.defn
 async def sleeper() -> str:
     await workflow.sleep(DAY)
