@@ -13,7 +13,7 @@ from .mail_rows import leave_row
 from .relatives import find_children, open_child
 from .retries import AGAIN_AFTER_NS
 from .run_state import RunState
-from .tools import Tools
+from .tools import Peer, Tools
 
 __all__ = ["SLICE", "close_children", "tell_more_children"]
 
@@ -78,11 +78,15 @@ def tell_more_children(tools: Tools, run_no: int, *, all_of_them: bool = False) 
 
 def _tell(tools: Tools, run: RunState, children: list[StartChild], most: int, time_ns: int) -> list[StartChild]:
     """Tell so many of them; gives the others."""
+    told: list[tuple[Peer, Message]] = []
     for child in children[:most]:
         message = _LAST_WORDS[child.options.parent_close_policy]
         target = None if message is None else open_child(tools, run, child)
         if target is not None and message is not None:
-            leave_row(tools, target, message, time_ns)
+            told.append((target, message))
+    # When all are found: where the disk does not answer nobody is told, who would be told again.
+    for target, message in told:
+        leave_row(tools, target, message, time_ns)
     return children[most:]
 
 

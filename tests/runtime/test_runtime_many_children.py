@@ -226,3 +226,24 @@ def test_whatever_comes_between_two_slices_each_child_hears_of_the_end_once(what
         assert [ids.count(f"child-{number}") for number in range(MANY)] == [2] * MANY
         assert check(runtime.hands.journal) == []
         assert not runtime.hands.directory.tools.untold
+
+
+@pytest.mark.parametrize("evict", [False, True], ids=["resident", "put away"])
+@pytest.mark.parametrize("deletes", [False, True])
+@pytest.mark.parametrize("read", [3, 7, 9, 11])
+def test_a_read_that_fails_while_children_are_told_has_none_of_them_told_twice(
+    read: int, deletes: bool, evict: bool
+) -> None:
+    with TestRuntime(workflows=[patient, Stubborn], evict_after_every_turn=evict, check_leaks=False) as runtime:
+        parent = runtime.start_workflow(patient, id="parent").get()
+        runtime.run_until_idle()
+        runtime.get_workflow_handle("parent").terminate().get()
+        runtime.store.fail_read(read)
+        if deletes:
+            parent.delete()
+        runtime.advance(10)
+
+        with runtime.store.undisturbed():
+            ids = [run.header.workflow_id for run in runtime.recorded()]
+            assert [ids.count(f"child-{number}") for number in range(MANY)] == [2] * MANY
+            assert check(runtime.hands.journal) == []
