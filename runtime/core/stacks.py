@@ -71,7 +71,7 @@ def _waiting(tasks: Iterable[Task[Any]]) -> tuple[list[tuple[Task[Any], list[Fra
 
 
 def _told(left_out: int) -> list[str]:
-    return [f"(and {left_out:,} tasks more)"] if left_out else []
+    return [f"(and {left_out:,} {'task' if left_out == 1 else 'tasks'} more)"] if left_out else []
 
 
 def _lines(task: Task[Any], frames: list[FrameType]) -> list[str]:
