@@ -18,6 +18,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 __all__ = [
     "ClosedError",
     "CorruptError",
@@ -118,13 +120,15 @@ class CorruptError(StorageError):
         return f"damaged: {self.where}: {self.why}; run `greenroom check` for the extent, and restore from a backup"
 
 
-class ReadError(StorageError):
-    """The journal could not be read just now; nothing says that what it keeps is damaged.
+class _DiskError(StorageError):
+    """What the disk, or the engine that asks it, has said of a journal.
 
     Attributes:
         path: the journal's directory.
-        why: what the engine said.
+        why: what was said.
     """
+
+    TOLD: ClassVar[str]
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(path, why)
@@ -132,61 +136,34 @@ class ReadError(StorageError):
         self.why = why
 
     def __str__(self) -> str:
-        return f"cannot read the journal {self.path}: {self.why}; ask again, and look after the disk if it goes on"
+        return self.TOLD.format(path=self.path, why=self.why)
 
 
-class FullError(StorageError):
-    """There is no room; nothing of the batch was written, and it may be committed again.
+class ReadError(_DiskError):
+    """The journal could not be read just now; nothing says that what it keeps is damaged."""
 
-    Attributes:
-        path: the journal's directory.
-        why: what there is no room in.
-    """
-
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(path, why)
-        self.path = path
-        self.why = why
-
-    def __str__(self) -> str:
-        return f"no room in the journal {self.path}: {self.why}; make room or raise the limit, then commit again"
+    TOLD = "cannot read the journal {path}: {why}; ask again, and look after the disk if it goes on"
 
 
-class WriteError(StorageError):
-    """The disk refused the batch; nothing of it was written, and it may be committed again.
+class FullError(_DiskError):
+    """There is no room; nothing of the batch was written, and it may be committed again."""
 
-    Attributes:
-        path: the journal's directory.
-        why: what the disk said.
-    """
-
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(path, why)
-        self.path = path
-        self.why = why
-
-    def __str__(self) -> str:
-        return f"could not write to the journal {self.path}: {self.why}; nothing was written, look after the disk"
+    TOLD = "no room in the journal {path}: {why}; make room or raise the limit, then commit again"
 
 
-class OutcomeUnknownError(StorageError):
-    """The last step of a commit failed and the journal could not be reopened to see what it kept.
+class WriteError(_DiskError):
+    """The disk refused the batch; nothing of it was written, and it may be committed again."""
 
-    Attributes:
-        path: the journal's directory.
-        why: what the disk said.
-    """
+    TOLD = "could not write to the journal {path}: {why}; nothing was written, look after the disk"
 
-    def __init__(self, path: str, why: str) -> None:
-        super().__init__(path, why)
-        self.path = path
-        self.why = why
 
-    def __str__(self) -> str:
-        return (
-            f"the journal {self.path} failed at the last step of a commit and cannot be reopened: {self.why}; "
-            "the batch is there entirely or not at all, open the journal again to learn which"
-        )
+class OutcomeUnknownError(_DiskError):
+    """The last step of a commit failed and the journal could not be reopened to see what it kept."""
+
+    TOLD = (
+        "the journal {path} failed at the last step of a commit and cannot be reopened: {why}; "
+        "the batch is there entirely or not at all, open the journal again to learn which"
+    )
 
 
 class FencedError(StorageError):
