@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import FrameType
 
 __all__ = ["wait_for_signal"]
@@ -29,11 +30,15 @@ def wait_for_signal(signals: tuple[int, ...]) -> signal.Signals:
             "only the main thread hears signals; call run_until_signalled() there, and on a loop wait for an "
             "asyncio.Event that loop.add_signal_handler() sets"
         )
-    with _numbers_of_signals() as numbers, _handling(signals):
-        while True:
-            number = os.read(numbers, 1)[0]
-            if number in signals:
-                return signal.Signals(number)
+    with _numbers_of_signals() as (numbers, heard_enough), _handling(signals):
+        try:
+            while True:
+                number = os.read(numbers, 1)[0]
+                if number in signals:
+                    return signal.Signals(number)
+        finally:
+            # Before the handlers of the caller are back: one of them may raise what it likes.
+            heard_enough()
 
 
 def _check(number: object) -> None:
@@ -49,22 +54,23 @@ def _check(number: object) -> None:
 
 
 @contextmanager
-def _numbers_of_signals() -> Generator[int]:
+def _numbers_of_signals() -> Generator[tuple[int, Callable[[], object]]]:
     """A pipe into which the interpreter writes the number of each signal that has a handler, at the moment at which it
-    comes. A handler itself is called a little later, and never while the main thread has just begun to wait for it, or
-    if another thread is interrupted."""
+    comes, until the function beside it is called. A handler itself is called a little later, and never while the main
+    thread has just begun to wait for it, or if another thread is interrupted."""
     receiving, sending = os.pipe()
+    os.set_blocking(sending, False)
+    # A full pipe has enough to wake whoever reads it.
+    before = signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
+    restore = partial(signal.set_wakeup_fd, before)
     try:
-        os.set_blocking(sending, False)
-        # A full pipe has enough to wake whoever reads it.
-        before = signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
-        try:
-            yield receiving
-        finally:
-            signal.set_wakeup_fd(before)
+        yield receiving, restore
     finally:
-        os.close(receiving)
-        os.close(sending)
+        try:
+            restore()
+        finally:
+            os.close(receiving)
+            os.close(sending)
 
 
 @contextmanager

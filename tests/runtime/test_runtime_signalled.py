@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import threading
@@ -80,6 +81,33 @@ def test_who_was_told_of_signals_before_is_told_of_them_again(bell: None) -> Non
             after = signal.set_wakeup_fd(before)
 
         assert after == theirs.fileno()
+
+
+class EnoughError(BaseException):
+    pass
+
+
+def give_up(number: int, frame: FrameType | None) -> None:
+    raise EnoughError
+
+
+def test_a_handler_that_raises_at_the_end_of_the_wait_leaves_no_pipe_to_be_written_to(
+    bell: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def after_one_more(fd: int, *, warn_on_full_buffer: bool = True) -> int:
+        if fd == -1:
+            signal.raise_signal(signal.SIGUSR1)
+        return set_wakeup_fd(fd, warn_on_full_buffer=warn_on_full_buffer)
+
+    set_wakeup_fd, before = signal.set_wakeup_fd, signal.signal(signal.SIGUSR1, give_up)
+    monkeypatch.setattr(signal, "set_wakeup_fd", after_one_more)
+    try:
+        with Runtime.in_memory(workflows=[], activities=[]) as runtime, contextlib.suppress(EnoughError):
+            runtime.run_until_signalled(signal.SIGALRM, signal.SIGUSR1)
+
+        assert set_wakeup_fd(-1) == -1
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_signal_that_comes_to_another_thread_ends_the_wait() -> None:
