@@ -35,7 +35,7 @@ __all__ = ["RunActor"]
 HOLD_NS = 200_000_000
 _NO_PAUSE = {
     Standing.DELAYED: "has not begun, and cannot be suspended",
-    Standing.SUSPENDED: "is suspended already; resume() lets it go on",
+    Standing.SUSPENDED: "is suspended already; resume() tries it again",
 }
 
 logger = logging.getLogger("greenroom")
