@@ -10,6 +10,7 @@ import pytest
 
 from greenroom import (
     RetryPolicy,
+    SearchAttributeKey,
     TimeoutError,
     WorkflowClosedError,
     WorkflowExecutionStatus,
@@ -407,6 +408,22 @@ async def waits_for_length() -> list[int]:
     kept = [info.history_length, info.get_current_history_length()]
     await workflow.wait_condition(info.is_continue_as_new_suggested)
     return kept
+
+
+@workflow.defn
+async def asks_twice() -> list[bool]:
+    first = workflow.info()
+    told = [workflow.info() is first]
+    workflow.upsert_search_attributes([SearchAttributeKey.for_int("pages").value_set(1)])
+    told.append(workflow.info() is first)
+    second = workflow.info()
+    await workflow.sleep(1)
+    return [*told, workflow.info() is second]
+
+
+def test_what_a_run_is_told_of_itself_is_made_once_until_it_is_another_thing() -> None:
+    with TestRuntime(workflows=[asks_twice]) as runtime:
+        assert runtime.wait(runtime.execute_workflow(asks_twice)) == [True, False, False]
 
 
 def test_what_a_run_was_told_of_itself_stays_and_what_it_asks_is_as_it_is_now() -> None:
