@@ -22,6 +22,7 @@ from .channels import SignalChannel
 from .commands import UpsertMemo, UpsertSearchAttributes
 from .conditions import Conditions
 from .context import Info
+from .flags import LIVE_INFO
 from .handler_table import HandlerTable
 from .handling import Handling
 from .loop import WorkflowLoop
@@ -92,6 +93,9 @@ class Surroundings(Relatives):
                 is_near_update_limit=self.is_near_update_limit,
             )
         return known
+
+    def info_now(self, kept: Info) -> Info:
+        return self.info() if self.started.flags & LIVE_INFO else kept
 
     def become(self, started: WorkflowStarted) -> None:
         """Go on as another run than the one that the history has begun as, with random numbers of its own.

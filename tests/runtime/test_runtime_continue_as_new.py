@@ -436,6 +436,25 @@ def test_what_a_run_was_told_of_itself_stays_and_what_it_asks_is_as_it_is_now() 
         assert handle.result().get() == [1, 2]
 
 
+@workflow.defn
+async def keeps_info() -> int:
+    info = workflow.info()
+    await workflow.signal_channel().receive("go")
+    await workflow.sleep(1)
+    return info.get_current_history_length()
+
+
+def test_what_a_run_has_kept_of_itself_answers_for_the_run_that_a_reset_has_made_too() -> None:
+    with TestRuntime(workflows=[keeps_info]) as runtime:
+        handle = runtime.start_workflow(keeps_info, id="keeps").get()
+        handle.signal("other").get()
+
+        again = handle.reset(to=1).get()
+        again.signal("go").get()
+
+        assert again.result().get() == again.describe().get().history_length == 5
+
+
 def test_a_run_is_told_when_its_history_is_long_and_the_next_one_begins_anew() -> None:
     with TestRuntime(workflows=[long_lived]) as runtime:
         reader = runtime.start_workflow(long_lived, 2, id="reader").get()
