@@ -143,7 +143,7 @@ class RunControls:
             WorkflowNotFoundError: there is no such run; ``WorkflowClosedError`` if it has ended.
         """
         if skip:
-            return self._desk.skip(self._target)
+            return self._desk.skip(self._target, self._identity)
         return self._desk.resume(self._target, self._identity)
 
     def describe(self) -> Future[WorkflowExecutionDescription]:

@@ -9,6 +9,7 @@ from ..runtime.core.commands import Command, RecordSideEffect, encode_commands, 
 from ..runtime.core.execution import Execution
 from ..runtime.core.messages import Message
 from ..runtime.core.replay import compare
+from ..runtime.model.failures import Failure
 from ..runtime.shell.bringing_back import begin_execution
 from ..runtime.shell.hands import Hands
 from ..runtime.shell.mailed_actor import ENDS
@@ -23,8 +24,8 @@ def replay_every_prefix(runtime: TestRuntime) -> int:
     """Replay every prefix of every run that the runtime has recorded.
 
     After the prefix the run goes on live, as after a crash. What it asks for must be what is recorded, in all fields
-    but the line of code that asks for it, which may move. (A turn that made side effects is replayed all the same:
-    performed again, they need not give the same.)
+    but the line of code that asks for it or that failed, which may move. (A turn that made side effects is replayed
+    all the same: performed again, they need not give the same.)
 
     Returns:
         How many prefixes were replayed.
@@ -76,11 +77,11 @@ def _replay(
         for turn, message, commands in zip(run.turns, messages, recorded, strict=True):
             if prefix is None or turn.turn_no < prefix or any(isinstance(each, RecordSideEffect) for each in commands):
                 execution.replay(message, turn.time_ns, commands)
-                execution.history_size += len(turn.message) + len(turn.commands)
                 produced: Sequence[Command] = execution.asked()
             else:
                 produced = execution.apply(message, turn.time_ns)
                 _compare_kinds(run, turn.turn_no, produced, commands)
+            execution.history_size += len(turn.message) + len(turn.commands)
             if prefix is not None and encode_commands(produced) != turn.commands:
                 _compare_fields(run, turn.turn_no, produced, commands, prefix)
     finally:
@@ -109,9 +110,13 @@ def _differences(asked: Command, there: Command) -> Iterator[str]:
         yield f"recorded {there}, produced {asked}"
         return
     for field in there.__struct_fields__:
-        old, new = getattr(there, field), getattr(asked, field)
+        old, new = _without_lines(getattr(there, field)), _without_lines(getattr(asked, field))
         if field != "site" and old != new:
             yield f"{field} was recorded as {_shown(old)}, and is {_shown(new)}"
+
+
+def _without_lines(value: object) -> object:
+    return value.without_stack() if isinstance(value, Failure) else value
 
 
 def _shown(value: object) -> str:

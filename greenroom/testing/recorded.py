@@ -48,7 +48,8 @@ def recorded_runs(journal: Journal, *, open_only: bool = False) -> list[Recorded
 
     Args:
         journal: may be opened with ``read_only=True``.
-        open_only: leave out those that have ended. They meet changed code only if somebody queries them.
+        open_only: leave out those that have ended. They meet changed code only if somebody queries, resets or forks
+            them.
     """
     return [
         recorded_run(journal, run_no, header)

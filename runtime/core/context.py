@@ -39,7 +39,7 @@ LONG_BYTES = 16 * 1024 * 1024
 
 class Info(msgspec.Struct, frozen=True):
     """What a run knows of itself: its attributes as they were when it was asked, its methods as it is when they are
-    called, if the run calls them.
+    called, if it is workflow code that calls them.
 
     Attributes:
         workflow_id: the id that was given, or made, at the start.
@@ -103,8 +103,7 @@ class Info(msgspec.Struct, frozen=True):
 
     def _as_it_is(self) -> Info:
         context = current_or_none()
-        now = None if context is None else context.info()
-        return self if now is None or now.run_id != self.run_id else now
+        return self if context is None else context.info_now(self)
 
 
 class WorkflowContext(Protocol):
@@ -114,6 +113,7 @@ class WorkflowContext(Protocol):
     """
 
     def info(self) -> Info: ...
+    def info_now(self, kept: Info) -> Info: ...
     def definition(self) -> WorkflowDefinition: ...
     def options(self) -> WorkflowOptions: ...
     def instance(self) -> object: ...

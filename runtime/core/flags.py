@@ -1,6 +1,6 @@
 """Behaviour flags: in which ways a run is decided. A replay obeys the flags that stand in the start of its run.
 
-None exists so far. When a change to the core would make an old history ask for something else, it gets a flag: the next
+When a change to the core would make an old history ask for something else, it gets a flag: the next
 free bit as a constant here, in ``KNOWN_FLAGS`` and ``NEW_RUN_FLAGS``. The core keeps both ways and asks
 ``started.flags`` which one the run has. A flag is never taken out of ``KNOWN_FLAGS`` while its runs can be replayed.
 """
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from .messages import WorkflowStarted
 
-__all__ = ["KNOWN_FLAGS", "NEW_RUN_FLAGS", "UnknownFlagsError", "check_flags"]
+__all__ = ["KNOWN_FLAGS", "LIVE_INFO", "NEW_RUN_FLAGS", "UnknownFlagsError", "check_flags"]
 
-KNOWN_FLAGS = 0
+LIVE_INFO = 1
+"""Methods of an `Info` that the code has kept tell how the run is when they are called, not how it was before."""
+
+KNOWN_FLAGS = LIVE_INFO
 """Every flag that this release can replay, one bit each."""
 
-NEW_RUN_FLAGS = 0
+NEW_RUN_FLAGS = LIVE_INFO
 """The flags that new runs get."""
 
 

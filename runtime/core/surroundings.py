@@ -22,6 +22,7 @@ from .channels import SignalChannel
 from .commands import UpsertMemo, UpsertSearchAttributes
 from .conditions import Conditions
 from .context import Info
+from .flags import LIVE_INFO
 from .handler_table import HandlerTable
 from .handling import Handling
 from .loop import WorkflowLoop
@@ -71,16 +72,30 @@ class Surroundings(Relatives):
         self.is_near_update_limit = False
         # Most runs note nothing.
         self._notes: Notes | None = None
+        # What waits for something of it asks anew in each turn, and often.
+        self._info: Info | None = None
 
     def info(self) -> Info:
-        return info_of(
-            self.started,
-            self.loop.started_ns,
-            self.turns,
-            self.history_size,
-            self.notes.attributes,
-            is_near_update_limit=self.is_near_update_limit,
-        )
+        known, attributes = self._info, self.notes.attributes
+        if (
+            known is None
+            or known.history_length != self.turns
+            or known.history_size != self.history_size
+            or known.typed_search_attributes is not attributes
+            or known.is_near_update_limit is not self.is_near_update_limit
+        ):
+            known = self._info = info_of(
+                self.started,
+                self.loop.started_ns,
+                self.turns,
+                self.history_size,
+                attributes,
+                is_near_update_limit=self.is_near_update_limit,
+            )
+        return known
+
+    def info_now(self, kept: Info) -> Info:
+        return self.info() if self.started.flags & LIVE_INFO else kept
 
     def become(self, started: WorkflowStarted) -> None:
         """Go on as another run than the one that the history has begun as, with random numbers of its own.
@@ -88,7 +103,7 @@ class Surroundings(Relatives):
         Raises:
             WorkflowBugError: what the code wants to be told of the new seed has failed.
         """
-        self.started = started
+        self.started, self._info = started, None
         before = self.loop.enter()
         try:
             self._context.run(self.reseed, started.run_id)

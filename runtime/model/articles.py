@@ -7,7 +7,7 @@ import re
 __all__ = ["with_article"]
 
 # By the sound: an int, an UpdateHandler, but a UUID and a user.
-_OPEN = re.compile(r"_*(?:[aeio]|u(?!ni|s|u|r|t))", re.IGNORECASE)
+_OPEN = re.compile(r"_*(?:[aei]|o(?!ne)|u(?!ni|[irstu]))", re.IGNORECASE)
 
 
 def with_article(noun: str) -> str:

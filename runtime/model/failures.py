@@ -88,6 +88,11 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """The same failure, with the payload of other details."""
         return msgspec.structs.replace(self, details=details)
 
+    def without_stack(self) -> Failure:
+        """The same failure, wherever in the code it and its causes came about."""
+        cause = None if self.cause is None else self.cause.without_stack()
+        return msgspec.structs.replace(self, stack="", cause=cause)
+
     def final(self) -> Failure:
         """The same failure, of an attempt that is the last whatever a policy says."""
         return msgspec.structs.replace(self, non_retryable=True)
@@ -99,7 +104,6 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 _TIMEOUTS: dict[object, TimeoutType] = {int(kind): kind for kind in TimeoutType}
-
 
 # What Python's own says, and what ours does that nobody has given a message.
 _ONLY_CANCELLED = "", "cancelled"

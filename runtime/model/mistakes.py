@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from types import CoroutineType, MethodType
+from typing import NoReturn
 
 __all__ = ["refuse_a_call", "refuse_an_instance", "refuse_unknown"]
 
@@ -39,7 +40,7 @@ def refuse_an_instance(target: object) -> None:
         )
 
 
-def refuse_unknown(call: str, options: Iterable[str]) -> None:
+def refuse_unknown(call: str, options: Collection[str]) -> NoReturn:
     """Refuse options that a call of a handle does not have.
 
     Args:
@@ -49,9 +50,9 @@ def refuse_unknown(call: str, options: Iterable[str]) -> None:
     Raises:
         TypeError: always.
     """
-    for name in options:
-        if name == "identity":
-            raise TypeError(
-                f"{call} has no identity=: a handle speaks on somebody's behalf, get_workflow_handle(…, identity=…)"
-            )
-        raise TypeError(f"{call} has no {name}=; the arguments of the handler are given in their order, without names")
+    if "identity" in options:
+        raise TypeError(
+            f"{call} has no identity=: a handle speaks on somebody's behalf, get_workflow_handle(…, identity=…)"
+        )
+    name = next(iter(options))
+    raise TypeError(f"{call} has no {name}=; the arguments of the handler are given in their order, without names")

@@ -69,11 +69,17 @@ def policy_of(
         raise TypeError(f"retention_by_type is {by_type!r}; give a dict of workflow types and lengths of time")
     kept: dict[str, int | None] = {}
     given: Mapping[Any, timedelta | float | None] = {} if by_type is None else by_type
+    former: dict[str, int | None] = {}
     for workflow, value in given.items():
-        for name in _names(workflow):
-            if name in kept:
-                raise ValueError(f"retention_by_type has {name!r} twice; give each workflow type once")
-            kept[name] = to_limit(value, f"retention of {name}")
+        name, *aliases = _names(workflow)
+        kept_ns = to_limit(value, f"retention of {name}")
+        for known, names in ((kept, [name]), (former, aliases)):
+            for each in names:
+                if each in known:
+                    raise ValueError(f"retention_by_type has {each!r} twice; give each workflow type once")
+                known[each] = kept_ns
+    # A former name that is given itself goes first.
+    kept = {**former, **kept}
     default_ns = to_limit(retention, "retention")
     if default_ns is None and all(value is None for value in kept.values()):
         return None

@@ -123,7 +123,7 @@ class WorkflowSuspendedError(GreenroomError):
         reason: what went wrong: what the exception says, which may be several lines.
         stack: traceback text of the bug.
         update_id: the update that the caller waits for, if it is one; the journal keeps it until the run goes on.
-        is_by_request: whether somebody has called ``suspend()``: nothing is wrong with the run then.
+        is_by_request: whether it was somebody's ``suspend()`` that stopped it, and no bug.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from ..model.cancellation import NOT_FOUND
 from ..model.errors import RetryState
 from ..model.options import WorkflowExecutionStatus
 from ..model.run_facts import change_facts, decode_facts
-from .dead_letters import keep_dead
+from .dead_letters import keep_untaken
 from .headers import put_header
 from .last_words import close_children
 from .later import come_to_nothing
@@ -101,4 +101,4 @@ def lose_mail(tools: Tools, run: RunState, records: list[bytes], status: Workflo
     for message in map(decode_message, records):
         if isinstance(message, UpdateReceived) and message.update_id not in run.updates:
             leave_update(tools, run, message.update_id, status, is_accepted=False)
-    keep_dead(tools, run, records, status, time_ns)
+    keep_untaken(tools, run, records, status, time_ns)

@@ -35,8 +35,8 @@ def begin_copied(
     """
     header = copy.run.header
     source = CopiedRun(header.workflow_id, header.run_id, copy.last, *why)
-    parent, attempt = facts.parent_run_no, 1 if begun.origin is None else begun.origin.attempt
-    attempt = attempt if parent else 1
+    parent = facts.parent_run_no
+    attempt = begun.origin.attempt if parent and begun.origin is not None else 1
     facts = RunFacts(parent_run_no=parent, parent_item=facts.parent_item, copied=source, attempt=attempt)
     if copy.turns:
         return _with_turns(tools, copy, begun, facts, source, time_ns)

@@ -146,9 +146,9 @@ class Desk:
         """Have an open run make no progress until it is resumed."""
         return self._ask(Future(), self._suspend, target, reason, identity)
 
-    def skip(self, target: Target) -> Future[None]:
+    def skip(self, target: Target, identity: str) -> Future[None]:
         """Have a stopped run tried again without the message that it stopped at."""
-        return self._ask(Future(), self._skip, target)
+        return self._ask(Future(), self._skip, target, identity)
 
     def copy(self, target: Target, request: CopyRequest) -> Future[Any]:
         """Have another run go on from a turn of a run: in its place, or as a fork."""
@@ -300,8 +300,8 @@ class Desk:
         # Behind the mail that is there: the run stands where its last turn has left it.
         actor.ask(Question(lambda actor: actor.pause(reason, identity), future))
 
-    def _skip(self, future: Future[None], target: Target) -> None:
-        self._open_actor(target).ask(Question(WorkflowActor.skip, future))
+    def _skip(self, future: Future[None], target: Target, identity: str) -> None:
+        self._open_actor(target).ask(Question(lambda actor: actor.skip(identity), future))
 
     def _copy(self, future: Future[Any], target: Target, request: CopyRequest) -> None:
         self._resetting.ask(future, *self._known(target), request)

@@ -7,7 +7,7 @@ from ..core.messages import Message, SignalReceivedOnce, asked_once_in, decode_m
 from ..model.errors import MailboxFullError
 from ..model.ids import run_no_of
 from ..model.options import WorkflowExecutionStatus
-from .dead_letters import NOT_DUE, keep_dead
+from .dead_letters import NOT_DUE, keep_untaken
 from .run_state import RunState
 from .tools import Peer, Tools
 
@@ -64,7 +64,7 @@ def come_to_nothing(
             _keep(tools, successor.run, mail.at_ns, mail.message)
         else:
             lost.append(mail.message)
-    keep_dead(tools, run, lost, status, time_ns, NOT_DUE)
+    keep_untaken(tools, run, lost, status, time_ns, NOT_DUE)
 
 
 def arm_delayed(tools: Tools, run: RunState) -> None:

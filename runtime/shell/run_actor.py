@@ -35,7 +35,7 @@ __all__ = ["RunActor"]
 HOLD_NS = 200_000_000
 _NO_PAUSE = {
     Standing.DELAYED: "has not begun, and cannot be suspended",
-    Standing.SUSPENDED: "is suspended already; resume() lets it go on",
+    Standing.SUSPENDED: "is suspended already; resume() tries it again",
 }
 
 logger = logging.getLogger("greenroom")
@@ -247,8 +247,11 @@ class RunActor(MailedActor):
                 return
             self._try_again()
 
-    def skip(self) -> None:
+    def skip(self, identity: str) -> None:
         """Try a stopped run again without the message that it stopped at.
+
+        Args:
+            identity: on whose behalf; empty for nobody's.
 
         Raises:
             ValueError: there is no such message.
@@ -257,7 +260,7 @@ class RunActor(MailedActor):
             raise ValueError(f"{self} is not stopped: there is nothing to skip")
         self._tools.sweep.touched(self)
         skip(self._tools, self)
-        self._tools.sweep.after(self.resume)
+        self._tools.sweep.after(self.resume, identity)
 
     def _try_again(self) -> None:
         self._is_untried = False

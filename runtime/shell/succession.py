@@ -171,18 +171,20 @@ def carry_over(
     if run.heard and decode_facts(successor.run.header.facts).copied is None:
         carry_keys(tools, run, successor.run, carried)
     stays: list[Envelope[Any]] = []
+    lost: list[bytes] = []
     for delivery in mailbox.take_mail():
         if not isinstance(delivery, Delivery):
             continue
         if delivery.seq is not None:
             if delivery.seq in run.rows:
-                _move_row(tools, run, successor, delivery.seq, time_ns)
+                lost += _move_row(tools, run, successor, delivery.seq, time_ns)
         elif _is_for_another(run, delivery):
             _hand_on(tools, run, successor, delivery)
         elif delivery.reply_to is not None or isinstance(delivery.message, UpdateReceived):
             stays.append(delivery)
     for seq in list(run.rows):
-        _move_row(tools, run, successor, seq, time_ns)
+        lost += _move_row(tools, run, successor, seq, time_ns)
+    lose_mail(tools, run, lost, run.status, time_ns)
     # Whoever means this run is told how it has ended.
     mailbox.put_back(stays)
     return [signal for signal in unread if is_pinned(signal)]
@@ -214,15 +216,16 @@ def _hand_on(tools: Tools, run: RunState, successor: Peer, delivery: Delivery) -
     successor.accept(delivery)
 
 
-def _move_row(tools: Tools, run: RunState, successor: Peer, seq: int, time_ns: int) -> None:
+def _move_row(tools: Tools, run: RunState, successor: Peer, seq: int, time_ns: int) -> list[bytes]:
+    """Give the run that goes on a message that waits on disk; gives back what is for this run alone."""
     data = run.rows[seq]
     message = decode_message(data)
     tools.sweep.batch.take_mail(run.run_no, seq)
     run.take_row(seq)
     if is_pinned(message):
-        lose_mail(tools, run, [data], run.status, time_ns)
-        return
+        return [data]
     if isinstance(message, UpdateReceived):
         tools.updating.move(run.run_no, successor.run.run_no, message.update_id)
     if isinstance(message, GOES_ON) and not run.has_heard_of(message):
         successor.leave(message, time_ns)
+    return []

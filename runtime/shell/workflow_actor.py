@@ -17,6 +17,7 @@ from ..model.run_facts import decode_facts
 from ..model.texts import text_of
 from .answers import answer, refuse
 from .bringing_back import BringingBack, begin_execution
+from .dead_letters import UNSURE, keep_unread
 from .delivery import Delivery, Query, Question
 from .encoding import encode_turn
 from .journal_seam import is_passing
@@ -31,7 +32,7 @@ from .standing import Standing
 from .succession import carry_over, pass_on
 from .suspending import tell_waiters
 from .update_outcomes import reject_update
-from .writing import UNSURE, acknowledge, keep_message, take_row, write_turn, write_unread
+from .writing import acknowledge, keep_message, take_row, write_turn
 
 __all__ = ["WorkflowActor"]
 
@@ -179,7 +180,7 @@ class WorkflowActor(RunActor):
         run, tools = self.run, self._tools
         if run.header.facts:
             unread = carry_over(tools, run, self.actor_inbox, unread, time_ns)
-        write_unread(tools, run, unread, time_ns)
+        keep_unread(tools, run, unread, time_ns)
 
     def _cannot_take(self, delivery: Delivery, error: Exception) -> None:
         """The turn is discarded. An update is refused for it: one bad request must not stop the run."""
@@ -261,7 +262,7 @@ class WorkflowActor(RunActor):
                 self._be_born()
             write_turn(tools, self, delivery, encode_turn(delivery.message, []), [], time_ns)
             self._give_up_mail(unread, time_ns)
-            write_unread(tools, run, [] if look is None else look.unsure, time_ns, UNSURE)
+            keep_unread(tools, run, [] if look is None else look.unsure, time_ns, UNSURE)
             self._leave()
         except Exception as error:
             # As for a turn: what stands in the batch is not whole.

@@ -5,14 +5,11 @@ Nothing here decides: the actor says what happens to its run, and this says whic
 
 from __future__ import annotations
 
-import logging
-
 from ...storage import DueKind
 from ..core.commands import Command
 from ..core.messages import (
     ActivityCompleted,
     ActivityFailed,
-    SignalReceived,
     SignalReceivedOnce,
     TimerFired,
     UpdateReceived,
@@ -25,27 +22,12 @@ from .run_state import RunState
 from .tools import Peer, Tools
 
 __all__ = [
-    "UNREAD",
-    "UNSURE",
     "acknowledge",
     "keep_message",
     "take_row",
     "write_birth",
     "write_turn",
-    "write_unread",
 ]
-
-UNREAD = "nothing in it had read the signal"
-UNSURE = "its code cannot say whether it had read the signal"
-
-_TOLD = {
-    UNREAD: "workflow %r has ended (%s) with %d signals that nothing in it had read: %s; they are kept as dead "
-    "letters. Is there a handler of that name, or a channel that is read?",
-    UNSURE: "workflow %r has ended (%s), and its code, which cannot be replayed, does not say which of %d signals it "
-    "had read: %s; they are kept as dead letters",
-}
-
-logger = logging.getLogger("greenroom")
 
 
 def write_birth(tools: Tools, run: RunState) -> None:
@@ -90,16 +72,6 @@ def write_turn(
         run.is_active = not run.is_active
         (batch.set_active if run.is_active else batch.clear_active)(run.run_no)
     acknowledge(tools, run, delivery)
-
-
-def write_unread(tools: Tools, run: RunState, signals: list[SignalReceived], time_ns: int, why: str = UNREAD) -> None:
-    """A run has ended: the signals that it was told of and that nothing in it has read are kept as dead letters."""
-    if signals:
-        names = ", ".join(sorted({repr(signal.name) for signal in signals}))
-        tools.sweep.after(logger.warning, _TOLD[why], run.header.workflow_id, run.status.name, len(signals), names)
-    for signal in signals:
-        reason = f"workflow {run.header.workflow_id!r} has ended ({run.status.name}), and {why}"
-        tools.sweep.batch.put_dead_letter(run.run_no, time_ns, reason, encode_message(signal))
 
 
 def acknowledge(tools: Tools, run: RunState, delivery: Delivery) -> None:

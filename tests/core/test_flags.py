@@ -7,7 +7,7 @@ import pytest
 
 from greenroom import workflow
 from greenroom.runtime.core.execution import Execution
-from greenroom.runtime.core.flags import KNOWN_FLAGS, NEW_RUN_FLAGS, UnknownFlagsError
+from greenroom.runtime.core.flags import KNOWN_FLAGS, LIVE_INFO, NEW_RUN_FLAGS, UnknownFlagsError
 from greenroom.runtime.core.messages import WorkflowStarted, decode_message, encode_message
 from greenroom.runtime.model.errors import WorkflowSuspendedError
 from greenroom.runtime.model.options import WorkflowExecutionStatus, WorkflowOptions
@@ -52,6 +52,24 @@ def test_an_execution_with_unknown_flags_is_refused_and_told_which() -> None:
 
     assert caught.value.flags == UNKNOWN
     assert "0x10000000000" in str(caught.value)
+
+
+@workflow.defn(name="flags.keeps_info")
+async def keeps_info() -> list[int]:
+    kept = workflow.info()
+    await workflow.sleep(1)
+    return [kept.get_current_history_length(), workflow.info().get_current_history_length()]
+
+
+@pytest.mark.parametrize(("flags", "told"), [(0, [1, 2]), (LIVE_INFO, [2, 2])])
+def test_what_the_code_has_kept_of_its_run_answers_as_it_did_when_the_run_began(flags: int, told: list[int]) -> None:
+    store = MemoryStore()
+    with TestRuntime(store, workflows=[keeps_info]) as runtime:
+        runtime.wait(runtime.start_workflow(keeps_info, id="flow"))
+    set_flags(store, flags)
+
+    with TestRuntime(store, workflows=[keeps_info]) as runtime:
+        assert runtime.wait(runtime.get_workflow_handle("flow").result()) == told
 
 
 def test_a_run_of_a_newer_release_is_suspended_and_goes_on_where_its_flags_are_known() -> None:

@@ -17,7 +17,7 @@ from greenroom.runtime.core.messages import (
 )
 from greenroom.runtime.model.ids import run_no_of
 from greenroom.runtime.model.options import WorkflowExecutionStatus
-from greenroom.runtime.shell.writing import UNREAD, UNSURE
+from greenroom.runtime.shell.dead_letters import UNREAD, UNSURE
 from greenroom.storage import Journal
 
 from .books import is_book
@@ -61,7 +61,7 @@ def _audit_rest(runs: Sequence[Run], journal: Journal, evidence: Evidence) -> li
         places.visit(run)
     for letter in journal.dead_letters(limit=1 << 30):
         # A signal that its run was told of and never read stands in the history too.
-        if letter.run_no in lineage.runs and not letter.reason.endswith((UNREAD, UNSURE)):
+        if letter.run_no in lineage.runs and not letter.reason.endswith((UNREAD.reason, UNSURE.reason)):
             places.lose(message_of(letter.message), letter.run_no)
     findings += places.findings(evidence)
     findings += _judge_promises(lineage, places, evidence)

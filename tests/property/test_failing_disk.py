@@ -18,7 +18,7 @@ from greenroom.runtime.model.errors import GreenroomError
 from greenroom.runtime.model.options import WorkflowExecutionStatus
 from greenroom.runtime.model.payloads import Converter
 from greenroom.runtime.model.retry import RetryPolicy
-from greenroom.runtime.shell.writing import UNREAD, UNSURE
+from greenroom.runtime.shell.dead_letters import UNREAD, UNSURE
 from greenroom.storage import MemoryStore, check
 from greenroom.testing import RecordedRun, TestRuntime
 
@@ -194,7 +194,9 @@ def tokens(runtime: TestRuntime, runs: list[RecordedRun]) -> Counter[str | None]
     messages = [message for run in runs for message in run.messages()]
     messages += [decode_message(mail.message) for run in runs for mail in journal.mail(run.run_no)]
     # A signal that its run was told of and never read stands in the history too.
-    letters = [letter for letter in journal.dead_letters() if not letter.reason.endswith((UNREAD, UNSURE))]
+    letters = [
+        letter for letter in journal.dead_letters() if not letter.reason.endswith((UNREAD.reason, UNSURE.reason))
+    ]
     messages += [decode_message(letter.message) for letter in letters]
     return Counter(map(token_of, messages))
 

@@ -10,6 +10,7 @@ import pytest
 
 from greenroom import (
     RetryPolicy,
+    SearchAttributeKey,
     TimeoutError,
     WorkflowClosedError,
     WorkflowExecutionStatus,
@@ -409,6 +410,22 @@ async def waits_for_length() -> list[int]:
     return kept
 
 
+@workflow.defn
+async def asks_twice() -> list[bool]:
+    first = workflow.info()
+    told = [workflow.info() is first]
+    workflow.upsert_search_attributes([SearchAttributeKey.for_int("pages").value_set(1)])
+    told.append(workflow.info() is first)
+    second = workflow.info()
+    await workflow.sleep(1)
+    return [*told, workflow.info() is second]
+
+
+def test_what_a_run_is_told_of_itself_is_made_once_until_it_is_another_thing() -> None:
+    with TestRuntime(workflows=[asks_twice]) as runtime:
+        assert runtime.wait(runtime.execute_workflow(asks_twice)) == [True, False, False]
+
+
 def test_what_a_run_was_told_of_itself_stays_and_what_it_asks_is_as_it_is_now() -> None:
     with TestRuntime(workflows=[waits_for_length]) as runtime:
         handle = runtime.start_workflow(waits_for_length, id="waits").get()
@@ -417,6 +434,25 @@ def test_what_a_run_was_told_of_itself_stays_and_what_it_asks_is_as_it_is_now() 
             handle.signal("page", "x" * 10**6).get()
 
         assert handle.result().get() == [1, 2]
+
+
+@workflow.defn
+async def keeps_info() -> int:
+    info = workflow.info()
+    await workflow.signal_channel().receive("go")
+    await workflow.sleep(1)
+    return info.get_current_history_length()
+
+
+def test_what_a_run_has_kept_of_itself_answers_for_the_run_that_a_reset_has_made_too() -> None:
+    with TestRuntime(workflows=[keeps_info]) as runtime:
+        handle = runtime.start_workflow(keeps_info, id="keeps").get()
+        handle.signal("other").get()
+
+        again = handle.reset(to=1).get()
+        again.signal("go").get()
+
+        assert again.result().get() == again.describe().get().history_length == 5
 
 
 def test_a_run_is_told_when_its_history_is_long_and_the_next_one_begins_anew() -> None:

@@ -224,7 +224,7 @@ def test_one_whose_run_has_ended_by_then_is_a_dead_letter_and_the_log_says_so(
         told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
         assert told == [
             f"workflow 'inbox' has ended ({status}) before the time of 1 delayed signals had come: 'text'; they are "
-            "kept as dead letters"
+            "dead letters, kept as long as the run is"
         ]
         assert runtime.hands.journal.due(until_ns=2**62) == []
         assert check(runtime.hands.journal) == []

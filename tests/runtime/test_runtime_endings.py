@@ -296,7 +296,7 @@ def test_what_waits_for_a_suspended_run_that_is_terminated_is_a_dead_letter_and_
         told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
         assert told == [
             "workflow 'it' has ended (TERMINATED) with 2 signals or updates that it had not taken: 'paid'; they are "
-            "kept as dead letters"
+            "dead letters, kept as long as the run is"
         ]
 
 

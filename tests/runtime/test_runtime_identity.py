@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from greenroom import Future, Runtime, WorkflowFailureError, WorkflowIDConflictPolicy, WorkflowUpdateStage, workflow
+from greenroom import (
+    Future,
+    Runtime,
+    Supervision,
+    WorkflowFailureError,
+    WorkflowIDConflictPolicy,
+    WorkflowUpdateStage,
+    workflow,
+)
 from greenroom.runtime.core.messages import SignalReceived, encode_message
 from greenroom.runtime.signal_calls import signal_message
 from greenroom.testing import TestRuntime
@@ -26,6 +34,10 @@ class Desk:
     @workflow.signal
     def note(self) -> None:
         """It is only heard."""
+
+    @workflow.signal
+    def stumble(self) -> None:
+        raise LookupError("a bug")
 
     @workflow.update
     async def who(self) -> str:
@@ -132,6 +144,21 @@ def test_who_has_suspended_or_resumed_a_run_is_told_in_the_log_and_while_it_is_s
 
         lines = [record.getMessage() for record in caplog.records if "by request" in record.getMessage()]
         assert [line.rpartition(") ")[2] for line in lines] == [f"is {told}", "is resumed by request of 'carol'"]
+
+
+def test_who_has_resumed_a_run_without_what_it_stopped_at_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "greenroom")
+    with make(auto_skip=False, supervision=Supervision(max_restarts=3)) as runtime:
+        runtime.wait(runtime.start_workflow(Desk.run, id="desk"))
+        by_carol = runtime.get_workflow_handle("desk", identity="carol")
+        runtime.wait(by_carol.signal(Desk.stumble))
+        runtime.wait(by_carol.suspend("before it is restarted"))
+
+        runtime.wait(by_carol.resume(skip=True))
+
+        lines = [record.getMessage() for record in caplog.records if "resumed by request" in record.getMessage()]
+        assert [line.rpartition(") ")[2] for line in lines] == ["is resumed by request of 'carol'"]
+        assert runtime.wait(by_carol.execute_update(Desk.who)) == "carol"
 
 
 def test_an_update_handler_knows_on_whose_behalf_it_is_asked_for() -> None:

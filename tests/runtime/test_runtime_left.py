@@ -95,5 +95,5 @@ def test_signals_that_nothing_has_read_are_told_of_by_name_when_their_run_ends(
 
     assert told(caplog) == [
         "workflow 'w' has ended (COMPLETED) with 3 signals that nothing in it had read: 'misspelt', 'renamed'; they "
-        "are kept as dead letters. Is there a handler of that name, or a channel that is read?"
+        "are dead letters, kept as long as the run is. Is there a handler of that name, or a channel that is read?"
     ]

@@ -131,7 +131,7 @@ def test_what_is_not_running_cannot_be_suspended() -> None:
     with make() as runtime:
         worker = runtime.start_workflow(Worker.run, id="worker").get()
         worker.suspend().get()
-        with pytest.raises(ValueError, match=r"is suspended already; resume\(\) lets it go on"):
+        with pytest.raises(ValueError, match=r"is suspended already; resume\(\) tries it again"):
             worker.suspend().get()
         worker.terminate().get()
         with pytest.raises(Exception, match="has ended"):

@@ -324,8 +324,9 @@ def test_each_name_of_a_workflow_stands_for_its_others(named: Any) -> None:
         assert (is_there(now), is_there(runtime.get_workflow_handle("before"))) == (True, True)
 
 
-def test_a_former_name_that_is_given_too_has_a_time_of_its_own() -> None:
-    store, types = before_it_was_renamed(), {"retention.audit": None, "audit_of_before": HOUR}
+@pytest.mark.parametrize("given", ["retention.audit", audit])
+def test_a_former_name_that_is_given_too_has_a_time_of_its_own(given: object) -> None:
+    store, types = before_it_was_renamed(), {given: None, "audit_of_before": HOUR}
     with TestRuntime(store, workflows=[audit], retention_by_type=types) as runtime:
         now = run(runtime, audit, "now")
 

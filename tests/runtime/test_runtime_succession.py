@@ -221,6 +221,24 @@ def test_what_one_run_alone_was_told_and_has_not_read_is_not_read_by_the_next_on
         assert names_of_letters(runtime) == ["other", "other"]
 
 
+def test_what_one_run_alone_was_sent_is_told_in_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with make() as runtime:
+        chain = runtime.start_workflow(Chain.run, 1, id="chain").get()
+        pinned = runtime.get_workflow_handle("chain", run_id=chain.run_id)
+        chain.suspend().get()
+        chain.signal(Chain.go_on).get()
+        for word in ("late", "later"):
+            pinned.signal(Chain.hear, word).get()
+        chain.resume().get()
+        runtime.run_until_idle()
+
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [
+        "workflow 'chain' has ended (CONTINUED_AS_NEW) with 2 signals or updates that it had not taken: 'hear'; they "
+        "are dead letters, kept as long as the run is"
+    ]
+
+
 @workflow.defn
 async def teller(workflow_id: str, run_id: str | None) -> None:
     other = workflow.get_external_workflow_handle(workflow_id, run_id=run_id)

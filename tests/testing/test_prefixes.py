@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from greenroom import BlockingCallError, Future, activity, workflow
+from greenroom import ApplicationError, BlockingCallError, Future, WorkflowFailureError, activity, workflow
 from greenroom.runtime.model.errors import NondeterminismError
 from greenroom.testing import TestRuntime, replay, replay_every_prefix
 
@@ -138,6 +138,62 @@ def test_code_that_asks_the_same_in_another_line_is_the_same() -> None:
 
     with TestRuntime(store, workflows=[after]) as runtime:
         assert replay_every_prefix(runtime) == 3
+
+
+@workflow.defn(name="prefixes.failing")
+async def fails() -> None:
+    await workflow.sleep(1)
+    try:
+        int("none")
+    except ValueError as error:
+        raise ApplicationError("no number") from error
+
+
+@workflow.defn(name="prefixes.failing")
+async def fails_elsewhere() -> None:
+    await workflow.sleep(1)
+    try:
+        int("none")
+    except ValueError as error:
+        raise ApplicationError("no number") from error
+
+
+@workflow.defn(name="prefixes.failing")
+async def fails_otherwise() -> None:
+    await workflow.sleep(1)
+    try:
+        int("no")
+    except ValueError as error:
+        raise ApplicationError("no number") from error
+
+
+def test_a_failure_is_the_same_in_another_line_and_not_of_another_cause() -> None:
+    with TestRuntime(workflows=[fails]) as runtime:
+        with pytest.raises(WorkflowFailureError):
+            runtime.wait(runtime.execute_workflow(fails))
+        store = runtime.store
+
+    with TestRuntime(store, workflows=[fails_elsewhere]) as runtime:
+        assert replay_every_prefix(runtime) == 3
+    with (
+        TestRuntime(store, workflows=[fails_otherwise]) as runtime,
+        pytest.raises(AssertionError, match="failure was recorded as"),
+    ):
+        replay_every_prefix(runtime)
+
+
+@workflow.defn(name="prefixes.by_size")
+async def by_size() -> int:
+    while workflow.info().history_size < 1000:
+        await workflow.sleep(1)
+    return workflow.info().history_length
+
+
+def test_the_size_of_its_history_is_what_it_was_after_each_prefix() -> None:
+    with TestRuntime() as runtime:
+        turns = runtime.wait(runtime.execute_workflow(by_size))
+
+        assert replay_every_prefix(runtime) == turns + 1
 
 
 def test_a_whole_run_is_replayed_when_no_prefix_is_given() -> None:
