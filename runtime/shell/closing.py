@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...storage import DueKind
 from ..core.messages import UpdateReceived, decode_message
 from ..model.cancellation import NOT_FOUND
@@ -54,19 +56,21 @@ def close_run(
         leave_update(tools, run, update_id, status, is_accepted=True)
     run.timers, run.activities = {}, {}
     facts = run.header.facts
+    changes: dict[str, Any] = {}
     if facts:
         is_told = retry_state is not None and decode_facts(facts).parent_run_no
-        facts = change_facts(facts, delayed=b"", retry_state=int(retry_state or 0) if is_told else 0)
+        changes = {"delayed": b"", "retry_state": int(retry_state or 0) if is_told else 0}
     if next_run_id:
-        facts = change_facts(facts, next_run_id=next_run_id)
-    else:
+        changes["next_run_id"] = next_run_id
+    elif run.rows:
         for seq in run.rows:
             batch.take_mail(run_no, seq)
         lose_mail(tools, run, list(run.rows.values()), status, time_ns)
         run.clear_rows()
-    untold = close_children(tools, run, time_ns) if run.children else 0
-    if untold:
-        facts = change_facts(facts, untold=untold)
+    if run.children:
+        changes["untold"] = close_children(tools, run, time_ns)
+    if changes:
+        facts = change_facts(facts, **changes)
     if run.delayed:
         come_to_nothing(tools, run, next_run_id, status, time_ns)
     retention, header = tools.retention, run.header

@@ -184,7 +184,8 @@ def carry_over(
             stays.append(delivery)
     for seq in list(run.rows):
         lost += _move_row(tools, run, successor, seq, time_ns)
-    lose_mail(tools, run, lost, run.status, time_ns)
+    if lost:
+        lose_mail(tools, run, lost, run.status, time_ns)
     # Whoever means this run is told how it has ended.
     mailbox.put_back(stays)
     return [signal for signal in unread if is_pinned(signal)]

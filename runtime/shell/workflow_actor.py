@@ -180,7 +180,8 @@ class WorkflowActor(RunActor):
         run, tools = self.run, self._tools
         if run.header.facts:
             unread = carry_over(tools, run, self.actor_inbox, unread, time_ns)
-        keep_unread(tools, run, unread, time_ns)
+        if unread:
+            keep_unread(tools, run, unread, time_ns)
 
     def _cannot_take(self, delivery: Delivery, error: Exception) -> None:
         """The turn is discarded. An update is refused for it: one bad request must not stop the run."""
@@ -262,7 +263,8 @@ class WorkflowActor(RunActor):
                 self._be_born()
             write_turn(tools, self, delivery, encode_turn(delivery.message, []), [], time_ns)
             self._give_up_mail(unread, time_ns)
-            keep_unread(tools, run, [] if look is None else look.unsure, time_ns, UNSURE)
+            if look is not None:
+                keep_unread(tools, run, look.unsure, time_ns, UNSURE)
             self._leave()
         except Exception as error:
             # As for a turn: what stands in the batch is not whole.
