@@ -58,6 +58,7 @@ class Account:
 class Bank:
     def __init__(self, answers: dict[int, list[str]] | None = None) -> None:
         self.answers = answers or {}  # month -> what the bank says to its attempts, one after the other, if not yes
+        self.given_back: dict[tuple[str, int], int] = {}
 
     # Tried once a day, for a week. Each attempt has the same idempotency key: a bank charges once for it.
     @activity.defn(
@@ -69,9 +70,10 @@ class Bank:
             reason = answers.pop(0)
             raise ApplicationError(reason, type="Declined", category=ApplicationErrorCategory.BENIGN)
 
+    # By customer and month: an attempt that is made again gives nothing back twice.
     @activity.defn(start_to_close_timeout=60)
     def give_back(self, customer: str, month: int, amount: int) -> None:
-        pass
+        self.given_back[customer, month] = amount
 
 
 @workflow.defn
