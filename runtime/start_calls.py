@@ -145,16 +145,7 @@ def start_request(
     identity = identity_of(options.get("identity"), identity)
     signal = _signal(options, converter, identity)
     # Who has something to say to a workflow means the one that is there.
-    conflict = options.get("id_conflict_policy", FAIL if signal is None else USE_EXISTING)
-    if conflict.__class__ is not WorkflowIDConflictPolicy:
-        raise _no_policy("id_conflict_policy", conflict, WorkflowIDConflictPolicy)
-    reuse = options.get("id_reuse_policy", ALLOW_DUPLICATE)
-    if reuse.__class__ is not WorkflowIDReusePolicy:
-        raise _no_policy("id_reuse_policy", reuse, WorkflowIDReusePolicy)
-    if reuse is TERMINATE_IF_RUNNING:
-        if "id_conflict_policy" in options:
-            raise ValueError("TERMINATE_IF_RUNNING says what to do with an open run; leave out id_conflict_policy")
-        conflict = FAIL
+    conflict, reuse = _policies(options, FAIL if signal is None else USE_EXISTING)
     stored, stored_data = _NO_OPTIONS, _NO_OPTIONS_DATA
     if not _UNSTORED.issuperset(options):
         stored = _stored_options(options, converter)
@@ -174,6 +165,23 @@ def identity_of(given: str | None, default: str = "") -> str:
         ValueError: it is empty, or too long to be kept.
     """
     return default if given is None else check_id(given, "identity")
+
+
+def _policies(
+    options: StartOptions, default: WorkflowIDConflictPolicy
+) -> tuple[WorkflowIDConflictPolicy, WorkflowIDReusePolicy]:
+    """What is to become of a start whose workflow id is taken."""
+    conflict = options.get("id_conflict_policy", default)
+    if conflict.__class__ is not WorkflowIDConflictPolicy:
+        raise _no_policy("id_conflict_policy", conflict, WorkflowIDConflictPolicy)
+    reuse = options.get("id_reuse_policy", ALLOW_DUPLICATE)
+    if reuse.__class__ is not WorkflowIDReusePolicy:
+        raise _no_policy("id_reuse_policy", reuse, WorkflowIDReusePolicy)
+    if reuse is not TERMINATE_IF_RUNNING:
+        return conflict, reuse
+    if "id_conflict_policy" in options:
+        raise ValueError("TERMINATE_IF_RUNNING says what to do with an open run; leave out id_conflict_policy")
+    return FAIL, reuse
 
 
 def _request_id(options: StartOptions, workflow_id: str) -> str:
