@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from itertools import count
+from math import inf
 
 __all__ = ["Deadline", "Deadlines"]
 
@@ -56,11 +57,18 @@ class Deadline:
 
 
 class Deadlines:
-    """Deadlines in the order of their time, and of their addition where times are equal."""
+    """Deadlines in the order of their time, and of their addition where times are equal.
 
-    __slots__ = ("_forgotten", "_heap", "_order")
+    Attributes:
+        earliest_ns: before this nothing is due; infinity if there is nothing.
+    """
+
+    # An attribute, since it is looked at in every sweep.
+
+    __slots__ = ("_forgotten", "_heap", "_order", "earliest_ns")
 
     def __init__(self) -> None:
+        self.earliest_ns: float = inf
         self._heap: list[tuple[int, int, Deadline]] = []
         self._order = count()
         self._forgotten = 0
@@ -76,6 +84,7 @@ class Deadlines:
             callback: what :meth:`pop_due` hands out at that time.
         """
         deadline = Deadline(self, at_ns, callback)
+        self.earliest_ns = min(self.earliest_ns, at_ns)
         heapq.heappush(self._heap, (at_ns, next(self._order), deadline))
         return deadline
 
@@ -108,6 +117,7 @@ class Deadlines:
                 due.append(deadline.run)
             else:
                 self._forgotten -= 1
+        self.earliest_ns = heap[0][0] if heap else inf
         return due
 
     def forget_one(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from math import inf
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
 from .clock import Clock, ManualClock
 from .dead_letters import DeadLetters
@@ -146,7 +146,9 @@ class Dispatcher(Sweeping):
         if self.is_current():
             return False
         if thread is None:
-            self._begin_by_hand()
+            if self._runner is not None:
+                self._refuse_to_be_run()
+            self._runner = threading.get_ident()
             try:
                 with running_actors():
                     self._finish()
@@ -265,17 +267,17 @@ class Dispatcher(Sweeping):
 
     def _by_hand(self, max_turns: int) -> bool:
         """Run a sweep on the calling thread."""
-        self._begin_by_hand()
+        if self._runner is not None or self._thread is not None:
+            self._refuse_to_be_run()
+        self._runner = threading.get_ident()
         try:
             with running_actors():
                 return self._sweep(max_turns, inf)
         finally:
             self._runner = None
 
-    def _begin_by_hand(self) -> None:
-        if self._runner is not None or self._thread is not None:
-            raise RuntimeError(f"dispatcher {self.name!r} is being run already; it can be driven by hand by one caller")
-        self._runner = threading.get_ident()
+    def _refuse_to_be_run(self) -> NoReturn:
+        raise RuntimeError(f"dispatcher {self.name!r} is being run already; it can be driven by hand by one caller")
 
     def _run(self) -> None:
         self._runner = threading.get_ident()

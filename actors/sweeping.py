@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -108,11 +109,11 @@ class Sweeping:
                 except BaseException as error:
                     # Nothing that is called may end the thread that runs every actor.
                     self._report(error)
-            if self._deadlines:
+            if self._deadlines.earliest_ns <= self.clock.now_ns():
                 for callback in self._deadlines.pop_due(self.clock.now_ns()):
                     has_run = True
                     self._guarded(callback)
-            if self._waits:
+            if self._waits.earliest_ns < inf:
                 for callback in self._waits.pop_due(self._elapsed_ns()):
                     has_run = True
                     self._guarded(callback)

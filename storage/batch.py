@@ -14,9 +14,9 @@ from .store import Tree
 
 __all__ = ["Batch", "Numbers"]
 
-_TURN = int(Kind.TURN)
+_TURN, _MAIL = int(Kind.TURN), int(Kind.MAIL)
 _TIMER_KINDS = (DueKind.TIMER, DueKind.RUN_TIMEOUT, DueKind.START, DueKind.CHILDREN)
-_turn_key = keys.TURN_KEY.pack
+_turn_key, _mail_key, _waiting_key = keys.TURN_KEY.pack, keys.MAIL_KEY.pack, keys.WAITING_KEY.pack
 
 
 class Numbers:
@@ -45,8 +45,12 @@ class Numbers:
 class Batch:
     """The changes of one commit, in the order they were asked for: the last word on a row wins.
 
-    Made by ``Journal.batch()``. A batch that is never committed costs numbers, nothing else. ``size`` is the bytes of
-    keys and values put so far; ``active`` says of runs whether they are marked from this commit on.
+    Made by ``Journal.batch()``. A batch that is never committed costs numbers, nothing else.
+
+    Attributes:
+        active: of each run that is marked or unmarked, whether it is marked from this commit on.
+        changes: tree → key → new value, None for a row that goes.
+        size: bytes of the keys and values put so far, and 1 for each mark; 0 if there is nothing to commit.
     """
 
     __slots__ = ("_due", "_marked", "_numbers", "_runs", "active", "changes", "size")
@@ -64,8 +68,7 @@ class Batch:
         return sum(map(len, self.changes.values())) + len(self.active)
 
     def __bool__(self) -> bool:
-        # Asked several times a sweep; every change of a row has a size.
-        return self.size > 0 or bool(self.active)
+        return self.size > 0
 
     def new_run_no(self) -> int:
         """Return a run number that no other run of the journal has or will have."""
@@ -125,15 +128,17 @@ class Batch:
             Its sequence number, by which it is taken again.
         """
         seq = self._numbers.seq()
-        key = keys.MAIL_KEY.pack(run_no, Kind.MAIL, seq)
-        self._put(key, encode(key, Mail(seq, time_ns, message)))
-        self._put_due(keys.WAITING_KEY.pack(keys.WAITING, seq, run_no))
+        key, waiting = _mail_key(run_no, _MAIL, seq), _waiting_key(keys.WAITING, seq, run_no)
+        self._runs[key] = value = encode(key, Mail(seq, time_ns, message))
+        self._due[waiting] = seal(waiting)
+        self.size += len(value) + 38
         return seq
 
     def take_mail(self, run_no: int, seq: int) -> None:
         """Remove a message that its run has taken."""
-        self._drop(keys.MAIL_KEY.pack(run_no, Kind.MAIL, seq))
-        self._drop_due(keys.WAITING_KEY.pack(keys.WAITING, seq, run_no))
+        self._runs[_mail_key(run_no, _MAIL, seq)] = None
+        self._due[_waiting_key(keys.WAITING, seq, run_no)] = None
+        self.size += 34
 
     def delay_mail(self, run_no: int, mail: DelayedMail) -> None:
         """Leave a message for a run that is due at a time; its item is one that no other such message of it has."""
@@ -286,6 +291,7 @@ class Batch:
         # What is so already is no reason for a commit.
         if self.active.get(run_no, run_no in self._marked) is not is_active:
             self.active[run_no] = is_active
+            self.size += 1
 
     def _put(self, key: bytes, value: bytes) -> None:
         self._runs[key] = value

@@ -39,6 +39,7 @@ __all__ = [
 FORMAT = 1
 """The format this version writes; it reads every earlier one."""
 
+_NO_RECORD = "it is not a list that begins with a format number"
 _UPGRADE = "upgrade greenroom to the version that wrote it"
 _TRAILER = Struct(">I")
 _POINTER = Struct(">Q")
@@ -76,7 +77,7 @@ _SHAPES: dict[type, tuple[tuple[type, ...], ...]] = {
     Retention: (_STR,),
 }
 
-# The types of fields that were found to fit: there are few such rows of types for each kind.
+# The types of a format's number and fields that were found to fit: there are few such rows of types for each kind.
 _FITTING: dict[type, set[tuple[type, ...]]] = {kind: set() for kind in _SHAPES}
 
 
@@ -96,14 +97,16 @@ def decode(kind: type[Record], key: bytes, data: bytes) -> Record:
     body = data[:-4]
     if _crc_bytes(crc32(body, crc32(key))) != data[-4:]:
         raise _corrupt(kind, key, "the checksum does not match")
-    fields = _fields(kind, key, body)
+    fields = _unpacked(kind, key, body)
     types = tuple(map(type, fields))
-    if types not in _FITTING[kind]:
-        _check(kind, key, types)
-        if len(types) < len(_SHAPES[kind]):
+    if types not in _FITTING[kind] or fields[0] != FORMAT:
+        _judge(kind, key, fields)
+        _check(kind, key, types[1:])
+        if len(types) <= len(_SHAPES[kind]):
             # An earlier version wrote it: what was added since has its default.
-            return kind(*fields)
+            return kind(*fields[1:])
         _FITTING[kind].add(types)
+    del fields[0]
     record: Record = _tuple(kind, fields)
     return record
 
@@ -140,7 +143,7 @@ def turn_crc(data: bytes) -> int:
     return int.from_bytes(data[-4:], "big")
 
 
-_TURN_SHAPE = (int, bytes, bytes)
+_TURN_SHAPE = (int, int, bytes, bytes)
 
 
 def decode_turns(run_no: int, rows: list[tuple[bytes, bytes]], first: int, crc: int) -> list[Turn]:
@@ -166,10 +169,13 @@ def decode_turns(run_no: int, rows: list[tuple[bytes, bytes]], first: int, crc: 
         crc = crc32(body, crc)
         if _crc_bytes(crc) != data[-4:]:
             raise CorruptError(keys.describe(key), "the checksum does not match", run_no)
-        fields = _fields(Turn, key, body)
-        if tuple(map(type, fields)) != _TURN_SHAPE:
+        fields = _unpacked(Turn, key, body)
+        if tuple(map(type, fields)) != _TURN_SHAPE or fields[0] != FORMAT:
+            _judge(Turn, key, fields)
             raise CorruptError(keys.describe(key), "it does not have the fields of a turn", run_no)
-        add(_tuple(Turn, (turn_no, *fields, crc)))
+        fields[0] = turn_no
+        fields.append(crc)
+        add(_tuple(Turn, fields))
         turn_no += 1
     return turns
 
@@ -220,18 +226,29 @@ def decode_pointer(key: bytes, data: bytes) -> int:
     return int.from_bytes(body, "big")
 
 
-def _fields(kind: type, key: bytes, body: bytes) -> list[Any]:
-    """Unpack the fields of a record and judge its format number."""
+def _unpacked(kind: type, key: bytes, body: bytes) -> list[Any]:
+    """Return the number of a record's format and its fields."""
     try:
         values: list[Any] = _unpack(body)
     except (ValueError, TypeError, msgpack.UnpackException) as error:
         raise _corrupt(kind, key, f"it cannot be decoded ({type(error).__name__})") from error
-    if type(values) is not list or not values or type(number := values.pop(0)) is not int or number < 1:
-        raise _corrupt(kind, key, "it is not a list that begins with a format number")
+    if type(values) is not list:
+        raise _corrupt(kind, key, _NO_RECORD)
+    return values
+
+
+def _judge(kind: type, key: bytes, values: list[Any]) -> None:
+    """See that values begin with the number of a format that this version reads.
+
+    Raises:
+        CorruptError: they do not begin with a number.
+        FormatError: it is that of a newer version.
+    """
+    if not values or type(number := values[0]) is not int or number < 1:
+        raise _corrupt(kind, key, _NO_RECORD)
     if number > FORMAT:
         why = f"it has format {number}, this version reads up to {FORMAT}"
         raise FormatError(_place(kind, key), why, _UPGRADE)
-    return values
 
 
 # Rows that belong to no run.

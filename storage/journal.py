@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +24,9 @@ from .store import META_KEY, Store, Tree
 
 __all__ = ["Journal"]
 
+# What a commit changes that marks nothing.
+_NO_BLOCKS: dict[int, int] = {}
+
 # What stands beside a history, in the order of Items: kind of row → the record in it.
 _KINDS = Kind.MAIL, Kind.ATTEMPT, Kind.TIMER, Kind.UPDATE, Kind.SIGNAL_KEY, Kind.DELAYED
 _BESIDE: dict[int, Any] = dict(zip(_KINDS, (Mail, Attempt, Timer, Update, SignalKey, DelayedMail), strict=True))
@@ -39,12 +42,13 @@ class Journal(Queues):
     def __init__(self, store: Store, meta: Meta, *, owns_store: bool) -> None:
         super().__init__(store)
         self._owns_store = owns_store
+        self._is_read_only = store.read_only
         self._meta = meta
         self._meta_row = encode(META_KEY, meta)
         self._numbers = Numbers(meta.next_run_no, meta.next_seq)
         self.store_uuid = meta.store_uuid
         self.epoch = meta.epoch
-        self._marked = ActiveRuns({} if store.read_only else self._blocks())
+        self._marked = ActiveRuns({} if self._is_read_only else self._blocks())
 
     @classmethod
     def open(
@@ -127,26 +131,22 @@ class Journal(Queues):
             FullError, WriteError: nothing was written; the batch may be committed again.
             FencedError, OutcomeUnknownError, LocationError: this journal may not write any more.
         """
-        self._check_open()
-        if self.store.read_only:
+        if self._closed:
+            self._refuse()
+        if self._is_read_only:
             raise LocationError("this journal", "it was opened read-only", "open it for writing")
-        changes = {tree: rows for tree, rows in batch.changes.items() if rows}
-        blocks = self._marked.changed(batch.active)
+        changes: dict[Tree, Mapping[bytes, bytes | None]] = {}
+        for tree, rows in batch.changes.items():  # a comprehension would be one call more
+            if rows:
+                changes[tree] = rows
+        blocks = self._marked.changed(batch.active) if batch.active else _NO_BLOCKS
         if blocks:
             changes[Tree.DUE] = {**batch.changes[Tree.DUE], **rows_of(blocks)}
         if not changes:
             return
-        meta = self._next_meta()
-        row = encode(META_KEY, meta)
-        changes[Tree.META] = {**changes.get(Tree.META, {}), META_KEY: row}
-        self.store.commit(changes, expect=self._meta_row)
-        self._meta, self._meta_row = meta, row
-        self._marked.take_over(blocks)
-
-    def _next_meta(self) -> Meta:
         before, numbers = self._meta, self._numbers
         # Not by _replace: one is made for every commit.
-        return Meta(
+        meta = Meta(
             before.format,
             before.store_uuid,
             before.epoch,
@@ -156,6 +156,12 @@ class Journal(Queues):
             before.created_ns,
             before.lib_version,
         )
+        row = encode(META_KEY, meta)
+        changes[Tree.META] = {**changes.get(Tree.META, {}), META_KEY: row}
+        self.store.commit(changes, expect=self._meta_row)
+        self._meta, self._meta_row = meta, row
+        if blocks:
+            self._marked.take_over(blocks)
 
     def current_run(self, workflow_id: str) -> int | None:
         """Return the number of the current run of a workflow id, or None if there is none.
@@ -286,7 +292,8 @@ class Journal(Queues):
             stop: the page ends before this key.
             after, limit, damaged: as for ``waiting``.
         """
-        self._check_open()
+        if self._closed:
+            self._refuse()
         end = keys.prefix_end(prefix) if stop is None else stop
         return runs_with(self.store, prefix, end, after=after, limit=limit, damaged=damaged)
 
@@ -308,5 +315,6 @@ class Journal(Queues):
             start = keys.after(rows[-1][0])
 
     def _get(self, tree: Tree, key: bytes) -> bytes | None:
-        self._check_open()
+        if self._closed:
+            self._refuse()
         return self.store.get(tree, key)

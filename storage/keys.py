@@ -132,7 +132,8 @@ def workflow_key(workflow_id: str) -> bytes:
     Raises:
         ValueError: the id is empty, longer than ``ID_LIMIT`` bytes, or no text that UTF-8 can write.
     """
-    return _id_bytes("workflow", workflow_id)
+    data = workflow_id.encode()
+    return data if 0 < len(data) <= ID_LIMIT else _id_bytes("workflow", workflow_id)
 
 
 def update_key(run_no: int, update_id: str) -> bytes:

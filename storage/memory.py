@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Mapping
 from threading import Lock
+from typing import NoReturn
 
 from .errors import ClosedError, FencedError
 from .store import BAD_KEY, KEY_LIMIT, META_KEY, Changes, Tree
@@ -24,14 +25,14 @@ class _Rows:
         self._touched: set[bytes] = set()
 
     def change(self, changes: Mapping[bytes, bytes | None]) -> None:
-        values = self.values
+        values, touched = self.values, self._touched
         for key, value in changes.items():
             if value is None:
-                if values.pop(key, None) is not None:
-                    self._touched.add(key)
+                values.pop(key, None)
+                touched.add(key)
             else:
                 if key not in values:
-                    self._touched.add(key)
+                    touched.add(key)
                 values[key] = value
 
     def keys(self) -> list[bytes]:
@@ -76,7 +77,8 @@ class MemoryStore:
             tree: the tree that has it.
             key: the key.
         """
-        self._check_open()
+        if self._closed:
+            self._refuse()
         return self._trees[tree].values.get(key)
 
     def scan(
@@ -92,7 +94,8 @@ class MemoryStore:
             reverse: from the last key of the range downwards.
         """
         with self._lock:
-            self._check_open()
+            if self._closed:
+                self._refuse()
             rows = self._trees[tree]
             keys = rows.keys()
             first, last = bisect_left(keys, start), bisect_left(keys, stop)
@@ -100,7 +103,7 @@ class MemoryStore:
                 chosen = keys[max(first, last - limit) : last][::-1]
             else:
                 chosen = keys[first : min(last, first + limit)]
-            return [(key, rows.values[key]) for key in chosen]
+            return list(zip(chosen, map(rows.values.__getitem__, chosen), strict=True))
 
     def commit(self, changes: Changes, *, expect: bytes | None = None) -> None:
         """Take a batch over, everything or nothing.
@@ -117,7 +120,8 @@ class MemoryStore:
             if b"" in rows or max(map(len, rows), default=0) > KEY_LIMIT:
                 raise ValueError(BAD_KEY)
         with self._lock:
-            self._check_open()
+            if self._closed:
+                self._refuse()
             if expect is not None and self._trees[Tree.META].values.get(META_KEY) != expect:
                 raise FencedError("the memory store")
             for tree, rows in changes.items():
@@ -127,6 +131,6 @@ class MemoryStore:
         """Refuse every later call; closing twice is no error."""
         self._closed = True
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedError("the memory store")
+    def _refuse(self) -> NoReturn:
+        """It is closed."""
+        raise ClosedError("the memory store")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from . import keys
 from .active import runs_in
@@ -92,7 +92,8 @@ class Queues:
 
     def retention(self) -> str:
         """Return what the ``expires_ns`` of all ended runs follow from; empty if nothing can be said of that."""
-        self._check_open()
+        if self._closed:
+            self._refuse()
         row = self.store.get(Tree.META, keys.RETENTION)
         return "" if row is None else decode(Retention, keys.RETENTION, row).policy
 
@@ -147,12 +148,13 @@ class Queues:
     def _scan(
         self, tree: Tree, start: bytes, stop: bytes, limit: int, *, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        self._check_open()
+        if self._closed:
+            self._refuse()
         return self.store.scan(tree, start, stop, limit=limit, reverse=reverse)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedError("the journal")
+    def _refuse(self) -> NoReturn:
+        """It is closed."""
+        raise ClosedError("the journal")
 
 
 def _waiting_run(key: bytes) -> int:

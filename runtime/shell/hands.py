@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from typing import ClassVar
 
@@ -81,7 +81,7 @@ class Hands:
         self.journal = journal
         self.converter = converter
         self.workflows = workflows
-        committing = nullcontext() if settings.switch_interval is None else Committing()
+        committing = None if settings.switch_interval is None else Committing()
         self.sweep = Sweep(journal, path, lost=self._lose, committing=committing)
         self.dispatcher = Dispatcher(
             name="greenroom",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ...actors import Future
@@ -30,7 +30,6 @@ __all__ = ["Sweep", "TurnTaker", "fail_if_pending"]
 
 MAX_BYTES = 8 * 1024 * 1024
 
-_NOTHING: AbstractContextManager[None] = nullcontext()
 _LOST = (ClosedError, FencedError, ForkedError, OutcomeUnknownError)
 
 logger = logging.getLogger("greenroom")
@@ -56,7 +55,7 @@ class Sweep:
         path: the journal's place, for messages.
         lost: told when a commit shows that this journal can never be written again.
         max_bytes: a sweep that has collected this much is full.
-        committing: entered while a batch is written.
+        committing: entered while a batch is written, if given.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Sweep:
         *,
         lost: Callable[[GreenroomError], None],
         max_bytes: int = MAX_BYTES,
-        committing: AbstractContextManager[None] = _NOTHING,
+        committing: AbstractContextManager[None] | None = None,
     ) -> None:
         self._lost = lost
         self.batch: Batch = journal.batch()
@@ -119,7 +118,7 @@ class Sweep:
     def close(self) -> None:
         """End the sweep: write, then let go. The dispatcher calls this after the last turn."""
         # What is let go may ask for more to be written or let go.
-        while self.batch or self._after or self._spoiled_by is not None:
+        while self._after or self.batch.size or self._spoiled_by is not None:
             self._close_once()
         # Who took a turn of which nothing had to be written has nothing to go back to; noted for longer, it would be
         # rolled back with a later sweep, when another actor may have its run.
@@ -129,7 +128,7 @@ class Sweep:
     def _close_once(self) -> None:
         batch, turns, after, undo = self.batch, self._turns, self._after, self._undo
         spoiled_by, self._spoiled_by = self._spoiled_by, None
-        has_rows = bool(batch)
+        has_rows = batch.size > 0
         if has_rows:
             self.batch = self._journal.batch()
         self._turns, self._after, self._undo = [], [], []
@@ -149,8 +148,11 @@ class Sweep:
         try:
             if spoiled_by is not None:
                 raise spoiled_by
-            with self._committing:
+            if self._committing is None:
                 self._journal.commit(batch)
+            else:
+                with self._committing:
+                    self._journal.commit(batch)
         except StorageError as error:
             public = public_error(error, self._path)
             if isinstance(error, _LOST):
