@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 Duration = timedelta | float
 
-LIMIT = timedelta(days=36525)
+LIMIT_NS = 36525 * 24 * 3600 * 1_000_000_000
 MOST_SKIPS = 10_000
 
 
@@ -50,7 +50,8 @@ class DrivenRuntime(Runtime):
         """
         hands = self._opened
         has_run = hands.dispatcher.step()
-        self._raise_escaped()
+        if self._escaped:
+            self._raise_escaped()
         if has_run and self._evicts:
             self.evictions += hands.directory.evict()
         return has_run
@@ -62,8 +63,9 @@ class DrivenRuntime(Runtime):
             return False
         has_performed = performer.queue.perform_next()
         self.performed += has_performed
-        has_run = has_performed or performer.loop.spin()
-        self._raise_escaped()
+        has_run = has_performed or performer.spin()
+        if self._escaped:
+            self._raise_escaped()
         return has_run
 
     def run_until_idle(self) -> None:
@@ -110,7 +112,7 @@ class DrivenRuntime(Runtime):
             WaitTimeoutError: it is not done within ``timeout`` seconds of the runtime's clock, which have passed then.
         """
         performer = self._performer
-        if performer is not None and performer.loop.is_current():
+        if performer is not None and performer.is_on_loop():
             # An async activity asks: whoever drives this runtime drives the activity too.
             return
         until_ns = self._until(timeout, "timeout")
@@ -140,7 +142,8 @@ class DrivenRuntime(Runtime):
             self.clock.advance_to(max(until_ns, self.clock.now_ns()))
 
     def _until(self, limit: Duration | None, name: str) -> int:
-        return self.clock.now_ns() + (to_ns(LIMIT if limit is None else limit, name) or 0)
+        length_ns = LIMIT_NS if limit is None else to_ns(limit, name)
+        return self.clock.now_ns() + (length_ns or 0)
 
     def _drive_until(
         self, is_there: Callable[[], bool], until_ns: int, most_skips: int | None = None, *, is_bounded: bool
@@ -180,7 +183,7 @@ class DrivenRuntime(Runtime):
         """When something is due next (ns since 1970), or None."""
         deadlines = [self._opened.dispatcher.next_deadline_ns()]
         if self._performer is not None:
-            deadlines.append(self._performer.loop.next_ns())
+            deadlines.append(self._performer.next_ns())
         return min((each for each in deadlines if each is not None), default=None)
 
     def _skip(self, until_ns: int) -> bool:
@@ -193,7 +196,7 @@ class DrivenRuntime(Runtime):
 
     def _repeated(self) -> str:
         performer = self._performer
-        if performer is None or performer.last is None or performer.loop.next_ns() is not None:
+        if performer is None or performer.last is None or performer.next_ns() is not None:
             return ""
         return repeated_alone(performer.last, self._opened.journal)
 

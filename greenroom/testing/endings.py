@@ -70,15 +70,26 @@ def _ending_of(run: RecordedRun, with_results: bool) -> Ending:
     header = run.header
     outcome = Outcome.decode(header.outcome) if header.outcome else None
     failure = None if outcome is None else outcome.failure
-    messages = run.messages()
-    taken = [message for message in messages if not _is_from_client(message)]
+    taken: dict[Fact, int] = {}
+    from_clients: set[Fact] = set()
+    for message in run.messages():
+        fact = _message(message)
+        if isinstance(message, SignalReceived) and not message.sender:
+            from_clients.add(fact)
+        else:
+            taken[fact] = taken.get(fact, 0) + 1
+    asked: dict[Fact, int] = {}
+    for commands in run.commands():
+        for command in commands:
+            fact = _command(command)
+            asked[fact] = asked.get(fact, 0) + 1
     return Ending(
         header.status,
         outcome.result if outcome is not None and failure is None and with_results else None,
         None if failure is None else failure.headline,
-        dict(Counter(map(_message, taken))),
-        frozenset(_message(message) for message in messages if _is_from_client(message)),
-        dict(Counter(_command(command) for commands in run.commands() for command in commands)),
+        taken,
+        frozenset(from_clients),
+        asked,
     )
 
 
@@ -142,10 +153,6 @@ def _told(fact: Fact, times: int) -> str:
     kind, *facts = fact
     parts = [payload_text(each) if isinstance(each, bytes) else str(each) for each in facts]
     return " ".join([str(kind), *filter(None, parts), *([f"({times} times)"] if times > 1 else [])])
-
-
-def _is_from_client(message: Message) -> bool:
-    return isinstance(message, SignalReceived) and not message.sender
 
 
 def _message(message: Message) -> Fact:

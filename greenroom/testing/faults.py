@@ -99,7 +99,8 @@ class FaultyStore:
         Raises:
             ReadError: the test asked for a read that fails.
         """
-        self._count_read()
+        if self._reads_left is not None:
+            self._count_read(self._reads_left)
         return self.inner.get(tree, key)
 
     def scan(
@@ -117,15 +118,13 @@ class FaultyStore:
         Raises:
             ReadError: the test asked for a read that fails.
         """
-        self._count_read()
+        if self._reads_left is not None:
+            self._count_read(self._reads_left)
         return self.inner.scan(tree, start, stop, limit=limit, reverse=reverse)
 
-    def _count_read(self) -> None:
+    def _count_read(self, left: int) -> None:
+        self._reads_left = left - 1 or None
         if self._reads_left is None:
-            return
-        self._reads_left -= 1
-        if not self._reads_left:
-            self._reads_left = None
             raise ReadError("the faulty store", "the test asked for it")
 
     def commit(self, changes: Changes, *, expect: bytes | None = None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from typing import Any
 
 from ..runtime.model.cancellation import ActivityCancellationDetails
@@ -27,7 +29,6 @@ class ManualPerformer(Performer):
 
     Args:
         queue: where sync attempts wait.
-        loop: where async ones run.
         drive: goes on with everything else until something has happened that a sync one waits for.
         escaped: told what an attempt has raised that is meant for the test.
 
@@ -45,7 +46,6 @@ class ManualPerformer(Performer):
         executor: Executor | None,
         clock: Callable[[], int],
         queue: ManualExecutor,
-        loop: ActivityLoop,
         drive: Callable[[Callable[[], bool], float | None], object],
         escaped: Escaped,
     ) -> None:
@@ -58,16 +58,21 @@ class ManualPerformer(Performer):
             clock=clock,
         )
         self.queue = queue
-        self.loop = loop
+        self._clock = clock
+        # Made for the first async attempt, which sees the context variables of now; most runtimes have none.
+        self._loop: ActivityLoop | None = None
+        self._context = contextvars.copy_context()
         self.last: Task | None = None
         self._asking: dict[Key, Task] = {}
         self._caller = WatchedCaller(converter, clock, escaped)
         self._caller.drive = drive
-        self.use_loop(loop)
 
     def perform(self, task: Task) -> None:
         """Queue an attempt."""
         self.last = task
+        if task.definition.is_async and self._loop is None:
+            self._loop = ActivityLoop(self._clock)
+            self._context.run(self.use_loop, self._loop)
         if task.permit is None:
             super().perform(task)
             return
@@ -110,17 +115,35 @@ class ManualPerformer(Performer):
         self._asking.pop(key, None)
         super().abandon(key, why)
 
+    def spin(self) -> bool:
+        """Go on with async attempts, one round; False if there was nothing to do."""
+        return self._loop is not None and self._loop.spin()
+
+    def next_ns(self) -> int | None:
+        """When an async attempt waits for no longer (ns since 1970), or None."""
+        return None if self._loop is None else self._loop.next_ns()
+
+    def is_on_loop(self) -> bool:
+        """Whether the caller is an async attempt."""
+        return self._loop is not None and self._loop.is_current()
+
     def close(self, *, grace: float) -> int:
         """Stop: what is queued is forgotten, async activities are cancelled and unwind; no time passes."""
         self._asking.clear()
+        loop = self._loop
         # Closed from its own loop, the performer cancels at once and waits for nothing.
-        with self.loop.running():
+        with nullcontext() if loop is None else loop.running():
             left = super().close(grace=0.0)
         # Only now: what is in the queue was never begun, and nobody has cancelled it.
         self.queue.clear()
-        for _ in range(UNWIND_ROUNDS):
-            # Cleaning up may take its time, which nobody has any more.
-            if not self.loop.spin() and not self.loop.hasten():
-                break
-        self.loop.end()
+        if loop is not None:
+            _unwind(loop)
         return left
+
+
+def _unwind(loop: ActivityLoop) -> None:
+    for _ in range(UNWIND_ROUNDS):
+        # Cleaning up may take its time, which nobody has any more.
+        if not loop.spin() and not loop.hasten():
+            break
+    loop.end()

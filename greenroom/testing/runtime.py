@@ -17,7 +17,6 @@ from ..runtime.shell.hands import Hands
 from ..runtime.shell.performer import Performer
 from ..runtime.shell.settings import Seams
 from ..storage import Journal, Store
-from .activity_loop import ActivityLoop
 from .driven import DrivenRuntime
 from .errors import LeakError
 from .escapes import meant_for_the_test, watched_executions
@@ -112,9 +111,8 @@ class TestRuntime(DrivenRuntime):
 
     def _make_performer(self, **arguments: Any) -> Performer:
         make: Callable[..., ManualPerformer] = partial(ManualPerformer, **arguments)
-        loop = ActivityLoop(self.clock.now_ns)
         queue, escaped = ManualExecutor(self._chooser), self._escaped.append
-        self._performer = make(queue=queue, loop=loop, drive=self._drive_for_activity, escaped=escaped)
+        self._performer = make(queue=queue, drive=self._drive_for_activity, escaped=escaped)
         return self._performer
 
     # Opening and closing.

@@ -48,6 +48,20 @@ _BY_NAME = {name: group for group in GROUPS for name in group.names}
 _MODULES = (builtins, io, os, random, socket, subprocess, threading, time, uuid)
 
 
+def _is_watched(name: str) -> bool:
+    """Whether all calls are refused: of some it depends on their arguments, which cannot be seen."""
+    found = instead_of(name)
+    return found is not None and found.repeatable_from is None
+
+
+# Each with the module, or the module and the class, that has it, and its name there.
+_NAMED = [
+    (Watched(name, group), name.rpartition(".")[0], name.rpartition(".")[2])
+    for name, group in _BY_NAME.items()
+    if _is_watched(name)
+]
+
+
 def watched_functions() -> tuple[dict[BuiltinFunctionType, Watched], dict[int, Watched]]:
     """The functions to be watched that are loaded now.
 
@@ -69,21 +83,17 @@ def watched_functions() -> tuple[dict[BuiltinFunctionType, Watched], dict[int, W
 
 
 def _named() -> Iterator[tuple[Watched, object]]:
-    for name, group in _BY_NAME.items():
-        found = instead_of(name)
-        # Whether those are repeatable depends on their arguments, which cannot be seen.
-        if found is not None and found.repeatable_from is None:
-            path, _, last = name.rpartition(".")
-            module = sys.modules.get(path)
-            if module is None:
-                above, _, cls = path.rpartition(".")
-                module = getattr(sys.modules.get(above), cls, None)
-            value = getattr(module, last, None)
-            # The code of a method is that of every instance, the run's own generator included. Those come down to
-            # functions in C, which know their instance.
-            is_method = isinstance(value, MethodType) and not isinstance(value.__self__, type)
-            if value is not None and not is_method:
-                yield Watched(name, group), value
+    for watched, path, name in _NAMED:
+        module = sys.modules.get(path)
+        if module is None:
+            above, _, cls = path.rpartition(".")
+            module = getattr(sys.modules.get(above), cls, None)
+        value = getattr(module, name, None)
+        # The code of a method is that of every instance, the run's own generator included. Those come down to
+        # functions in C, which know their instance.
+        is_method = isinstance(value, MethodType) and not isinstance(value.__self__, type)
+        if value is not None and not is_method:
+            yield watched, value
     yield Watched("random.Random", _BY_NAME["random.Random"], unless="x"), random.Random
 
 
