@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 
 from ..actors import Future
 from .model.durations import to_ns
-from .model.handler_definitions import handler_name, handler_signature
+from .model.handler_definitions import handler_asked_for
 from .model.ids import check_id
 from .model.message_calls import checked_call
 from .model.mistakes import refuse_unknown
@@ -325,10 +325,9 @@ class WorkflowHandle(RepairCalls, Generic[R]):
             TypeError: it is no reference to an update handler, or the id is no string.
             ValueError: the id cannot be one.
         """
-        name = handler_name("update", update)
-        signature = handler_signature("update", update)
-        if signature is None:
+        if isinstance(update, str):
             raise TypeError(f"{update!r} is no reference to a handler; by name there is get_update_handle({id!r})")
+        name, signature = handler_asked_for("update", update)
         return WorkflowUpdateHandle(
             self._desk,
             self._converter,

@@ -64,6 +64,7 @@ _ID_ALONE = frozenset(("id",))
 _UNSTORED = frozenset(
     ("id", "id_conflict_policy", "id_reuse_policy", "start_signal", "start_signal_args", "request_id", "identity")
 )
+_SIGNAL = frozenset(("start_signal", "start_signal_args"))
 _NO_OPTIONS = WorkflowOptions()
 _NO_OPTIONS_DATA = encode_workflow_options(_NO_OPTIONS)
 
@@ -142,8 +143,9 @@ def start_request(
             *(definition.name, data, workflow_id, _NO_OPTIONS, _NO_OPTIONS_DATA, FAIL, ALLOW_DUPLICATE, answer),
             identity=identity,
         )
-    identity = identity_of(options.get("identity"), identity)
-    signal = _signal(options, converter, identity)
+    if "identity" in options:
+        identity = identity_of(options["identity"], identity)
+    signal = None if _SIGNAL.isdisjoint(options) else _signal(options, converter, identity)
     # Who has something to say to a workflow means the one that is there.
     conflict, reuse = _policies(options, FAIL if signal is None else USE_EXISTING)
     stored, stored_data = _NO_OPTIONS, _NO_OPTIONS_DATA
@@ -152,7 +154,7 @@ def start_request(
         stored_data = encode_workflow_options(stored)
     return StartRequest(
         *(definition.name, data, workflow_id, stored, stored_data, conflict, reuse, answer, signal),
-        request_id=_request_id(options, workflow_id),
+        request_id=_request_id(options, workflow_id) if "request_id" in options else "",
         identity=identity,
     )
 
@@ -197,7 +199,7 @@ def _request_id(options: StartOptions, workflow_id: str) -> str:
 def _signal(options: StartOptions, converter: PayloadConverter, identity: str) -> SignalReceived | None:
     """The signal that goes with a start."""
     given = options.get("start_signal")
-    args = argument_list(options.get("start_signal_args", ()), "start_signal_args")
+    args = argument_list(options["start_signal_args"], "start_signal_args") if "start_signal_args" in options else ()
     if given is None:
         if args:
             raise TypeError("start_signal_args without start_signal: say which signal they are for")

@@ -342,7 +342,7 @@ class Execution(Contracts):
 
     def take_unread(self) -> list[SignalReceived]:
         """The signals that no handler and no channel has taken, oldest first; they are not kept any longer."""
-        return list(self._signals.bag.take_all())
+        return self._signals.bag.take_all()
 
     def unfinished_handlers(self) -> list[str]:
         """What handlers were at work for when the code ended the run, but for those whose author does not want to be

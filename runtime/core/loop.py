@@ -11,7 +11,7 @@ import contextvars
 import logging
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, cast
+from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple
 
 from ..model.errors import ReadOnlyContextError
 from .call_sites import waits_at
@@ -170,8 +170,12 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def unseen_failures(self) -> list[tuple[str, BaseException]]:
         """The tasks that have let out what nobody has asked for, by name, each once."""
-        failures = ((task.get_name(), task.unseen_failure()) for task in self._tasks)
-        return [(name, error) for name, error in failures if error is not None]
+        failures: list[tuple[str, BaseException]] = []
+        for task in self._tasks:
+            error = task.unseen_failure()
+            if error is not None:
+                failures.append((task.get_name(), error))
+        return failures
 
     def destroy(self) -> list[str]:
         """Close every coroutine that is still waiting, children first, with this loop running.
@@ -184,7 +188,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         stubborn: list[str] = []
         unfinished = self.unfinished()
         for task in reversed(unfinished):
-            coroutine = cast("Coroutine[Any, Any, Any]", task.get_coro())
+            coroutine: Any = task.get_coro()
             if not _close(coroutine):
                 stubborn.append(_told(coroutine))
                 _keep(task)
@@ -264,8 +268,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             coro.close()
             raise ReadOnlyContextError("creating a task", self.read_only)
         order = self.order = self.order + 1
-        coroutine = cast("Coroutine[Any, Any, T]", coro)
-        task = Task(order, coroutine, loop=self, name=name or f"task-{order}", context=context)
+        coroutine: Any = coro
+        task: Task[T] = Task(order, coroutine, loop=self, name=name or f"task-{order}", context=context)
         if self._closed:
             # Cleanup of a run that is put away: to raise here would leave the coroutines beside this one un-awaited,
             # which Python warns of. It never starts instead.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
 
 from .messages import SignalReceived
 
@@ -48,15 +47,16 @@ class Mailbag:
             del self._by_name[name]
         return signal
 
-    def take_all(self, name: str | None = None) -> Iterator[SignalReceived]:
+    def take_all(self, name: str | None = None) -> list[SignalReceived]:
         """All signals of one name, or of every name in the order they came; oldest first."""
+        if not self._by_name:
+            return []
         if name is not None:
             queues = [self._by_name.pop(name, deque[tuple[int, SignalReceived]]())]
         else:
             queues = list(self._by_name.values())
             self._by_name = {}
-        for _, signal in heapq.merge(*queues, key=_first):
-            yield signal
+        return [signal for _, signal in heapq.merge(*queues, key=_first)]
 
 
 def _first(entry: tuple[int, SignalReceived]) -> int:

@@ -296,8 +296,7 @@ def change_start(started: WorkflowStarted, **changes: Any) -> WorkflowStarted:
 def asked_once_in(data: bytes) -> tuple[str, str] | None:
     """What a record asks for that is not to be asked for again: "update" and its id, or "signal" and its key; None if
     it holds another message."""
-    # Its name on disk is looked for first: most messages are something else.
-    if not data.startswith(_ONCE, 2):
+    if not data.startswith(ASKED_ONCE, 2):
         return None
     try:
         message = decode_message(data)
@@ -309,4 +308,5 @@ def asked_once_in(data: bytes) -> tuple[str, str] | None:
     return ("update", message.update_id) if isinstance(message, UpdateReceived) else None
 
 
-_ONCE = b"update", b"signal-once"
+ASKED_ONCE = b"update", b"signal-once"
+"""With what records go on, behind two bytes, that ``asked_once_in`` has something to say of: few do."""

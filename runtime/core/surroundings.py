@@ -16,7 +16,7 @@ from ..model.memos import encode_start_memo
 from ..model.options import WorkflowOptions
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
-from ..model.search_attributes import SearchAttributeUpdate
+from ..model.search_attributes import SearchAttributeUpdate, TypedSearchAttributes
 from .bugs import WorkflowBugError
 from .channels import SignalChannel
 from .commands import UpsertMemo, UpsertSearchAttributes
@@ -76,7 +76,9 @@ class Surroundings(Relatives):
         self._info: Info | None = None
 
     def info(self) -> Info:
-        known, attributes = self._info, self.notes.attributes
+        # A run that has noted nothing needs no notes to say so.
+        is_bare = self._notes is None and not self.started.options.search_attributes
+        known, attributes = self._info, TypedSearchAttributes.empty if is_bare else self.notes.attributes
         if (
             known is None
             or known.history_length != self.turns

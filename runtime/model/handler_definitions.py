@@ -18,8 +18,8 @@ __all__ = [
     "METADATA_QUERY",
     "STACK_TRACE_QUERY",
     "HandlerDefinition",
+    "handler_asked_for",
     "handler_name",
-    "handler_signature",
     "mark",
     "marks_of",
     "problem_with_query",
@@ -149,22 +149,19 @@ def handler_name(kind: str, reference: str | Callable[..., Any]) -> str:
     Raises:
         TypeError: a callable that is no handler of that kind, or a catch-all, which has no name of its own.
     """
-    if isinstance(reference, str):
-        return reference
+    return reference if isinstance(reference, str) else handler_asked_for(kind, reference)[0]
+
+
+def handler_asked_for(kind: str, reference: Callable[..., Any]) -> tuple[str, Signature]:
+    """The name of a handler that is given as a reference, and what a call of it must look like.
+
+    Raises:
+        TypeError: as ``handler_name`` does.
+    """
     facts = marks_of(reference).get(kind)
     if facts is None:
         handler = "an update handler" if kind == "update" else f"a {kind} handler"
         raise TypeError(f"{reference!r} is not {handler}: decorate it with @workflow.{kind} or pass the {kind}'s name")
     if facts["name"] is None:
         raise TypeError(f"{reference!r} hears every {kind}: pass the name of the one you mean")
-    name: str = facts["name"]
-    return name
-
-
-def handler_signature(kind: str, reference: str | Callable[..., Any]) -> Signature | None:
-    """What a call of a handler must look like, if it is given as a reference."""
-    facts = marks_of(reference).get(kind)
-    if facts is None or facts["name"] is None:
-        return None
-    signature: Signature = facts["signature"]
-    return signature
+    return facts["name"], facts["signature"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from .handler_definitions import handler_name, handler_signature
+from .handler_definitions import handler_asked_for
 from .ids import check_id
 from .mistakes import refuse_an_instance
 from .payload_converter import PayloadConverter
@@ -28,18 +28,18 @@ def checked_call(
         ValueError: the name cannot be one.
         PayloadError: an argument cannot be stored, or is not of the type that the handler's annotation allows.
     """
+    if isinstance(handler, str):
+        return check_id(handler, f"{kind} name"), converter.encode_args(args), None
     refuse_an_instance(handler)
-    name = check_id(handler_name(kind, handler), f"{kind} name")
+    name, signature = handler_asked_for(kind, handler)
     data = converter.encode_args(args)
-    signature = handler_signature(kind, handler)
-    if signature is not None:
-        problem = signature.problem_with(args)
-        if problem is not None:
-            raise TypeError(f"{kind} {name!r} {problem}")
-        try:
-            converter.decode_args(data, signature.arg_types)
-        except PayloadDecodeError as error:
-            raise signature.misfit(f"{kind} {name!r}", error) from None
+    problem = signature.problem_with(args)
+    if problem is not None:
+        raise TypeError(f"{kind} {name!r} {problem}")
+    try:
+        converter.decode_args(data, signature.arg_types)
+    except PayloadDecodeError as error:
+        raise signature.misfit(f"{kind} {name!r}", error) from None
     return name, data, signature
 
 

@@ -200,16 +200,17 @@ class Directory:
 
     def keep_to_bound(self) -> None:
         """Put idle runs away if there are more in memory than there may be; only between sweeps."""
-        self._keep_to_bound(self.patience)
+        if len(self._residents) > self._max_residents:
+            self._shrink(self.patience)
 
     def keep_to_bound_at_leisure(self) -> None:
         """The same, and look at every run: there is nothing else to do."""
-        self._keep_to_bound(None)
-
-    def _keep_to_bound(self, patience: int | None) -> None:
         if len(self._residents) > self._max_residents:
-            # A little more than needed at a time, so that the search is not repeated for each run.
-            self.evict(keep=self._max_residents - self._max_residents // 16, patience=patience)
+            self._shrink(None)
+
+    def _shrink(self, patience: int | None) -> None:
+        # A little more than needed at a time, so that the search is not repeated for each run.
+        self.evict(keep=self._max_residents - self._max_residents // 16, patience=patience)
 
     def born(self, peer: Peer) -> None:
         """The start of a run is on disk now, where the journal finds it."""

@@ -27,6 +27,8 @@ class MailedActor(Actor):
 
     def __init__(self, run: RunState, standing: Standing, tools: Tools, dispatcher: Dispatcher) -> None:
         super().__init__(dispatcher=dispatcher)
+        # The same again, without a call.
+        self._dispatcher = dispatcher
         self.run = run
         self.standing = standing
         self._tools = tools
@@ -57,7 +59,7 @@ class MailedActor(Actor):
 
     def accept_row(self, seq: int, message: Message) -> None:
         """A message for this run is on disk now. What is not awake finds it there when it wakes."""
-        if self.dispatcher.is_closed:
+        if self._dispatcher.is_closed:
             # The next opening takes it: runs that write to each other would never come to an end.
             return
         if self.standing is Standing.DORMANT:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ...storage import DelayedMail, DueKind, Items, RunHeader, SignalKey, Turn
 from ..core.commands import CancelActivity, Command, RequestCancelActivity, ScheduleActivity, StartChild
 from ..core.messages import (
+    ASKED_ONCE,
     ActivityCompleted,
     ActivityFailed,
     CancelRequested,
@@ -248,7 +249,7 @@ class RunState:
     def add_row(self, seq: int, data: bytes) -> None:
         """A message waits on disk."""
         self.rows[seq] = data
-        asked = asked_once_in(data)
+        asked = asked_once_in(data) if data.startswith(ASKED_ONCE, 2) else None
         if asked is not None:
             admitted = self._admitted = self._admitted or {}
             admitted[asked] = rows = admitted.get(asked, 0) + 1
