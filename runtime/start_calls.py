@@ -58,13 +58,22 @@ class StartOptions(NoteOptions, total=False):
     identity: str | None
 
 
-_NAMES = tuple(StartOptions.__annotations__)
+_NAMES = frozenset(StartOptions.__annotations__)
+_NOTES = frozenset(NoteOptions.__annotations__)
 _ID_ALONE = frozenset(("id",))
+_SIGNAL = frozenset(("start_signal", "start_signal_args"))
+_POLICIES = frozenset(("id_conflict_policy", "id_reuse_policy"))
 # What a start is told of ids is not kept with the run.
 _UNSTORED = frozenset(
     ("id", "id_conflict_policy", "id_reuse_policy", "start_signal", "start_signal_args", "request_id", "identity")
 )
-_SIGNAL = frozenset(("start_signal", "start_signal_args"))
+# Option → its field among those that are stored, and what makes that of it.
+_STORED: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
+    "run_timeout": ("run_timeout_ns", to_limit),
+    "execution_timeout": ("execution_timeout_ns", to_limit),
+    "retry_policy": ("retry_policy", lambda given, name: check_policy(given)),
+    "start_delay": ("start_delay_ns", to_ns),
+}
 _NO_OPTIONS = WorkflowOptions()
 _NO_OPTIONS_DATA = encode_workflow_options(_NO_OPTIONS)
 
@@ -124,12 +133,12 @@ def start_request(
         PayloadError: an argument cannot be stored, or is not of the type that its annotation allows.
     """
     is_plain = _ID_ALONE.issuperset(options)
-    for name in () if is_plain else options:
-        if name not in _NAMES:
-            raise TypeError(
-                f"no start option {name!r} (there are: {', '.join(_NAMES)}); "
-                "the workflow's own arguments are positional"
-            )
+    if not is_plain and not _NAMES.issuperset(options):
+        name = next(name for name in options if name not in _NAMES)
+        raise TypeError(
+            f"no start option {name!r} (there are: {', '.join(StartOptions.__annotations__)}); "
+            "the workflow's own arguments are positional"
+        )
     problem = definition.signature.problem_with(args)
     if problem is not None:
         raise TypeError(f"workflow {definition.name!r} {problem}")
@@ -147,7 +156,9 @@ def start_request(
         identity = identity_of(options["identity"], identity)
     signal = None if _SIGNAL.isdisjoint(options) else _signal(options, converter, identity)
     # Who has something to say to a workflow means the one that is there.
-    conflict, reuse = _policies(options, FAIL if signal is None else USE_EXISTING)
+    conflict, reuse = FAIL if signal is None else USE_EXISTING, ALLOW_DUPLICATE
+    if not _POLICIES.isdisjoint(options):
+        conflict, reuse = _policies(options, conflict)
     stored, stored_data = _NO_OPTIONS, _NO_OPTIONS_DATA
     if not _UNSTORED.issuperset(options):
         stored = _stored_options(options, converter)
@@ -210,13 +221,14 @@ def _signal(options: StartOptions, converter: PayloadConverter, identity: str) -
 
 def _stored_options(options: StartOptions, converter: PayloadConverter) -> WorkflowOptions:
     """What stands in the header and the first message of the run."""
-    return WorkflowOptions(
-        run_timeout_ns=to_limit(options.get("run_timeout"), "run_timeout"),
-        execution_timeout_ns=to_limit(options.get("execution_timeout"), "execution_timeout"),
-        retry_policy=check_policy(options.get("retry_policy")),
-        start_delay_ns=to_ns(options.get("start_delay"), "start_delay") or 0,
-        **stored_notes(options, partial(encode_start_memo, converter=converter)),
-    )
+    fields: dict[str, Any] = {}
+    for name, given in options.items():
+        if given is not None and name in _STORED:
+            field, stored = _STORED[name]
+            fields[field] = stored(given, name)
+    if not _NOTES.isdisjoint(options):
+        fields |= stored_notes(options, partial(encode_start_memo, converter=converter))
+    return WorkflowOptions(**fields)
 
 
 def _no_policy(option: str, given: object, policies: type[IntEnum]) -> TypeError:

@@ -55,6 +55,8 @@ class WatchedCaller(Caller):
 class _Watched(Execution):
     """A run as others are; what its code raises is a failure or a bug besides."""
 
+    __slots__ = ("escaped",)
+
     escaped: Escaped
 
     def _failure_in(self, error: BaseException) -> BaseException | None:

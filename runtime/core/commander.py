@@ -54,6 +54,8 @@ class Commander(Continuing):
         timers: command id to the timer that has not fired.
     """
 
+    __slots__ = ("_activities", "_dice", "_run_id", "pending", "starting", "timers")
+
     def __init__(
         self,
         run_id: str,
@@ -62,7 +64,8 @@ class Commander(Continuing):
         activities: Registry[ActivityDefinition] | None,
         workflows: Registry[WorkflowDefinition] | None,
     ) -> None:
-        super().__init__(converter, failure_types, workflows)
+        super().__init__(converter, failure_types)
+        self._workflows = workflows
         self.pending: dict[int, PendingHandle[Any]] = {}
         self.starting: dict[int, PendingHandle[str]] = {}
         self.timers: dict[int, TimerHandle] = {}

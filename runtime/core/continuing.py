@@ -7,7 +7,6 @@ from typing import NoReturn
 from ..model.definitions import WorkflowDefinition
 from ..model.failure_groups import leaves
 from ..model.options import WorkflowOptions
-from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .call_sites import call_site
 from .commands import ContinueAsNew
@@ -36,14 +35,10 @@ def continuation_in(error: BaseException) -> ContinueAsNewError | None:
 class Continuing(Endings):
     """The end of a run that is no end of its workflow."""
 
-    def __init__(
-        self,
-        converter: PayloadConverter,
-        failure_types: tuple[type[BaseException], ...],
-        workflows: Registry[WorkflowDefinition] | None,
-    ) -> None:
-        super().__init__(converter, failure_types)
-        self._workflows = workflows
+    # Those that can be started, by all their names; None if that is not known.
+    _workflows: Registry[WorkflowDefinition] | None
+
+    __slots__ = ("_workflows",)
 
     def continue_as_new(
         self,

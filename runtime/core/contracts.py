@@ -23,6 +23,8 @@ class Contracts(Versions):
     What does not fit is only noted. Code may have been able to go on without it, when it was recorded as well as now.
     """
 
+    __slots__ = ()
+
     def dead_letter(self, signal: SignalReceived, reason: str) -> None:
         if self._recorded is not None:
             self._note_call("signal", signal, self._signals.hearing(signal.name), reason)

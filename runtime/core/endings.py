@@ -27,6 +27,8 @@ class Endings(TurnBook):
         failure_types: exceptions that are failures; all others are bugs.
     """
 
+    __slots__ = ("_cancel_reason", "_failure_types")
+
     def __init__(self, converter: PayloadConverter, failure_types: tuple[type[BaseException], ...]) -> None:
         super().__init__(converter)
         self._failure_types = failure_types

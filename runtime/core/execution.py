@@ -74,6 +74,8 @@ class Execution(Contracts):
         UnknownFlagsError: the run was begun by a release that decides in a way unknown here.
     """
 
+    __slots__ = ("_definition", "_ended", "_main_task")
+
     def __init__(
         self,
         started: WorkflowStarted,

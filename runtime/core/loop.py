@@ -186,7 +186,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         """
         self._closed = True
         stubborn: list[str] = []
-        unfinished = self.unfinished()
+        unfinished = self.unfinished() if self.has_unfinished() else []
         for task in reversed(unfinished):
             coroutine: Any = task.get_coro()
             if not _close(coroutine):

@@ -27,6 +27,8 @@ _TRY_CANCEL = ChildWorkflowCancellationType.TRY_CANCEL
 class Relatives(Commander):
     """The part of an execution that asks for other workflows."""
 
+    __slots__ = ()
+
     # What is asked for.
 
     def start_child(

@@ -46,6 +46,21 @@ class Surroundings(Relatives):
         known_as: what people know the run as, where its history begins as that of another run.
     """
 
+    __slots__ = (
+        "_conditions",
+        "_context",
+        "_handling",
+        "_info",
+        "_instance",
+        "_notes",
+        "_signals",
+        "history_size",
+        "is_near_update_limit",
+        "known_as",
+        "started",
+        "turns",
+    )
+
     LOOP: ClassVar[type[WorkflowLoop]] = WorkflowLoop
     HANDLING: ClassVar[type[Handling]] = Handling
 

@@ -41,6 +41,19 @@ class TurnBook:
         put_away: whether the run is being put away, and may not ask for anything.
     """
 
+    # Here and in all that build on it: of more than 30 attributes Python keeps a dict for each object.
+    __slots__ = (
+        "_bug",
+        "_converter",
+        "_last_id",
+        "_misfit",
+        "_recorded",
+        "_turn",
+        "closing",
+        "loop",
+        "put_away",
+    )
+
     def __init__(self, converter: PayloadConverter) -> None:
         self.loop: WorkflowLoop
         self.closing: Command | None = None

@@ -57,6 +57,8 @@ class Versions(Surroundings):
         activates: asked before a patch is taken that is new to the run; None takes all.
     """
 
+    __slots__ = ("_activates", "_answers", "_too_early")
+
     def __init__(
         self,
         started: WorkflowStarted,

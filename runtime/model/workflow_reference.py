@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import FunctionType
+
 from .definitions import DEFINITION, WorkflowDefinition
 from .mistakes import refuse_a_call, refuse_an_instance
 
@@ -15,6 +17,9 @@ def workflow_definition_of(target: object) -> WorkflowDefinition:
         TypeError: it was never declared as a workflow (its base may be), or it is an instance of a workflow class or
             the method of one.
     """
+    definition = getattr(target, DEFINITION, None)
+    if isinstance(definition, WorkflowDefinition) and (definition.target is target or isinstance(target, FunctionType)):
+        return definition
     kind = type(target)
     refuse_a_call("workflow", target)
     if hasattr(kind, DEFINITION):
@@ -23,8 +28,8 @@ def workflow_definition_of(target: object) -> WorkflowDefinition:
             f"pass {kind.__name__} or {kind.__name__}.{getattr(kind, DEFINITION).run.__name__}"
         )
     refuse_an_instance(target)
-    definition = getattr(target, DEFINITION, None)
-    if not isinstance(definition, WorkflowDefinition) or (isinstance(target, type) and definition.target is not target):
+    if not isinstance(definition, WorkflowDefinition) or isinstance(target, type):
+        # A class may have the definition of its base.
         raise TypeError(f"{target!r} is not a workflow; declare its class or function with @workflow.defn")
     return definition
 

@@ -83,12 +83,12 @@ def deadline_of(now_ns: int, origin: Origin | None, options: WorkflowOptions) ->
     run_timeout_ns, execution_timeout_ns = options.run_timeout_ns, options.execution_timeout_ns
     if run_timeout_ns is None and execution_timeout_ns is None:
         return None
-    origin = origin or Origin()
-    # A wait between two runs of a chain is part of neither: after a long one the next run would end without a turn.
-    begins_ns = now_ns + options.start_delay_ns if origin.continued_run_id else now_ns
-    limits = [_END_OF_TIME]
+    deadline_ns = _END_OF_TIME
     if run_timeout_ns is not None:
-        limits.append(begins_ns + run_timeout_ns)
+        # A wait between two runs of a chain is part of neither: after a long one the next run would end without a turn.
+        waits_ns = options.start_delay_ns if origin is not None and origin.continued_run_id else 0
+        deadline_ns = min(deadline_ns, now_ns + waits_ns + run_timeout_ns)
     if execution_timeout_ns is not None:
-        limits.append((origin.chain_started_ns or now_ns) + execution_timeout_ns)
-    return min(limits)
+        begun_ns = now_ns if origin is None else origin.chain_started_ns or now_ns
+        deadline_ns = min(deadline_ns, begun_ns + execution_timeout_ns)
+    return deadline_ns

@@ -262,7 +262,7 @@ class Starts:
             request.workflow_id,
             request.options,
             request.options_data,
-            origin=_origin(request),
+            origin=_origin(request) if request.signal is not None or request.identity else None,
             facts=RunFacts(request_id=request.request_id) if request.request_id else NO_FACTS,
         )
         run, message = make_run(self._sweep, self._store_uuid, self._clock.now_ns(), new)
@@ -285,10 +285,10 @@ class Starts:
             self._sweep.answer(future, start.answer)
 
 
-def _origin(request: StartRequest) -> Origin | None:
-    """Where a run comes from that a client starts; None if there is nothing to say of it."""
+def _origin(request: StartRequest) -> Origin:
+    """Where a run comes from that a client starts, if there is something to say of it."""
     signals = () if request.signal is None else (encode_message(request.signal),)
-    return Origin(signals=signals, identity=request.identity) if signals or request.identity else None
+    return Origin(signals=signals, identity=request.identity)
 
 
 def _refuse_start(header: RunHeader) -> NoReturn:

@@ -480,7 +480,7 @@ def test_readers_that_gave_up_are_forgotten(drive: Start) -> None:
     for _ in range(3):
         run.fire()
 
-    signals: Any = vars(run.execution)["_signals"]
+    signals: Any = run.execution._signals  # pyright: ignore[reportPrivateUsage]  # nothing else tells of readers
     assert run.result == 3
     assert readers_of(signals) == {}
 
