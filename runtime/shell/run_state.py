@@ -33,8 +33,9 @@ from .flights import Owner
 __all__ = ["RunState"]
 
 
-# The same for all runs that have none.
+# The same for all runs that have none: Python makes a new empty frozenset, of 216 bytes, whenever it is asked for one.
 _NONE: dict[int, DelayedMail] = {}
+_NO_NUMBERS: frozenset[int] = frozenset()
 
 
 class RunState:
@@ -102,7 +103,7 @@ class RunState:
         self.crc = 0
         self.last_ns = self.header.started_ns
         self.activities: dict[int, tuple[ScheduleActivity, int]] = {}
-        self.cancelling: frozenset[int] = frozenset()
+        self.cancelling = _NO_NUMBERS
         self.children: dict[int, StartChild] = {}
         self.child_runs: dict[int, str] = {}
         self.starts_ns: int | None = None

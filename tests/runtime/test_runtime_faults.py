@@ -295,7 +295,7 @@ def test_who_asks_what_nobody_can_see_to_is_told_so_and_nothing_of_it_is_written
 
         answer = runtime.hands.desk.describe(Target("collector", nonsense))
 
-        with pytest.raises(AttributeError):
+        with pytest.raises(TypeError):
             runtime.wait(answer)
         assert isinstance(answer.exception(), InternalError)
         assert runtime.store.commits == commits
