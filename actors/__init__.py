@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .actor import Actor, Keeper
 from .bounded_mailbox import BoundedMailbox
 from .bounds import Overflow
@@ -24,13 +27,22 @@ from .future import Future, hold_wakeups
 from .mailbox import Lane, Mailbox, Scheduler
 from .pykka_seam import ActorStop, Envelope
 from .restarts import RestartWindow
-from .several import wait_all, wait_first
 from .stopped_flag import StoppedFlag
-from .supervision import Backoff, ChildSpec, Directive, Restart, Strategy
-from .supervisor import Supervisor
 from .sweeping import Runnable
 from .turn_deadline import ThreadAbandoned, TurnDeadline, TurnExceeded, Watchdog
 from .watching import Terminated
+
+if TYPE_CHECKING:
+    from .several import wait_all, wait_first
+    from .supervision import Backoff, ChildSpec, Directive, Restart, Strategy
+    from .supervisor import Supervisor
+
+# Loaded when it is first used: a runtime of workflows has no need of it. Name → the module that has it.
+_LATER = {
+    **dict.fromkeys(("wait_all", "wait_first"), ".several"),
+    **dict.fromkeys(("Backoff", "ChildSpec", "Directive", "Restart", "Strategy"), ".supervision"),
+    "Supervisor": ".supervisor",
+}
 
 __all__ = [
     "Actor",
@@ -78,3 +90,12 @@ __all__ = [
     "wait_all",
     "wait_first",
 ]
+
+
+def __getattr__(name: str) -> object:
+    home = _LATER.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(home, __name__), name)
+    globals()[name] = value
+    return value

@@ -9,7 +9,6 @@ from .model.ids import check_id
 from .model.options import ResetReapplyType
 from .model.texts import reason_line
 from .run_controls import RunControls
-from .shell.resetting import CopyRequest
 from .shell.targets import Target
 
 __all__ = ["RepairCalls"]
@@ -56,6 +55,8 @@ class RepairCalls(RunControls):
         if reapply.__class__ is not ResetReapplyType:
             raise TypeError(f"reapply is {reapply!r}; give a member of ResetReapplyType")
         _check_turn("to", to)
+        from .shell.resetting import CopyRequest
+
         request = CopyRequest(to, reason_line(reason), self._handle_of, reapply, identity=self._identity)
         return self._desk.copy(self._target, request)
 
@@ -86,6 +87,8 @@ class RepairCalls(RunControls):
         _check_turn("at", at)
         fork_id = "" if id is None else check_id(id, "workflow id")
         line, identity = reason_line(reason), self._identity
+        from .shell.resetting import CopyRequest
+
         request = CopyRequest(at, line, self._handle_of, fork_id=fork_id, identity=identity)
         return self._desk.copy(self._target, request)
 

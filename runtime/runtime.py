@@ -33,7 +33,6 @@ from .shell.journal_seam import translated
 from .shell.preparing import refuse_while_prepared
 from .shell.process_settings import ProcessSettings
 from .shell.settings import Seams, Settings
-from .signalled import wait_for_signal
 from .with_start_client import WithStartClient
 
 __all__ = ["Runtime"]
@@ -296,6 +295,8 @@ class Runtime(WithStartClient):
             ValueError: there is no such signal, or it cannot be waited for, as ``SIGKILL``.
         """
         _ = self._opened
+        from .signalled import wait_for_signal
+
         return wait_for_signal(signals or (signal.SIGTERM, signal.SIGINT))
 
     @property

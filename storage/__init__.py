@@ -7,9 +7,11 @@ the runtime works with, and changes with it.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .attribute_rows import pack_prefixes, unpack_prefixes
 from .batch import Batch
-from .check import Problem, check
 from .deletion import delete_more, delete_run
 from .errors import (
     ClosedError,
@@ -31,6 +33,9 @@ from .memory import MemoryStore
 from .records import Attempt, DeadLetter, DelayedMail, Due, Items, Mail, Meta, RunHeader, SignalKey, Timer, Turn, Update
 from .settings import Durability
 from .store import Changes, Store, Tree
+
+if TYPE_CHECKING:
+    from .checking import Problem, check
 
 __all__ = [
     "ID_LIMIT",
@@ -74,3 +79,12 @@ __all__ = [
     "pack_prefixes",
     "unpack_prefixes",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Loaded when it is first used: whoever opens a journal has no need of it.
+    if name not in ("Problem", "check"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(".checking", __name__), name)
+    globals()[name] = value
+    return value

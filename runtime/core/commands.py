@@ -4,7 +4,7 @@ Every command has an ``id`` (its place among the run's commands), a ``name`` (th
 ``site`` (file and line that asked); kind, id and name are what a replay compares.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a struct would be compiled whenever this is imported.
 
 from typing import Any
 

@@ -1,8 +1,8 @@
 """What has happened to a run: frozen values in the past tense, each with a stable name on disk."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a struct would be compiled whenever this is imported.
 
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -105,7 +105,7 @@ class UpdateReceived(Message, frozen=True, array_like=True, gc=False, tag="updat
     identity: str = ""
     is_pinned: bool = False
 
-    def near_limit(self) -> UpdateReceived:
+    def near_limit(self) -> Self:
         """The same, of a run that should go on as new."""
         return msgspec.structs.replace(self, is_near_limit=True)
 

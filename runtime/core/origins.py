@@ -1,6 +1,6 @@
 """Where a run comes from, if it is not simply a client's start: the run before it in its chain, or its parent."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a struct would be compiled whenever this is imported.
 
 import msgspec
 from msgspec.structs import replace

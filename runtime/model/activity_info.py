@@ -1,9 +1,9 @@
 """What one attempt of an activity knows of itself."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a struct would be compiled whenever this is imported.
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -106,11 +106,11 @@ class ActivityInfo(msgspec.Struct, frozen=True, gc=False):
         """The queue it waited in; None for the queue of the runtime."""
         return self.options.task_queue
 
-    def started(self, at_ns: int) -> ActivityInfo:
+    def started(self, at_ns: int) -> Self:
         """The same facts of an attempt that began at another instant."""
         return msgspec.structs.replace(self, started_at_ns=at_ns)
 
-    def with_details(self, details: tuple[Any, ...]) -> ActivityInfo:
+    def with_details(self, details: tuple[Any, ...]) -> Self:
         """The same facts, with what an earlier attempt has said."""
         return msgspec.structs.replace(self, heartbeat_details=details)
 

@@ -1,6 +1,6 @@
 """Why an attempt of an activity is cancelled."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a struct would be compiled whenever this is imported.
 
 import msgspec
 

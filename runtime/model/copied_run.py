@@ -1,6 +1,6 @@
 """Which run the history of another one was copied from."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a struct would be compiled whenever this is imported.
 
 import msgspec
 

@@ -1,6 +1,6 @@
 """What ``describe()`` tells of a run."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a struct would be compiled whenever this is imported.
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,9 +1,9 @@
 """Exceptions as values that can be stored."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a struct would be compiled whenever this is imported.
 
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
 
@@ -58,7 +58,7 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
     non_retryable: bool = False
     details: bytes = b""
     stack: str = ""
-    cause: Failure | None = None
+    cause: "Failure | None" = None
     next_retry_delay_ns: int | None = None
     category: int = 0
     facts: Facts = {}
@@ -75,7 +75,7 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
             return self.cause is not None and self.cause.kind is FailureKind.CANCELLED
         return self.kind is FailureKind.CANCELLED
 
-    def because(self, reason: str) -> Failure:
+    def because(self, reason: str) -> Self:
         """The same failure, with why that was wished where it says of itself or of its cause that it was cancelled, and
         no more than that."""
         if self.kind is FailureKind.CANCELLED and self.message in _ONLY_CANCELLED:
@@ -84,16 +84,16 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
             return self
         return msgspec.structs.replace(self, cause=self.cause.because(reason))
 
-    def with_details(self, details: bytes) -> Failure:
+    def with_details(self, details: bytes) -> Self:
         """The same failure, with the payload of other details."""
         return msgspec.structs.replace(self, details=details)
 
-    def without_stack(self) -> Failure:
+    def without_stack(self) -> Self:
         """The same failure, wherever in the code it and its causes came about."""
         cause = None if self.cause is None else self.cause.without_stack()
         return msgspec.structs.replace(self, stack="", cause=cause)
 
-    def final(self) -> Failure:
+    def final(self) -> Self:
         """The same failure, of an attempt that is the last whatever a policy says."""
         return msgspec.structs.replace(self, non_retryable=True)
 

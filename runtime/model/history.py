@@ -1,6 +1,6 @@
 """A run's history as people read it: numbered events. A turn is one message and what the run asked for in answer."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a struct would be compiled whenever this is imported.
 
 from collections.abc import Mapping
 from datetime import datetime

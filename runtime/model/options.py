@@ -1,6 +1,6 @@
 """Options of workflows and activities as stored values; a field is only ever added at the end, with a default."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a struct would be compiled whenever this is imported.
 
 from enum import IntEnum
 from typing import Any

@@ -1,6 +1,6 @@
 """When a failed attempt is followed by another: a pure function of the policy and the facts."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a struct would be compiled whenever this is imported.
 
 import hashlib
 import math

@@ -1,6 +1,6 @@
 """What the header of a run says of it beside what storage needs to know; most runs have nothing of it."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a struct would be compiled whenever this is imported.
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """A new run: its number, its header and its first message; and one that begins because another run wants it."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
 
 from typing import NamedTuple
 

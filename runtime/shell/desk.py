@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...actors import Dispatcher, DispatcherClosedError, Future
 from ...storage import RunHeader
@@ -27,12 +27,10 @@ from .asking import Asking
 from .attempts import Attempts
 from .deleting import Deleting
 from .delivery import Delivery, Query, Question
-from .describing import describe
 from .directory import Directory
 from .later import put_off
 from .once import was_heard
 from .outcomes import ResultFuture
-from .resetting import CopyRequest, Resetting
 from .run_state import RunState
 from .standing_errors import closed_error
 from .starting import StartRequest, Starts
@@ -42,6 +40,10 @@ from .tools import Tools
 from .update_desk import UpdateDesk
 from .updating import UpdateWaiter
 from .workflow_actor import WorkflowActor
+
+# What most runtimes never do is loaded when it is done.
+if TYPE_CHECKING:
+    from .resetting import CopyRequest
 
 __all__ = ["Desk"]
 
@@ -80,7 +82,6 @@ class Desk:
         self._tools = tools
         self._mailbox_limit = mailbox_limit
         self._driver = driver
-        self._resetting = Resetting(tools, directory)
         self._closed_by: GreenroomError | None = None
         self._path = path
         self._updates = UpdateDesk(
@@ -266,6 +267,8 @@ class Desk:
         actor = self._directory.of_run(run_no)
         if actor is None:
             closed, tools = RunState(run_no, header, is_stored=True), self._tools
+            from .describing import describe
+
             self._sweep.answer(future, describe(closed, self._attempts, tools.converter, tools.journal))
             return
         actor.ask(Question(WorkflowActor.describe, future))
@@ -304,7 +307,9 @@ class Desk:
         self._open_actor(target).ask(Question(lambda actor: actor.skip(identity), future))
 
     def _copy(self, future: Future[Any], target: Target, request: CopyRequest) -> None:
-        self._resetting.ask(future, *self._known(target), request)
+        from .resetting import Resetting
+
+        Resetting(self._tools, self._directory).ask(future, *self._known(target), request)
 
     def _delete(self, future: Future[None], target: Target, terminate: bool) -> None:  # as it was asked
         run_no, _ = self._known(target)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ...actors import Clock, Dispatcher, DispatcherClosedError, Future, Lane, TurnDeadline
 from ...storage import CorruptError, Due, DueKind, Journal, RunHeader
@@ -16,7 +16,6 @@ from ..core.messages import RunTimedOut, TimerFired
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import GreenroomError, RuntimeClosedError
-from ..model.history import WorkflowHistory
 from ..model.options import decode_workflow_options
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
@@ -27,7 +26,6 @@ from .deleting import Deleting
 from .delivery import Question
 from .desk import Desk
 from .directory import Directory
-from .history import HistoryFuture, read_history
 from .journal_seam import translated
 from .last_words import tell_more_children
 from .later import come_now
@@ -49,6 +47,9 @@ from .tools import Tools
 from .update_limits import UpdateLimits
 from .updating import Updating
 from .waiters import Waiters
+
+if TYPE_CHECKING:
+    from ..model.history import WorkflowHistory
 
 __all__ = ["Hands"]
 
@@ -225,6 +226,7 @@ class Hands:
 
     def history(self, target: Target) -> Future[WorkflowHistory]:
         """The history of a run; it is read on the thread that gets the future's value, never on a loop."""
+        from .history import HistoryFuture, read_history
 
         def read(found: tuple[int, RunHeader]) -> WorkflowHistory:
             run_no, header = found

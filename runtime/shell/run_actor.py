@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from ...actors import Dispatcher, Future, Lane
 from ..core.execution import Execution
 from ..core.messages import WorkflowStarted, decode_message
-from ..model.description import WorkflowExecutionDescription
 from ..model.errors import GreenroomError, InternalError, RuntimeClosedError
 from ..model.run_facts import change_facts, decode_facts
 from .answers import refuse_all
@@ -16,7 +16,6 @@ from .begun_as import begun_as
 from .bringing_back import BringingBack
 from .closing import forget_start
 from .delivery import Delivery, Question
-from .describing import describe
 from .headers import put_header
 from .last_look import LastLook
 from .mail_rows import put_row
@@ -29,6 +28,9 @@ from .suspending import pause, restart_later, suspend, tell_resumed
 from .sweep import fail_if_pending
 from .tools import Tools
 from .writing import write_birth
+
+if TYPE_CHECKING:
+    from ..model.description import WorkflowExecutionDescription
 
 __all__ = ["RunActor"]
 
@@ -79,6 +81,9 @@ class RunActor(MailedActor):
 
     def describe(self, waiting_messages: int | None = None) -> WorkflowExecutionDescription:
         """How the run stands; ``waiting_messages`` is the number to be told, if another than its own."""
+        # Few runs are ever described.
+        from .describing import describe
+
         return describe(
             self.run,
             self._tools.attempts,

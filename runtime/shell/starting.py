@@ -1,6 +1,6 @@
 """How a run begins: what the id policies say of a start, and the header and first message of a new run."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
 
 from collections.abc import Callable
 from functools import partial

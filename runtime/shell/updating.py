@@ -4,7 +4,7 @@ Nothing is told before it is on disk. A request is sent to its run once, however
 what the run makes of it, all of them hear.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
