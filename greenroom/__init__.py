@@ -312,7 +312,7 @@ def __getattr__(name: str) -> object:
 
 
 def _load(home: str) -> ModuleType:
-    """What is loaded stays: to look for garbage in it again and again takes a twentieth of the time."""
+    """Load a module, with the collector off: what is loaded stays, and it would look for garbage hundreds of times."""
     collects = gc.isenabled()
     gc.disable()
     try:
