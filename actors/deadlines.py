@@ -64,7 +64,6 @@ class Deadlines:
     """
 
     # An attribute, since it is looked at in every sweep.
-
     __slots__ = ("_forgotten", "_heap", "_order", "earliest_ns")
 
     def __init__(self) -> None:

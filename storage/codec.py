@@ -99,7 +99,7 @@ def decode(kind: type[Record], key: bytes, data: bytes) -> Record:
         raise _corrupt(kind, key, "the checksum does not match")
     fields = _unpacked(kind, key, body)
     types = tuple(map(type, fields))
-    if types not in _FITTING[kind] or fields[0] != FORMAT:
+    if types not in _FITTING[kind] or not 1 <= fields[0] <= FORMAT:
         _judge(kind, key, fields)
         _check(kind, key, types[1:])
         if len(types) <= len(_SHAPES[kind]):
@@ -170,7 +170,7 @@ def decode_turns(run_no: int, rows: list[tuple[bytes, bytes]], first: int, crc: 
         if _crc_bytes(crc) != data[-4:]:
             raise CorruptError(keys.describe(key), "the checksum does not match", run_no)
         fields = _unpacked(Turn, key, body)
-        if tuple(map(type, fields)) != _TURN_SHAPE or fields[0] != FORMAT:
+        if tuple(map(type, fields)) != _TURN_SHAPE or not 1 <= fields[0] <= FORMAT:
             _judge(Turn, key, fields)
             raise CorruptError(keys.describe(key), "it does not have the fields of a turn", run_no)
         fields[0] = turn_no

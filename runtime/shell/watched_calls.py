@@ -49,12 +49,12 @@ _MODULES = (builtins, io, os, random, socket, subprocess, threading, time, uuid)
 
 
 def _is_watched(name: str) -> bool:
-    """Whether all calls are refused: of some it depends on their arguments, which cannot be seen."""
+    """Whether every call is refused. Of some names that depends on the arguments, which cannot be seen."""
     found = instead_of(name)
     return found is not None and found.repeatable_from is None
 
 
-# Each with the module, or the module and the class, that has it, and its name there.
+# What is watched, the module that has it, with its class if it is a method of one, and what it is called there.
 _NAMED = [
     (Watched(name, group), name.rpartition(".")[0], name.rpartition(".")[2])
     for name, group in _BY_NAME.items()
