@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_type_hints
 
 import msgspec
 import pytest
@@ -19,25 +20,23 @@ from greenroom.runtime.model.options import ActivityOptions, WorkflowOptions
 from tests.core.driving import Drive
 
 FAILURE = Failure(FailureKind.APPLICATION, "wrong")
-EXAMPLES: dict[str, object] = {
-    "str": "text",
-    "int": 7,
-    "bytes": b"\x01\x90",
-    "bool": True,
-    "Failure": FAILURE,
-    "Failure | None": FAILURE,
-    "ActivityOptions": ActivityOptions(summary="s"),
-    "WorkflowOptions": WorkflowOptions(run_timeout_ns=5),
-    "WorkflowStarted": messages.WorkflowStarted("t", b"", "w", "r", "r", WorkflowOptions(), "3.11", 0),
-    "CopiedRun": CopiedRun("w", "r", 3, "why"),
-    "Origin | None": Origin(attempt=2, last_failure=FAILURE, parent=RunReference("w", "r")),
+EXAMPLES: dict[object, object] = {
+    str: "text",
+    int: 7,
+    bytes: b"\x01\x90",
+    bool: True,
+    Failure: FAILURE,
+    Failure | None: FAILURE,
+    ActivityOptions: ActivityOptions(summary="s"),
+    WorkflowOptions: WorkflowOptions(run_timeout_ns=5),
+    messages.WorkflowStarted: messages.WorkflowStarted("t", b"", "w", "r", "r", WorkflowOptions(), "3.11", 0),
+    CopiedRun: CopiedRun("w", "r", 3, "why"),
+    Origin | None: Origin(attempt=2, last_failure=FAILURE, parent=RunReference("w", "r")),
 }
 
 
 def example(kind: type[msgspec.Struct]) -> msgspec.Struct:
-    hints = {
-        name: hint for base in reversed(kind.__mro__) for name, hint in getattr(base, "__annotations__", {}).items()
-    }
+    hints = get_type_hints(kind)
     return kind(*[EXAMPLES[hints[name]] for name in kind.__struct_fields__])
 
 
