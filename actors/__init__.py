@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .supervision import Backoff, ChildSpec, Directive, Restart, Strategy
     from .supervisor import Supervisor
 
-# Loaded when it is first used: a runtime of workflows has no need of it. Name → the module that has it.
+# What is loaded when it is first used, since a runtime of workflows has no need of it: name → the module that has it.
 _LATER = {
     **dict.fromkeys(("wait_all", "wait_first"), ".several"),
     **dict.fromkeys(("Backoff", "ChildSpec", "Directive", "Restart", "Strategy"), ".supervision"),
@@ -99,3 +99,7 @@ def __getattr__(name: str) -> object:
     value: object = getattr(import_module(home, __name__), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

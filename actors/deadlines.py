@@ -60,7 +60,7 @@ class Deadlines:
     """Deadlines in the order of their time, and of their addition where times are equal.
 
     Attributes:
-        earliest_ns: before this nothing is due; infinity if there is nothing.
+        earliest_ns: before this nothing is due. What was cancelled may keep it earlier than the first one that is left.
     """
 
     # An attribute, since it is looked at in every sweep.

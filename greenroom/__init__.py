@@ -6,6 +6,7 @@ Every public name is loaded when it is first used, so that ``import greenroom`` 
 from __future__ import annotations
 
 import gc
+import os
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -313,13 +314,31 @@ def __getattr__(name: str) -> object:
 
 def _load(home: str) -> ModuleType:
     """Load a module, with the collector off: what is loaded stays, and it would look for garbage hundreds of times."""
-    collects = gc.isenabled()
+    if not (gc.isenabled() or _loading):
+        return import_module(home, __name__)
+    _loading.append(home)
     gc.disable()
     try:
         return import_module(home, __name__)
     finally:
-        if collects:
+        del _loading[-1:]
+        if not _loading:
             gc.enable()
+
+
+# What is being loaded with the collector off.
+_loading: list[str] = []
+
+
+def _go_on_in_child() -> None:
+    """In a forked child nobody ends what another thread was loading."""
+    if _loading:
+        _loading.clear()
+        gc.enable()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_go_on_in_child)
 
 
 def __dir__() -> list[str]:

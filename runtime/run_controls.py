@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..actors import Future
 from .core.messages import CancelRequested, RunTerminated
+from .model.description import WorkflowExecutionDescription
 from .model.handler_definitions import STACK_TRACE_QUERY
+from .model.history import WorkflowHistory
 from .model.options import QueryRejectCondition
 from .model.payload_converter import PayloadConverter
 from .model.texts import reason_line
 from .shell.desk import Desk
 from .shell.outcomes import AS_DECLARED
 from .shell.targets import Target
-
-# Loaded by those who make them.
-if TYPE_CHECKING:
-    from .model.description import WorkflowExecutionDescription
-    from .model.history import WorkflowHistory
 
 __all__ = ["RunControls"]
 

@@ -222,8 +222,8 @@ def _signal(options: StartOptions, converter: PayloadConverter, identity: str) -
 def _stored_options(options: StartOptions, converter: PayloadConverter) -> WorkflowOptions:
     """What stands in the header and the first message of the run."""
     fields: dict[str, Any] = {}
-    for name, given in options.items():
-        if given is not None and name in _STORED:
+    for name in _STORED:
+        if name in options and (given := options.get(name)) is not None:
             field, stored = _STORED[name]
             fields[field] = stored(given, name)
     if not _NOTES.isdisjoint(options):

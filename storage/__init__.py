@@ -37,6 +37,9 @@ from .store import Changes, Store, Tree
 if TYPE_CHECKING:
     from .checking import Problem, check
 
+# What is loaded when it is first used, since who opens a journal has no need of it: name → the module that has it.
+_LATER: dict[str, str] = dict.fromkeys(("Problem", "check"), ".checking")
+
 __all__ = [
     "ID_LIMIT",
     "PREFIX_LIMIT",
@@ -82,9 +85,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # Loaded when it is first used: whoever opens a journal has no need of it.
-    if name not in ("Problem", "check"):
+    home = _LATER.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(".checking", __name__), name)
+    value: object = getattr(import_module(home, __name__), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -190,7 +190,7 @@ def test_the_face_refuses_an_unknown_name() -> None:
 
 def test_checkers_find_each_name_of_the_face_where_it_is_loaded_from() -> None:
     body = ast.parse(Path(str(greenroom.__file__)).read_bytes()).body
-    (for_checkers,) = (node.body for node in body if isinstance(node, ast.If))
+    for_checkers = next(node.body for node in body if isinstance(node, ast.If))
     (homes,) = (node.value for node in body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict))
     imports = [node for node in for_checkers if isinstance(node, ast.ImportFrom)]
     seen = {alias.name: f".{node.module}" for node in imports for alias in node.names}
@@ -273,3 +273,24 @@ def test_a_traceback_names_an_error_as_it_is_imported() -> None:
         is_public = error.__name__ in greenroom.__all__
         assert (error.__module__ == "greenroom") is is_public
         assert not is_public or getattr(greenroom, error.__name__) is error
+
+
+@pytest.mark.parametrize("kind", [greenroom.WorkflowHandle, Runtime, TestRuntime, greenroom.WorkflowUpdateHandle])
+def test_the_types_of_public_methods_can_be_asked_for(kind: type) -> None:
+    methods = [method for name, method in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")]
+
+    assert methods
+    for method in methods:
+        assert "return" in get_type_hints(method)
+
+
+@pytest.mark.parametrize("face", [greenroom, actors, storage, testing])
+def test_a_package_lists_what_it_loads_later(face: ModuleType) -> None:
+    assert set(face.__all__) <= set(dir(face))
+    assert [name for name in face.__all__ if getattr(face, name, None) is None] == []
+
+
+def test_a_package_that_loads_later_refuses_other_names() -> None:
+    for face in (greenroom, actors, storage):
+        with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+            vars(face)["__getattr__"]("nothing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +79,37 @@ def test_a_program_loads_the_parts_that_it_uses(code: str) -> None:
 
 def test_importing_greenroom_loads_nothing_of_greenroom_but_its_face() -> None:
     assert {name for name in loaded_after("import greenroom") if name.startswith("greenroom")} == {"greenroom"}
+
+
+_FORKED_MEANWHILE = """
+import gc, importlib.machinery, os, sys, threading, time
+
+import greenroom
+
+begun, go_on = threading.Event(), threading.Event()
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "greenroom.runtime.runtime":
+            begun.set()
+            go_on.wait(10)
+
+sys.meta_path.insert(0, Slow())
+loading = threading.Thread(target=lambda: greenroom.Runtime)
+loading.start()
+begun.wait(10)
+off = not gc.isenabled()
+if os.fork() == 0:
+    os._exit(7 if gc.isenabled() else 8)
+child = os.waitstatus_to_exitcode(os.wait()[1])
+go_on.set()
+loading.join()
+print(off, child, gc.isenabled())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX forks")
+def test_the_collector_rests_while_something_is_loaded_and_no_longer_even_in_a_child_that_is_forked_meanwhile() -> None:
+    found = subprocess.run([sys.executable, "-c", _FORKED_MEANWHILE], capture_output=True, text=True, check=True)
+
+    assert found.stdout.split() == ["True", "7", "True"]

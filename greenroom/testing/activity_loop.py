@@ -39,14 +39,15 @@ class ActivityLoop(asyncio.BaseEventLoop):
 
     Args:
         now_ns: the time, in ns since 1970 UTC.
+        origin_ns: where the loop's own time begins.
     """
 
     _is_open = False
 
-    def __init__(self, now_ns: Callable[[], int]) -> None:
+    def __init__(self, now_ns: Callable[[], int], origin_ns: int) -> None:
         super().__init__()
         self._now_ns = now_ns
-        self._origin_ns = now_ns()
+        self._origin_ns = origin_ns
         self._waiting: deque[_Call | _TimedCall] = deque()
         self._timed: list[tuple[int, int, _TimedCall]] = []
         self._count = 0

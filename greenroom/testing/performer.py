@@ -59,9 +59,10 @@ class ManualPerformer(Performer):
         )
         self.queue = queue
         self._clock = clock
-        # Made for the first async attempt, which sees the context variables of now; most runtimes have none.
+        # Made for the first async attempt, as if it were made now: most runtimes have none.
         self._loop: ActivityLoop | None = None
         self._context = contextvars.copy_context()
+        self._began_ns = clock()
         self.last: Task | None = None
         self._asking: dict[Key, Task] = {}
         self._caller = WatchedCaller(converter, clock, escaped)
@@ -70,8 +71,8 @@ class ManualPerformer(Performer):
     def perform(self, task: Task) -> None:
         """Queue an attempt."""
         self.last = task
-        if task.definition.is_async and self._loop is None:
-            self._loop = ActivityLoop(self._clock)
+        if task.definition.is_async and self._loop is None and not self._closed:
+            self._loop = ActivityLoop(self._clock, self._began_ns)
             self._context.run(self.use_loop, self._loop)
         if task.permit is None:
             super().perform(task)

@@ -41,7 +41,7 @@ class TurnBook:
         put_away: whether the run is being put away, and may not ask for anything.
     """
 
-    # Here and in all that build on it: of more than 30 attributes Python keeps a dict for each object.
+    # Here and in what builds on it, up to executions: of more than 30 attributes Python keeps a dict for each object.
     __slots__ = (
         "_bug",
         "_converter",

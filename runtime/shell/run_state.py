@@ -33,8 +33,9 @@ from .flights import Owner
 __all__ = ["RunState"]
 
 
-# The same for all runs that have none: Python makes a new empty frozenset, of 216 bytes, whenever it is asked for one.
+# The same for all runs that have none.
 _NONE: dict[int, DelayedMail] = {}
+# Likewise: Python makes a new one, of 216 bytes, whenever it is asked for an empty frozenset.
 _NO_NUMBERS: frozenset[int] = frozenset()
 
 

@@ -12,6 +12,7 @@ from greenroom.runtime import workflow
 from greenroom.runtime.core import commands, messages
 from greenroom.runtime.core.call_sites import call_site
 from greenroom.runtime.core.commands import Command, decode_commands, encode_commands, kind_of
+from greenroom.runtime.core.execution import Execution
 from greenroom.runtime.core.messages import Message, decode_message, encode_message
 from greenroom.runtime.core.origins import Origin, RunReference
 from greenroom.runtime.model.copied_run import CopiedRun
@@ -134,3 +135,7 @@ def test_a_file_whose_name_cannot_be_written_is_named_all_the_same() -> None:
     exec(compile("site['at'] = call_site()", "/elsewhere/\udcff.py", "exec"), {"site": site, "call_site": call_site})  # noqa: S102  # as above
 
     assert site["at"] == "/elsewhere/\\udcff.py:1"
+
+
+def test_an_execution_has_no_dict_of_its_own() -> None:
+    assert not hasattr(Execution.__new__(Execution), "__dict__")

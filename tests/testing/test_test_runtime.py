@@ -563,3 +563,30 @@ def test_a_fault_of_ours_in_a_commit_is_told_to_who_waits_and_nothing_is_written
         with pytest.raises(InternalError, match="a fault of ours"):
             started.get(timeout=0)
         assert runtime.recorded() == []
+
+
+@activity.defn
+async def the_loops_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@workflow.defn
+async def asking_late_what_time_it_is() -> float:
+    await workflow.sleep(10)
+    return await workflow.execute_activity(the_loops_time)
+
+
+def test_the_loop_of_async_activities_counts_from_the_opening_whenever_it_is_made() -> None:
+    with TestRuntime(workflows=[asking_late_what_time_it_is], activities=[the_loops_time]) as runtime:
+        assert runtime.wait(runtime.execute_workflow(asking_late_what_time_it_is)) == 10.0
+
+
+def test_no_loop_is_made_for_an_attempt_that_comes_after_closing() -> None:
+    runtime = TestRuntime(workflows=[asking_late_what_time_it_is], activities=[the_loops_time]).open()
+    runtime.start_workflow(asking_late_what_time_it_is)
+    performer: Any = runtime.hands.performer
+
+    runtime.close()
+
+    assert performer.is_on_loop() is False
+    assert performer._loop is None
