@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
 from ..model.errors import FailureError, NondeterminismError
+from ..model.handler_definitions import BUILT_IN_QUERIES
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .bugs import WorkflowBugError
@@ -46,7 +47,6 @@ from .messages import (
     WorkflowStarted,
     decode_message,
 )
-from .metadata import BUILT_IN
 from .relatives import Relatives
 from .replay import compare
 from .tasks import Task
@@ -187,8 +187,12 @@ class Execution(Contracts):
             HandlerError: its handler has raised something; ``is_marred`` tells whether it has changed the run.
             Exception: as ``Queries.answer`` does.
         """
-        built_in = BUILT_IN.get(name)
-        return self._handling.query(name, args) if built_in is None else self._converter.encode(built_in(self))
+        if name not in BUILT_IN_QUERIES:
+            return self._handling.query(name, args)
+        # Loaded here: it is tools that ask for these, and seldom.
+        from .metadata import BUILT_IN
+
+        return self._converter.encode(BUILT_IN[name](self))
 
     def validate(self, update: UpdateReceived, time_ns: int) -> None:
         """Have an update looked at, just before it is applied.

@@ -7,9 +7,10 @@ import re
 __all__ = ["with_article"]
 
 # By the sound: an int, an UpdateHandler, but a UUID and a user.
-_OPEN = re.compile(r"_*(?:[aei]|o(?!ne)|u(?!ni|[irstu]))", re.IGNORECASE)
+# The pattern is a string: it is compiled for the first message, which most processes never have.
+_OPEN = r"(?i)_*(?:[aei]|o(?!ne)|u(?!ni|[irstu]))"
 
 
 def with_article(noun: str) -> str:
     """``an int``, ``a str``."""
-    return f"{'an' if _OPEN.match(noun) else 'a'} {noun}"
+    return f"{'an' if re.match(_OPEN, noun) else 'a'} {noun}"

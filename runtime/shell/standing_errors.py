@@ -14,7 +14,8 @@ __all__ = ["BY_REQUEST", "closed_error", "reason_of", "suspended_error"]
 # What the note of a run says that somebody has suspended; that of a bug begins with a traceback or an exception's name.
 BY_REQUEST = "suspended by request"
 MOST_LINES = 30
-_TRACEBACK = re.compile(r"^(  \+ Exception Group )?Traceback \(most recent call last\):\n", re.MULTILINE)
+# A string, so that only a process that has such a run compiles it.
+_TRACEBACK = r"(?m)^(  \+ Exception Group )?Traceback \(most recent call last\):\n"
 
 
 def closed_error(header: RunHeader) -> WorkflowClosedError:
@@ -43,7 +44,7 @@ def suspended_error(header: RunHeader, reason: str = "", *, update_id: str | Non
 
 def reason_of(note: str) -> str:
     """What the exception of a traceback says, or the first lines of it."""
-    *_, edge, told = "", *_TRACEBACK.split(note)
+    *_, edge, told = "", *re.split(_TRACEBACK, note)
     lines = told.splitlines()
     if edge:
         # Of a group: what it says itself stands between its frames and the exceptions in it.
