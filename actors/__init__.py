@@ -6,13 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .actor import Actor, Keeper
-from .bounded_mailbox import BoundedMailbox
 from .bounds import Overflow
 from .clock import Clock, ManualClock, SystemClock
 from .closer import Closer
 from .dead_letters import DeadLetter, DeadLetters
 from .deadlines import Deadline, Deadlines
-from .default_dispatcher import default_dispatcher
 from .dispatcher import Dispatcher
 from .dispatcher_threads import on_dispatcher_thread
 from .errors import (
@@ -26,13 +24,15 @@ from .errors import (
 from .future import Future, hold_wakeups
 from .mailbox import Lane, Mailbox, Scheduler
 from .pykka_seam import ActorStop, Envelope
-from .restarts import RestartWindow
 from .stopped_flag import StoppedFlag
 from .sweeping import Runnable
 from .turn_deadline import ThreadAbandoned, TurnDeadline, TurnExceeded, Watchdog
 from .watching import Terminated
 
 if TYPE_CHECKING:
+    from .bounded_mailbox import BoundedMailbox
+    from .default_dispatcher import default_dispatcher
+    from .restarts import RestartWindow
     from .several import wait_all, wait_first
     from .supervision import Backoff, ChildSpec, Directive, Restart, Strategy
     from .supervisor import Supervisor
@@ -41,7 +41,10 @@ if TYPE_CHECKING:
 _LATER = {
     **dict.fromkeys(("wait_all", "wait_first"), ".several"),
     **dict.fromkeys(("Backoff", "ChildSpec", "Directive", "Restart", "Strategy"), ".supervision"),
+    "BoundedMailbox": ".bounded_mailbox",
+    "RestartWindow": ".restarts",
     "Supervisor": ".supervisor",
+    "default_dispatcher": ".default_dispatcher",
 }
 
 __all__ = [

@@ -15,9 +15,7 @@ from typing import Any, ClassVar, Protocol, Self, cast
 import pykka
 from pykka import ActorDeadError, ActorRef, ActorRegistry
 
-from .bounded_mailbox import BoundedMailbox
 from .bounds import Overflow
-from .default_dispatcher import default_dispatcher
 from .dispatcher import Dispatcher
 from .future import Future
 from .mailbox import Mailbox
@@ -104,6 +102,9 @@ class Actor(pykka.Actor):
     def _actor_make_inbox(self) -> Mailbox:
         if self.mailbox_limit is None:
             return self._create_actor_inbox()
+        # Loaded here, as below: a runtime of workflows has no need of it.
+        from .bounded_mailbox import BoundedMailbox
+
         return BoundedMailbox(self.mailbox_limit, self.mailbox_overflow, self.mailbox_patience)
 
     @staticmethod
@@ -140,6 +141,8 @@ class Actor(pykka.Actor):
     def dispatcher(self) -> Dispatcher:
         """What runs this actor."""
         if self._actor_dispatcher is None:
+            from .default_dispatcher import default_dispatcher
+
             self._actor_dispatcher = default_dispatcher()
         return self._actor_dispatcher
 

@@ -1,11 +1,10 @@
-"""How a workflow calls an activity: the options of a call stand in one list, for type checkers and for calls alike."""
+"""How a workflow calls an activity."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from typing import Any, TypedDict, TypeVar, TypeVarTuple, Unpack, overload
+from typing import Any, TypeVar, TypeVarTuple, Unpack, overload
 
 from .core.context import current
 from .core.handles import ActivityHandle
@@ -16,9 +15,9 @@ from .model.mistakes import refuse_a_call
 from .model.options import ActivityCancellationType, ActivityOptions
 from .model.retry import RetryPolicy
 from .model.texts import writable
+from .workflow_options import ActivityCallOptions
 
 __all__ = [
-    "ActivityCallOptions",
     "execute_activity",
     "execute_activity_method",
     "start_activity",
@@ -27,23 +26,6 @@ __all__ = [
 
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
-
-Duration = timedelta | float
-
-
-class ActivityCallOptions(TypedDict, total=False):
-    """The options of a call, as ``start_activity`` explains them.
-
-    Lengths of time are ``timedelta`` or seconds. What is left out or None is as the activity was declared.
-    """
-
-    start_to_close_timeout: Duration | None
-    schedule_to_close_timeout: Duration | None
-    schedule_to_start_timeout: Duration | None
-    heartbeat_timeout: Duration | None
-    retry_policy: RetryPolicy | None
-    cancellation_type: ActivityCancellationType | None
-    summary: str | None
 
 
 @overload

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from ..actors import Clock, Closer, SystemClock
-from ..storage import Durability, Journal, MemoryStore
+from ..storage import Durability, Journal
 from .core.versions import PatchActivationInput
 from .model import registry
 from .model.activity_definition import ActivityDefinition, definitions_of
@@ -180,6 +180,8 @@ class Runtime(WithStartClient):
         """A runtime whose journal is in memory, for trying things out: it ends with the runtime. Options are those of
         ``Runtime``."""
         runtime = cls("memory", **options)
+        from ..storage import MemoryStore
+
         store = MemoryStore()
         runtime._open_journal = lambda: Journal.on(store)
         return runtime

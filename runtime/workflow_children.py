@@ -1,9 +1,8 @@
-"""How a workflow starts children: the options of a child stand in one list, for type checkers and for calls alike."""
+"""How a workflow starts children, and workflows that are nobody's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from enum import IntEnum
 from typing import Any, TypeVar, TypeVarTuple, Unpack, cast, overload
 
@@ -19,34 +18,17 @@ from .model.options import (
     WorkflowIDReusePolicy,
     WorkflowOptions,
 )
-from .model.retry import RetryPolicy, check_policy
-from .model.start_notes import NoteOptions, stored_notes
+from .model.retry import check_policy
+from .model.start_notes import stored_notes
 from .model.workflow_reference import workflow_asked_for
 from .workflow_declarations import FunctionCoroutine, MethodCoroutine
+from .workflow_options import ChildOptions, DetachedOptions
 
-__all__ = ["ChildOptions", "DetachedOptions", "execute_child_workflow", "signal_with_start", "start_child_workflow"]
+__all__ = ["execute_child_workflow", "signal_with_start", "start_child_workflow"]
 
 R = TypeVar("R")
 P = TypeVar("P", bound=IntEnum)
 Ts = TypeVarTuple("Ts")
-
-Duration = timedelta | float
-
-
-class ChildOptions(NoteOptions, total=False):
-    """The options of a child, as ``start_child_workflow`` explains them.
-
-    Lengths of time are ``timedelta`` or seconds; None is no limit.
-    """
-
-    id: str | None
-    id_reuse_policy: WorkflowIDReusePolicy
-    parent_close_policy: ParentClosePolicy
-    cancellation_type: ChildWorkflowCancellationType
-    run_timeout: Duration | None
-    execution_timeout: Duration | None
-    retry_policy: RetryPolicy | None
-    start_delay: Duration | None
 
 
 @overload
@@ -135,19 +117,6 @@ async def execute_child_workflow(workflow: Any, /, *args: object, **options: Any
             for ``start_child_workflow``.
     """
     return await (await start_child_workflow(workflow, *args, **options))
-
-
-class DetachedOptions(NoteOptions, total=False):
-    """The options of ``signal_with_start``, as it explains them.
-
-    Lengths of time are ``timedelta`` or seconds; None is no limit.
-    """
-
-    id_reuse_policy: WorkflowIDReusePolicy
-    run_timeout: Duration | None
-    execution_timeout: Duration | None
-    retry_policy: RetryPolicy | None
-    start_delay: Duration | None
 
 
 async def signal_with_start(

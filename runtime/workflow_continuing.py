@@ -1,22 +1,20 @@
-"""Going on as a new run: its options stand in one list; and what a run knows of the one before it."""
+"""Going on as a new run, and what a run knows of the one before it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Any, NoReturn, TypedDict, TypeVar, Unpack, overload
+from typing import Any, NoReturn, TypeVar, Unpack, overload
 
 from .core.context import current
 from .model.attribute_values import encode_attributes
 from .model.durations import to_limit, to_ns
 from .model.ids import check_id
 from .model.options import WorkflowOptions, change_options
-from .model.retry import RetryPolicy, check_policy
-from .model.search_attributes import TypedSearchAttributes, checked_start
+from .model.retry import check_policy
+from .model.search_attributes import checked_start
 from .model.workflow_reference import workflow_asked_for
+from .workflow_options import ContinueOptions
 
 __all__ = [
-    "ContinueOptions",
     "continue_as_new",
     "get_last_completion_result",
     "get_last_failure",
@@ -24,22 +22,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-Duration = timedelta | float
-
-
-class ContinueOptions(TypedDict, total=False):
-    """The options of the new run, as ``continue_as_new`` explains them.
-
-    Lengths of time are ``timedelta`` or seconds. What is left out is as for this run.
-    """
-
-    workflow: str | type | Callable[..., Any] | None
-    run_timeout: Duration | None
-    retry_policy: RetryPolicy | None
-    backoff_start_interval: Duration | None
-    memo: Mapping[str, Any] | None
-    search_attributes: TypedSearchAttributes | None
 
 
 def continue_as_new(*args: object, **options: Unpack[ContinueOptions]) -> NoReturn:

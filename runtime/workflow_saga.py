@@ -7,21 +7,23 @@ from collections.abc import Callable
 from functools import partial
 from inspect import isawaitable
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVarTuple, Unpack, overload
+from typing import Any, Self, TypeVarTuple, Unpack, overload
 
-from .activity_calls import ActivityCallOptions, start_activity
+from .activity_calls import start_activity
 from .core.context import current
 from .model.activity_definition import definition_of
 from .model.mistakes import refuse_a_call
+from .model.values import Value
 from .workflow_gathering import wait
 from .workflow_logging import logger
+from .workflow_options import ActivityCallOptions
 
 __all__ = ["Saga"]
 
 Ts = TypeVarTuple("Ts")
 
 
-class _Compensation(NamedTuple):
+class _Compensation(Value, frozen=True):
     name: str
     call: Callable[..., Any]
     args: tuple[object, ...]

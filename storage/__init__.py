@@ -29,16 +29,16 @@ from .errors import (
 )
 from .journal import Journal
 from .keys import ID_LIMIT, PREFIX_LIMIT, DueKind
-from .memory import MemoryStore
 from .records import Attempt, DeadLetter, DelayedMail, Due, Items, Mail, Meta, RunHeader, SignalKey, Timer, Turn, Update
 from .settings import Durability
 from .store import Changes, Store, Tree
 
 if TYPE_CHECKING:
     from .checking import Problem, check
+    from .memory import MemoryStore
 
 # What is loaded when it is first used, since who opens a journal has no need of it: name → the module that has it.
-_LATER: dict[str, str] = dict.fromkeys(("Problem", "check"), ".checking")
+_LATER = {**dict.fromkeys(("Problem", "check"), ".checking"), "MemoryStore": ".memory"}
 
 __all__ = [
     "ID_LIMIT",

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from greenroom.runtime import activity, workflow
-from greenroom.runtime.activity_calls import ActivityCallOptions
 from greenroom.runtime.model.errors import NotInWorkflowError
+from greenroom.runtime.workflow_options import ActivityCallOptions
 
 
 class Nothing:

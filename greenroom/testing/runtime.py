@@ -12,6 +12,7 @@ from ..actors import ManualClock
 from ..runtime.model.errors import RuntimeClosedError
 from ..runtime.model.instants import instant
 from ..runtime.model.supervision import Supervision
+from ..runtime.model.values import changed
 from ..runtime.runtime_options import RuntimeOptions
 from ..runtime.shell.hands import Hands
 from ..runtime.shell.performer import Performer
@@ -120,7 +121,7 @@ class TestRuntime(DrivenRuntime):
     def leave_unwatched(self) -> None:
         """Before it is opened: do without the strict net, unless it was asked for by ``guard="strict"``."""
         if not self.is_watched_by_choice:
-            self._settings = self._settings._replace(is_strict=False)
+            self._settings = changed(self._settings, is_strict=False)
 
     def open(self) -> Self:
         """Open the journal and have what was under way taken up, once the runtime is driven.

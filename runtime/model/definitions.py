@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import types
 from collections.abc import Callable, Mapping
@@ -80,7 +79,10 @@ class WorkflowDefinition:
         """What runs the workflow type of that name: the same, but that one which runs every type goes by this one."""
         if not self.is_dynamic:
             return self
-        other = copy.copy(self)
+        # Loaded here: few runtimes have a workflow that runs every type.
+        from copy import copy
+
+        other = copy(self)
         other.name = name
         return other
 

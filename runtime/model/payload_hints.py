@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import collections.abc as abc
-import dataclasses
 import types
 import typing
 from collections.abc import Callable, Iterable
@@ -32,7 +31,7 @@ from .payload_fits import (
     shape,
 )
 from .payload_models import adapted, is_adapted, is_model, model
-from .payload_records import Typevars, by_parameter, named_tuple, record, typed_dict
+from .payload_records import Typevars, by_parameter, is_dataclass, named_tuple, record, typed_dict
 from .payload_tags import FROZENSET, SET, Node, Unfit, is_kind, kind_of, spread
 
 __all__ = ["converter_for"]
@@ -341,7 +340,7 @@ def _compile_class(cls: Any, typevars: Typevars) -> Converter:
         return _raw
     if is_model(cls):
         return model(cls)
-    if dataclasses.is_dataclass(cls) or is_kind(cls, msgspec.Struct):
+    if is_dataclass(cls) or is_kind(cls, msgspec.Struct):
         return record(cls, typevars, converter_for)
     if is_kind(cls, PurePath):
         return path(cls)

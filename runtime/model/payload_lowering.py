@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import struct
 import sys
@@ -21,6 +20,7 @@ from msgspec.msgpack import Ext
 from .articles import with_article
 from .payload_codecs import RawValue, TypeCodec
 from .payload_models import dump, dump_adapted, is_adapted, is_model
+from .payload_records import fields_of, is_dataclass
 from .payload_tags import (
     BYTEARRAY,
     COMPLEX,
@@ -105,14 +105,14 @@ class Lowering:
         if is_kind(kind, msgspec.Struct):
             return _no_raw_value if kind is RawValue else self._record(name_of(kind), kind.__struct_fields__)
         name = name_of(kind)
-        if dataclasses.is_dataclass(kind):
+        if is_dataclass(kind):
             plain = next((plain for plain in self._known if is_kind(kind, plain)), None)
             if plain is not None:
                 raise Unfit(
                     f"'{name.partition(':')[2]}' is a dataclass and {with_article(plain.__name__)}, and only one of "
                     "them could be stored; keep what the other one holds in a field"
                 )
-            return self._record(name, tuple(field.name for field in dataclasses.fields(kind)))
+            return self._record(name, tuple(field.name for field in fields_of(kind)))
         if is_model(kind):
             return lambda value, depth: Ext(RECORD, pack([name, self._dict(dump(value), depth)]))
         if is_kind(kind, PurePath):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import typing
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -15,7 +14,20 @@ from msgspec.structs import force_setattr
 from .payload_fits import LAX, RENAMED, Converter, anything, coded, is_called, label, made, misfit
 from .payload_tags import NAMED_TUPLE, RECORD, Node, Unfit, kind_of, name_of
 
-__all__ = ["Resolve", "Typevars", "bound", "by_parameter", "named_tuple", "record", "typed_dict"]
+if TYPE_CHECKING:
+    from dataclasses import Field
+
+__all__ = [
+    "Resolve",
+    "Typevars",
+    "bound",
+    "by_parameter",
+    "fields_of",
+    "is_dataclass",
+    "named_tuple",
+    "record",
+    "typed_dict",
+]
 
 Typevars = dict[Any, Any]
 Resolve = Callable[[Any], Converter]
@@ -122,6 +134,19 @@ def _owner(cls: Any, name: str, known: Iterable[Any]) -> Any:
     return next((one for one in cls.__mro__ if name in inspect.get_annotations(one)), cls)
 
 
+def is_dataclass(cls: Any) -> bool:
+    """Whether it is a dataclass; the standard library's own question would load what makes them."""
+    return hasattr(cls, "__dataclass_fields__")
+
+
+def fields_of(cls: Any) -> tuple[Field[Any], ...]:
+    """The fields of a dataclass."""
+    # Loaded by whoever has made the class.
+    from dataclasses import fields
+
+    return fields(cls)
+
+
 def record(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
     name = name_of(cls)
     fields = _Fields(cls, typevars, resolve)
@@ -130,8 +155,8 @@ def record(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
     if issubclass(cls, msgspec.Struct):
         names, late, restore = cls.__struct_fields__, frozenset[str](), force_setattr
     else:
-        names = tuple(field.name for field in dataclasses.fields(cls))
-        late, restore = frozenset(field.name for field in dataclasses.fields(cls) if not field.init), object.__setattr__
+        names = tuple(field.name for field in fields_of(cls))
+        late, restore = frozenset(field.name for field in fields_of(cls) if not field.init), object.__setattr__
 
     def convert(tree: Any, slack: int) -> Any:
         if kind_of(tree) is Node and tree.code == RECORD:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from .definitions import WorkflowDefinition
 from .durations import to_limit
 from .ids import check_id
 from .registry import Registry
+from .values import Value
 from .workflow_reference import workflow_definition_of
 
 __all__ = ["RetentionPolicy", "policy_of"]
 
 
-class RetentionPolicy(NamedTuple):
+class RetentionPolicy(Value, frozen=True):
     """How long ended runs are kept.
 
     Attributes:

@@ -7,7 +7,6 @@ it has an answer. Nothing is written, and what goes wrong on the way is the call
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ...actors import Dispatcher, TurnExceeded
 from ...storage import RunHeader, StorageError
@@ -20,6 +19,7 @@ from ..model.errors import (
     WorkflowQueryRejectedError,
 )
 from ..model.options import WorkflowExecutionStatus
+from ..model.values import Value
 from .bringing_back import BringingBack
 from .delivery import Query
 from .journal_seam import public_error
@@ -36,7 +36,7 @@ __all__ = ["Asking"]
 NO_TURN = "the run has not taken a turn yet"
 
 
-class _Asked(NamedTuple):
+class _Asked(Value, frozen=True):
     """A query that is asked of a history."""
 
     query: Query

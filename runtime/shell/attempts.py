@@ -224,20 +224,20 @@ class Attempts:
 
     def _perform(self, flight: Flight) -> None:
         command, scheduled_ns, now_ns, item = flight.command, flight.scheduled_ns, flight.handed_ns, flight.command.id
-        run_no, workflow_id, run_id, workflow_type = flight.owner
+        owner = flight.owner
         definition = self.activities.find(command.name)
         if definition is None or definition.needs_instance:
             self._undeclared.put(flight, self.activities.names())
             return
-        self._flights[run_no, item] = flight
+        self._flights[owner.run_no, item] = flight
         options = command.options
         info = ActivityInfo(
             str(item),
             command.name,
             flight.attempt,
-            workflow_id,
-            run_id,
-            workflow_type,
+            owner.workflow_id,
+            owner.run_id,
+            owner.workflow_type,
             scheduled_ns,
             now_ns,
             now_ns,
@@ -247,7 +247,7 @@ class Attempts:
             self.permits.ask if options.retry_policy is not None and options.retry_policy.maximum_attempts else None
         )
         flight.task = Task(
-            run_no, item, definition, command.args, info, permit, flight.details, self.heartbeats.noticed
+            owner.run_no, item, definition, command.args, info, permit, flight.details, self.heartbeats.noticed
         )
         # Its time may be over before it begins: nobody may have had the journal for long.
         if flight.is_limited and not self._watch(flight):

@@ -1,8 +1,6 @@
 """A new run: its number, its header and its first message; and one that begins because another run wants it."""
 
-# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
-
-from typing import NamedTuple
+from __future__ import annotations
 
 from ...storage import RunHeader
 from ..core.flags import NEW_RUN_FLAGS
@@ -12,6 +10,7 @@ from ..core.replay import RUNNING_PYTHON
 from ..model.ids import run_id_of
 from ..model.options import WorkflowExecutionStatus, WorkflowOptions
 from ..model.run_facts import NO_FACTS, RunFacts, change_facts
+from ..model.values import Value
 from .noting import noted_at_start
 from .run_state import RunState
 from .sweep import Sweep
@@ -23,7 +22,7 @@ _END_OF_TIME = 2**63 - 1
 _RUNNING = int(WorkflowExecutionStatus.RUNNING)
 
 
-class NewRun(NamedTuple):
+class NewRun(Value, frozen=True):
     """What a run is to be.
 
     Attributes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from ..core.messages import SignalReceived, UpdateReceived, decode_message, encode_message
 from ..model.options import WorkflowExecutionStatus
+from ..model.values import Value
 from .run_state import RunState
 from .tools import Tools
 
@@ -16,7 +16,7 @@ __all__ = ["NOT_DUE", "NOT_TAKEN", "UNREAD", "UNSURE", "keep_unread", "keep_unta
 logger = logging.getLogger("greenroom")
 
 
-class Fate(NamedTuple):
+class Fate(Value, frozen=True):
     """Why nobody will read what was sent.
 
     Attributes:

@@ -1,12 +1,12 @@
 """What is known of one activity: whose it is, the attempt that is under way, and where it stands."""
 
-# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
-from typing import NamedTuple
+from __future__ import annotations
 
 from ...actors import Deadline
 from ..core.commands import ScheduleActivity
 from ..model.errors import TimeoutType
 from ..model.failures import Failure
+from ..model.values import Value
 from .pulse import Pulse
 from .task import Task
 
@@ -16,7 +16,7 @@ Key = tuple[int, int]
 """A run's number, and the number of the activity in it."""
 
 
-class Owner(NamedTuple):
+class Owner(Value, frozen=True):
     """The run that an activity belongs to."""
 
     run_no: int
@@ -25,7 +25,7 @@ class Owner(NamedTuple):
     workflow_type: str
 
 
-class ActivityState(NamedTuple):
+class ActivityState(Value, frozen=True):
     """Where an activity stands: which attempt, since when it runs or when it is due, and how the last one failed."""
 
     attempt: int

@@ -16,10 +16,11 @@ import time
 import traceback
 from threading import get_ident
 from types import FrameType, TracebackType
-from typing import Any, NamedTuple, NoReturn, Protocol, Self
+from typing import Any, NoReturn, Protocol, Self
 
 from ...actors.async_exceptions import async_exception_setter, frame_of, is_delicate, module_of
 from ..model.errors import CancelledError
+from ..model.values import Value
 
 __all__ = ["Interrupts", "Shield"]
 
@@ -177,7 +178,7 @@ _DROPS, _DEPTH = "logging", 4
 _WAITS = ("wait", "_wait_for_tstate_lock")
 
 
-class _Place(NamedTuple):
+class _Place(Value, frozen=True):
     """Where a thread is."""
 
     frame: FrameType

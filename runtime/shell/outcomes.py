@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...actors import Future
 from ...storage import RunHeader
@@ -17,6 +17,7 @@ from ..model.options import WorkflowExecutionStatus
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from ..model.run_facts import decode_facts
+from ..model.values import Value
 from .waiters import Waiters
 
 __all__ = ["AS_DECLARED", "Outcome", "Refusal", "ResultFuture", "give", "release_outcome", "resolve"]
@@ -56,7 +57,7 @@ class Refusal(Enum):
 _REFUSALS = {refusal.value: refusal for refusal in Refusal}
 
 
-class Outcome(NamedTuple):
+class Outcome(Value, frozen=True):
     """A result (payload) or a failure; of an update also why it was not taken, if that is so."""
 
     result: bytes = b""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ...storage import CorruptError, FormatError, RunHeader
 from ..core.commands import CancelExternal, Command, RequestCancelChild, SignalExternal, SignalWithStart, StartChild
@@ -37,6 +36,7 @@ from ..model.options import (
     encode_workflow_options,
 )
 from ..model.run_facts import RunFacts, decode_facts
+from ..model.values import Value
 from .beginning import NewRun, make_run
 from .encoding import decode_turn
 from .journal_seam import is_passing
@@ -160,7 +160,7 @@ def _failure(tools: Tools, error: Exception | None) -> Failure | None:
 # Children.
 
 
-class _Taken(NamedTuple):
+class _Taken(Value, frozen=True):
     """Why a child cannot have its workflow id: the run that has it, if there is one."""
 
     run_id: str = ""

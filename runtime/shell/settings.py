@@ -1,14 +1,16 @@
 """What is set of one open journal: by its user, and by tests that put parts of their own in."""
 
-# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...actors import Future
 from ..core.execution import Execution
 from ..core.versions import Activates
 from ..model.retention import RetentionPolicy
 from ..model.supervision import Supervision
+from ..model.values import Value
 from .performer import Performer
 
 __all__ = ["NO_SEAMS", "Seams", "Settings"]
@@ -16,7 +18,7 @@ __all__ = ["NO_SEAMS", "Seams", "Settings"]
 _SUPERVISION = Supervision()
 
 
-class Settings(NamedTuple):
+class Settings(Value, frozen=True):
     """What can be set of a runtime.
 
     Attributes:
@@ -50,7 +52,7 @@ class Settings(NamedTuple):
     retention: RetentionPolicy | None = None
 
 
-class Seams(NamedTuple):
+class Seams(Value, frozen=True):
     """Where tests put parts of their own.
 
     Attributes:

@@ -1,10 +1,10 @@
 """How a run begins: what the id policies say of a start, and the header and first message of a new run."""
 
-# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
+from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from ...actors import Clock, Dispatcher, Future
 from ...storage import RunHeader
@@ -28,6 +28,7 @@ from ..model.options import (
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from ..model.run_facts import NO_FACTS, RunFacts, decode_facts
+from ..model.values import Value
 from .beginning import NewRun, make_run
 from .delivery import Delivery, Question
 from .directory import Directory
@@ -44,7 +45,7 @@ __all__ = ["StartRequest", "Starts"]
 _REPLACED = "replaced by a new run of the same workflow id"
 
 
-class StartRequest(NamedTuple):
+class StartRequest(Value, frozen=True):
     """What a caller wants to be started.
 
     Attributes:

@@ -3,7 +3,7 @@ reaches the second."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...actors import Envelope, Mailbox
 from ...storage import StorageError
@@ -25,6 +25,7 @@ from ..model.ids import run_no_of
 from ..model.options import WorkflowOptions, change_options, encode_workflow_options
 from ..model.retry import Retry, decide
 from ..model.run_facts import RunFacts, change_facts, decode_facts
+from ..model.values import Value
 from .beginning import NewRun, make_run
 from .begun_as import begun_as
 from .closing import lose_mail
@@ -55,7 +56,7 @@ def continue_run(tools: Tools, run: RunState, started: WorkflowStarted, command:
     return _go_on(tools, run, command.name, command.args, command.options, origin, time_ns)
 
 
-class Repetition(NamedTuple):
+class Repetition(Value, frozen=True):
     """What follows a run that has failed.
 
     Attributes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from ..model.values import Value
 
 __all__ = ["Target"]
 
 
-class Target(NamedTuple):
+class Target(Value, frozen=True):
     """Whom a request is for.
 
     Attributes:

@@ -1,15 +1,17 @@
 """One attempt of an activity as it is handed over, and how it ended."""
 
-# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..activity import Info
 from ..model.activity_definition import ActivityDefinition
 from ..model.errors import ApplicationError
 from ..model.failures import Failure
 from ..model.misfits import result_misfit
+from ..model.values import Value
 from .pulse import Pulse
 
 __all__ = [
@@ -35,7 +37,7 @@ Permit = Callable[["Task", Callable[[bool], None]], object]
 Beats = Callable[["Task", Pulse], object]
 
 
-class Task(NamedTuple):
+class Task(Value, frozen=True):
     """One attempt to perform.
 
     Attributes:
@@ -65,19 +67,19 @@ class Task(NamedTuple):
         return self.run_no, self.item, self.info.attempt
 
 
-class Completed(NamedTuple):
+class Completed(Value, frozen=True):
     """An attempt returned; ``result`` is the payload."""
 
     result: bytes
 
 
-class Failed(NamedTuple):
+class Failed(Value, frozen=True):
     """An attempt raised, or could not be called."""
 
     failure: Failure
 
 
-class NeverBegan(NamedTuple):
+class NeverBegan(Value, frozen=True):
     """The application cancelled what was about to begin the attempt: there was none."""
 
 

@@ -12,6 +12,7 @@ from ..core.messages import UpdateReceived, pinned
 from ..model.errors import MailboxFullError, WorkflowUpdateNotFoundError
 from ..model.options import WorkflowIDConflictPolicy, WorkflowUpdateStage
 from ..model.run_facts import decode_facts
+from ..model.values import changed
 from .admitting import admit
 from .delivery import Delivery, Question
 from .directory import Directory
@@ -100,7 +101,7 @@ class UpdateDesk:
 
         started: Future[Any] = Future()
         started.add_done_callback(lambda done: _fail_as(done, future))
-        self._starts.start(started, request._replace(then=ask, met=met))
+        self._starts.start(started, changed(request, then=ask, met=met))
 
     def _update_begun(self, update: UpdateReceived, waiter: UpdateWaiter, run_no: int, header: RunHeader) -> None:
         """The run that the same request has started before has the update too, or the chain that goes on from it."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..core.messages import UpdateReceived, is_pinned
 from ..model.errors import WorkflowUpdateLimitError
+from ..model.values import Value
 from .run_state import RunState
 
 __all__ = ["UpdateLimits"]
 
 
-class UpdateLimits(NamedTuple):
+class UpdateLimits(Value, frozen=True):
     """The limits of each run.
 
     Attributes:

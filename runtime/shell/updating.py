@@ -4,10 +4,10 @@ Nothing is told before it is on disk. A request is sent to its run once, however
 what the run makes of it, all of them hear.
 """
 
-# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
+from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...actors import Future
 from ...storage import Journal, RunHeader, StorageError, Update
@@ -16,6 +16,7 @@ from ..model.errors import GreenroomError, WorkflowUpdateFailedError, WorkflowUp
 from ..model.failure_reading import to_exception
 from ..model.options import WorkflowExecutionStatus, WorkflowUpdateStage
 from ..model.payload_converter import PayloadConverter
+from ..model.values import Value
 from .delivery import Delivery
 from .journal_seam import public_error
 from .outcomes import Outcome, Refusal, give
@@ -28,7 +29,7 @@ __all__ = ["UpdateWaiter", "Updating", "tell_outcome"]
 _ADMITTED, _ACCEPTED = WorkflowUpdateStage.ADMITTED, WorkflowUpdateStage.ACCEPTED
 
 
-class UpdateWaiter(NamedTuple):
+class UpdateWaiter(Value, frozen=True):
     """One who waits for an update.
 
     Attributes:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from greenroom.runtime.model.cancellation import CANCEL_REQUESTED
+from greenroom.runtime.model.values import changed
 from greenroom.runtime.shell.performer import Outcome, Performer, Task
 from greenroom.runtime.shell.task import Permit
 
@@ -42,7 +43,7 @@ def ask(asked: Asked) -> Permit:
 
 @pytest.fixture(params=[work, work_async])
 def task(request: pytest.FixtureRequest, make: Make, ask: Permit) -> Task:
-    return make(request.param)._replace(permit=ask)
+    return changed(make(request.param), permit=ask)
 
 
 def test_it_begins_when_the_permit_is_granted(performer: Performer, task: Task, asked: Asked, result: Any) -> None:
@@ -100,7 +101,7 @@ def test_what_waits_for_its_permit_when_the_performer_closes_has_not_begun(
 def test_a_permit_that_comes_after_the_loop_has_closed_is_ignored(
     performer: Performer, make: Make, asked: Asked, ask: Permit
 ) -> None:
-    task = make(work_async)._replace(permit=ask)
+    task = changed(make(work_async), permit=ask)
 
     async def main() -> None:
         performer.use_loop(asyncio.get_running_loop())

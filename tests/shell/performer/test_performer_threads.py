@@ -17,6 +17,7 @@ import pytest
 from greenroom.runtime import activity
 from greenroom.runtime.model.errors import InternalError
 from greenroom.runtime.model.payloads import Converter
+from greenroom.runtime.model.values import changed
 from greenroom.runtime.shell.performer import Completed, Failed, NeverBegan, Outcome, Performer, Task
 
 Make = Callable[..., Task]
@@ -102,7 +103,7 @@ def test_undecodable_arguments_are_not_retried(performer: Performer, make: Make,
     def greet(name: str) -> str:
         return name
 
-    performer.perform(make(greet, "Kyle")._replace(args=b"\x01\xc1"))
+    performer.perform(changed(make(greet, "Kyle"), args=b"\x01\xc1"))
 
     failure = failed().failure
     assert failure.non_retryable
