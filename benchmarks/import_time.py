@@ -23,7 +23,7 @@ PROGRAMS = {
     "actors": "import greenroom.actors",
     "authoring": "from greenroom import activity, workflow",
     "runtime": "from greenroom import Runtime, activity, workflow",
-    "testing": "import greenroom.testing",
+    "testing": "from greenroom.testing import TestRuntime",
     "bare_libraries": "import asyncio, lmdb, logging, msgpack, msgspec, pykka",
 }
 

@@ -5,11 +5,9 @@ Every public name is loaded when it is first used, so that ``import greenroom`` 
 
 from __future__ import annotations
 
-import gc
-import os
-from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
+
+from .loading import later
 
 if TYPE_CHECKING:
     from .actors.errors import BlockingCallError, WaitTimeoutError
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from .actors.several import wait_all, wait_first
     from .runtime import activity, workflow
     from .runtime.client import WorkflowHandle
-    from .runtime.core.versions import PatchActivationInput
+    from .runtime.core.changes import PatchActivationInput
     from .runtime.model.attribute_values import SearchAttributeIndexedValueType
     from .runtime.model.cancellation import ActivityCancellationDetails
     from .runtime.model.copied_run import CopiedRun
@@ -150,7 +148,7 @@ _HOMES = {
     "NotInWorkflowError": ".runtime.model.errors",
     "NotRegisteredError": ".runtime.model.errors",
     "ParentClosePolicy": ".runtime.model.options",
-    "PatchActivationInput": ".runtime.core.versions",
+    "PatchActivationInput": ".runtime.core.changes",
     "PayloadConverter": ".runtime.model.payload_converter",
     "PayloadDecodeError": ".runtime.model.errors",
     "PayloadEncodeError": ".runtime.model.errors",
@@ -301,45 +299,4 @@ __all__ = [
     "workflow",
 ]
 
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = _load(home)
-    value: object = module if home.endswith("." + name) else getattr(module, name)
-    globals()[name] = value
-    return value
-
-
-def _load(home: str) -> ModuleType:
-    """Load a module, with the collector off: what is loaded stays, and it would look for garbage hundreds of times."""
-    if not (gc.isenabled() or _loading):
-        return import_module(home, __name__)
-    _loading.append(home)
-    gc.disable()
-    try:
-        return import_module(home, __name__)
-    finally:
-        del _loading[-1:]
-        if not _loading:
-            gc.enable()
-
-
-# What is being loaded with the collector off.
-_loading: list[str] = []
-
-
-def _go_on_in_child() -> None:
-    """In a forked child nobody ends what another thread was loading."""
-    if _loading:
-        _loading.clear()
-        gc.enable()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_go_on_in_child)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = later(globals(), _HOMES)

@@ -16,7 +16,7 @@ from typing import Any, Self, Unpack
 
 from ..actors import Clock, Closer, SystemClock
 from ..storage import Durability, Journal
-from .core.versions import PatchActivationInput
+from .core.changes import PatchActivationInput
 from .model import registry
 from .model.activity_definition import ActivityDefinition, definitions_of
 from .model.definitions import WorkflowDefinition

@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Any, TypedDict
 
-from .core.versions import PatchActivationInput
+from .core.changes import PatchActivationInput
 from .model.payload_converter import PayloadConverter
 from .model.supervision import Supervision
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .core.changes import DEFAULT_VERSION
 from .core.context import current
-from .core.versions import DEFAULT_VERSION
 from .model.ids import check_id
 
 __all__ = ["DEFAULT_VERSION", "deprecate_patch", "get_version", "patched"]

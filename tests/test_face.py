@@ -291,6 +291,6 @@ def test_a_package_lists_what_it_loads_later(face: ModuleType) -> None:
 
 
 def test_a_package_that_loads_later_refuses_other_names() -> None:
-    for face in (greenroom, actors, storage):
+    for face in (greenroom, actors, storage, testing):
         with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
             vars(face)["__getattr__"]("nothing")

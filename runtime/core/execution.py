@@ -18,6 +18,7 @@ from ..model.handler_definitions import BUILT_IN_QUERIES
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .bugs import WorkflowBugError
+from .changes import Activates
 from .commands import Command
 from .contracts import Contracts
 from .flags import check_flags
@@ -50,7 +51,6 @@ from .messages import (
 from .relatives import Relatives
 from .replay import compare
 from .tasks import Task
-from .versions import Activates
 
 __all__ = ["Execution"]
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 from ..model.errors import NondeterministicCallError, ReadOnlyContextError
 from ..model.handler_definitions import HandlerDefinition
 from .bugs import WorkflowBugError
+from .changes import Activates
 from .commands import Command
 from .context import UNRESTRICTED
 from .execution import Execution
@@ -18,7 +19,7 @@ from .fingerprints import difference, fingerprint
 from .handler_table import HandlerError
 from .handling import Handling
 from .loop import WorkflowLoop
-from .versions import CALLBACK, Activates
+from .versions import CALLBACK
 
 __all__ = ["Net", "StrictExecution", "StrictLoop"]
 

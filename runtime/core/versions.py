@@ -7,11 +7,8 @@ none, the run has passed the place before the change, and takes the old way wher
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from inspect import iscoroutine
 from typing import TypeVar
-
-import msgspec
 
 from ..model.activity_definition import ActivityDefinition
 from ..model.definitions import WorkflowDefinition
@@ -19,35 +16,17 @@ from ..model.errors import UnsupportedVersionError
 from ..model.payload_converter import PayloadConverter
 from ..model.registry import Registry
 from .call_sites import call_site
+from .changes import DEFAULT_VERSION, Activates, PatchActivationInput
 from .commands import Command, RecordPatch, RecordVersion
-from .context import Info
 from .messages import WorkflowStarted
 from .surroundings import Surroundings
 from .turn_book import patch_key
 
-__all__ = ["DEFAULT_VERSION", "Activates", "PatchActivationInput", "Versions"]
+__all__ = ["Versions"]
 
 M = TypeVar("M", bound=Command)
 
-DEFAULT_VERSION: int = -1
-"""The version of what a run has passed before anybody asked for one."""
-
 CALLBACK = "patch_activation_callback"
-
-
-class PatchActivationInput(msgspec.Struct, frozen=True):
-    """What is asked before a run takes a patch that is new to it.
-
-    Attributes:
-        patch_id: the patch, as ``workflow.patched`` names it.
-        workflow_info: the run: its ids, its type, when it began.
-    """
-
-    patch_id: str
-    workflow_info: Info
-
-
-Activates = Callable[[PatchActivationInput], bool]
 
 
 class Versions(Surroundings):

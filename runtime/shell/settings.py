@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ...actors import Future
+from ..core.changes import Activates
 from ..core.execution import Execution
-from ..core.versions import Activates
 from ..model.retention import RetentionPolicy
 from ..model.supervision import Supervision
 from ..model.values import Value

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
+from greenroom.runtime.core.changes import Activates
 from greenroom.runtime.core.commands import (
     Command,
     CompleteWorkflow,
@@ -27,7 +28,6 @@ from greenroom.runtime.core.messages import (
     encode_message,
 )
 from greenroom.runtime.core.origins import Origin
-from greenroom.runtime.core.versions import Activates
 from greenroom.runtime.model.activity_definition import ActivityDefinition
 from greenroom.runtime.model.definitions import DEFINITION, WorkflowDefinition
 from greenroom.runtime.model.failure_reading import to_exception
