@@ -50,7 +50,19 @@ def _load(home: str, package: str) -> ModuleType:
     finally:
         del _loading[-1:]
         if not _loading:
+            _let_it_be_old()
             gc.enable()
+
+
+def _let_it_be_old() -> None:
+    """What was loaded counts as old: the next look at what is young would go through all of it, for 10 ms.
+
+    Freezing takes all objects out of the generations, and what is thawed is put into the oldest; neither looks at any.
+    """
+    if not gc.get_freeze_count():
+        # Nobody has frozen anything, which would be thawed too.
+        gc.freeze()
+        gc.unfreeze()
 
 
 def _go_on_in_child() -> None:

@@ -119,3 +119,26 @@ def test_the_collector_rests_while_something_is_loaded_and_no_longer_even_in_a_c
     found = subprocess.run([sys.executable, "-c", _FORKED_MEANWHILE], capture_output=True, text=True, check=True)
 
     assert found.stdout.split() == ["True", "7", "True"]
+
+
+_AFTER_LOADING = """
+import gc, sys
+
+import greenroom
+
+if "frozen" in sys.argv:
+    gc.freeze()
+frozen = gc.get_freeze_count()
+greenroom.Runtime
+young = len(gc.get_objects(generation=0)) + len(gc.get_objects(generation=1))
+print(gc.isenabled(), young < 1000, 2 * gc.get_freeze_count() > frozen, gc.get_freeze_count() > 0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"), [("", ["True", "True", "False", "False"]), ("frozen", ["True", "False", "True", "True"])]
+)
+def test_what_is_loaded_is_old_at_once_and_what_somebody_has_frozen_stays_so(argument: str, told: list[str]) -> None:
+    program = [sys.executable, "-c", _AFTER_LOADING, argument]
+
+    assert subprocess.run(program, capture_output=True, text=True, check=True).stdout.split() == told
