@@ -1,6 +1,6 @@
 """How a call starts a workflow: its options stand in one list, and what is asked for is checked before it is sent."""
 
-# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
+# No `from __future__ import annotations`: each annotation of a typed dict would be compiled whenever this is imported.
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta

@@ -1,6 +1,6 @@
 """What a start, or the start of a child, notes of the new run: the options for it, and how they are stored."""
 
-# No `from __future__ import annotations`: each annotation of a named tuple would be compiled whenever this is imported.
+# No `from __future__ import annotations`: each annotation of a typed dict would be compiled whenever this is imported.
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
