@@ -291,5 +291,5 @@ def test_a_session_that_does_not_use_it_loads_nothing_of_greenroom(tmp_path: Pat
 
     said = run(tmp_path)
 
-    assert printed(said, "loaded") == ["greenroom greenroom.pytest_plugin"], said
+    assert printed(said, "loaded") == ["greenroom greenroom.loading greenroom.pytest_plugin"], said
     assert printed(said, "others") == ["False False False"], said
