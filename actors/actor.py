@@ -141,7 +141,7 @@ class Actor(pykka.Actor):
     def dispatcher(self) -> Dispatcher:
         """What runs this actor."""
         if self._actor_dispatcher is None:
-            from .default_dispatcher import default_dispatcher
+            from .shared_dispatcher import default_dispatcher
 
             self._actor_dispatcher = default_dispatcher()
         return self._actor_dispatcher

@@ -299,4 +299,6 @@ __all__ = [
     "workflow",
 ]
 
-__getattr__, __dir__ = later(globals(), _HOMES)
+if not TYPE_CHECKING:
+    # A type checker would take any name for one that is there.
+    __getattr__, __dir__ = later(globals(), _HOMES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
@@ -11,8 +12,9 @@ from typing import Any
 
 __all__ = ["later"]
 
-# What is being loaded with the collector off.
+# What is being loaded with the collector off, and whether all that there is is frozen for a moment.
 _loading: list[str] = []
+_freezing: list[bool] = []
 
 
 def later(package: dict[str, Any], homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
@@ -41,17 +43,20 @@ def later(package: dict[str, Any], homes: Mapping[str, str]) -> tuple[Callable[[
 
 def _load(home: str, package: str) -> ModuleType:
     """Load a module, with the collector off: what is loaded stays, and it would look for garbage hundreds of times."""
-    if not (gc.isenabled() or _loading):
+    if package + home in sys.modules or not (gc.isenabled() or _loading):
         return import_module(home, package)
-    _loading.append(home)
-    gc.disable()
     try:
+        _loading.append(home)
+        gc.disable()
         return import_module(home, package)
     finally:
-        del _loading[-1:]
-        if not _loading:
-            _let_it_be_old()
-            gc.enable()
+        try:
+            if len(_loading) == 1:
+                _let_it_be_old()
+        finally:
+            del _loading[-1:]
+            if not _loading:
+                gc.enable()
 
 
 def _let_it_be_old() -> None:
@@ -59,14 +64,22 @@ def _let_it_be_old() -> None:
 
     Freezing takes all objects out of the generations, and what is thawed is put into the oldest; neither looks at any.
     """
-    if not gc.get_freeze_count():
-        # Nobody has frozen anything, which would be thawed too.
+    if gc.get_freeze_count():
+        # Somebody has frozen what there was, and it would be thawed too.
+        return
+    try:
+        _freezing.append(True)
         gc.freeze()
+    finally:
         gc.unfreeze()
+        _freezing.clear()
 
 
 def _go_on_in_child() -> None:
     """In a forked child nobody ends what another thread was loading."""
+    if _freezing:
+        _freezing.clear()
+        gc.unfreeze()
     if _loading:
         _loading.clear()
         gc.enable()

@@ -179,10 +179,10 @@ class Runtime(WithStartClient):
     def in_memory(cls, **options: Unpack[RuntimeOptions]) -> Self:
         """A runtime whose journal is in memory, for trying things out: it ends with the runtime. Options are those of
         ``Runtime``."""
-        runtime = cls("memory", **options)
+        # Loaded here: most journals are on disk.
         from ..storage import MemoryStore
 
-        store = MemoryStore()
+        runtime, store = cls("memory", **options), MemoryStore()
         runtime._open_journal = lambda: Journal.on(store)
         return runtime
 
@@ -297,6 +297,7 @@ class Runtime(WithStartClient):
             ValueError: there is no such signal, or it cannot be waited for, as ``SIGKILL``.
         """
         _ = self._opened
+        # Loaded here: most processes wait in their own way.
         from .signalled import wait_for_signal
 
         return wait_for_signal(signals or (signal.SIGTERM, signal.SIGINT))

@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, Unpack, get_args, get_origin, get_overloads, get_type_hints
 
@@ -282,6 +283,12 @@ def test_the_types_of_public_methods_can_be_asked_for(kind: type) -> None:
     assert methods
     for method in methods:
         assert "return" in get_type_hints(method)
+
+
+@pytest.mark.parametrize("face", [greenroom, actors, storage, testing])
+def test_no_name_of_a_package_is_that_of_a_module_in_it(face: ModuleType) -> None:
+    # Who imports the module makes it an attribute of the package, in the place of what is named so.
+    assert {module.name for module in iter_modules(face.__path__)} & set(face.__all__) == set()
 
 
 @pytest.mark.parametrize("face", [greenroom, actors, storage, testing])

@@ -30,13 +30,20 @@ OTHERS = (
     *EXTRAS,
     "asyncio",
     "concurrent.futures.process",
+    "copy",
+    "dataclasses",
     "greenroom.actors",
+    "greenroom.actors.bounded_mailbox",
+    "greenroom.actors.shared_dispatcher",
     "greenroom.runtime",
     "greenroom.runtime.core",
+    "greenroom.runtime.core.execution",
+    "greenroom.runtime.core.metadata",
     "greenroom.runtime.model",
     "greenroom.runtime.model.static_check",
     "greenroom.runtime.shell",
     "greenroom.storage",
+    "greenroom.storage.memory",
     "greenroom.testing",
     "lmdb",
     "msgpack",
@@ -47,7 +54,16 @@ OTHERS = (
 )
 WORDS = {"asyncio", "greenroom.runtime", "greenroom.runtime.model", "msgspec"}
 MIND = WORDS | {"greenroom.runtime.core"}
-HANDS = MIND | {"greenroom.actors", "greenroom.runtime.shell", "greenroom.storage", "lmdb", "msgpack", "pykka"}
+HANDS = MIND | {
+    "greenroom.actors",
+    "greenroom.runtime.core.execution",
+    "greenroom.runtime.shell",
+    "greenroom.storage",
+    "lmdb",
+    "msgpack",
+    "pykka",
+}
+KIT = HANDS | {"greenroom.storage.memory", "greenroom.testing"}
 
 # What a program does → which of the above that loads, and no other.
 LOADED: dict[str, set[str]] = {
@@ -61,9 +77,8 @@ LOADED: dict[str, set[str]] = {
     "from greenroom import Runtime": HANDS,
     "import greenroom; [getattr(greenroom, name) for name in greenroom.__all__]": HANDS,
     "import greenroom.testing": {"greenroom.testing"},
-    "from greenroom.testing import TestRuntime": HANDS | {"greenroom.testing"},
-    "import greenroom.testing; [getattr(greenroom.testing, name) for name in greenroom.testing.__all__]": HANDS
-    | {"greenroom.testing"},
+    "from greenroom.testing import TestRuntime": KIT,
+    "import greenroom.testing; [getattr(greenroom.testing, name) for name in greenroom.testing.__all__]": KIT,
 }
 
 
@@ -142,3 +157,71 @@ def test_what_is_loaded_is_old_at_once_and_what_somebody_has_frozen_stays_so(arg
     program = [sys.executable, "-c", _AFTER_LOADING, argument]
 
     assert subprocess.run(program, capture_output=True, text=True, check=True).stdout.split() == told
+
+
+_NAMED_AGAIN = """
+import gc
+
+import greenroom
+
+greenroom.Runtime
+kept = [[] for _ in range(500)]
+greenroom.WorkflowClosedError
+young = {id(each) for each in gc.get_objects(generation=0)}
+print(sum(id(each) in young for each in kept))
+"""
+
+
+def test_a_further_name_of_what_is_loaded_calls_nothing_old() -> None:
+    said = subprocess.run([sys.executable, "-c", _NAMED_AGAIN], capture_output=True, text=True, check=True).stdout
+
+    assert int(said) > 400
+
+
+_STRUCK = """
+import gc
+
+import greenroom
+
+def strike():
+    raise KeyboardInterrupt
+
+real, gc.{where} = gc.{where}, strike
+try:
+    greenroom.Runtime
+except KeyboardInterrupt:
+    gc.{where} = real
+    print(gc.isenabled(), gc.get_freeze_count())
+"""
+
+_FORKED = """
+import gc, os
+
+import greenroom
+
+def fork():
+    gc.{where} = real
+    if os.fork() == 0:
+        os._exit(7 if gc.isenabled() and not gc.get_freeze_count() else 8)
+    print(os.waitstatus_to_exitcode(os.wait()[1]))
+    return real()
+
+real, gc.{where} = gc.{where}, fork
+greenroom.Runtime
+print(gc.isenabled(), gc.get_freeze_count())
+"""
+
+
+@pytest.mark.parametrize("where", ["get_freeze_count", "freeze"])
+def test_the_collector_is_on_again_whatever_strikes_meanwhile(where: str) -> None:
+    program = [sys.executable, "-c", _STRUCK.format(where=where)]
+
+    assert subprocess.run(program, capture_output=True, text=True, check=True).stdout.split() == ["True", "0"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX forks")
+@pytest.mark.parametrize("where", ["get_freeze_count", "freeze", "unfreeze"])
+def test_a_child_that_is_forked_at_the_end_of_loading_has_the_collector_on_and_nothing_frozen(where: str) -> None:
+    program = [sys.executable, "-c", _FORKED.format(where=where)]
+
+    assert subprocess.run(program, capture_output=True, text=True, check=True).stdout.split() == ["7", "True", "0"]

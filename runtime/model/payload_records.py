@@ -135,7 +135,7 @@ def _owner(cls: Any, name: str, known: Iterable[Any]) -> Any:
 
 
 def is_dataclass(cls: Any) -> bool:
-    """Whether it is a dataclass; the standard library's own question would load what makes them."""
+    """Whether a class is a dataclass; the standard library's own question would load what makes them."""
     return hasattr(cls, "__dataclass_fields__")
 
 

@@ -267,6 +267,7 @@ class Desk:
         actor = self._directory.of_run(run_no)
         if actor is None:
             closed, tools = RunState(run_no, header, is_stored=True), self._tools
+            # Loaded when it is used, as all that most runtimes never do.
             from .describing import describe
 
             self._sweep.answer(future, describe(closed, self._attempts, tools.converter, tools.journal))
@@ -307,6 +308,7 @@ class Desk:
         self._open_actor(target).ask(Question(lambda actor: actor.skip(identity), future))
 
     def _copy(self, future: Future[Any], target: Target, request: CopyRequest) -> None:
+        # Loaded when it is used, likewise.
         from .resetting import Resetting
 
         Resetting(self._tools, self._directory).ask(future, *self._known(target), request)
