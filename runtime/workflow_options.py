@@ -37,22 +37,6 @@ class ActivityCallOptions(TypedDict, total=False):
     summary: str | None
 
 
-class ChildOptions(NoteOptions, total=False):
-    """The options of a child, as ``start_child_workflow`` explains them.
-
-    Lengths of time are ``timedelta`` or seconds; None is no limit.
-    """
-
-    id: str | None
-    id_reuse_policy: WorkflowIDReusePolicy
-    parent_close_policy: ParentClosePolicy
-    cancellation_type: ChildWorkflowCancellationType
-    run_timeout: Duration | None
-    execution_timeout: Duration | None
-    retry_policy: RetryPolicy | None
-    start_delay: Duration | None
-
-
 class DetachedOptions(NoteOptions, total=False):
     """The options of ``signal_with_start``, as it explains them.
 
@@ -64,6 +48,14 @@ class DetachedOptions(NoteOptions, total=False):
     execution_timeout: Duration | None
     retry_policy: RetryPolicy | None
     start_delay: Duration | None
+
+
+class ChildOptions(DetachedOptions, total=False):
+    """The options of a child, as ``start_child_workflow`` explains them: those of any start by a workflow, and more."""
+
+    id: str | None
+    parent_close_policy: ParentClosePolicy
+    cancellation_type: ChildWorkflowCancellationType
 
 
 class ContinueOptions(TypedDict, total=False):

@@ -155,8 +155,9 @@ def record(cls: Any, typevars: Typevars, resolve: Resolve) -> Converter:
     if issubclass(cls, msgspec.Struct):
         names, late, restore = cls.__struct_fields__, frozenset[str](), force_setattr
     else:
-        names = tuple(field.name for field in fields_of(cls))
-        late, restore = frozenset(field.name for field in fields_of(cls) if not field.init), object.__setattr__
+        declared = fields_of(cls)
+        names = tuple(field.name for field in declared)
+        late, restore = frozenset(field.name for field in declared if not field.init), object.__setattr__
 
     def convert(tree: Any, slack: int) -> Any:
         if kind_of(tree) is Node and tree.code == RECORD:

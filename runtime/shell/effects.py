@@ -109,10 +109,9 @@ def _took_timeout(tools: Tools, run: RunState, message: RunTimedOut) -> None:
     limit = TimeoutType.EXECUTION if message.is_execution else TimeoutType.RUN
     failure = to_failure(TimeoutError(type=limit), tools.converter)
     started = None if message.is_execution else started_of(tools, run)
-    repeated = retry_run(tools, run, started, failure, run.last_ns)
+    again = retry_run(tools, run, started, failure, run.last_ns)
     outcome = Outcome(failure=failure)
-    status, state = WorkflowExecutionStatus.TIMED_OUT, repeated.retry_state
-    close_run(tools, run, status, outcome, run.last_ns, repeated.run_id, state)
+    close_run(tools, run, WorkflowExecutionStatus.TIMED_OUT, outcome, run.last_ns, again.run_id, again.retry_state)
 
 
 def _took_end(tools: Tools, run: RunState, message: RunTerminated) -> None:
@@ -214,9 +213,9 @@ def _complete(tools: Tools, peer: Peer, command: CompleteWorkflow, time_ns: int)
 
 
 def _fail(tools: Tools, peer: Peer, command: FailWorkflow, time_ns: int) -> None:
-    repeated = retry_run(tools, peer.run, peer.started(), command.failure, time_ns)
-    outcome, state = Outcome(failure=command.failure), repeated.retry_state
-    close_run(tools, peer.run, WorkflowExecutionStatus.FAILED, outcome, time_ns, repeated.run_id, state)
+    again = retry_run(tools, peer.run, peer.started(), command.failure, time_ns)
+    outcome = Outcome(failure=command.failure)
+    close_run(tools, peer.run, WorkflowExecutionStatus.FAILED, outcome, time_ns, again.run_id, again.retry_state)
 
 
 def _cancel(tools: Tools, peer: Peer, command: CancelWorkflow, time_ns: int) -> None:
